@@ -1,0 +1,45 @@
+import { JourneyDbError } from "./errors.js";
+import type { ListOrder } from "./queries/list.js";
+
+/** The last row of a page: its time, exact, and its id, which breaks ties. */
+export interface Place {
+  time: string;
+  id: string;
+}
+
+const FORM =
+  /^1 (created|updated) (infinity|-infinity|\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: BC)?) ([0-9a-f-]{36}) ([0-9a-z]{1,7})$/;
+
+/** FNV-1a, 32 bits: tells a damaged cursor from a whole one. It is no secret; the owner condition is what protects rows. */
+function checksum(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  return hash.toString(36);
+}
+
+/** Opaque to callers: version, order, time, id, checksum. */
+export function encodeCursor(order: ListOrder, { time, id }: Place): string {
+  const text = `1 ${order} ${time} ${id}`;
+  return btoa(`${text} ${checksum(text)}`).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** @throws JourneyDbError invalid_input where the cursor is damaged or belongs to another order */
+export function decodeCursor(order: ListOrder, cursor: string): Place {
+  const [, orderOf, time, id, sum] = FORM.exec(textOf(cursor)) ?? [];
+  if (time === undefined || id === undefined || sum !== checksum(`1 ${orderOf} ${time} ${id}`)) {
+    throw new JourneyDbError("invalid_input", "cursor: expected the nextCursor of a page, unchanged");
+  }
+  if (orderOf !== order) {
+    throw new JourneyDbError("invalid_input", `cursor: expected one of a page ordered by "${order}"`);
+  }
+  return { time, id };
+}
+
+function textOf(cursor: string): string {
+  try {
+    const text = atob(cursor.replaceAll("-", "+").replaceAll("_", "/"));
+    return text;
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,124 @@
+import { JourneyDbError } from "./errors.js";
+
+/** What to do with text that PostgreSQL's jsonb cannot hold: U+0000 and lone surrogates. */
+export type Unstorable = "replace" | "reject";
+
+export interface JsonRules {
+  unstorable: Unstorable;
+  /** No value is larger, as far as that can be told before the server measures it. */
+  maxBytes: number;
+  /** Keys that may be shown in an error. All others are what a user wrote. */
+  knownKeys: ReadonlySet<string>;
+}
+
+/** Nested deeper than this is refused. */
+const MAX_DEPTH = 500;
+
+/** Fields of AI SDK messages, safe to name in an error. */
+export const MESSAGE_KEYS: readonly string[] = (
+  "id role parts metadata type text state input output data url mediaType filename toolCallId toolName " +
+  "errorText rawInput providerMetadata callProviderMetadata providerExecuted preliminary approval approved " +
+  "reason sourceId title content createdAt usage model finishReason"
+).split(" ");
+
+type Path = readonly (string | number)[];
+
+/** `messages[0].parts[1].output.<key 3>`: keys that a user wrote are counted, not shown. */
+export function pathOf(field: string, path: Path): string {
+  const shown = path.slice(0, 12).map((step) => (typeof step === "number" ? `[${step}]` : `.${step}`));
+  return field + shown.join("") + (path.length > shown.length ? "…" : "");
+}
+
+/**
+ * The JSON text of `value`, which is what gets stored: undefined properties dropped, `toJSON`
+ * honoured (so a Date becomes an ISO string), and whatever else JSON would change in silence
+ * refused with its path. Text that jsonb cannot hold is replaced or refused, as the rules say.
+ *
+ * @throws JourneyDbError invalid_input, or too_large where the value cannot fit in `maxBytes`.
+ */
+export function toJsonText(value: unknown, field: string, rules: JsonRules): string {
+  // A jsonb element takes at least 4 bytes and its text at least one byte a UTF-16 unit. Counting
+  // that stops a small graph of shared references from growing without end.
+  let atLeast = 0;
+  const path: (string | number)[] = [];
+
+  const refuse = (what: string): never => {
+    throw new JourneyDbError("invalid_input", `${pathOf(field, path)}: ${what}`);
+  };
+
+  const count = (bytes: number) => {
+    atLeast += bytes;
+    if (atLeast > rules.maxBytes) {
+      throw new JourneyDbError("too_large", `${field}: expected at most ${rules.maxBytes} bytes of JSON`);
+    }
+  };
+
+  const textOf = (text: string): string => {
+    count(text.length);
+    if (text.isWellFormed() && !text.includes("\0")) return text;
+    if (rules.unstorable === "reject") refuse("expected well-formed text without U+0000");
+    return text.toWellFormed().replaceAll("\0", "\ufffd");
+  };
+
+  const copy = (given: unknown, depth: number): unknown => {
+    count(4);
+    const item = resolve(given);
+    if (item === null || typeof item === "boolean") return item;
+    if (typeof item === "string") return textOf(item);
+    if (typeof item === "number") {
+      return Number.isFinite(item) ? item : refuse(`expected a finite number, received ${item}`);
+    }
+    if (typeof item !== "object") return refuse(`expected a JSON value, received ${typeof item}`);
+    if (depth > MAX_DEPTH) refuse(`expected JSON of at most ${MAX_DEPTH} levels (a cycle has no end)`);
+    return Array.isArray(item) ? copyArray(item, depth) : copyObject(item, depth);
+  };
+
+  const resolve = (item: unknown): unknown => {
+    if (typeof item !== "object" || item === null) return item;
+    if (item instanceof Date && Number.isNaN(item.getTime())) refuse("expected a valid Date");
+    const { toJSON } = item as { toJSON?: unknown };
+    return typeof toJSON === "function" ? toJSON.call(item, String(path.at(-1) ?? "")) : item;
+  };
+
+  const copyArray = (items: readonly unknown[], depth: number) => {
+    const copied: unknown[] = [];
+    for (let index = 0; index < items.length; index++) {
+      path.push(index);
+      copied.push(copy(items[index], depth + 1));
+      path.pop();
+    }
+    return copied;
+  };
+
+  const copyObject = (object: object, depth: number) => {
+    if (!isPlainObject(object)) refuse("expected a plain object, an array or a Date");
+    if (Object.getOwnPropertySymbols(object).length > 0) refuse("expected no symbol keys");
+    // No prototype, so that a key named __proto__ is a key like any other.
+    const copied: Record<string, unknown> = Object.create(null);
+    let position = 0;
+    for (const [key, item] of Object.entries(object)) {
+      position++;
+      if (item === undefined) continue;
+      path.push(rules.knownKeys.has(key) ? key : `<key ${position}>`);
+      const stored = textOf(key);
+      if (stored in copied) refuse("expected keys that differ after U+0000 and lone surrogates are replaced");
+      copied[stored] = copy(item, depth + 1);
+      path.pop();
+    }
+    return copied;
+  };
+
+  try {
+    return JSON.stringify(copy(value, 1));
+  } catch (error) {
+    if (error instanceof JourneyDbError) throw error;
+    // A getter, a Proxy or a toJSON of the caller's threw, or the text outgrew a JavaScript string.
+    return refuse("expected a value that can be read as JSON");
+  }
+}
+
+/** Holds across realms too (a vm context, a test runner), where `Object.prototype` is another object. */
+function isPlainObject(object: object): boolean {
+  const prototype = Object.getPrototypeOf(object);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

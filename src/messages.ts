@@ -1,0 +1,70 @@
+import { z } from "zod";
+
+/**
+ * A stored chat message, structurally the AI SDK's `UIMessage`: assignable both ways with the
+ * `UIMessage` of ai v5, v6 and v7, which are not assignable to one another.
+ */
+export interface JourneyMessage {
+  id: string;
+  role: "system" | "user" | "assistant";
+  // biome-ignore lint/suspicious/noExplicitAny: part types differ between AI SDK majors; `any` makes each of them assignable
+  parts: { type: any; [key: string]: any }[];
+  // biome-ignore lint/suspicious/noExplicitAny: as above, `UIMessage` declares it with a type parameter
+  metadata?: any;
+}
+
+/** What a message type of an application's own must at least be. */
+export interface MessageShape {
+  id: string;
+  role: "system" | "user" | "assistant";
+  parts: ReadonlyArray<{ type: string }>;
+  metadata?: unknown;
+}
+
+/** Small state of a session: a plain object of JSON values. */
+export type JourneyMetadata = Record<string, unknown>;
+
+/** A rule on text, with what to tell whoever breaks it. */
+const text = (expected: string, holds: (value: string) => boolean) =>
+  z.string().refine(holds, { params: { expected } });
+
+const isStorable = (value: string) => value.isWellFormed() && !value.includes("\0");
+
+const messageIdRule = "1 to 256 characters of well-formed text without U+0000";
+
+/** A message id: 1–256 characters of well-formed Unicode without U+0000. Never repaired, since repairing could merge two. */
+export const messageIdSchema = text(
+  messageIdRule,
+  (id) => id.length >= 1 && id.length <= 256 && isStorable(id),
+);
+
+/** A session id: 8-4-4-4-12 hexadecimal digits in either case, any version bits. */
+export const sessionIdSchema = z.guid();
+
+/** An owner: well-formed, equal to its own `trim()`, 1–255 characters, no U+0000. */
+export const userIdSchema = text(
+  "1 to 255 characters of well-formed text without surrounding white space or U+0000",
+  (id) => id.length >= 1 && id.length <= 255 && id === id.trim() && isStorable(id),
+);
+
+/** A phase: 1–100 characters of well-formed Unicode without U+0000. */
+export const phaseSchema = text(
+  "1 to 100 characters of well-formed text without U+0000",
+  (phase) => phase.length >= 1 && phase.length <= 100 && isStorable(phase),
+);
+
+/**
+ * The structure every stored message has. Part types and their fields are kept as they are,
+ * because the AI SDK adds some in every major version.
+ */
+export const messageSchema: z.ZodType<JourneyMessage> = z.looseObject({
+  id: messageIdSchema,
+  role: z.enum(["system", "user", "assistant"]),
+  parts: z.array(z.looseObject({ type: z.string().min(1) })).min(1),
+});
+
+/** The conversation of one session, oldest message first. */
+export const messagesSchema = z.array(messageSchema);
+
+/** A plain object; its values are any JSON. */
+export const metadataSchema: z.ZodType<JourneyMetadata> = z.record(z.string(), z.unknown());

@@ -1,0 +1,61 @@
+import { type SQL, sql } from "drizzle-orm";
+import { journeySessions } from "../schema.js";
+
+/**
+ * SQL over one conversation `m`, a jsonb array of messages. Ids are compared as jsonb, so that an
+ * element without a text id (an older program's) is never taken for a message.
+ */
+export const m = sql.raw("m");
+
+/** `expression` over the stored messages as `m`, read from TOAST once: `#> '{}'` copies, `offset 0` keeps the copy. */
+export const overMessages = <T>(expression: SQL): SQL<T> =>
+  sql<T>`(select ${expression} from (select ${journeySessions.messages} #> '{}' as m offset 0) as stored)`;
+
+export const isArray: SQL = sql`jsonb_typeof(${m}) = 'array'`;
+
+/** The place of the first message with that id, from 1; null where there is none. */
+export const placeOf = (id: SQL): SQL =>
+  sql`(select min(n) from jsonb_array_elements(${m}) with ordinality as e(message, n) where message -> 'id' = to_jsonb(${id}))`;
+
+/** The messages from place `first` to place `last`, from 1; cheaper than taking the array apart. */
+export const slice = (first: SQL, last: SQL): SQL =>
+  sql`jsonb_path_query_array(${m}, '$[$first to $last]', jsonb_build_object('first', ${first} - 1, 'last', ${last} - 1))`;
+
+/** What stands before the message. */
+export const upTo = (id: SQL): SQL => slice(sql`1`, sql`${placeOf(id)} - 1`);
+
+/** Whether the conversation has the message, where one was named. */
+export const hasMessage = (id: SQL): SQL => sql`(${id} is null or ${placeOf(id)} is not null)`;
+
+/** Whether `m` ends with the message `id` (is empty, where `id` is null) when the messages of `added` are looked past. */
+export const endsWith = (id: SQL, added: SQL): SQL => sql`(
+  select coalesce(message -> 'id', 'null') from jsonb_array_elements(${m}) with ordinality as e(message, n)
+  where not exists (select from jsonb_array_elements(${added}) as a(message) where a.message -> 'id' = e.message -> 'id')
+  order by n desc limit 1
+) is not distinct from to_jsonb(${id})`;
+
+/**
+ * `base` with the messages of `added`: one whose id is there is replaced in its place, the others
+ * go to the end in their order.
+ */
+export const upserted = (base: SQL, added: SQL): SQL => sql`case
+  when not jsonb_path_exists(${base}, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', ${added})) then ${base} || ${added}
+  else (
+    select coalesce(jsonb_agg(coalesce(a.message, b.message) order by b.n), '[]')
+    from jsonb_array_elements(${base}) with ordinality as b(message, n)
+    left join jsonb_array_elements(${added}) as a(message) on a.message -> 'id' = b.message -> 'id'
+  ) || (
+    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    from jsonb_array_elements(${added}) with ordinality as a(message, n)
+    where not exists (select from jsonb_array_elements(${base}) as b(message) where b.message -> 'id' = a.message -> 'id')
+  )
+end`;
+
+/** The size of a jsonb value that the statement made itself; of a stored column it would be the compressed size. */
+export const sizeOf = (value: SQL): SQL<number> => sql<number>`pg_column_size(${value})`;
+
+/** Whether `result` is within the limit. The sum is never less than the result's size, and known without building it. */
+export const resultFits = (result: SQL, added: SQL, maxBytes: SQL): SQL =>
+  sql`(${sizeOf(m)} + ${sizeOf(added)} <= ${maxBytes} or ${sizeOf(result)} <= ${maxBytes})`;
+
+export const messageCount = sql<number>`jsonb_array_length(${journeySessions.messages})`;

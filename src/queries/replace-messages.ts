@@ -1,0 +1,35 @@
+import { sql } from "drizzle-orm";
+import { journeySessions } from "../schema.js";
+import { revision, type WrittenRow, writtenColumns } from "./columns.js";
+import { isArray, messageCount, sizeOf } from "./conversation.js";
+import { given, givenJson, input } from "./statement.js";
+import { type Conditions, sameRevision, writable, write } from "./write.js";
+
+export interface ReplacedRow extends WrittenRow {
+  messageCount: number;
+  bytes: number;
+}
+
+const values = {
+  messages: givenJson("messages"),
+  ifRevision: sql`${given("ifRevision")}::text`,
+  maxBytes: sql`${given("maxBytes")}::int`,
+};
+
+const conditions: Conditions = {
+  row: {
+    ifRevision: sameRevision(revision),
+    size: sql`${sizeOf(sql`input.messages`)} <= input."maxBytes"`,
+  },
+  // An older program's row is not overwritten unseen.
+  conversation: { isArray },
+};
+
+export const replaceMessages = write<ReplacedRow>("replace_messages", values, conditions, (db) =>
+  db
+    .update(journeySessions)
+    .set({ messages: sql`input.messages` })
+    .from(input(values))
+    .where(writable(conditions))
+    .returning({ ...writtenColumns, messageCount, bytes: sizeOf(sql`${journeySessions.messages}`) }),
+);

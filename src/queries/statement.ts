@@ -1,0 +1,63 @@
+import { and, eq, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../database.js";
+import { journeySessions } from "../schema.js";
+
+/** A value of the call, filled in when the prepared statement runs. Each use is sent once more. */
+export const given = (name: string) => sql.placeholder(name);
+
+/** A JSON text of the call as jsonb. The detour over text keeps every driver from encoding it a second time. */
+export const givenJson = (name: string): SQL => sql`${given(name)}::text::jsonb`;
+
+/**
+ * The values of the call as one row named `input`, so that each is sent and parsed once however
+ * often the statement uses it. `offset 0` keeps the planner from copying the expressions back.
+ */
+export const input = (values: Record<string, SQL>): SQL => {
+  const columns = Object.entries(values).map(([name, value]) => sql`${value} as ${sql.identifier(name)}`);
+  return sql`(select ${sql.join(columns, sql`, `)} offset 0) as input`;
+};
+
+/** The one row `id` of the owner. Every statement on one session has this condition, writes included. */
+export const ownedBy = (): SQL =>
+  and(eq(journeySessions.userId, given("userId")), eq(journeySessions.id, given("id"))) as SQL;
+
+/** All rows of the owner. */
+export const allOwnedBy = (): SQL => eq(journeySessions.userId, given("userId"));
+
+/** What a statement is called with. All of them need the owner. */
+export type Values = { userId: string; [name: string]: string | number | boolean | null };
+
+interface Prepared<Row> {
+  execute(values: Values): Promise<Row[]>;
+}
+
+interface Builder<Row> {
+  prepare(name: string): Prepared<Row>;
+  toSQL(): { sql: string; params: unknown[] };
+}
+
+/** One SQL statement of this package, prepared once per database handle. */
+export interface Statement<Row> {
+  readonly name: string;
+  readonly build: (db: Database) => Builder<Row>;
+  /** Sends it. `prepare: false` keeps node-postgres from naming it, which a transaction pooler needs. */
+  run(db: Database, values: Values, prepare: boolean): Promise<Row[]>;
+}
+
+export function statement<Row>(name: string, build: (db: Database) => Builder<Row>): Statement<Row> {
+  const named = new WeakMap<Database, Prepared<Row>>();
+  const unnamed = new WeakMap<Database, Prepared<Row>>();
+  return {
+    name,
+    build,
+    async run(db, values, prepare) {
+      const cache = prepare ? named : unnamed;
+      let prepared = cache.get(db);
+      if (!prepared) {
+        prepared = build(db).prepare(prepare ? `journey_db_${name}` : "");
+        cache.set(db, prepared);
+      }
+      return prepared.execute(values);
+    },
+  };
+}

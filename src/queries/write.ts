@@ -1,0 +1,92 @@
+import { and, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../database.js";
+import { journeySessions } from "../schema.js";
+import { isArray, overMessages } from "./conversation.js";
+import { input, ownedBy, type Statement, statement } from "./statement.js";
+
+/**
+ * What must hold for a write, in the order in which a refusal is explained. Each is a scalar
+ * expression over the row being updated, never a subquery that PostgreSQL may turn into a join:
+ * READ COMMITTED does not check a join again after a lock wait.
+ */
+export interface Conditions {
+  /** Over the row itself: `journey_sessions.…` and `input.…`. */
+  row?: Partial<Record<"ifRevision" | "phase" | "ifMatch" | "size", SQL>>;
+  /** Over the stored conversation `m`; checked only where it is an array. */
+  conversation?: Partial<Record<"isArray" | "message" | "after" | "size", SQL>>;
+}
+
+/** The answer to "why was nothing written": null where a condition does not apply. */
+export interface RefusalRow {
+  found: boolean;
+  messagesAreArray: boolean | null;
+  metadataIsObject: boolean | null;
+  ifRevision: boolean | null;
+  phase: boolean | null;
+  ifMatch: boolean | null;
+  message: boolean | null;
+  after: boolean | null;
+  size: boolean | null;
+}
+
+/** A statement that changes one session, and the read that explains why it changed none. */
+export interface Write<Row> {
+  readonly statement: Statement<Row>;
+  readonly refusal: Statement<RefusalRow>;
+}
+
+const metadataIsObject = sql`jsonb_typeof(${journeySessions.metadata}) = 'object'`;
+
+/** The stored revision is the one the caller saw, if the caller named one. */
+export const sameRevision = (revision: SQL): SQL =>
+  sql`(input."ifRevision" is null or ${revision} = input."ifRevision")`;
+
+/** The condition of the write: the owner's row, and all that must hold of it. */
+export function writable({ row = {}, conversation }: Conditions, owned: SQL = ownedBy()): SQL {
+  const overConversation =
+    conversation &&
+    overMessages(
+      sql`case when ${isArray} then ${sql.join(Object.values(conversation), sql` and `)} else false end`,
+    );
+  return and(owned, metadataIsObject, ...Object.values(row), overConversation) as SQL;
+}
+
+/**
+ * @param values the row `input` that the conditions refer to
+ * @param build the statement; it must use `writable(conditions)`
+ */
+export function write<Row>(
+  name: string,
+  values: Record<string, SQL>,
+  conditions: Conditions,
+  build: (db: Database) => ReturnType<Statement<Row>["build"]>,
+): Write<Row> {
+  return { statement: statement(name, build), refusal: refusalOf(name, values, conditions) };
+}
+
+const unasked = sql<boolean | null>`null::boolean`;
+
+function refusalOf(
+  name: string,
+  values: Record<string, SQL>,
+  { row = {}, conversation = {} }: Conditions,
+): Statement<RefusalRow> {
+  const overArray = (condition: SQL | undefined) =>
+    condition ? overMessages<boolean | null>(sql`case when ${isArray} then ${condition} end`) : unasked;
+  return statement(`${name}_refusal`, (db) =>
+    db
+      .select({
+        found: sql<boolean>`${journeySessions.id} is not null`,
+        messagesAreArray: overMessages<boolean | null>(isArray),
+        metadataIsObject: sql<boolean | null>`${metadataIsObject}`,
+        ifRevision: sql<boolean | null>`${row.ifRevision ?? unasked}`,
+        phase: sql<boolean | null>`${row.phase ?? unasked}`,
+        ifMatch: sql<boolean | null>`${row.ifMatch ?? unasked}`,
+        message: overArray(conversation.message),
+        after: overArray(conversation.after),
+        size: row.size ? sql<boolean | null>`${row.size}` : overArray(conversation.size),
+      })
+      .from(input(values))
+      .leftJoin(journeySessions, ownedBy()),
+  );
+}

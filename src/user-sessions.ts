@@ -1,0 +1,181 @@
+import type { ListOrder } from "./queries/list.js";
+
+/** A session without its messages. Times are cut to the millisecond; `revision` is exact. */
+export interface SessionSummary<Metadata = unknown, Phase extends string = string> {
+  id: string;
+  userId: string;
+  phase: Phase;
+  metadata: Metadata;
+  createdAt: Date;
+  updatedAt: Date;
+  /** Opaque; another one after every change of the session, and never the same again. */
+  revision: string;
+}
+
+/** A session with all its messages, in conversation order. */
+export interface Session<Message = unknown, Metadata = unknown, Phase extends string = string>
+  extends SessionSummary<Metadata, Phase> {
+  messages: Message[];
+}
+
+/** What every write answers. */
+export interface Written {
+  id: string;
+  /** The session's revision after the write. */
+  revision: string;
+  updatedAt: Date;
+}
+
+/** A precondition of every write on an existing session. */
+export interface IfRevision {
+  /** Writes only if the session still has this revision; else `conflict`, and nothing changes. */
+  ifRevision?: string | undefined;
+}
+
+export interface AppendOptions extends IfRevision {
+  /**
+   * Makes the session where nobody has its id, in the same statement. For the user's first message
+   * only: an answer that is stored after its session was deleted must not bring it back.
+   * @default false
+   */
+  create?: boolean | undefined;
+  /**
+   * Appends only if, apart from the messages of this call, the stored conversation ends with this
+   * message (null: is empty); else `conflict`. It is looked at before `from` drops anything.
+   */
+  after?: string | null | undefined;
+  /** Drops this message and what follows it, then appends, in one step: edit and regenerate. */
+  from?: string | undefined;
+}
+
+export interface Appended extends Written {
+  /** Whether this call made the session. */
+  created: boolean;
+  /** Messages in the conversation now. */
+  messageCount: number;
+  /** Bytes of the conversation as jsonb, uncompressed; `maxSessionBytes` bounds them. */
+  bytes: number;
+}
+
+export interface ListOptions<Phase extends string = string> {
+  /** Sessions a page, 1–100. @default 20 */
+  limit?: number | undefined;
+  /** `nextCursor` of the page before, for the same `orderBy`. */
+  cursor?: string | undefined;
+  /** Newest first by this time. `updated` sorts all of the owner's sessions for each page. @default "created" */
+  orderBy?: ListOrder | undefined;
+  /** Only sessions in this phase. */
+  phase?: Phase | undefined;
+}
+
+/** A change to metadata: a value replaces the key's, null removes the key. */
+export type MetadataPatch<Metadata> = { [Key in keyof Metadata]?: Metadata[Key] | null };
+
+/**
+ * The sessions of one user. Every statement carries the owner: a session of somebody else and an
+ * id that nobody has get the same answer.
+ *
+ * Each call is one SQL statement, and throws JourneyDbError: besides the codes named below,
+ * `invalid_input` before anything is sent, `corrupt` for a row that an older program left in
+ * another shape, and `unavailable`, `timeout`, `configuration`, `migration` or `internal`.
+ */
+export interface UserSessions<Message, Metadata, Phase extends string> {
+  /**
+   * Adds messages at the end of the conversation; one whose id is already there replaces that one
+   * in its place, so that a repeated call leaves the messages as they are.
+   *
+   * @example await sessions.append(id, message, { create: true }) // the first message makes the session
+   * @throws not_found, conflict (`ifRevision`, `after`), too_large
+   */
+  append(id: string, messages: Message | readonly Message[], options?: AppendOptions): Promise<Appended>;
+
+  /**
+   * Makes a session, empty unless told otherwise, with a random id unless one is given. Repeat a
+   * call that was interrupted only if it names its id.
+   *
+   * @throws conflict where the id is taken by anyone; too_large
+   */
+  create(session?: {
+    id?: string | undefined;
+    /** @default the first of `phases`, or "setup" */
+    phase?: Phase | undefined;
+    messages?: readonly Message[] | undefined;
+    metadata?: Metadata | undefined;
+  }): Promise<Session<Message, Metadata, Phase>>;
+
+  /** The session with all its messages, or null. */
+  get(id: string): Promise<Session<Message, Metadata, Phase> | null>;
+
+  /**
+   * One page of the conversation, in conversation order: the newest messages, or those just before
+   * the message `before`. Ask for the page before with the id of this page's first message.
+   *
+   * @param options `limit` 1–1000, by default 50
+   * @throws not_found for the session or the message `before`
+   */
+  messages(
+    id: string,
+    options?: { limit?: number | undefined; before?: string | undefined },
+  ): Promise<{ messages: Message[]; hasMore: boolean; revision: string }>;
+
+  /** The session that was created last, with all its messages, or null. */
+  latest(): Promise<Session<Message, Metadata, Phase> | null>;
+
+  /**
+   * A page of sessions without their messages, newest first. No row is skipped or repeated while
+   * others are added; ordered by update, one that is written to meanwhile moves to the front.
+   */
+  list(options?: ListOptions<Phase>): Promise<{
+    sessions: SessionSummary<Metadata, Phase>[];
+    /** Absent on the last page. */
+    nextCursor?: string;
+  }>;
+
+  /** How many sessions the user has. */
+  count(): Promise<number>;
+
+  /**
+   * @param options `from`: only if the session is in this phase
+   * @throws not_found, conflict
+   */
+  setPhase(id: string, phase: Phase, options?: IfRevision & { from?: Phase | undefined }): Promise<Written>;
+
+  /**
+   * Merges top-level keys into the metadata; null removes a key.
+   *
+   * @param options `ifMatch`: only if each of its keys equals the stored value, null meaning absent
+   * @throws not_found, conflict, too_large
+   */
+  mergeMetadata(
+    id: string,
+    patch: MetadataPatch<Metadata>,
+    options?: IfRevision & { ifMatch?: MetadataPatch<Metadata> | undefined },
+  ): Promise<Written & { metadata: Metadata }>;
+
+  /** Puts these messages in place of all others. @throws not_found, conflict, too_large */
+  replaceMessages(
+    id: string,
+    messages: readonly Message[],
+    options?: IfRevision,
+  ): Promise<Written & { messageCount: number; bytes: number }>;
+
+  /** Drops the message `from` and what follows it. @throws not_found for the session or the message, conflict */
+  truncate(id: string, options: IfRevision & { from: string }): Promise<Written & { messageCount: number }>;
+
+  /**
+   * Copies phase, metadata and messages into a new session of the same user.
+   *
+   * @param options `through`: the last message to copy, by default all; `id`: of the new session
+   * @throws not_found for the session or the message, conflict where the new id is taken by anyone
+   */
+  fork(
+    id: string,
+    options?: { through?: string | undefined; id?: string | undefined },
+  ): Promise<Session<Message, Metadata, Phase>>;
+
+  /** Deletes the session; false where there was none. @throws conflict (`ifRevision`) */
+  delete(id: string, options?: IfRevision): Promise<boolean>;
+
+  /** Deletes all of the user's sessions and answers their number: account erasure. */
+  deleteAll(): Promise<number>;
+}

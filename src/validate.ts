@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { JourneyDbError } from "./errors.js";
+import { pathOf } from "./json.js";
+
+/** What a zod issue says was expected. Its own message may repeat the input, so it is not used. */
+function expectationOf(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `expected ${issue.expected}`;
+    case "invalid_value":
+      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
+    case "invalid_format":
+      return issue.format === "guid"
+        ? "expected 8-4-4-4-12 hexadecimal digits"
+        : `expected the format ${issue.format}`;
+    case "too_small":
+      return `expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum} (${issue.origin})`;
+    case "too_big":
+      return `expected ${issue.inclusive ? "at most" : "less than"} ${issue.maximum} (${issue.origin})`;
+    case "unrecognized_keys":
+      return "has a key that is not expected here";
+    case "custom":
+      return typeof issue.params?.expected === "string"
+        ? `expected ${issue.params.expected}`
+        : "refused by a rule of the application's schema";
+    default:
+      return "refused by the application's schema";
+  }
+}
+
+/**
+ * Checks `value` and answers the schema's output.
+ *
+ * @param field what the value is called in an error
+ * @param knownKeys keys that an error may show; numbers are shown always
+ * @param concerns leaves out issues for which it answers false
+ * @throws JourneyDbError invalid_input, naming the field and what was expected, never the value
+ */
+export function parse<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  field: string,
+  knownKeys: ReadonlySet<string>,
+  concerns: (issue: z.core.$ZodIssue) => boolean = () => true,
+): T {
+  let result: z.ZodSafeParseResult<T>;
+  try {
+    result = schema.safeParse(value);
+  } catch {
+    throw new JourneyDbError("invalid_input", `${field}: the schema failed on it; schemas must be synchronous`);
+  }
+  const issue = result.success ? undefined : result.error.issues.find(concerns);
+  if (issue) {
+    const path = issue.path.map((step) =>
+      typeof step === "number" || knownKeys.has(String(step)) ? (step as string | number) : "<key>",
+    );
+    throw new JourneyDbError("invalid_input", `${pathOf(field, path)}: ${expectationOf(issue)}`);
+  }
+  return result.data as T;
+}
+
+/** Every property name that the schemas declare: written by a developer, so an error may show it. */
+export function declaredKeys(...schemas: (z.ZodType | undefined)[]): string[] {
+  const keys: string[] = [];
+  for (const schema of schemas) {
+    if (!schema) continue;
+    const json = z.toJSONSchema(schema, { unrepresentable: "any", io: "input", cycles: "ref" });
+    JSON.stringify(json, (key, item: unknown) => {
+      if (key === "properties" && typeof item === "object" && item) keys.push(...Object.keys(item));
+      return item;
+    });
+  }
+  return keys;
+}
