@@ -1,5 +1,6 @@
 import { JourneyDbError } from "./errors.js";
 import type { ListOrder } from "./queries/list.js";
+import { EXACT_TIME } from "./time.js";
 
 /** The last row of a page: its time, exact, and its id, which breaks ties. */
 export interface Place {
@@ -7,8 +8,7 @@ export interface Place {
   id: string;
 }
 
-const FORM =
-  /^1 (created|updated) (infinity|-infinity|\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: BC)?) ([0-9a-f-]{36}) ([0-9a-z]{1,7})$/;
+const FORM = new RegExp(`^1 (created|updated) (${EXACT_TIME.source}) ([0-9a-f-]{36}) ([0-9a-z]{1,7})$`);
 
 /** FNV-1a, 32 bits: tells a damaged cursor from a whole one. It is no secret; the owner condition is what protects rows. */
 function checksum(text: string): string {
@@ -20,7 +20,10 @@ function checksum(text: string): string {
 /** Opaque to callers: version, order, time, id, checksum. */
 export function encodeCursor(order: ListOrder, { time, id }: Place): string {
   const text = `1 ${order} ${time} ${id}`;
-  return btoa(`${text} ${checksum(text)}`).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return btoa(`${text} ${checksum(text)}`)
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
 }
 
 /** @throws JourneyDbError invalid_input where the cursor is damaged or belongs to another order */
@@ -37,8 +40,7 @@ export function decodeCursor(order: ListOrder, cursor: string): Place {
 
 function textOf(cursor: string): string {
   try {
-    const text = atob(cursor.replaceAll("-", "+").replaceAll("_", "/"));
-    return text;
+    return atob(cursor.replaceAll("-", "+").replaceAll("_", "/"));
   } catch {
     return "";
   }

@@ -16,10 +16,14 @@ export interface Deadline {
 export async function within<T>(deadline: Deadline, repeatable: boolean, send: () => Promise<T>): Promise<T> {
   const { timeoutMs, signal } = deadline;
   if (signal?.aborted) {
-    throw new JourneyDbError("timeout", "The signal was already aborted; nothing was sent.", { retryable: true });
+    throw new JourneyDbError("timeout", "The signal was already aborted; nothing was sent.", {
+      retryable: true,
+    });
   }
   const tooLate = (what: string) =>
-    new JourneyDbError("timeout", `${what}; whether the call took effect is unknown.`, { retryable: repeatable });
+    new JourneyDbError("timeout", `${what}; whether the call took effect is unknown.`, {
+      retryable: repeatable,
+    });
   let stop = () => {};
   const stopped = new Promise<never>((_, reject) => {
     const onAbort = () => reject(tooLate("The signal was aborted"));
@@ -37,4 +41,23 @@ export async function within<T>(deadline: Deadline, repeatable: boolean, send: (
   } finally {
     stop();
   }
+}
+
+/** A repetition of these makes a second session, or fails because of the first one's success. */
+const NEVER_REPEATABLE = new Set(["create", "fork", "truncate"]);
+const NOT_REPEATABLE_WITH = ["from", "ifMatch", "ifRevision"];
+
+/** The third argument of a write holds its preconditions: one that the call itself ends makes a repetition fail. */
+const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
+  const options = (args[2] ?? {}) as Record<string, unknown>;
+  return !NEVER_REPEATABLE.has(name) && NOT_REPEATABLE_WITH.every((option) => options[option] === undefined);
+};
+
+/** The same methods, each within the deadline. */
+export function bounded<Calls extends object>(calls: Calls, deadline: Deadline): Calls {
+  const bound = Object.entries(calls).map(([name, call]) => [
+    name,
+    async (...args: unknown[]) => within(deadline, isRepeatable(name, args), () => call(...args)),
+  ]);
+  return Object.fromEntries(bound);
 }

@@ -32,8 +32,8 @@ export class JourneyDbError extends Error {
   readonly code: JourneyDbErrorCode;
   /** True only where sending the same call again is safe. */
   readonly retryable: boolean;
-  readonly sqlState?: string;
-  readonly constraint?: string;
+  declare readonly sqlState?: string;
+  declare readonly constraint?: string;
 
   constructor(code: JourneyDbErrorCode, message: string, details: Details = {}) {
     super(message);

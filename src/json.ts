@@ -29,14 +29,20 @@ export function pathOf(field: string, path: Path): string {
   return field + shown.join("") + (path.length > shown.length ? "…" : "");
 }
 
+/** What gets stored of a value, as JSON text and as that text reads. */
+export interface Json {
+  text: string;
+  value: unknown;
+}
+
 /**
- * The JSON text of `value`, which is what gets stored: undefined properties dropped, `toJSON`
- * honoured (so a Date becomes an ISO string), and whatever else JSON would change in silence
- * refused with its path. Text that jsonb cannot hold is replaced or refused, as the rules say.
+ * `value` as JSON: undefined properties dropped, `toJSON` honoured (so a Date becomes an ISO
+ * string), and whatever else JSON would change in silence refused with its path. Text that jsonb
+ * cannot hold is replaced or refused, as the rules say.
  *
  * @throws JourneyDbError invalid_input, or too_large where the value cannot fit in `maxBytes`.
  */
-export function toJsonText(value: unknown, field: string, rules: JsonRules): string {
+export function toJson(given: unknown, field: string, rules: JsonRules): Json {
   // A jsonb element takes at least 4 bytes and its text at least one byte a UTF-16 unit. Counting
   // that stops a small graph of shared references from growing without end.
   let atLeast = 0;
@@ -60,9 +66,9 @@ export function toJsonText(value: unknown, field: string, rules: JsonRules): str
     return text.toWellFormed().replaceAll("\0", "\ufffd");
   };
 
-  const copy = (given: unknown, depth: number): unknown => {
+  const copy = (unread: unknown, depth: number): unknown => {
     count(4);
-    const item = resolve(given);
+    const item = resolve(unread);
     if (item === null || typeof item === "boolean") return item;
     if (typeof item === "string") return textOf(item);
     if (typeof item === "number") {
@@ -109,7 +115,8 @@ export function toJsonText(value: unknown, field: string, rules: JsonRules): str
   };
 
   try {
-    return JSON.stringify(copy(value, 1));
+    const value = copy(given, 1);
+    return { text: JSON.stringify(value), value };
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
     // A getter, a Proxy or a toJSON of the caller's threw, or the text outgrew a JavaScript string.

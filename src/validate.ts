@@ -2,6 +2,9 @@ import { z } from "zod";
 import { JourneyDbError } from "./errors.js";
 import { pathOf } from "./json.js";
 
+const UNITS: Record<string, string> = { string: " characters", array: " elements", object: " keys" };
+const unitOf = (origin: string) => UNITS[origin] ?? "";
+
 /** What a zod issue says was expected. Its own message may repeat the input, so it is not used. */
 function expectationOf(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
@@ -14,9 +17,9 @@ function expectationOf(issue: z.core.$ZodIssue): string {
         ? "expected 8-4-4-4-12 hexadecimal digits"
         : `expected the format ${issue.format}`;
     case "too_small":
-      return `expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum} (${issue.origin})`;
+      return `expected ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}${unitOf(issue.origin)}`;
     case "too_big":
-      return `expected ${issue.inclusive ? "at most" : "less than"} ${issue.maximum} (${issue.origin})`;
+      return `expected ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}${unitOf(issue.origin)}`;
     case "unrecognized_keys":
       return "has a key that is not expected here";
     case "custom":
@@ -47,7 +50,10 @@ export function parse<T>(
   try {
     result = schema.safeParse(value);
   } catch {
-    throw new JourneyDbError("invalid_input", `${field}: the schema failed on it; schemas must be synchronous`);
+    throw new JourneyDbError(
+      "invalid_input",
+      `${field}: the schema failed on it; schemas must be synchronous`,
+    );
   }
   const issue = result.success ? undefined : result.error.issues.find(concerns);
   if (issue) {

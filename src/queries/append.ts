@@ -68,24 +68,29 @@ export const append = write<AppendedRow>("append", values, conditions, (db) =>
 // In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
 const excluded = sql`excluded.messages`;
 const upsertedStored = upserted(m, excluded);
-const maxBytes = sql`${given("maxBytes")}::int`;
+const maxBytes = values.maxBytes;
+const newSize = sql`${sizeOf(added)} <= input."maxBytes"`;
 
 /**
  * append with `create`: inserts the session where nobody has the id. Of the preconditions only
  * `after: null` can hold of a session that is not there yet; with any other, append alone is sent.
  */
-export const appendOrCreate = write<AppendedRow>("append_or_create", values, conditions, (db) =>
-  db
-    .insert(journeySessions)
-    .select(
-      sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages })} where ${sizeOf(added)} <= ${maxBytes}`,
-    )
-    .onConflictDoUpdate({
-      target: journeySessions.id,
-      set: { messages: overMessages(upsertedStored) },
-      setWhere: sql`${ownedBy()} and jsonb_typeof(${journeySessions.metadata}) = 'object' and ${overMessages(
-        sql`case when ${isArray} then (not ${given("checkAfter")}::bool or ${endsWith(sql`null::text`, excluded)}) and ${resultFits(upsertedStored, excluded, maxBytes)} else false end`,
-      )}`,
-    })
-    .returning(returned),
+export const appendOrCreate = write<AppendedRow>(
+  "append_or_create",
+  values,
+  { ...conditions, newSize },
+  (db) =>
+    db
+      .insert(journeySessions)
+      .select(
+        sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages, maxBytes })} where ${newSize}`,
+      )
+      .onConflictDoUpdate({
+        target: journeySessions.id,
+        set: { messages: overMessages(upsertedStored) },
+        setWhere: sql`${ownedBy()} and jsonb_typeof(${journeySessions.metadata}) = 'object' and ${overMessages(
+          sql`case when ${isArray} then (not ${given("checkAfter")}::bool or ${endsWith(sql`null::text`, excluded)}) and ${resultFits(upsertedStored, excluded, maxBytes)} else false end`,
+        )}`,
+      })
+      .returning(returned),
 );

@@ -6,7 +6,8 @@ import { journeySessions } from "../schema.js";
  * A timestamp to the microsecond, whatever the connection's TimeZone and DateStyle, `infinity`
  * included. A JavaScript Date would cut it to the millisecond.
  */
-const exactTime = (column: PgColumn): SQL<string> => sql<string>`to_jsonb(${column} at time zone 'UTC') #>> '{}'`;
+const exactTime = (column: PgColumn): SQL<string> =>
+  sql<string>`to_jsonb(${column} at time zone 'UTC') #>> '{}'`;
 
 /** The back-translation of exactTime. */
 export const timeOf = (text: SQL): SQL => sql`${text}::text::timestamp at time zone 'UTC'`;

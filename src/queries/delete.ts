@@ -14,9 +14,7 @@ export const deleteOne = write<{ id: string }>(
   (db) =>
     db
       .delete(journeySessions)
-      .where(
-        and(ownedBy(), sql`(${values.ifRevision} is null or ${revision} = ${values.ifRevision})`),
-      )
+      .where(and(ownedBy(), sql`(${values.ifRevision} is null or ${revision} = ${values.ifRevision})`))
       .returning({ id: journeySessions.id }),
 );
 

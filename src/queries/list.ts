@@ -34,7 +34,12 @@ function listBy(order: ListOrder, after: boolean, inPhase: boolean): Statement<S
 // One text each: `$cursor is null or …` in a single text would keep the index from being used.
 const statements = new Map(
   (["created", "updated"] as const)
-    .flatMap((order) => [listBy(order, false, false), listBy(order, false, true), listBy(order, true, false), listBy(order, true, true)])
+    .flatMap((order) => [
+      listBy(order, false, false),
+      listBy(order, false, true),
+      listBy(order, true, false),
+      listBy(order, true, true),
+    ])
     .map((one) => [one.name, one]),
 );
 

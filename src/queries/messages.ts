@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { revision } from "./columns.js";
 import { isArray, m, placeOf, slice } from "./conversation.js";
-import { given, ownedBy, statement } from "./statement.js";
+import { given, input, ownedBy, statement } from "./statement.js";
 
 export interface MessagesRow {
   revision: string;
@@ -13,10 +13,12 @@ export interface MessagesRow {
   hasMore: boolean | null;
 }
 
-const before = sql`input."before"`;
-const size = sql`input."limit"`;
-/** The place of the page's last message. */
-const last = sql`page.last`;
+const values = {
+  before: sql`${given("before")}::text`,
+  limit: sql`${given("limit")}::int`,
+};
+const last = sql`place.last`;
+const size = sql`place."limit"`;
 
 /** The newest `limit` messages, or those just before one of them. */
 export const messages = statement<MessagesRow>("messages", (db) =>
@@ -32,15 +34,14 @@ export const messages = statement<MessagesRow>("messages", (db) =>
       select is_array, ${last} > ${size} as has_more,
         case when ${last} is not null then ${slice(sql`greatest(${last} - ${size}, 0) + 1`, last)} end as messages
       from (
-        select ${m}, ${isArray} as is_array, ${size}, case
+        select ${m}, ${isArray} as is_array, input."limit", case
           when not ${isArray} then null
-          when ${before} is null then jsonb_array_length(${m})
-          else ${placeOf(before)} - 1
+          when input."before" is null then jsonb_array_length(${m})
+          else ${placeOf(sql`input."before"`)} - 1
         end as last
-        from (select ${journeySessions.messages} #> '{}' as m offset 0) as stored,
-          (select ${given("before")}::text as "before", ${given("limit")}::int as "limit") as input
+        from (select ${journeySessions.messages} #> '{}' as m offset 0) as stored, ${input(values)}
         offset 0
-      ) as page
+      ) as place
     ) as page`)
     .where(ownedBy()),
 );

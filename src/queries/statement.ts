@@ -32,7 +32,7 @@ interface Prepared<Row> {
 }
 
 interface Builder<Row> {
-  prepare(name: string): Prepared<Row>;
+  prepare(name: string | undefined): Prepared<Row>;
   toSQL(): { sql: string; params: unknown[] };
 }
 
@@ -40,7 +40,7 @@ interface Builder<Row> {
 export interface Statement<Row> {
   readonly name: string;
   readonly build: (db: Database) => Builder<Row>;
-  /** Sends it. `prepare: false` keeps node-postgres from naming it, which a transaction pooler needs. */
+  /** Sends it. `prepare: false` keeps it from being prepared on the server, which a transaction pooler may need. */
   run(db: Database, values: Values, prepare: boolean): Promise<Row[]>;
 }
 
@@ -54,7 +54,10 @@ export function statement<Row>(name: string, build: (db: Database) => Builder<Ro
       const cache = prepare ? named : unnamed;
       let prepared = cache.get(db);
       if (!prepared) {
-        prepared = build(db).prepare(prepare ? `journey_db_${name}` : "");
+        const builder = build(db);
+        // A cache of the application's database would answer reads with what is no longer so.
+        if ("$withCache" in builder) (builder as { $withCache(config: false): unknown }).$withCache(false);
+        prepared = builder.prepare(prepare ? `journey_db_${name}` : undefined);
         cache.set(db, prepared);
       }
       return prepared.execute(values);

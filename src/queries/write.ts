@@ -14,6 +14,8 @@ export interface Conditions {
   row?: Partial<Record<"ifRevision" | "phase" | "ifMatch" | "size", SQL>>;
   /** Over the stored conversation `m`; checked only where it is an array. */
   conversation?: Partial<Record<"isArray" | "message" | "after" | "size", SQL>>;
+  /** The size condition of a session that is made by the write, over `input.…`. */
+  newSize?: SQL;
 }
 
 /** The answer to "why was nothing written": null where a condition does not apply. */
@@ -69,7 +71,7 @@ const unasked = sql<boolean | null>`null::boolean`;
 function refusalOf(
   name: string,
   values: Record<string, SQL>,
-  { row = {}, conversation = {} }: Conditions,
+  { row = {}, conversation = {}, newSize = unasked }: Conditions,
 ): Statement<RefusalRow> {
   const overArray = (condition: SQL | undefined) =>
     condition ? overMessages<boolean | null>(sql`case when ${isArray} then ${condition} end`) : unasked;
@@ -84,7 +86,9 @@ function refusalOf(
         ifMatch: sql<boolean | null>`${row.ifMatch ?? unasked}`,
         message: overArray(conversation.message),
         after: overArray(conversation.after),
-        size: row.size ? sql<boolean | null>`${row.size}` : overArray(conversation.size),
+        size: sql<
+          boolean | null
+        >`case when ${journeySessions.id} is null then ${newSize} else ${row.size ?? overArray(conversation.size)} end`,
       })
       .from(input(values))
       .leftJoin(journeySessions, ownedBy()),

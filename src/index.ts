@@ -1,0 +1,17 @@
+export type { Database } from "./database.js";
+export { JourneyDbError, type JourneyDbErrorCode } from "./errors.js";
+export type { Unstorable } from "./json.js";
+export type { JourneyMessage, JourneyMetadata, MessageShape } from "./messages.js";
+export type { JourneyOptions, RequestOptions } from "./options.js";
+export { defineJourney, forUser, type Journey } from "./sessions.js";
+export type {
+  Appended,
+  AppendOptions,
+  IfRevision,
+  ListOptions,
+  MetadataPatch,
+  Session,
+  SessionSummary,
+  UserSessions,
+  Written,
+} from "./user-sessions.js";

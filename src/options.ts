@@ -1,0 +1,104 @@
+import { z } from "zod";
+import type { Unstorable } from "./json.js";
+import { messageIdSchema, phaseSchema, sessionIdSchema } from "./messages.js";
+import { EXACT_TIME } from "./time.js";
+
+/** What an application says once about its sessions. */
+export interface JourneyOptions<Message, Metadata, Phase extends string> {
+  /** The application's own message schema, checked beside the structure. What is stored is the input, not its output. */
+  message?: z.ZodType<unknown, Message> | undefined;
+  /** The application's own metadata schema, of a whole object; mergeMetadata checks the keys of its patch. */
+  metadata?: z.ZodType<unknown, Metadata> | undefined;
+  /** All phases; a new session starts in the first. @default any text, starting in "setup" */
+  phases?: readonly Phase[] | undefined;
+  /** Largest conversation, and largest metadata, in bytes as jsonb: 1–268,435,455. @default 8 MiB */
+  maxSessionBytes?: number | undefined;
+  /** Text that jsonb cannot hold (U+0000, lone surrogates): stored with U+FFFD in its place, or refused. @default "replace" */
+  unstorable?: Unstorable | undefined;
+  /** Milliseconds after which a call ends for the caller: 1–2,147,483,647. @default 15000 */
+  timeoutMs?: number | undefined;
+  /** False where node-postgres goes through a transaction pooler: named statements fail there. @default true */
+  prepare?: boolean | undefined;
+}
+
+/** What one request says about its handle. */
+export interface RequestOptions {
+  /** Ends all calls of the handle, with code `timeout`. */
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number | undefined;
+}
+
+const revisionSchema = z
+  .string()
+  .refine((revision) => new RegExp(`^(${EXACT_TIME.source})$`).test(revision), {
+    params: { expected: "a revision that a session had, unchanged" },
+  });
+
+const ifRevision = revisionSchema.optional();
+
+const aFunction = z.function().optional();
+const aSchema = z.object({ safeParse: aFunction.nonoptional() }).optional();
+
+/** The options of defineJourney. `maxSessionBytes` ends where jsonb does. */
+export const journeyOptionsSchema = z.strictObject({
+  message: aSchema,
+  metadata: aSchema,
+  phases: z.array(phaseSchema).min(1).optional(),
+  maxSessionBytes: z
+    .int()
+    .min(1)
+    .max(0x0fffffff)
+    .default(8 * 1024 * 1024),
+  unstorable: z.enum(["replace", "reject"]).default("replace"),
+  timeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
+  prepare: z.boolean().default(true),
+});
+
+/** The options of forUser. */
+export const requestOptionsSchema = z.strictObject({
+  timeoutMs: journeyOptionsSchema.shape.timeoutMs.unwrap().optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+});
+
+/**
+ * What the calls of a handle take beside ids, messages and metadata: no key that is not expected,
+ * and null only where null means something.
+ */
+export function callOptions(phase: z.ZodType<string>) {
+  return {
+    append: z.strictObject({
+      create: z.boolean().default(false),
+      after: messageIdSchema.nullable().optional(),
+      from: messageIdSchema.optional(),
+      ifRevision,
+    }),
+    create: z.strictObject({
+      id: sessionIdSchema.optional(),
+      phase: phase.optional(),
+      messages: z.array(z.unknown()).optional(),
+      metadata: z.unknown().optional(),
+    }),
+    messages: z.strictObject({
+      limit: z.int().min(1).max(1000).default(50),
+      before: messageIdSchema.optional(),
+    }),
+    list: z.strictObject({
+      limit: z.int().min(1).max(100).default(20),
+      cursor: z.string().optional(),
+      orderBy: z.enum(["created", "updated"]).default("created"),
+      phase: phase.optional(),
+    }),
+    setPhase: z.strictObject({ from: phase.optional(), ifRevision }),
+    mergeMetadata: z.strictObject({ ifMatch: z.unknown().optional(), ifRevision }),
+    truncate: z.strictObject({ from: messageIdSchema, ifRevision }),
+    fork: z.strictObject({ through: messageIdSchema.optional(), id: sessionIdSchema.optional() }),
+    onlyRevision: z.strictObject({ ifRevision }),
+  };
+}
+
+/** Names that may be shown in an error, since this package gave them. */
+export const OPTION_KEYS: readonly string[] = [
+  ...Object.keys(journeyOptionsSchema.shape),
+  ...Object.keys(requestOptionsSchema.shape),
+  ...Object.values(callOptions(phaseSchema)).flatMap((options) => Object.keys(options.shape)),
+];

@@ -1,0 +1,263 @@
+import { z } from "zod";
+import { decodeCursor, encodeCursor } from "./cursor.js";
+import type { Database } from "./database.js";
+import { bounded } from "./deadline.js";
+import { JourneyDbError } from "./errors.js";
+import { MESSAGE_KEYS } from "./json.js";
+import {
+  type JourneyMessage,
+  type JourneyMetadata,
+  type MessageShape,
+  phaseSchema,
+  sessionIdSchema,
+  userIdSchema,
+} from "./messages.js";
+import {
+  callOptions,
+  type JourneyOptions,
+  journeyOptionsSchema,
+  OPTION_KEYS,
+  type RequestOptions,
+  requestOptionsSchema,
+} from "./options.js";
+import { payloads } from "./payloads.js";
+import { append, appendOrCreate } from "./queries/append.js";
+import { count } from "./queries/count.js";
+import { create, createRefusal } from "./queries/create.js";
+import { deleteAll, deleteOne } from "./queries/delete.js";
+import { fork } from "./queries/fork.js";
+import { get } from "./queries/get.js";
+import { latest } from "./queries/latest.js";
+import { list } from "./queries/list.js";
+import { mergeMetadata } from "./queries/merge-metadata.js";
+import { messages } from "./queries/messages.js";
+import { replaceMessages } from "./queries/replace-messages.js";
+import { setPhase } from "./queries/set-phase.js";
+import type { Statement, Values } from "./queries/statement.js";
+import { truncate } from "./queries/truncate.js";
+import type { Write } from "./queries/write.js";
+import { corrupt, idTaken, messageNotFound, refusalError, sessionNotFound, tooLarge } from "./refusal.js";
+import { toSession, toSummary, toWritten } from "./rows.js";
+import type { UserSessions } from "./user-sessions.js";
+import { declaredKeys, parse } from "./validate.js";
+
+/** The door to the rows, with the application's own types. */
+export interface Journey<Message, Metadata, Phase extends string> {
+  /**
+   * The sessions of one user. A handle is cheap: make one a request.
+   *
+   * @param db a Drizzle PostgreSQL database or transaction
+   * @param userId the owner: 1–255 characters, equal to its own `trim()`
+   * @throws JourneyDbError invalid_input for a user id that is not usable
+   */
+  forUser(db: Database, userId: string, options?: RequestOptions): UserSessions<Message, Metadata, Phase>;
+}
+
+const DEFAULT_PHASE = "setup";
+/** What append takes: no message at all appends nothing, which is never meant. */
+const someMessages = z.array(z.unknown()).min(1);
+
+/**
+ * Sets the application's own types and limits.
+ *
+ * @example
+ * export const journey = defineJourney({ message: myMessageSchema, phases: ["setup", "review"] });
+ * const sessions = journey.forUser(db, userId, { signal: request.signal });
+ * @throws JourneyDbError invalid_input for an option that is not usable
+ */
+export function defineJourney<
+  Message extends MessageShape = JourneyMessage,
+  Metadata extends object = JourneyMetadata,
+  const Phase extends string = string,
+>(options: JourneyOptions<Message, Metadata, Phase> = {}): Journey<Message, Metadata, Phase> {
+  const knownKeys = new Set([...OPTION_KEYS, ...MESSAGE_KEYS]);
+  const journey = parse(journeyOptionsSchema, options, "options", knownKeys);
+  for (const key of declaredKeys(options.message, options.metadata)) knownKeys.add(key);
+
+  const phaseRule = journey.phases ? z.enum(journey.phases) : phaseSchema;
+  const schemas = callOptions(phaseRule);
+  const checked = <T>(schema: z.ZodType<T>, given: unknown, field = "options") =>
+    parse(schema, given, field, knownKeys);
+  const maxBytes = journey.maxSessionBytes;
+  const json = payloads(options, { unstorable: journey.unstorable, maxBytes, knownKeys });
+
+  return {
+    forUser(db, givenUserId, request = {}) {
+      if (typeof db?.select !== "function" || typeof db.insert !== "function") {
+        throw new JourneyDbError(
+          "invalid_input",
+          "db: expected a Drizzle PostgreSQL database or transaction",
+        );
+      }
+      const userId = checked(userIdSchema, givenUserId, "userId");
+      const { signal, timeoutMs = journey.timeoutMs } = checked(requestOptionsSchema, request);
+      const idOf = (given: unknown) => checked(sessionIdSchema, given, "id");
+
+      const send = <Row>(statement: Statement<Row>, values: Omit<Values, "userId"> = {}) =>
+        statement.run(db, { ...values, userId }, journey.prepare);
+
+      /** Sends a write on one session; where it changed nothing, one more read tells why. */
+      async function change<Row>(write: Write<Row>, values: Omit<Values, "userId">): Promise<Row> {
+        const [row] = await send(write.statement, values);
+        if (row) return row;
+        const [refusal] = await send(write.refusal, values);
+        throw refusalError(refusal, values);
+      }
+
+      const calls: UserSessions<Message, Metadata, Phase> = {
+        async append(id, given, options = {}) {
+          const {
+            create: mayCreate,
+            after,
+            from = null,
+            ifRevision = null,
+          } = checked(schemas.append, options);
+          const values = {
+            id: idOf(id),
+            messages: json.messages(
+              checked(someMessages, Array.isArray(given) ? given : [given], "messages"),
+              "messages",
+            ),
+            phase: journey.phases?.[0] ?? DEFAULT_PHASE,
+            checkAfter: after !== undefined,
+            after: after ?? null,
+            from,
+            ifRevision,
+            maxBytes,
+          };
+          // Nothing but "is empty" can hold of a session that is not there.
+          const creates = mayCreate && values.after === null && from === null && ifRevision === null;
+          const { messageCount, bytes, created, ...row } = await change(
+            creates ? appendOrCreate : append,
+            values,
+          );
+          return { ...toWritten(row), created, messageCount, bytes };
+        },
+
+        async create(given = {}) {
+          const session = checked(schemas.create, given, "session");
+          const values = {
+            id: session.id ?? null,
+            phase: session.phase ?? journey.phases?.[0] ?? DEFAULT_PHASE,
+            messages: json.messages(session.messages ?? [], "session.messages"),
+            metadata:
+              session.metadata === undefined ? "{}" : json.metadata(session.metadata, "session.metadata"),
+            maxBytes,
+          };
+          const [row] = await send(create, values);
+          if (row) return toSession(row);
+          const [refusal] = await send(createRefusal, values);
+          throw refusal?.fits === false ? tooLarge(maxBytes) : idTaken();
+        },
+
+        async get(id) {
+          const [row] = await send(get, { id: idOf(id) });
+          return row ? toSession(row) : null;
+        },
+
+        async messages(id, options = {}) {
+          const { limit, before = null } = checked(schemas.messages, options);
+          const [page] = await send(messages, { id: idOf(id), limit, before });
+          if (!page) throw sessionNotFound();
+          if (!page.isArray) throw corrupt("messages");
+          if (page.messages === null) throw messageNotFound("before");
+          return {
+            messages: JSON.parse(page.messages),
+            hasMore: page.hasMore === true,
+            revision: page.revision,
+          };
+        },
+
+        async latest() {
+          const [row] = await send(latest);
+          return row ? toSession(row) : null;
+        },
+
+        async list(options = {}) {
+          const { limit, cursor, orderBy, phase = null } = checked(schemas.list, options);
+          const place = cursor === undefined ? undefined : decodeCursor(orderBy, cursor);
+          const statement = list(orderBy, place !== undefined, phase !== null);
+          // One more than asked for tells whether there is a next page.
+          const rows = await send(statement, { ...place, limit: limit + 1, phase });
+          const page = rows.slice(0, limit);
+          const last = rows.length > limit && page.at(-1);
+          return {
+            sessions: page.map((row) => toSummary<Metadata, Phase>(row)),
+            ...(last && { nextCursor: encodeCursor(orderBy, { time: last[`${orderBy}At`], id: last.id }) }),
+          };
+        },
+
+        async count() {
+          const [row] = await send(count);
+          return row?.sessions ?? 0;
+        },
+
+        async setPhase(id, phase, options = {}) {
+          const { from = null, ifRevision = null } = checked(schemas.setPhase, options);
+          const values = {
+            id: idOf(id),
+            phase: checked<string>(phaseRule, phase, "phase"),
+            from,
+            ifRevision,
+          };
+          return toWritten(await change(setPhase, values));
+        },
+
+        async mergeMetadata(id, patch, options = {}) {
+          const { ifMatch, ifRevision = null } = checked(schemas.mergeMetadata, options);
+          const values = {
+            id: idOf(id),
+            patch: json.patch(patch, "patch"),
+            ifMatch: ifMatch === undefined ? "{}" : json.patch(ifMatch, "options.ifMatch"),
+            ifRevision,
+            maxBytes,
+          };
+          const { metadata, ...row } = await change(mergeMetadata, values);
+          return { ...toWritten(row), metadata: JSON.parse(metadata) };
+        },
+
+        async replaceMessages(id, given, options = {}) {
+          const { ifRevision = null } = checked(schemas.onlyRevision, options);
+          const text = json.messages(checked(z.array(z.unknown()), given, "messages"), "messages");
+          const { messageCount, bytes, ...row } = await change(replaceMessages, {
+            id: idOf(id),
+            messages: text,
+            ifRevision,
+            maxBytes,
+          });
+          return { ...toWritten(row), messageCount, bytes };
+        },
+
+        async truncate(id, options) {
+          const { from, ifRevision = null } = checked(schemas.truncate, options);
+          const { messageCount, ...row } = await change(truncate, { id: idOf(id), from, ifRevision });
+          return { ...toWritten(row), messageCount };
+        },
+
+        async fork(id, options = {}) {
+          const { through = null, id: newId = null } = checked(schemas.fork, options);
+          return toSession(await change(fork, { id: idOf(id), through, newId }));
+        },
+
+        async delete(id, options = {}) {
+          const { ifRevision = null } = checked(schemas.onlyRevision, options);
+          const values = { id: idOf(id), ifRevision };
+          const [deleted] = await send(deleteOne.statement, values);
+          if (deleted || ifRevision === null) return deleted !== undefined;
+          const [refusal] = await send(deleteOne.refusal, values);
+          if (!refusal?.found) return false;
+          throw refusalError(refusal, values);
+        },
+
+        async deleteAll() {
+          const [row] = await send(deleteAll);
+          return row?.sessions ?? 0;
+        },
+      };
+      return bounded(calls, { timeoutMs, signal });
+    },
+  };
+}
+
+/** `defineJourney().forUser`: any message, any metadata, any phase, the default limits. */
+export const { forUser } = defineJourney();

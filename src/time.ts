@@ -1,0 +1,20 @@
+/** The form of a timestamp as the statements select it: to the microsecond, in UTC. */
+export const EXACT_TIME = /-?infinity|\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: BC)?/;
+
+/** The limits of a Date (ECMA-262, Time Values and Time Range); PostgreSQL's lie far beyond. */
+const MAX_TIME = 8.64e15;
+
+/** A stored timestamp as a Date: cut to the millisecond, clamped to what a Date can hold. */
+export function toDate(exactTime: string): Date {
+  if (exactTime === "infinity") return new Date(MAX_TIME);
+  if (exactTime === "-infinity") return new Date(-MAX_TIME);
+  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = (
+    exactTime.match(/\d+/g) ?? []
+  ).map(Number);
+  const milliseconds = Number((/\.(\d+)/.exec(exactTime)?.[1] ?? "").padEnd(3, "0").slice(0, 3));
+  // 1 BC is the year 0 of a Date. Date.UTC reads the years 0 to 99 as 1900 to 1999.
+  const date = new Date(0);
+  date.setUTCFullYear(exactTime.endsWith(" BC") ? 1 - year : year, month - 1, day);
+  date.setUTCHours(hour, minute, second, milliseconds);
+  return Number.isNaN(date.getTime()) ? new Date(exactTime.endsWith(" BC") ? -MAX_TIME : MAX_TIME) : date;
+}

@@ -1,0 +1,75 @@
+import { randomUUID } from "node:crypto";
+import { PGlite } from "@electric-sql/pglite";
+import { drizzle as drizzleNodePostgres } from "drizzle-orm/node-postgres";
+import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
+import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
+import pg from "pg";
+import postgres from "postgres";
+import { afterAll, inject } from "vitest";
+import type { Database } from "../../src/database.js";
+import { migrate } from "../../src/migrate.js";
+
+export const DRIVERS = ["postgres.js", "node-postgres", "PGlite"] as const;
+export type Driver = (typeof DRIVERS)[number];
+
+/** Runs SQL on the server's maintenance database. */
+async function onServer(statement: string): Promise<void> {
+  const sql = postgres(inject("serverUrl"), { max: 1, onnotice: () => {} });
+  try {
+    await sql.unsafe(statement);
+  } finally {
+    await sql.end();
+  }
+}
+
+async function makeDatabase(template: string): Promise<string> {
+  const name = `journey_db_${randomUUID().replaceAll("-", "")}`;
+  await onServer(`create database ${name} template ${template}`);
+  afterAll(() => onServer(`drop database if exists ${name} with (force)`));
+  const url = new URL(inject("serverUrl"));
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+/** The URL of a migrated database of the test file's own, dropped after it. Call it at the top of a file or in beforeAll. */
+export const migratedDatabase = () => makeDatabase(inject("template"));
+
+/** As migratedDatabase, but with nothing in it. */
+export const emptyDatabase = () => makeDatabase("template0");
+
+/** A postgres.js client for raw SQL, closed after the file. Never share one with Drizzle, which changes it. */
+export function rawClient(url: string, options: postgres.Options<Record<string, never>> = {}) {
+  const sql = postgres(url, { max: 4, onnotice: () => {}, ...options });
+  afterAll(() => sql.end());
+  return sql;
+}
+
+/** A Drizzle database over postgres.js, closed after the file. */
+export function openPostgresJs(url: string, options: postgres.Options<Record<string, never>> = {}): Database {
+  return drizzlePostgresJs({ client: rawClient(url, options) });
+}
+
+/** A migrated database behind the driver, closed and dropped after the file. */
+export async function openMigrated(driver: Driver): Promise<Database> {
+  switch (driver) {
+    case "postgres.js":
+      return openPostgresJs(await migratedDatabase());
+    case "node-postgres": {
+      const client = new pg.Pool({ connectionString: await migratedDatabase(), max: 4 });
+      // Dropping the database ends idle connections; the pool tells of it here.
+      client.on("error", () => {});
+      afterAll(() => client.end());
+      return drizzleNodePostgres({ client });
+    }
+    case "PGlite": {
+      const client = new PGlite();
+      afterAll(() => client.close());
+      const db = drizzlePglite({ client });
+      await migrate(db);
+      return db;
+    }
+  }
+}
+
+/** A user that no other test has. */
+export const newUser = () => `user_${randomUUID()}`;
