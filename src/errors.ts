@@ -114,8 +114,13 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
   const inner = typeof outer.cause === "object" && outer.cause ? outer.cause : outer;
   const code = String(inner.code ?? outer.code ?? "");
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
-    const [kind, text, repeat] = meaningOf(code) ?? ["internal", "the server refused the statement"];
     const constraint = inner.constraint_name ?? inner.constraint;
+    // Another check than this package's is the application's own, and says nothing of the stored row.
+    const foreign = code === "23514" && !String(constraint).startsWith("journey_sessions_");
+    const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
+      "internal",
+      "the server refused the statement",
+    ];
     return new JourneyDbError(kind, `The database answered with SQLSTATE ${code}: ${text}.`, {
       retryable: repeat === "safe" || (kind === "unavailable" && repeatable),
       sqlState: code,

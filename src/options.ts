@@ -36,8 +36,11 @@ const revisionSchema = z
 
 const ifRevision = revisionSchema.optional();
 
-const aFunction = z.function().optional();
-const aSchema = z.object({ safeParse: aFunction.nonoptional() }).optional();
+const aSchema = z
+  .custom<z.ZodType>((given) => typeof (given as z.ZodType | null)?.safeParse === "function", {
+    params: { expected: "a zod schema" },
+  })
+  .optional();
 
 /** The options of defineJourney. `maxSessionBytes` ends where jsonb does. */
 export const journeyOptionsSchema = z.strictObject({

@@ -12,7 +12,7 @@ export function toSummary<Metadata, Phase extends string>(row: SummaryRow): Sess
   return {
     id: row.id,
     userId: row.userId,
-    phase: row.phase as Phase,
+    phase: JSON.parse(row.phase),
     metadata: isObject(row.metadata) ? JSON.parse(row.metadata) : {},
     createdAt: toDate(row.createdAt),
     updatedAt: toDate(row.updatedAt),

@@ -49,18 +49,22 @@ export function openPostgresJs(url: string, options: postgres.Options<Record<str
   return drizzlePostgresJs({ client: rawClient(url, options) });
 }
 
+/** A Drizzle database over a node-postgres pool, closed after the file. */
+export function openNodePostgres(url: string, options: pg.PoolConfig = {}): Database {
+  const client = new pg.Pool({ connectionString: url, max: 4, ...options });
+  // The pool tells here of idle connections that the server ended.
+  client.on("error", () => {});
+  afterAll(() => client.end());
+  return drizzleNodePostgres({ client });
+}
+
 /** A migrated database behind the driver, closed and dropped after the file. */
 export async function openMigrated(driver: Driver): Promise<Database> {
   switch (driver) {
     case "postgres.js":
       return openPostgresJs(await migratedDatabase());
-    case "node-postgres": {
-      const client = new pg.Pool({ connectionString: await migratedDatabase(), max: 4 });
-      // Dropping the database ends idle connections; the pool tells of it here.
-      client.on("error", () => {});
-      afterAll(() => client.end());
-      return drizzleNodePostgres({ client });
-    }
+    case "node-postgres":
+      return openNodePostgres(await migratedDatabase());
     case "PGlite": {
       const client = new PGlite();
       afterAll(() => client.close());

@@ -1,0 +1,229 @@
+import { randomUUID } from "node:crypto";
+import { expect, it } from "vitest";
+import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
+import { newUser } from "../support/database.js";
+import { onEveryDriver } from "../support/drivers.js";
+import { idsOf, text } from "../support/messages.js";
+
+onEveryDriver((database) => {
+  const newSessions = () => forUser(database(), newUser());
+
+  /** A session with the messages, and what is stored of it now. */
+  async function sessionWith(...messages: JourneyMessage[]) {
+    const sessions = newSessions();
+    const { id } = await sessions.create({ messages });
+    const stored = async () => (await sessions.get(id))?.messages ?? [];
+    return { sessions, id, stored };
+  }
+
+  it("the first message makes the session", async () => {
+    const sessions = newSessions();
+    const id = randomUUID();
+    const answer = await sessions.append(id, text("m1"), { create: true });
+    expect(answer).toMatchObject({ id, created: true, messageCount: 1 });
+    expect(await sessions.get(id)).toMatchObject({
+      id,
+      phase: "setup",
+      metadata: {},
+      messages: [text("m1")],
+      revision: answer.revision,
+      updatedAt: answer.updatedAt,
+    });
+  });
+
+  it("the first message starts in the first of the application's phases", async () => {
+    const sessions = defineJourney({ phases: ["intro", "review"] }).forUser(database(), newUser());
+    const id = randomUUID();
+    await sessions.append(id, text("m1"), { create: true });
+    expect((await sessions.get(id))?.phase).toBe("intro");
+  });
+
+  it("without create, a session that is not there is not found and not made", async () => {
+    const sessions = newSessions();
+    await expect(sessions.append(randomUUID(), text("m1"))).rejects.toMatchObject({ code: "not_found" });
+    expect(await sessions.count()).toBe(0);
+  });
+
+  it("with create, an existing session is appended to and keeps its phase and metadata", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"));
+    await sessions.setPhase(id, "review");
+    await sessions.mergeMetadata(id, { goal: "launch" });
+    expect(await sessions.append(id, text("m2"), { create: true })).toMatchObject({
+      created: false,
+      messageCount: 2,
+    });
+    expect(idsOf(await stored())).toEqual(["m1", "m2"]);
+    expect(await sessions.get(id)).toMatchObject({ phase: "review", metadata: { goal: "launch" } });
+  });
+
+  it("a repeated call leaves the messages as they are", async () => {
+    const { sessions, id, stored } = await sessionWith();
+    for (const _ of [1, 2, 3]) await sessions.append(id, [text("m1"), text("m2")], { create: true });
+    for (const _ of [1, 2]) await sessions.append(id, [text("m1"), text("m2")]);
+    expect(await stored()).toEqual([text("m1"), text("m2")]);
+  });
+
+  it("a known message is replaced in its place and new ones go to the end in their order", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"), text("m2"), text("m3"));
+    const answer = await sessions.append(id, [
+      text("m5"),
+      text("m2", "longer"),
+      text("m4"),
+      text("m1", "other"),
+    ]);
+    expect(answer.messageCount).toBe(5);
+    expect(await stored()).toEqual([
+      text("m1", "other"),
+      text("m2", "longer"),
+      text("m3"),
+      text("m5"),
+      text("m4"),
+    ]);
+  });
+
+  it("bytes is the size of the conversation as jsonb", async () => {
+    const { sessions, id } = await sessionWith(text("m1"));
+    const before = (await sessions.append(id, text("m2", "x"))).bytes;
+    expect((await sessions.append(id, text("m2", "x".repeat(50_001)))).bytes).toBeGreaterThanOrEqual(
+      before + 50_000,
+    );
+    expect((await sessions.append(id, text("m2", "x"))).bytes).toBe(before);
+  });
+
+  it("refuses no message, and one id twice", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"));
+    await expect(sessions.append(id, [])).rejects.toMatchObject({
+      code: "invalid_input",
+      message: "messages: expected at least 1 elements",
+    });
+    await expect(sessions.append(id, [text("a"), text("b"), text("a")])).rejects.toMatchObject({
+      code: "invalid_input",
+      message: "messages[2].id: expected each id once",
+    });
+    expect(idsOf(await stored())).toEqual(["m1"]);
+  });
+
+  it("after: appends only where the conversation ends with that message", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"), text("m2"));
+    await expect(sessions.append(id, text("m3"), { after: "m1" })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    await expect(sessions.append(id, text("m3"), { after: null })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    await expect(sessions.append(id, text("m3"), { after: "m9" })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    expect(idsOf(await stored())).toEqual(["m1", "m2"]);
+    await sessions.append(id, text("m3"), { after: "m2" });
+    expect(idsOf(await stored())).toEqual(["m1", "m2", "m3"]);
+  });
+
+  it("after: looks past the messages of the call, so that a repeated call still holds", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"));
+    for (const _ of [1, 2]) await sessions.append(id, [text("m2"), text("m3")], { after: "m1" });
+    expect(idsOf(await stored())).toEqual(["m1", "m2", "m3"]);
+    await expect(sessions.append(id, text("m2"), { after: "m1" })).rejects.toMatchObject({
+      code: "conflict",
+    });
+  });
+
+  it("after: null with create makes the session, repeats, and refuses a conversation that has begun", async () => {
+    const sessions = newSessions();
+    const id = randomUUID();
+    for (const created of [true, false]) {
+      expect(await sessions.append(id, text("m1"), { create: true, after: null })).toMatchObject({ created });
+    }
+    await expect(sessions.append(id, text("m2"), { create: true, after: null })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    expect((await sessions.get(id))?.messages).toEqual([text("m1")]);
+  });
+
+  it("create makes no session where another precondition was asked for", async () => {
+    const sessions = newSessions();
+    const { revision } = await sessions.create();
+    for (const option of [{ after: "m1" }, { from: "m1" }, { ifRevision: revision }]) {
+      await expect(
+        sessions.append(randomUUID(), text("m2"), { create: true, ...option }),
+      ).rejects.toMatchObject({
+        code: "not_found",
+      });
+    }
+    expect(await sessions.count()).toBe(1);
+  });
+
+  it("from: drops that message and what follows, then appends", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"), text("m2"), text("m3"));
+    expect(await sessions.append(id, text("m2b"), { from: "m2" })).toMatchObject({ messageCount: 2 });
+    expect(idsOf(await stored())).toEqual(["m1", "m2b"]);
+    await sessions.append(id, text("m2b", "edited"), { from: "m2b" });
+    expect(await stored()).toEqual([text("m1"), text("m2b", "edited")]);
+    await sessions.append(id, text("m0"), { from: "m1" });
+    expect(idsOf(await stored())).toEqual(["m0"]);
+  });
+
+  it("from: a message of the call that stays is replaced in its place, one that was dropped goes to the end", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"), text("m2"), text("m3"));
+    await sessions.append(id, [text("m3", "again"), text("m1", "edited")], { from: "m2" });
+    expect(await stored()).toEqual([text("m1", "edited"), text("m3", "again")]);
+  });
+
+  it("from: an unknown message is not found and changes nothing", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"));
+    await expect(sessions.append(id, text("m2"), { from: "m9" })).rejects.toMatchObject({
+      code: "not_found",
+      message: "options.from: the session has no message with this id.",
+    });
+    expect(idsOf(await stored())).toEqual(["m1"]);
+  });
+
+  it("after and from together: after is looked at before anything is dropped", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"), text("m2"));
+    await expect(sessions.append(id, text("m3"), { from: "m2", after: "m1" })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    await sessions.append(id, text("m3"), { from: "m2", after: "m2" });
+    expect(idsOf(await stored())).toEqual(["m1", "m3"]);
+  });
+
+  it("ifRevision: writes only on the revision that the caller saw", async () => {
+    const { sessions, id, stored } = await sessionWith(text("m1"));
+    const seen = (await sessions.get(id))?.revision;
+    const next = await sessions.append(id, text("m2"), { ifRevision: seen });
+    await expect(sessions.append(id, text("m3"), { ifRevision: seen })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    await sessions.append(id, text("m4"), { ifRevision: next.revision });
+    expect(idsOf(await stored())).toEqual(["m1", "m2", "m4"]);
+  });
+
+  it("a session over maxSessionBytes refuses the append and keeps what it has", async () => {
+    const small = defineJourney({ maxSessionBytes: 2_000 });
+    const sessions = small.forUser(database(), newUser());
+    const id = randomUUID();
+    await expect(sessions.append(id, text("m1", "x".repeat(1_990)), { create: true })).rejects.toMatchObject({
+      code: "too_large",
+    });
+    expect(await sessions.count()).toBe(0);
+    await sessions.append(id, text("m1", "x".repeat(1_000)), { create: true });
+    for (const create of [true, false]) {
+      await expect(sessions.append(id, text("m2", "y".repeat(1_000)), { create })).rejects.toMatchObject({
+        code: "too_large",
+      });
+    }
+    expect((await sessions.get(id))?.messages).toEqual([text("m1", "x".repeat(1_000))]);
+    // In place of the long one there is room.
+    expect(await sessions.append(id, text("m1", "z".repeat(1_500)))).toMatchObject({ messageCount: 1 });
+    await sessions.append(id, text("m2", "y".repeat(1_500)), { from: "m1" });
+    expect((await sessions.get(id))?.messages).toEqual([text("m2", "y".repeat(1_500))]);
+  });
+
+  it("compression does not hide the size", async () => {
+    const sessions = defineJourney({ maxSessionBytes: 100_000 }).forUser(database(), newUser());
+    const { id } = await sessions.create({ messages: [text("m1", "x".repeat(60_000))] });
+    await expect(sessions.append(id, text("m2", "x".repeat(60_000)))).rejects.toMatchObject({
+      code: "too_large",
+    });
+  });
+});

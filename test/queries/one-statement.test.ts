@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
+import { Cache } from "drizzle-orm/cache/core";
+import { drizzle } from "drizzle-orm/postgres-js";
+import { describe, expect, it } from "vitest";
+import { defineJourney, forUser } from "../../src/index.js";
+import { migratedDatabase, newUser, openNodePostgres, rawClient } from "../support/database.js";
+import { text } from "../support/messages.js";
+
+const url = await migratedDatabase();
+
+const sent: string[] = [];
+const logger = { logQuery: (query: string) => void sent.push(query) };
+const db = drizzle({ client: rawClient(url, { max: 1 }), logger });
+
+describe("one statement a call", () => {
+  const sessions = forUser(db, newUser());
+  const [a, b] = [randomUUID(), randomUUID()];
+  const calls: [string, () => Promise<unknown>][] = [
+    ["append with create", () => sessions.append(a, text("m1"), { create: true })],
+    ["append", () => sessions.append(a, [text("m2"), text("m3")], { after: "m1" })],
+    ["append from", () => sessions.append(a, text("m3b"), { from: "m3" })],
+    ["create", () => sessions.create({ id: b, messages: [text("m1")] })],
+    ["get", () => sessions.get(a)],
+    ["get of nothing", () => sessions.get(randomUUID())],
+    ["messages", () => sessions.messages(a, { limit: 1, before: "m2" })],
+    ["latest", () => sessions.latest()],
+    ["list", () => sessions.list({ limit: 1 })],
+    ["count", () => sessions.count()],
+    ["setPhase", () => sessions.setPhase(a, "review", { from: "setup" })],
+    ["mergeMetadata", () => sessions.mergeMetadata(a, { a: 1 }, { ifMatch: { a: null } })],
+    ["replaceMessages", () => sessions.replaceMessages(b, [text("m1")])],
+    ["truncate", () => sessions.truncate(a, { from: "m2" })],
+    ["fork", () => sessions.fork(a)],
+    ["delete", () => sessions.delete(b)],
+    ["delete of nothing", () => sessions.delete(b)],
+    ["deleteAll", () => sessions.deleteAll()],
+  ];
+
+  it.each(calls)("%s", async (_, call) => {
+    sent.length = 0;
+    await call();
+    expect(sent).toHaveLength(1);
+  });
+
+  it("two where a write is refused: the second tells why", async () => {
+    sent.length = 0;
+    await expect(sessions.setPhase(randomUUID(), "review")).rejects.toMatchObject({ code: "not_found" });
+    expect(sent).toHaveLength(2);
+    expect(sent[1]).toMatch(/^select/);
+  });
+});
+
+describe("prepared on the server", () => {
+  it("once for each handle of the same database", async () => {
+    const client = rawClient(url, { max: 1 });
+    const own = drizzle({ client });
+    for (const user of [newUser(), newUser()]) {
+      const sessions = forUser(own, user);
+      for (const _ of [1, 2, 3]) await sessions.append(randomUUID(), text("m1"), { create: true });
+    }
+    const prepared =
+      await client`select statement from pg_prepared_statements where statement like 'insert into "journey_sessions"%'`;
+    expect(prepared).toHaveLength(1);
+  });
+
+  it("under a name of its own on node-postgres, and not at all where prepare is false", async () => {
+    const own = openNodePostgres(url, { max: 1 });
+    const names = async () =>
+      (await own.select({ name: sql<string>`name` }).from(sql`pg_prepared_statements`)).map(
+        ({ name }) => name,
+      );
+    await defineJourney({ prepare: false }).forUser(own, newUser()).count();
+    expect(await names()).toEqual([]);
+    await forUser(own, newUser()).count();
+    await forUser(own, newUser()).count();
+    expect(await names()).toEqual(["journey_db_count"]);
+  });
+});
+
+it("a cache of the application's database is never asked", async () => {
+  class CacheOfEverything extends Cache {
+    readonly stored = new Map<string, unknown[]>();
+    override strategy = () => "all" as const;
+    override get = async (key: string) => this.stored.get(key);
+    override put = async (key: string, rows: unknown[]) => void this.stored.set(key, rows);
+    override onMutate = async () => {};
+  }
+  const cache = new CacheOfEverything();
+  const sessions = forUser(drizzle({ client: rawClient(url), cache }), newUser());
+  const { id } = await sessions.create();
+  expect(await sessions.count()).toBe(1);
+  expect(await sessions.deleteAll()).toBe(1);
+  expect(await sessions.get(id)).toBeNull();
+  expect(await sessions.deleteAll()).toBe(0);
+  expect(await sessions.count()).toBe(0);
+  expect(cache.stored.size).toBe(0);
+});

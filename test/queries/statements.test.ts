@@ -1,0 +1,62 @@
+import { drizzle } from "drizzle-orm/postgres-js";
+import { describe, expect, it } from "vitest";
+import { append, appendOrCreate } from "../../src/queries/append.js";
+import { count } from "../../src/queries/count.js";
+import { create, createRefusal } from "../../src/queries/create.js";
+import { deleteAll, deleteOne } from "../../src/queries/delete.js";
+import { fork } from "../../src/queries/fork.js";
+import { get } from "../../src/queries/get.js";
+import { latest } from "../../src/queries/latest.js";
+import { listStatements } from "../../src/queries/list.js";
+import { mergeMetadata } from "../../src/queries/merge-metadata.js";
+import { messages } from "../../src/queries/messages.js";
+import { replaceMessages } from "../../src/queries/replace-messages.js";
+import { setPhase } from "../../src/queries/set-phase.js";
+import { truncate } from "../../src/queries/truncate.js";
+
+const db = drizzle.mock();
+const writes = [append, appendOrCreate, deleteOne, fork, mergeMetadata, replaceMessages, setPhase, truncate];
+const statements = [
+  count,
+  create,
+  createRefusal,
+  deleteAll,
+  get,
+  latest,
+  messages,
+  ...listStatements,
+  ...writes.flatMap(({ statement, refusal }) => [statement, refusal]),
+];
+
+/** The text with each placeholder's name in place of its number: `$userId` for `$1`. */
+function textOf(statement: (typeof statements)[number]): string {
+  const { sql, params } = statement.build(db).toSQL();
+  return sql.replace(/\$(\d+)/g, (_, number) => {
+    const param = params[Number(number) - 1];
+    return typeof param === "object" && param && "name" in param ? `$${param.name}` : String(param);
+  });
+}
+
+describe.each(statements.map((statement) => [statement.name, statement] as const))(
+  "%s",
+  (name, statement) => {
+    it("sends this text", async () => {
+      await expect(`${textOf(statement)}\n`).toMatchFileSnapshot(`statements/${name}.sql`);
+    });
+
+    it("reaches the table only through its owner", () => {
+      const sql = textOf(statement);
+      const table = /(?:from|update|into|join) "journey_sessions"/.test(sql);
+      if (name === "create_refusal") return expect(table).toBe(false);
+      expect(table).toBe(true);
+      if (name === "create") return expect(sql).toMatch(/^insert into "journey_sessions" .*\$userId::text/);
+      // Of each `where`, `on` or `do update … where` that speaks of the table, the owner is the first condition.
+      const conditions = [...sql.matchAll(/(?:where|on) \(*"journey_sessions"\."user_id" = \$userId/g)];
+      expect(conditions.length).toBeGreaterThan(0);
+    });
+  },
+);
+
+it("every statement has a name of its own", () => {
+  expect(new Set(statements.map(({ name }) => name)).size).toBe(statements.length);
+});

@@ -1,0 +1,27 @@
+insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes" offset 0) as input where pg_column_size(input.messages) <= input."maxBytes" on conflict ("id") do update set "messages" = (select case
+  when not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
+  else (
+    select coalesce(jsonb_agg(coalesce(a.message, b.message) order by b.n), '[]')
+    from jsonb_array_elements(m) with ordinality as b(message, n)
+    left join jsonb_array_elements(excluded.messages) as a(message) on a.message -> 'id' = b.message -> 'id'
+  ) || (
+    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
+    where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
+  )
+end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) where ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and jsonb_typeof("journey_sessions"."metadata") = 'object' and (select case when jsonb_typeof(m) = 'array' then (not $checkAfter::bool or (
+  select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
+  where not exists (select from jsonb_array_elements(excluded.messages) as a(message) where a.message -> 'id' = e.message -> 'id')
+  order by n desc limit 1
+) is not distinct from to_jsonb(null::text)) and (pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or pg_column_size(case
+  when not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
+  else (
+    select coalesce(jsonb_agg(coalesce(a.message, b.message) order by b.n), '[]')
+    from jsonb_array_elements(m) with ordinality as b(message, n)
+    left join jsonb_array_elements(excluded.messages) as a(message) on a.message -> 'id' = b.message -> 'id'
+  ) || (
+    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
+    where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
+  )
+end) <= $maxBytes::int) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) returning "id", to_jsonb("updated_at" at time zone 'UTC') #>> '{}', "created_at" = "updated_at", jsonb_array_length("messages"), pg_column_size("journey_sessions"."messages")

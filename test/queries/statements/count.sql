@@ -1,0 +1,1 @@
+select count(*)::int from "journey_sessions" where "journey_sessions"."user_id" = $userId

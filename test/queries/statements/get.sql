@@ -1,0 +1,1 @@
+select "id", "user_id", to_jsonb("phase")::text, "metadata"::text, to_jsonb("created_at" at time zone 'UTC') #>> '{}', to_jsonb("updated_at" at time zone 'UTC') #>> '{}', "messages"::text from "journey_sessions" where ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id)

@@ -1,0 +1,1 @@
+select "id", "user_id", to_jsonb("phase")::text, "metadata"::text, to_jsonb("created_at" at time zone 'UTC') #>> '{}', to_jsonb("updated_at" at time zone 'UTC') #>> '{}' from "journey_sessions" where ("journey_sessions"."user_id" = $userId and "journey_sessions"."phase" = $phase) order by "journey_sessions"."created_at" desc, "journey_sessions"."id" desc limit $limit

@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { forUser } from "../../src/index.js";
+import { newUser } from "../support/database.js";
+import { onEveryDriver } from "../support/drivers.js";
+import { text } from "../support/messages.js";
+
+onEveryDriver((database) => {
+  /** A row of an older program: it was there before the table's checks were, which are not valid for it. */
+  async function rowWith(column: "messages" | "metadata", json: string) {
+    const owner = newUser();
+    const id = randomUUID();
+    const check = `journey_sessions_${column === "messages" ? "messages_is_array" : "metadata_is_object"}`;
+    const table = "alter table journey_sessions";
+    const rule = `check (jsonb_typeof(${column}) = '${column === "messages" ? "array" : "object"}')`;
+    await database().execute(sql.raw(`${table} drop constraint ${check}`));
+    await database().execute(
+      sql`insert into journey_sessions (id, user_id, ${sql.identifier(column)}) values (${id}, ${owner}, ${json}::text::jsonb)`,
+    );
+    await database().execute(sql.raw(`${table} add constraint ${check} ${rule} not valid`));
+    return { id, sessions: forUser(database(), owner) };
+  }
+
+  describe.each([
+    ["messages", '{"a":1}'],
+    ["messages", '"[]"'],
+    ["messages", "null"],
+    ["metadata", "[]"],
+    ["metadata", '"{}"'],
+    ["metadata", "null"],
+  ] as const)("a row whose %s is %s", (column, json) => {
+    const corrupt = { code: "corrupt", message: expect.stringContaining(`The stored ${column} is not`) };
+
+    it("does not break the list, the count or another session", async () => {
+      const { id, sessions } = await rowWith(column, json);
+      const other = await sessions.create();
+      const page = await sessions.list();
+      expect(page.sessions.map((session) => session.id)).toEqual([other.id, id]);
+      expect(page.sessions[1]?.metadata).toEqual({});
+      expect(await sessions.count()).toBe(2);
+    });
+
+    it("is corrupt to get, latest and every write on its content, and stays as it is", async () => {
+      const { id, sessions } = await rowWith(column, json);
+      for (const call of [
+        () => sessions.get(id),
+        () => sessions.latest(),
+        () => sessions.append(id, text("m1")),
+        () => sessions.append(id, text("m1"), { create: true }),
+        () => sessions.replaceMessages(id, []),
+        () => sessions.truncate(id, { from: "m1" }),
+        () => sessions.fork(id),
+      ]) {
+        await expect(call()).rejects.toMatchObject(corrupt);
+      }
+      if (column === "messages") await expect(sessions.messages(id)).rejects.toMatchObject(corrupt);
+      const rows = await database()
+        .select({ value: sql<string>`${sql.identifier(column)}::text` })
+        .from(sql`journey_sessions`)
+        .where(sql`id = ${id}`);
+      expect(rows[0]?.value).toBe(JSON.stringify(JSON.parse(json)).replace('{"a":1}', '{"a": 1}'));
+    });
+
+    it("refuses a change beside its content too, as the table's checks do", async () => {
+      const { id, sessions } = await rowWith(column, json);
+      for (const change of [
+        () => sessions.setPhase(id, "review"),
+        () => sessions.mergeMetadata(id, { a: 1 }),
+      ]) {
+        await expect(change()).rejects.toMatchObject({ code: "corrupt" });
+      }
+    });
+
+    it("can be deleted by its owner", async () => {
+      const { id, sessions } = await rowWith(column, json);
+      expect(await sessions.delete(id)).toBe(true);
+      expect(await sessions.count()).toBe(0);
+    });
+  });
+
+  it("elements that are not valid messages are returned as they are and kept by writes", async () => {
+    const junk = [null, 1, "x", [], {}, { id: 5 }, { id: "m1" }, { id: null }, [{ id: "m2" }]];
+    const { id, sessions } = await rowWith("messages", JSON.stringify(junk));
+    expect((await sessions.get(id))?.messages).toEqual(junk);
+    await sessions.append(id, [text("m2"), text("m1")]);
+    const expected = [...junk.slice(0, 6), text("m1"), ...junk.slice(7), text("m2")];
+    expect((await sessions.get(id))?.messages).toEqual(expected);
+    expect((await sessions.messages(id, { limit: 2 })).messages).toEqual(expected.slice(-2));
+    await sessions.append(id, text("m3"), { after: "m2" });
+    expect((await sessions.fork(id, { through: "m1" })).messages).toEqual(expected.slice(0, 7));
+    await expect(sessions.truncate(id, { from: "5" })).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it("after names the last element's id: junk without one matches nothing but is no empty conversation", async () => {
+    const { id, sessions } = await rowWith("messages", '[{"id": "m1"}, 5]');
+    await expect(sessions.append(id, text("m2"), { after: "m1" })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    await expect(sessions.append(id, text("m2"), { after: null })).rejects.toMatchObject({
+      code: "conflict",
+    });
+  });
+});

@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import {
+  journeySessionInsertSchema,
+  journeySessionSelectSchema,
+  journeySessions,
+  journeySessionUpdateSchema,
+} from "../src/schema.js";
+import { migratedDatabase, newUser, openPostgresJs } from "./support/database.js";
+import { text } from "./support/messages.js";
+
+const row = {
+  id: "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+  userId: "user_2abc",
+  phase: "setup",
+  messages: [text("m1")],
+  metadata: { a: 1 },
+  createdAt: new Date(0),
+  updatedAt: new Date(0),
+};
+
+const broken: [string, Partial<Record<keyof typeof row, unknown>>][] = [
+  ["an id that is none", { id: "x" }],
+  ["an empty owner", { userId: "" }],
+  ["an owner in white space", { userId: " user " }],
+  ["an empty phase", { phase: "" }],
+  ["messages that are no array", { messages: {} }],
+  ["a message without parts", { messages: [{ id: "m1", role: "user", parts: [] }] }],
+  ["metadata that is an array", { metadata: [] }],
+  ["a null", { messages: null }],
+];
+
+describe("insert", () => {
+  it("needs the owner only", () => {
+    expect(journeySessionInsertSchema.parse({ userId: "user_2abc" })).toEqual({ userId: "user_2abc" });
+    expect(journeySessionInsertSchema.safeParse({}).success).toBe(false);
+    expect(journeySessionInsertSchema.parse(row)).toEqual(row);
+  });
+
+  it.each(broken)("refuses %s", (_, part) => {
+    expect(journeySessionInsertSchema.safeParse({ ...row, ...part }).success).toBe(false);
+  });
+});
+
+describe("update", () => {
+  it("takes any column, or none", () => {
+    expect(journeySessionUpdateSchema.parse({})).toEqual({});
+    expect(journeySessionUpdateSchema.parse({ phase: "review" })).toEqual({ phase: "review" });
+  });
+
+  it.each(broken)("refuses %s", (_, part) => {
+    expect(journeySessionUpdateSchema.safeParse(part).success).toBe(false);
+  });
+});
+
+describe("select", () => {
+  it("needs every column", () => {
+    expect(journeySessionSelectSchema.parse(row)).toEqual(row);
+    for (const column of Object.keys(row)) {
+      expect(journeySessionSelectSchema.safeParse({ ...row, [column]: undefined }).success).toBe(false);
+    }
+  });
+
+  it.each(broken)("refuses %s", (_, part) => {
+    expect(journeySessionSelectSchema.safeParse({ ...row, ...part }).success).toBe(false);
+  });
+
+  it("accepts what the table gives for an insert with the owner alone", async () => {
+    const db = openPostgresJs(await migratedDatabase());
+    const [stored] = await db.insert(journeySessions).values({ userId: newUser() }).returning();
+    expect(journeySessionSelectSchema.parse(stored)).toEqual(stored);
+    expect(stored).toMatchObject({ phase: "setup", messages: [], metadata: {} });
+  });
+});
