@@ -4,7 +4,11 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",
+    // Reads every *.test-d.ts. A type error anywhere else in tsconfig.json fails the run too.
     typecheck: { enabled: true, include: ["test/**/*.test-d.ts"], tsconfig: "tsconfig.json" },
+    // By default one core is left idle, which on two cores would run one file at a time.
+    maxWorkers: "100%",
+    allowOnly: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -13,7 +13,7 @@ export interface Deadline {
  *
  * @param repeatable whether sending the call twice does no harm
  */
-export async function within<T>(deadline: Deadline, repeatable: boolean, send: () => Promise<T>): Promise<T> {
+async function within<T>(deadline: Deadline, repeatable: boolean, send: () => Promise<T>): Promise<T> {
   const { timeoutMs, signal } = deadline;
   if (signal?.aborted) {
     throw new JourneyDbError("timeout", "The signal was already aborted; nothing was sent.", {

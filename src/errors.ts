@@ -70,12 +70,20 @@ const NOT_SENT = new Set([
   "CONNECTION_ENDED",
 ]);
 
+/** What Node says of a certificate or a TLS connection that it refuses. */
+const TLS_FAILURE =
+  /^(ERR_(TLS|SSL|OSSL)_\w+|UNABLE_TO_\w+|CERT_\w+|\w+_SIGNED_CERT(_IN_CHAIN)?|HOSTNAME_MISMATCH|INVALID_CA)$/;
+
 type Meaning = [code: JourneyDbErrorCode, text: string, repeat?: "safe"];
 
 /** By whole SQLSTATE first, then by its class (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
 const MEANING: Record<string, Meaning> = {
   "0A000": ["unavailable", "the server refused a cached plan or does not support this", "safe"],
   "08": ["unavailable", "the connection failed"],
+  "08P01": [
+    "configuration",
+    "it did not take the connection's settings; behind a pooler connect with pooled: true",
+  ],
   "22": ["invalid_input", "the server could not store one of the values"],
   "23": ["internal", "an unexpected constraint refused the row"],
   "23505": ["conflict", "the id is taken"],
@@ -138,6 +146,12 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
           `The connection to the database was lost${reason}; whether the call took effect is unknown.`,
           { retryable: repeatable },
         );
+  }
+  if (TLS_FAILURE.test(code)) {
+    return new JourneyDbError(
+      "configuration",
+      `No trusted connection could be made (${code}); nothing was sent.`,
+    );
   }
   return new JourneyDbError("internal", "The database driver failed in a way this package does not know.");
 }

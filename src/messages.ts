@@ -57,7 +57,7 @@ export const phaseSchema = text(
  * The structure every stored message has. Part types and their fields are kept as they are,
  * because the AI SDK adds some in every major version.
  */
-export const messageSchema: z.ZodType<JourneyMessage> = z.looseObject({
+export const messageSchema: z.ZodType<JourneyMessage, JourneyMessage> = z.looseObject({
   id: messageIdSchema,
   role: z.enum(["system", "user", "assistant"]),
   parts: z.array(z.looseObject({ type: z.string().min(1) })).min(1),
@@ -67,4 +67,4 @@ export const messageSchema: z.ZodType<JourneyMessage> = z.looseObject({
 export const messagesSchema = z.array(messageSchema);
 
 /** A plain object; its values are any JSON. */
-export const metadataSchema: z.ZodType<JourneyMetadata> = z.record(z.string(), z.unknown());
+export const metadataSchema: z.ZodType<JourneyMetadata, JourneyMetadata> = z.record(z.string(), z.unknown());

@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { is, sql } from "drizzle-orm";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { bigint, PgTransaction, pgSchema, serial, text } from "drizzle-orm/pg-core";
+import { z } from "zod";
 import type { Database } from "./database.js";
 import { fromDriver, JourneyDbError } from "./errors.js";
+import { parse } from "./validate.js";
 
 /**
  * Where it is written down which migrations were applied: a table of our own, the same in
@@ -22,16 +25,14 @@ const journal = pgSchema(JOURNAL.schema).table(JOURNAL.table, {
 const journalName = `"${JOURNAL.schema}"."${JOURNAL.table}"`;
 
 /** The statements with which drizzle-kit makes the same table. */
-const MAKE_JOURNAL = [
-  `CREATE SCHEMA IF NOT EXISTS "${JOURNAL.schema}"`,
-  `CREATE TABLE IF NOT EXISTS ${journalName} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint)`,
-];
+const MAKE_SCHEMA = `CREATE SCHEMA IF NOT EXISTS "${JOURNAL.schema}"`;
+const MAKE_TABLE = `CREATE TABLE IF NOT EXISTS ${journalName} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint)`;
 
-/** Any number will do, as long as nothing else in the database locks it: "journeydb" in base 36. */
-const LOCK_KEY = Number.parseInt("journeydb", 36);
+/** What processes that migrate lock, one after the other. Any number that nothing else in the database locks: "journeydb" in base 36. */
+export const MIGRATION_LOCK = Number.parseInt("journeydb", 36);
 
-/** How long to wait for another process that migrates, and then for a lock on the table: a waiting ALTER TABLE holds up every query behind it. */
-const LOCK_TIMEOUT = { migrating: "60s", table: "10s" };
+/** How long to wait for another process that migrates. */
+const WAIT_FOR_LOCK = "60s";
 
 /** A migration file of this package. */
 export interface Migration {
@@ -42,18 +43,44 @@ export interface Migration {
   when: number;
 }
 
-/** The shipped migrations, oldest first. */
+/**
+ * The shipped migrations, oldest first.
+ *
+ * @throws JourneyDbError configuration where the files do not lie beside the package
+ */
 export function shippedMigrations(): Migration[] {
-  const migrationsFolder = fileURLToPath(new URL("../drizzle", import.meta.url));
-  const { entries }: { entries: { tag: string }[] } = JSON.parse(
-    readFileSync(`${migrationsFolder}/meta/_journal.json`, "utf8"),
-  );
-  return readMigrationFiles({ migrationsFolder }).map((file, index) => ({
-    name: entries[index]?.tag ?? "",
-    statements: file.sql.map((statement) => statement.trim()),
-    hash: file.hash,
-    when: file.folderMillis,
-  }));
+  try {
+    // Not `new URL("../drizzle", import.meta.url)`: bundlers take that for a file to bundle.
+    const migrationsFolder = join(dirname(fileURLToPath(import.meta.url)), "..", "drizzle");
+    const { entries }: { entries: { tag: string }[] } = JSON.parse(
+      readFileSync(`${migrationsFolder}/meta/_journal.json`, "utf8"),
+    );
+    return readMigrationFiles({ migrationsFolder }).map((file, index) => ({
+      name: entries[index]?.tag ?? "",
+      statements: file.sql.map((statement) => statement.trim()),
+      hash: file.hash,
+      when: file.folderMillis,
+    }));
+  } catch {
+    throw new JourneyDbError(
+      "configuration",
+      "The package's drizzle folder is not where it should be; leave the package out of the bundle.",
+    );
+  }
+}
+
+/** The dates of the migrations in the journal, or undefined where there is no journal. */
+export async function appliedMigrations(db: Database): Promise<number[] | undefined> {
+  try {
+    // In two steps: to_regclass fails, and does not answer null, for a schema without the right to use it.
+    const [found] = await db
+      .select({ exists: sql<boolean>`to_regclass(${journalName}) is not null` })
+      .from(sql`(select) as nothing`);
+    if (!found?.exists) return undefined;
+    return (await db.select({ when: journal.when }).from(journal)).map(({ when }) => Number(when));
+  } catch (error) {
+    throw fromDriver(error, true);
+  }
 }
 
 /**
@@ -62,76 +89,145 @@ export function shippedMigrations(): Migration[] {
  * @throws JourneyDbError unavailable, timeout, configuration
  */
 export async function pendingMigrations(db: Database): Promise<Migration[]> {
-  try {
-    const [found] = await db
-      .select({ exists: sql<boolean>`to_regclass(${journalName}) is not null` })
-      .from(sql`(select) as nothing`);
-    const applied = found?.exists ? await db.select({ when: journal.when }).from(journal) : [];
-    return shippedMigrations().filter(({ when }) => !applied.some((row) => row.when === when));
-  } catch (error) {
-    throw fromDriver(error, true);
-  }
+  const applied = new Set(await appliedMigrations(db));
+  return shippedMigrations().filter(({ when }) => !applied.has(when));
 }
 
 /**
  * The same changes as SQL text for another tool (psql, Supabase's SQL editor), journal rows
- * included. To be run as one transaction.
+ * included. To be run as one transaction, and once: a second time it refuses.
  */
 export function toScript(migrations: readonly Migration[]): string {
   if (migrations.length === 0) return "-- Nothing to apply.\n";
-  const steps = migrations.flatMap((migration) => [
-    `-- ${migration.name}`,
-    ...migration.statements.map((statement) => statement.replace(/;?$/, ";")),
-    `INSERT INTO ${journalName} (hash, created_at) VALUES ('${migration.hash}', ${migration.when});`,
-  ]);
-  return [
+  const dates = migrations.map(({ when }) => when).join(", ");
+  const lines = [
     "-- Run as one transaction: psql --single-transaction -v ON_ERROR_STOP=1 -f FILE",
-    ...MAKE_JOURNAL.map((one) => `${one};`),
-    ...steps,
-    "",
-  ].join("\n");
+    "DO $$",
+    "BEGIN",
+    "\tPERFORM set_config('lock_timeout', '10s', true);",
+    `\tPERFORM pg_advisory_xact_lock(${MIGRATION_LOCK});`,
+    "END",
+    "$$;",
+    `${MAKE_SCHEMA};`,
+    `${MAKE_TABLE};`,
+    "DO $$",
+    "BEGIN",
+    `\tIF EXISTS (SELECT FROM ${journalName} WHERE created_at IN (${dates})) THEN`,
+    "\t\tRAISE EXCEPTION 'already applied, at least in part: make this script again';",
+    "\tEND IF;",
+    "END",
+    "$$;",
+  ];
+  for (const { name, statements, hash, when } of migrations) {
+    lines.push(`-- ${name}`, ...statements.map((statement) => statement.replace(/;?$/, ";")));
+    lines.push(`INSERT INTO ${journalName} (hash, created_at) VALUES ('${hash}', ${when});`);
+  }
+  return `${lines.join("\n")}\n`;
 }
+
+export interface MigrateOptions {
+  /**
+   * Milliseconds to wait for a lock on the table, 1–600,000. While an ALTER TABLE waits, every
+   * query on the table waits behind it. @default 10000
+   */
+  lockTimeoutMs?: number | undefined;
+}
+
+const optionsSchema = z.strictObject({ lockTimeoutMs: z.int().min(1).max(600_000).default(10_000) });
 
 /**
  * Applies the pending migrations in one transaction, under a lock: any number of processes may call
  * it at once, and one of them applies. Repeating it is safe, and applies nothing. It takes up to
- * 60 s to wait for another process, and 10 s to wait for the table.
+ * 60 s to wait for another process.
  *
  * @returns the names of the files that this call applied, oldest first
  * @throws JourneyDbError migration, naming the file and the SQLSTATE, with nothing applied;
- *   invalid_input for a transaction; unavailable, timeout, configuration
+ *   invalid_input for a transaction; configuration for a driver without transactions; unavailable, timeout
  */
-export async function migrate(db: Database): Promise<{ applied: string[] }> {
-  if (is(db, PgTransaction)) {
-    throw new JourneyDbError(
-      "invalid_input",
-      "db: expected a database, not a transaction; migrate opens its own",
-    );
-  }
+export async function migrate(db: Database, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
+  const { lockTimeoutMs } = parse(
+    optionsSchema,
+    options,
+    "options",
+    new Set(Object.keys(optionsSchema.shape)),
+  );
+  requireDatabase(db, "migrate");
   let running: string | undefined;
   try {
-    return await db.transaction(async (tx) => {
-      await tx.execute(sql.raw(`SET LOCAL statement_timeout = 0`));
-      await tx.execute(sql.raw(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT.migrating}'`));
-      await tx.execute(sql.raw(`SELECT pg_advisory_xact_lock(${LOCK_KEY})`));
-      await tx.execute(sql.raw(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT.table}'`));
-      const pending = await pendingMigrations(tx);
-      if (pending.length > 0) for (const statement of MAKE_JOURNAL) await tx.execute(sql.raw(statement));
-      for (const { name, statements, hash, when } of pending) {
-        running = name;
-        for (const statement of statements) await tx.execute(sql.raw(statement));
-        await tx.insert(journal).values({ hash, when });
-      }
-      running = undefined;
-      return { applied: pending.map(({ name }) => name) };
-    });
+    return await db.transaction(
+      async (tx) => {
+        const run = (statement: string) => tx.execute(sql.raw(statement));
+        await run("SET LOCAL statement_timeout = 0");
+        // "already exists, skipping" is what is meant here.
+        await run("SET LOCAL client_min_messages = warning");
+        await run(`SET LOCAL lock_timeout = '${WAIT_FOR_LOCK}'`);
+        await run(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+        await run(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
+        const applied = await appliedMigrations(tx);
+        const pending = shippedMigrations().filter(({ when }) => !applied?.includes(when));
+        running = `The journal ${JOURNAL.schema}.${JOURNAL.table}`;
+        // Not always: "if not exists" needs the right to create even where it skips.
+        if (!applied) for (const statement of [MAKE_SCHEMA, MAKE_TABLE]) await run(statement);
+        for (const { name, statements, hash, when } of pending) {
+          running = `${name}.sql`;
+          for (const statement of statements) await run(statement);
+          await tx.insert(journal).values({ hash, when });
+        }
+        running = undefined;
+        return { applied: pending.map(({ name }) => name) };
+      },
+      // Under any higher level the snapshot would be older than the wait for the other process.
+      { isolationLevel: "read committed" },
+    );
   } catch (error) {
-    const known = fromDriver(error, true);
-    if (running === undefined || known.sqlState === undefined) throw known;
-    throw new JourneyDbError("migration", `${running}.sql failed and nothing was applied. ${known.message}`, {
-      retryable: known.sqlState === "55P03",
-      sqlState: known.sqlState,
-      constraint: known.constraint,
-    });
+    throw failure(error, running);
+  }
+}
+
+/** What to do about the refusals that migrating meets. */
+const REMEDY: Record<string, string> = {
+  "23502": "a row has no user_id; give it one or delete it",
+  "25006": "the server or the transaction is read-only",
+  "3F000": "the search_path names no schema to create the table in",
+  "42501": "the role may not do this; migrate as the owner of the table",
+  "42703": "the table that is there lacks a column; add it, or rename that table",
+  "42704": "the table that is there lacks something; run journey-db verify",
+  "42710": "something else has a name that this package needs; rename it",
+  "42804": "a column of the table that is there has another type; run journey-db verify",
+  "42809": "something else than a table has a name that this package needs; rename it",
+  "42P07": "something else has a name that this package needs; rename it",
+  "55P03": "a lock was not free in time; try again while no long query runs on the table",
+};
+
+/** What Drizzle's HTTP drivers throw before anything was sent. */
+export const lacksTransactions = (error: unknown): boolean =>
+  error instanceof Error && /no transactions support|transactions are not supported/i.test(error.message);
+
+function failure(error: unknown, running: string | undefined): JourneyDbError {
+  if (lacksTransactions(error)) {
+    return new JourneyDbError(
+      "configuration",
+      "This driver has no transactions; migrate over a direct connection.",
+    );
+  }
+  const known = fromDriver(error, true);
+  const { sqlState, constraint } = known;
+  // A lost connection or a server that shuts down is no fault of the file.
+  if (running === undefined || sqlState === undefined || /^(08|53|57)/.test(sqlState)) return known;
+  const remedy = REMEDY[sqlState] ?? "the server refused a statement";
+  return new JourneyDbError(
+    "migration",
+    `${running} failed with SQLSTATE ${sqlState} and nothing was applied: ${remedy}.`,
+    { retryable: sqlState === "55P03" || known.code === "conflict", sqlState, constraint },
+  );
+}
+
+/** @throws JourneyDbError invalid_input: nested in a transaction it would work on few drivers, and one commits the outer one */
+export function requireDatabase(db: Database, call: string): void {
+  if (typeof db?.transaction !== "function" || is(db, PgTransaction)) {
+    throw new JourneyDbError(
+      "invalid_input",
+      `db: expected a Drizzle PostgreSQL database, and not a transaction; ${call} opens its own`,
+    );
   }
 }

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { decodeCursor, encodeCursor } from "./cursor.js";
-import type { Database } from "./database.js";
 import { bounded } from "./deadline.js";
 import { JourneyDbError } from "./errors.js";
 import { MESSAGE_KEYS } from "./json.js";
@@ -17,7 +16,6 @@ import {
   type JourneyOptions,
   journeyOptionsSchema,
   OPTION_KEYS,
-  type RequestOptions,
   requestOptionsSchema,
 } from "./options.js";
 import { payloads } from "./payloads.js";
@@ -38,20 +36,8 @@ import { truncate } from "./queries/truncate.js";
 import type { Write } from "./queries/write.js";
 import { corrupt, idTaken, messageNotFound, refusalError, sessionNotFound, tooLarge } from "./refusal.js";
 import { toSession, toSummary, toWritten } from "./rows.js";
-import type { UserSessions } from "./user-sessions.js";
+import type { Journey, UserSessions } from "./user-sessions.js";
 import { declaredKeys, parse } from "./validate.js";
-
-/** The door to the rows, with the application's own types. */
-export interface Journey<Message, Metadata, Phase extends string> {
-  /**
-   * The sessions of one user. A handle is cheap: make one a request.
-   *
-   * @param db a Drizzle PostgreSQL database or transaction
-   * @param userId the owner: 1–255 characters, equal to its own `trim()`
-   * @throws JourneyDbError invalid_input for a user id that is not usable
-   */
-  forUser(db: Database, userId: string, options?: RequestOptions): UserSessions<Message, Metadata, Phase>;
-}
 
 const DEFAULT_PHASE = "setup";
 /** What append takes: no message at all appends nothing, which is never meant. */

@@ -1,3 +1,5 @@
+import type { Database } from "./database.js";
+import type { RequestOptions } from "./options.js";
 import type { ListOrder } from "./queries/list.js";
 
 /** A session without its messages. Times are cut to the millisecond; `revision` is exact. */
@@ -178,4 +180,16 @@ export interface UserSessions<Message, Metadata, Phase extends string> {
 
   /** Deletes all of the user's sessions and answers their number: account erasure. */
   deleteAll(): Promise<number>;
+}
+
+/** The door to the rows, with the application's own types. */
+export interface Journey<Message, Metadata, Phase extends string> {
+  /**
+   * The sessions of one user. A handle is cheap: make one a request.
+   *
+   * @param db a Drizzle PostgreSQL database or transaction
+   * @param userId the owner: 1–255 characters, equal to its own `trim()`
+   * @throws JourneyDbError invalid_input for a user id that is not usable
+   */
+  forUser(db: Database, userId: string, options?: RequestOptions): UserSessions<Message, Metadata, Phase>;
 }

@@ -1,48 +1,21 @@
 import { randomUUID } from "node:crypto";
-import { inspect } from "node:util";
 import { sql } from "drizzle-orm";
 import { afterAll, describe, expect, it } from "vitest";
-import { defineJourney, forUser, JourneyDbError } from "../src/index.js";
+import { fromDriver } from "../src/errors.js";
+import { defineJourney, forUser } from "../src/index.js";
 import {
   emptyDatabase,
   migratedDatabase,
   newUser,
   openMigrated,
-  openNodePostgres,
   openPostgresJs,
   rawClient,
 } from "./support/database.js";
+import { errorOf, SECRET, secretAppend } from "./support/errors.js";
 import { text } from "./support/messages.js";
-import { serverThat } from "./support/network.js";
 
-const SECRET = "what-the-user-wrote";
 const url = await migratedDatabase();
 const db = openPostgresJs(url);
-
-/** What the call throws; it must be typed, and hold nothing of what the user wrote. */
-async function errorOf(call: Promise<unknown>): Promise<JourneyDbError> {
-  const error = await call.then(
-    () => expect.fail("the call did not fail"),
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(JourneyDbError);
-  const typed = error as JourneyDbError;
-  expect(typed.name).toBe("JourneyDbError");
-  expect(typed.cause).toBeUndefined();
-  for (const shown of [
-    inspect(typed, { depth: 9, showHidden: true }),
-    JSON.stringify(typed),
-    String(typed.stack),
-  ]) {
-    expect(shown).not.toContain(SECRET);
-    expect(shown).not.toMatch(/postgres(ql)?:\/\/|password/i);
-  }
-  return typed;
-}
-
-/** A call whose every value is secret. */
-const secretAppend = (database: Parameters<typeof forUser>[0]) =>
-  forUser(database, `${SECRET}-user`).append(randomUUID(), text(SECRET, SECRET), { create: true });
 
 const at = (change: (url: URL) => void) => {
   const changed = new URL(url);
@@ -154,54 +127,34 @@ describe("what the server refuses", () => {
   });
 });
 
-describe("a server that cannot be reached", () => {
-  const onPort = (port: number) =>
-    at((to) => {
-      to.port = String(port);
-    });
-  const drivers = [
-    ["postgres.js", (to: string) => openPostgresJs(to, { connect_timeout: 1 })],
-    ["node-postgres", (to: string) => openNodePostgres(to, { connectionTimeoutMillis: 500 })],
-  ] as const;
-
-  it.each(drivers)("%s: nobody listens: unavailable, nothing was sent, safe to repeat", async (_, open) => {
-    const error = await errorOf(secretAppend(open(onPort(1))));
-    expect(error).toMatchObject({ code: "unavailable", retryable: true });
-    expect(error.message).toContain("nothing was sent");
+it.each([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "CERT_HAS_EXPIRED",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+])("a certificate that is refused (%s): configuration", (code) => {
+  const refused = Object.assign(new Error(`${SECRET}: certificate`), { code });
+  expect(fromDriver(refused, true)).toMatchObject({
+    code: "configuration",
+    message: `No trusted connection could be made (${code}); nothing was sent.`,
+    retryable: false,
   });
+});
 
-  it.each(drivers)("%s: no answer to the greeting: unavailable", async (_, open) => {
-    const error = await errorOf(secretAppend(open(onPort(await serverThat(() => {})))));
-    expect(error).toMatchObject({ code: "unavailable", retryable: true });
-  });
-
-  it.each(drivers)("%s: an answer that is no PostgreSQL: typed all the same", async (_, open) => {
-    const web = onPort(await serverThat((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
-    await errorOf(forUser(open(web), `${SECRET}-user`, { timeoutMs: 2_000 }).count());
-  });
-
-  it.each(drivers)(
-    "%s: the connection ends in the middle of a call: unavailable, outcome unknown",
-    async (_, open) => {
-      const owner = newUser();
-      const { id } = await forUser(db, owner).create();
-      const raw = rawClient(url);
-      await raw.begin(async (tx) => {
-        await tx`select from journey_sessions where id = ${id} for update`;
-        const call = forUser(open(url), owner).setPhase(id, SECRET);
-        const error = errorOf(call);
-        await expect
-          .poll(() =>
-            db.execute(
-              sql`select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
-            ),
-          )
-          .toHaveLength(1);
-        expect(await error).toMatchObject({ code: "unavailable", retryable: true });
-      });
-      expect((await forUser(db, owner).get(id))?.phase).toBe("setup");
-    },
-  );
+it("whatever else is thrown is internal, without its words", () => {
+  for (const thrown of [
+    new TypeError(SECRET),
+    SECRET,
+    null,
+    undefined,
+    5,
+    { code: SECRET, message: SECRET },
+  ]) {
+    const error = fromDriver(thrown, true);
+    expect(error).toMatchObject({ code: "internal", retryable: false });
+    expect(JSON.stringify(error)).not.toContain(SECRET);
+  }
 });
 
 it("retryable where the outcome is unknown depends on the call", async () => {

@@ -12,8 +12,18 @@ import { migrate } from "../../src/migrate.js";
 export const DRIVERS = ["postgres.js", "node-postgres", "PGlite"] as const;
 export type Driver = (typeof DRIVERS)[number];
 
+const endings: (() => Promise<unknown>)[] = [];
+afterAll(async () => {
+  for (const end of endings.toReversed()) await end();
+});
+
+/** Runs after the file, the newest first. Unlike afterAll, which vitest ignores there, it may be called in a hook or a test. */
+export const atEnd = (end: () => Promise<unknown>): void => {
+  endings.push(end);
+};
+
 /** Runs SQL on the server's maintenance database. */
-async function onServer(statement: string): Promise<void> {
+export async function onServer(statement: string): Promise<void> {
   const sql = postgres(inject("serverUrl"), { max: 1, onnotice: () => {} });
   try {
     await sql.unsafe(statement);
@@ -25,13 +35,13 @@ async function onServer(statement: string): Promise<void> {
 async function makeDatabase(template: string): Promise<string> {
   const name = `journey_db_${randomUUID().replaceAll("-", "")}`;
   await onServer(`create database ${name} template ${template}`);
-  afterAll(() => onServer(`drop database if exists ${name} with (force)`));
+  atEnd(() => onServer(`drop database if exists ${name} with (force)`));
   const url = new URL(inject("serverUrl"));
   url.pathname = `/${name}`;
   return url.href;
 }
 
-/** The URL of a migrated database of the test file's own, dropped after it. Call it at the top of a file or in beforeAll. */
+/** The URL of a migrated database of the test file's own, dropped after it. */
 export const migratedDatabase = () => makeDatabase(inject("template"));
 
 /** As migratedDatabase, but with nothing in it. */
@@ -40,7 +50,8 @@ export const emptyDatabase = () => makeDatabase("template0");
 /** A postgres.js client for raw SQL, closed after the file. Never share one with Drizzle, which changes it. */
 export function rawClient(url: string, options: postgres.Options<Record<string, never>> = {}) {
   const sql = postgres(url, { max: 4, onnotice: () => {}, ...options });
-  afterAll(() => sql.end());
+  // In bounded time, also where the server that the client was told never answers.
+  atEnd(() => sql.end({ timeout: 1 }));
   return sql;
 }
 
@@ -54,7 +65,7 @@ export function openNodePostgres(url: string, options: pg.PoolConfig = {}): Data
   const client = new pg.Pool({ connectionString: url, max: 4, ...options });
   // The pool tells here of idle connections that the server ended.
   client.on("error", () => {});
-  afterAll(() => client.end());
+  atEnd(() => client.end());
   return drizzleNodePostgres({ client });
 }
 
@@ -67,7 +78,7 @@ export async function openMigrated(driver: Driver): Promise<Database> {
       return openNodePostgres(await migratedDatabase());
     case "PGlite": {
       const client = new PGlite();
-      afterAll(() => client.close());
+      atEnd(() => client.close());
       const db = drizzlePglite({ client });
       await migrate(db);
       return db;

@@ -1,0 +1,55 @@
+/**
+ * Drizzle Studio on the database that drizzle.config.ts names. Of the embedded one it holds the
+ * lock meanwhile, and applies the migrations first, so that there is something to see; a server's
+ * schema it leaves alone. Arguments go to `drizzle-kit studio`.
+ */
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { configuredUrl } from "../src/database-url.js";
+import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openData } from "../src/embedded.js";
+import { JourneyDbError } from "../src/errors.js";
+import { migrate } from "../src/migrate.js";
+
+async function prepareEmbedded(): Promise<FolderLock> {
+  const lock = await lockFolder(EMBEDDED_FOLDER);
+  console.error(`Studio opens the embedded database in ${EMBEDDED_FOLDER}/; set DATABASE_URL for another.`);
+  const { db, close } = await openData(EMBEDDED_FOLDER);
+  try {
+    await migrate(db);
+  } finally {
+    await close();
+  }
+  return lock;
+}
+
+/** Ends with the status of Studio. */
+async function runStudio(): Promise<void> {
+  const server = configuredUrl(process.env, "DIRECT_URL", "DATABASE_URL");
+  const lock = server === undefined ? await prepareEmbedded() : undefined;
+  console.error(
+    "Warning: while Studio runs, any web page in a browser on this machine can run SQL on this database. " +
+      "Stop it with Ctrl-C as soon as you are done.",
+  );
+  const kit = createRequire(import.meta.url).resolve("drizzle-kit");
+  const studio = spawn(
+    process.execPath,
+    [join(dirname(kit), "bin.cjs"), "studio", ...process.argv.slice(2)],
+    // Studio inherits the lock: it stays taken should this process be killed first.
+    { stdio: ["inherit", "inherit", "inherit", ...(lock ? [lock.fd] : [])] },
+  );
+  if (studio.pid !== undefined) lock?.name(studio.pid);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => studio.kill(signal));
+  const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((ended, failed) => {
+    studio.once("error", failed);
+    studio.once("exit", (...how) => ended(how));
+  });
+  lock?.release();
+  process.exitCode = status ?? 128 + constants.signals[signal ?? "SIGTERM"];
+}
+
+await runStudio().catch((error: unknown) => {
+  console.error(error instanceof JourneyDbError ? error.message : error);
+  process.exitCode = 1;
+});

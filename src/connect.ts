@@ -1,0 +1,80 @@
+import { z } from "zod";
+import type { Database } from "./database.js";
+import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
+import { JourneyDbError } from "./errors.js";
+import { parse } from "./validate.js";
+
+/** How to reach the database. Everything has a default. */
+export interface ConnectOptions {
+  /** A `postgres://` or `postgresql://` URL. @default the environment variable DATABASE_URL */
+  url?: string | undefined;
+  /**
+   * Connections at most: 1–1000. Every instance of a serverless application has as many of its own,
+   * and a small server has some sixty for all. @default the URL's connection_limit, else 5
+   */
+  max?: number | undefined;
+  /**
+   * Whether a transaction pooler stands between: then statements are not prepared and the server's
+   * statement timeout is not set. @default true for port 6543 and for `pgbouncer=true` in the URL
+   */
+  pooled?: boolean | undefined;
+  /**
+   * Milliseconds after which the server stops a statement: 1–2,147,483,647. Not less than
+   * `timeoutMs` of defineJourney. Without effect behind a transaction pooler. @default 15000
+   */
+  statementTimeoutMs?: number | undefined;
+}
+
+/** A database and what ends it. */
+export interface Connection {
+  /** For forUser, migrate, verify and the application's own queries. */
+  db: Database;
+  /**
+   * Ends all connections. Calls that run get 5 seconds to end, then fail with code unavailable;
+   * nothing is left that keeps the process alive. May be called again, and never throws.
+   */
+  close(): Promise<void>;
+}
+
+const optionsSchema = z.strictObject({
+  url: z.string().optional(),
+  max: z.int().min(1).max(1000).optional(),
+  pooled: z.boolean().optional(),
+  statementTimeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
+});
+
+const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
+
+/**
+ * A Drizzle database over postgres.js, for the URL given or in DATABASE_URL. It does not touch the
+ * server: one that cannot be reached shows at the first call, as code unavailable.
+ *
+ * Without a URL (an empty DATABASE_URL is none) and outside production, the embedded database in
+ * `.journey-db/` of the working directory, with a line on stderr that says so. One process at a time
+ * can open it, once. It is empty at first: call migrate.
+ *
+ * Each call makes connections of its own, so an application calls it once and keeps the answer,
+ * also across hot reloads (README shows how).
+ *
+ * @throws JourneyDbError invalid_input for an option that is not usable; configuration for a URL
+ *   that is not, for a missing one in production and for a missing optional package; unavailable
+ *   where another process has the embedded database open; corrupt where its folder is damaged
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Connection> {
+  const { url, ...rest } = parse(optionsSchema, options, "options", OPTION_KEYS);
+  const configured = url ?? configuredUrl(process.env, "DATABASE_URL");
+  if (configured !== undefined) {
+    const address = parseDatabaseUrl(configured, url === undefined ? "DATABASE_URL" : "options.url");
+    const { openServer } = await import("./server.js");
+    return openServer(address, rest);
+  }
+  if (process.env.NODE_ENV === "production") {
+    throw new JourneyDbError(
+      "configuration",
+      "DATABASE_URL: expected a postgres:// or postgresql:// URL in production, and it is not set",
+    );
+  }
+  const { EMBEDDED_FOLDER, openEmbedded } = await import("./embedded.js");
+  console.warn(`journey-db: DATABASE_URL is not set; using the embedded database in ${EMBEDDED_FOLDER}/`);
+  return openEmbedded(EMBEDDED_FOLDER);
+}

@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { createConnection, isIP, type Socket } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
+import type { ConnectionOptions } from "node:tls";
+import type { Connection } from "./connect.js";
+import type { ServerAddress } from "./database-url.js";
+import { JourneyDbError } from "./errors.js";
+import { needPackage } from "./need-package.js";
+
+/** Seconds. Less than a call's default deadline of 15 s, so that a silent server shows as unavailable. */
+const CONNECT_TIMEOUT = 10;
+/** Seconds. Serverless instances give their connections back, and a program that forgets close() still ends. */
+const IDLE_TIMEOUT = 20;
+/** Seconds. */
+const CLOSE_TIMEOUT = 5;
+const DEFAULT_MAX = 5;
+
+interface ServerOptions {
+  max?: number | undefined;
+  pooled?: boolean | undefined;
+  statementTimeoutMs: number;
+}
+
+/** A Drizzle database over a postgres.js pool, which connects at the first call. */
+export async function openServer(address: ServerAddress, options: ServerOptions): Promise<Connection> {
+  const { default: postgres } = await needPackage("postgres", () => import("postgres"));
+  const { drizzle } = await import("drizzle-orm/postgres-js");
+  const pooled = options.pooled ?? address.pooled;
+  const sockets = trackedSockets(address);
+  // Not in postgres.js's types. It finds a port in the text of an IPv6 address, so the host is a list.
+  const untyped: object = { host: [address.host], port: [address.port], socket: sockets.open };
+  const client = postgres({
+    ...untyped,
+    user: address.user,
+    pass: address.password,
+    database: address.database,
+    ssl: tlsOptions(address),
+    max: options.max ?? address.max ?? DEFAULT_MAX,
+    connect_timeout: CONNECT_TIMEOUT,
+    idle_timeout: IDLE_TIMEOUT,
+    backoff: reconnectDelay,
+    fetch_types: false,
+    prepare: !pooled,
+    onnotice: () => {},
+    connection: {
+      application_name: "journey-db",
+      // pgbouncer refuses it as a startup parameter.
+      ...(!pooled && { statement_timeout: options.statementTimeoutMs }),
+      ...address.settings,
+    },
+  });
+  let closing: Promise<void> | undefined;
+  const end = async () => {
+    // Calls that were made just before are on their way to the client.
+    await turn();
+    await client.end({ timeout: CLOSE_TIMEOUT }).catch(() => {});
+    sockets.destroy();
+  };
+  return {
+    db: drizzle({ client }),
+    close: () => {
+      closing ??= end();
+      return closing;
+    },
+  };
+}
+
+/**
+ * The sockets of a pool, so that all of them can be destroyed: postgres.js only says goodbye, and
+ * leaves sockets and timers behind where the server does not answer.
+ */
+function trackedSockets({ host, port }: ServerAddress) {
+  const opened = new Set<Socket>();
+  let destroyed = false;
+  const open = (): Socket => {
+    // A reconnect that was waiting when the pool ended.
+    if (destroyed) throw Object.assign(new Error("the pool has ended"), { code: "CONNECTION_ENDED" });
+    const socket = host.startsWith("/")
+      ? createConnection({ path: `${host}/.s.PGSQL.${port}` })
+      : createConnection({ host, port });
+    // postgres.js would connect again at once, and for ever, where something accepts and hangs up,
+    // as a container's proxy does while its server is starting.
+    socket.once("end", () => {
+      if (socket.bytesRead > 0) return;
+      socket.destroy(Object.assign(new Error("hung up"), { code: "ECONNREFUSED" }));
+    });
+    for (const old of opened) if (old.destroyed) opened.delete(old);
+    opened.add(socket);
+    // Where postgres.js looks for the name that the certificate must have.
+    return Object.assign(socket, { host });
+  };
+  const destroy = () => {
+    destroyed = true;
+    for (const socket of opened) socket.destroy();
+  };
+  return { open, destroy };
+}
+
+/**
+ * Seconds to wait after the nth failure. postgres.js goes up to 20, which is longer than a call
+ * waits: calls would time out for long after the server is back.
+ */
+const reconnectDelay = (failures: number) => Math.min(0.1 * 2 ** failures, 1) * (0.5 + Math.random() / 2);
+
+/** libpq's meaning: only `verify-*` look at the certificate, and only `verify-full` at its name. */
+function tlsOptions({ tls, host, rootCertificates }: ServerAddress): ConnectionOptions | "prefer" | false {
+  if (tls === "disable") return false;
+  if (tls === "prefer") return "prefer";
+  if (tls === "require" && rootCertificates === undefined) return { rejectUnauthorized: false };
+  return {
+    rejectUnauthorized: true,
+    // An address has no server name to send, and is checked as the host instead.
+    ...(isIP(host) && { host }),
+    ...(tls !== "verify-full" && { checkServerIdentity: () => undefined }),
+    ...(rootCertificates && rootCertificates !== "system" && { ca: readCertificates(rootCertificates) }),
+  };
+}
+
+function readCertificates(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    throw new JourneyDbError("configuration", "sslrootcert: expected a file that can be read");
+  }
+}

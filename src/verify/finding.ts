@@ -1,0 +1,101 @@
+import { fromDriver, type JourneyDbError } from "../errors.js";
+
+/** What verify can find, as a closed list that a program can branch on. */
+export type FindingCode =
+  | "check_different"
+  | "check_missing"
+  | "check_not_validated"
+  | "column_default"
+  | "column_missing"
+  | "column_nullable"
+  | "column_type"
+  | "column_unexpected"
+  | "constraint_unexpected"
+  | "created_at_changed"
+  | "default_not_applied"
+  | "encoding"
+  | "function_different"
+  | "function_rights"
+  | "function_search_path"
+  | "index_different"
+  | "index_missing"
+  | "insert_failed"
+  | "journal_ahead"
+  | "migrations_pending"
+  | "not_a_table"
+  | "null_values"
+  | "policy"
+  | "primary_key"
+  | "probe_left"
+  | "public_rights"
+  | "read_only"
+  | "rls_active"
+  | "rls_disabled"
+  | "role_rights"
+  | "rows_forbidden"
+  | "service_role_rights"
+  | "table_missing"
+  | "trigger_different"
+  | "trigger_disabled"
+  | "trigger_missing"
+  | "trigger_unexpected"
+  | "unchecked"
+  | "unique_index"
+  | "update_failed"
+  | "updated_at_unchanged";
+
+/** One thing that is not as it should be. No field holds what a user wrote. */
+export interface Finding {
+  /** error: calls of this package fail, lose something or show it to others. warning: they work, but look at it. */
+  severity: "error" | "warning";
+  code: FindingCode;
+  message: string;
+  /** What to do about it: a command, or SQL. */
+  remedy: string;
+}
+
+export const error = (code: FindingCode, message: string, remedy: string): Finding => ({
+  severity: "error",
+  code,
+  message,
+  remedy,
+});
+
+export const warning = (code: FindingCode, message: string, remedy: string): Finding => ({
+  ...error(code, message, remedy),
+  severity: "warning",
+});
+
+/**
+ * The server's refusal of a statement. Whatever says that there is no server to ask (connection,
+ * sign-in, shutdown, resources) is thrown instead: verify has nothing to report then.
+ */
+function refusal(thrown: unknown): JourneyDbError {
+  const known = fromDriver(thrown, true);
+  const { sqlState } = known;
+  if (sqlState === undefined || (sqlState !== "57014" && /^(08|28|3D|53|57)/.test(sqlState))) throw known;
+  return known;
+}
+
+/** A lock was not free in time; the statement took too long, perhaps waiting for one. */
+const TOO_LATE = new Set(["55P03", "57014"]);
+
+const tooLate = ({ sqlState }: JourneyDbError) =>
+  warning(
+    "unchecked",
+    `A check did not end in time: SQLSTATE ${sqlState}.`,
+    "verify again while no one locks the table",
+  );
+
+/** The findings of a check, or, where the server refuses one of its statements, the one that `refused` makes of it. */
+export async function attempt(
+  check: () => Promise<Finding[]>,
+  refused: (reason: JourneyDbError) => Finding,
+): Promise<Finding[]> {
+  try {
+    return await check();
+  } catch (thrown) {
+    const reason = refusal(thrown);
+    return [TOO_LATE.has(reason.sqlState ?? "") ? tooLate(reason) : refused(reason)];
+  }
+}

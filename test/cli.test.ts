@@ -1,0 +1,182 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { shippedMigrations } from "../src/migrate.js";
+import { catalogueOf } from "./support/catalogue.js";
+import { journeyDb, temporaryFolder } from "./support/cli.js";
+import { emptyDatabase, migratedDatabase, rawClient } from "./support/database.js";
+import { OLD_TABLE } from "./support/old-table.js";
+import { repository } from "./support/packages.js";
+
+const APPLIED = shippedMigrations()
+  .map(({ name }) => `applied ${name}\n`)
+  .join("");
+
+/** What nothing may print: the password, the host's name and the user's. */
+const SECRET_URL = "postgres://some_user:some_password@127.0.0.1:1/some_database";
+
+const run = async (env: Record<string, string>, ...args: string[]) =>
+  journeyDb(await temporaryFolder(), env, ...args);
+
+describe("migrate", () => {
+  test("prints what it applied, then that there is nothing to apply", async () => {
+    const url = await emptyDatabase();
+    expect(await run({}, "migrate", "--url", url)).toEqual({ status: 0, stdout: APPLIED, stderr: "" });
+    expect(await run({}, "migrate", "--url", url)).toEqual({
+      status: 0,
+      stdout: "Nothing to apply.\n",
+      stderr: "",
+    });
+  });
+
+  test("prints with --dry-run the SQL that does the same, and changes nothing", async () => {
+    const [url, other] = [await emptyDatabase(), await migratedDatabase()];
+    const sql = rawClient(url);
+    const before = await catalogueOf(sql);
+    const { status, stdout, stderr } = await run({}, "migrate", "--dry-run", "--url", url);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(await catalogueOf(sql)).toEqual(before);
+    await sql.unsafe(stdout);
+    expect(await catalogueOf(sql)).toEqual(await catalogueOf(rawClient(other)));
+    expect(await run({}, "migrate", "--dry-run", "--url", url)).toEqual({
+      status: 0,
+      stdout: "-- Nothing to apply.\n",
+      stderr: "",
+    });
+  });
+
+  test("says in one line which file failed, with what SQLSTATE and what to do, and exits with 1", async () => {
+    const url = await emptyDatabase();
+    await rawClient(url)`create view journey_sessions as select 1 as id`;
+    const { status, stdout, stderr } = await run({}, "migrate", "--url", url);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(
+      /^journey-db: migration: 0000_journey_sessions\.sql failed with SQLSTATE 42809 .*rename it.*\n$/,
+    );
+  });
+});
+
+describe("verify", () => {
+  test("says in one line that all is well, and exits with 0", async () => {
+    const { status, stdout, stderr } = await run({}, "verify", "--url", await migratedDatabase());
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/^ok .*\n$/);
+  });
+
+  test("prints a line with a remedy for each finding, and exits with 1 if one is an error", async () => {
+    const url = await migratedDatabase();
+    await rawClient(url)`drop trigger journey_sessions_updated_at on journey_sessions`;
+    const { status, stdout, stderr } = await run({}, "verify", "--url", url);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+    expect(stdout.split("\n")).toEqual([
+      expect.stringMatching(/^error {4}trigger_missing: .* Remedy: delete from .*\.$/),
+      expect.stringMatching(/^error {4}updated_at_unchanged: .* Remedy: .*\.$/),
+      "",
+    ]);
+  });
+
+  test("exits with 0 if all findings are warnings", async () => {
+    const url = await migratedDatabase();
+    await rawClient(url)`alter table journey_sessions add column title text`;
+    const { status, stdout } = await run({}, "verify", "--url", url);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^warning {2}column_unexpected: .*\nok .*\n$/);
+  });
+
+  test("finds an old table wanting, without a word of what it holds", async () => {
+    const url = await emptyDatabase();
+    const sql = rawClient(url);
+    await sql.unsafe(OLD_TABLE);
+    await sql`insert into journey_sessions (user_id, messages) values ('some_user', '"some_text"')`;
+    const { status, stdout, stderr } = await run({}, "verify", "--url", url);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+    expect(stdout).toContain("rows_forbidden: 1 row has messages that are no array");
+    expect(stdout).not.toMatch(/some_/);
+  });
+});
+
+describe("the database", () => {
+  test("is that of --url, else of DIRECT_URL, else of DATABASE_URL", async () => {
+    const migrated = await migratedDatabase();
+    for (const env of [
+      { DIRECT_URL: SECRET_URL, DATABASE_URL: SECRET_URL, ARGUMENTS: `--url ${migrated}` },
+      { DIRECT_URL: migrated, DATABASE_URL: SECRET_URL },
+      { DATABASE_URL: migrated },
+      { DIRECT_URL: "", DATABASE_URL: migrated },
+    ]) {
+      const { ARGUMENTS, ...rest } = { ARGUMENTS: "", ...env };
+      const args = ARGUMENTS.split(" ").filter(Boolean);
+      expect((await run(rest, "migrate", ...args)).stdout, Object.keys(env).join()).toBe(
+        "Nothing to apply.\n",
+      );
+    }
+  });
+
+  test("is the embedded one without any, which is said on stderr", async () => {
+    const folder = await temporaryFolder();
+    const dryRun = await journeyDb(folder, {}, "migrate", "--dry-run");
+    expect(dryRun).toMatchObject({ status: 0, stdout: expect.stringMatching(/^-- Run as one transaction/) });
+    expect(dryRun.stderr).toMatch(/^journey-db: .*embedded database in .*\n$/);
+    expect(await journeyDb(folder, {}, "migrate")).toMatchObject({ status: 0, stdout: APPLIED });
+    expect(await journeyDb(folder, {}, "verify")).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/^ok/),
+    });
+  });
+
+  test("is missing in production without a URL", async () => {
+    const { status, stderr } = await run({ NODE_ENV: "production" }, "migrate");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^journey-db: configuration: DATABASE_URL: .*\n$/);
+  });
+
+  test.each(["migrate", "verify"])(
+    "%s says in one line that it cannot be reached, and nothing of the URL",
+    async (command) => {
+      const { status, stdout, stderr } = await run({}, command, "--url", SECRET_URL);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(/^journey-db: unavailable: .*\n$/);
+      expect(stderr).not.toMatch(/some_|127\.0\.0\.1/);
+    },
+  );
+
+  test("has an unusable URL: the error names where it was given, and not the URL", async () => {
+    for (const [env, ...args] of [
+      [{}, "--url", "mysql://some_user@some_host"],
+      [{ DIRECT_URL: "some_user" }],
+      [{ DATABASE_URL: "some_user" }],
+    ] as [Record<string, string>, ...string[]][]) {
+      const { status, stderr } = await run(env, "verify", ...args);
+      const name = Object.keys(env)[0] ?? "--url";
+      expect(status).toBe(1);
+      expect(stderr).toMatch(new RegExp(`^journey-db: configuration: ${name}: expected .*\n$`));
+      expect(stderr).not.toContain("some_");
+    }
+  });
+});
+
+describe("usage", () => {
+  test.each(["", "frobnicate", "migrate --dry", "verify --dry-run", "migrate --url", "migrate now"])(
+    "wrong: journey-db %s exits with 2 and touches no database",
+    async (line) => {
+      const args = line.split(" ").filter(Boolean);
+      const { status, stdout, stderr } = await run({ DATABASE_URL: SECRET_URL }, ...args);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+      expect(stderr).toMatch(/^(error: |Usage: )/);
+    },
+  );
+
+  test("--help names the commands, and each command's its options; --version is the package's", async () => {
+    const help = await run({}, "--help");
+    expect(help).toMatchObject({ status: 0, stderr: "" });
+    for (const word of ["migrate", "verify", "DIRECT_URL", "Exit codes"]) expect(help.stdout).toContain(word);
+    expect((await run({}, "migrate", "--help")).stdout).toMatch(/--dry-run.*--url <url>/s);
+    const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
+    expect(await run({}, "--version")).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
+  test("the built file runs under node by itself", () => {
+    const [first] = readFileSync(join(repository, "src/cli.ts"), "utf8").split("\n");
+    expect(first).toBe("#!/usr/bin/env node");
+  });
+});

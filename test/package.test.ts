@@ -1,0 +1,122 @@
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { installed, newFolder, npmInstall, pack, repository, run, write } from "./support/packages.js";
+
+const ENTRY_POINTS = ["", "/schema", "/messages", "/migrate"].map((path) => `@aigos/journey-db${path}`);
+
+/** The packages that a module and what it imports load at once; `import()` waits for a call. */
+async function loadedPackages(module: string): Promise<string[]> {
+  const packages = new Set<string>();
+  const seen = new Set<string>();
+  const walk = async (file: string): Promise<void> => {
+    if (seen.has(file)) return;
+    seen.add(file);
+    const code = await readFile(file, "utf8");
+    for (const [, specifier = ""] of code.matchAll(
+      /^(?:import|export)\s(?:[\w*{][^;"]*?\sfrom\s)?"([^"]+)";$/gm,
+    )) {
+      if (specifier.startsWith(".")) await walk(join(dirname(file), specifier));
+      // Of a package with drivers in it, the path says which.
+      else packages.add(specifier.replace(/^drizzle-orm\/pg-core$/, "drizzle-orm"));
+    }
+  };
+  await walk(module);
+  return [...packages].sort();
+}
+
+describe("the tarball in an empty project", () => {
+  let files: string[];
+  const folder = newFolder();
+  const project = join(folder, "project");
+  const node = (script: string) => run(project, process.execPath, "--input-type=module", "--eval", script);
+
+  beforeAll(async () => {
+    const packed = await pack(folder);
+    files = packed.files;
+    const peers = await installed("drizzle-orm", "zod");
+    await write(project, {
+      "package.json": {
+        private: true,
+        type: "module",
+        dependencies: { "@aigos/journey-db": `file:${packed.tarball}`, ...peers },
+      },
+    });
+    await npmInstall(project);
+  }, 120_000);
+
+  test("holds the build, the migrations and what a reader needs, and nothing else", async () => {
+    const sources = await readdir(join(repository, "src"), { recursive: true });
+    const built = sources
+      .filter((name) => /(?<!\.d)\.ts$/.test(name))
+      .flatMap((name) => [name.replace(/ts$/, "js"), name.replace(/ts$/, "d.ts")])
+      .map((name) => `dist/${name}`);
+    const migrations = await readdir(join(repository, "drizzle"), { recursive: true });
+    const shipped = migrations.filter((name) => /\.(sql|json)$/.test(name)).map((name) => `drizzle/${name}`);
+    const texts = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+    expect(files.toSorted()).toEqual([...built, ...shipped, ...texts].toSorted());
+    expect(files).toContain("drizzle/meta/_journal.json");
+  });
+
+  test("needs no compiler and none of the optional peers", async () => {
+    const modules = await readdir(join(project, "node_modules"));
+    for (const absent of ["typescript", "postgres", "@electric-sql", "drizzle-kit"])
+      expect(modules).not.toContain(absent);
+  });
+
+  test("has every entry point that README imports", async () => {
+    const readme = await readFile(join(repository, "README.md"), "utf8");
+    const imported = [...readme.matchAll(/from "(@aigos\/journey-db[^"]*)"/g)].map(([, name]) => name);
+    expect(ENTRY_POINTS).toEqual(expect.arrayContaining(imported));
+    expect(imported).toContain(ENTRY_POINTS[0]);
+  });
+
+  test.each(ENTRY_POINTS)("%s imports under plain node, which then ends by itself", async (entryPoint) => {
+    const names = await node(
+      `import * as entry from ${JSON.stringify(entryPoint)}; console.log(JSON.stringify(Object.keys(entry)));`,
+    );
+    expect(JSON.parse(names)).not.toEqual([]);
+  });
+
+  test("keeps its inner modules to itself", async () => {
+    await expect(node(`import "@aigos/journey-db/dist/sessions.js";`)).rejects.toThrow(
+      "ERR_PACKAGE_PATH_NOT_EXPORTED",
+    );
+  });
+
+  test("answers to its name on the command line", async () => {
+    const help = await run(project, "npx", "--no", "--", "journey-db", "--help");
+    expect(help).toContain("migrate");
+    expect(help).toContain("verify");
+  });
+
+  test.each([
+    ["messages", ["zod"]],
+    ["schema", ["drizzle-orm", "drizzle-zod", "zod"]],
+    ["index", ["drizzle-orm", "drizzle-zod", "zod"]],
+  ])("%s loads at once %j, so no driver and nothing that a browser lacks", async (entry, packages) => {
+    const dist = join(project, "node_modules/@aigos/journey-db/dist");
+    expect(await loadedPackages(join(dist, `${entry}.js`))).toEqual(packages);
+  });
+
+  test("appends on the embedded database", async () => {
+    const { "@electric-sql/pglite": version } = await installed("@electric-sql/pglite");
+    await npmInstall(project, `@electric-sql/pglite@${version}`);
+    const output = await node(`
+      import { connect, forUser } from "@aigos/journey-db";
+      import { migrate, verify } from "@aigos/journey-db/migrate";
+      const { db, close } = await connect();
+      const { applied } = await migrate(db);
+      const message = { id: "m1", role: "user", parts: [{ type: "text", text: "Hello" }] };
+      const { created } = await forUser(db, "user_1").append(crypto.randomUUID(), message, { create: true });
+      console.log(JSON.stringify({ created, applied, findings: await verify(db) }));
+      await close();
+    `);
+    const migrations = (await readdir(join(repository, "drizzle"))).filter((name) => name.endsWith(".sql"));
+    expect(JSON.parse(output)).toEqual({
+      created: true,
+      applied: migrations.toSorted().map((name) => name.replace(".sql", "")),
+      findings: [],
+    });
+  }, 60_000);
+});

@@ -1,0 +1,75 @@
+import { once } from "node:events";
+import { symlinkSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test, vi } from "vitest";
+import { lockFolder } from "../src/embedded.js";
+import { forUser } from "../src/sessions.js";
+import { migratedDatabase, newUser, openPostgresJs } from "./support/database.js";
+import { runScript, temporaryFolder } from "./support/program.js";
+
+const url = await migratedDatabase();
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  return typeof address === "object" && address ? address.port : 0;
+}
+
+/** Studio in a folder that looks like the repository, once it answers. */
+async function startStudio(env?: Record<string, string>) {
+  const cwd = temporaryFolder();
+  for (const name of ["src", "drizzle.config.ts"]) {
+    symlinkSync(fileURLToPath(new URL(`../${name}`, import.meta.url)), join(cwd, name));
+  }
+  const port = await freePort();
+  const program = runScript("scripts/studio.ts", ["--port", String(port)], cwd, env);
+  const ask = async (sql: string): Promise<unknown> => {
+    const body = JSON.stringify({ type: "proxy", data: { sql, params: [], method: "all" } });
+    const answer = await fetch(`http://127.0.0.1:${port}/`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body,
+    });
+    return answer.json();
+  };
+  await program.printed("Drizzle Studio is up");
+  await vi.waitFor(() => ask("select 1"), 10_000);
+  return { ...program, ask, folder: join(cwd, ".journey-db") };
+}
+
+test("Studio shows the embedded database, migrated, has it alone, warns, and lets go of it at the end", async () => {
+  const studio = await startStudio();
+  expect(await studio.ask("select count(*)::int as n from journey_sessions")).toEqual([{ n: 0 }]);
+  expect(studio.stderr()).toContain("any web page in a browser on this machine can run SQL");
+  await expect(lockFolder(studio.folder)).rejects.toMatchObject({ code: "unavailable" });
+  studio.child.kill("SIGTERM");
+  expect(await studio.ended).toBe(143);
+  (await lockFolder(studio.folder)).release();
+});
+
+test("Studio shows the database of DATABASE_URL, and DIRECT_URL counts for more", async () => {
+  const user = newUser();
+  await forUser(openPostgresJs(url), user).create();
+  const studio = await startStudio({ DATABASE_URL: "postgres://nobody@127.0.0.1:1/none", DIRECT_URL: url });
+  expect(await studio.ask(`select user_id from journey_sessions where user_id = '${user}'`)).toEqual([
+    { user_id: user },
+  ]);
+  studio.child.kill("SIGINT");
+  expect(await studio.ended).toBe(130);
+});
+
+test("Studio is refused a database that is open elsewhere", async () => {
+  const cwd = temporaryFolder();
+  const lock = await lockFolder(join(cwd, ".journey-db"));
+  const { ended, stderr } = runScript("scripts/studio.ts", [], cwd);
+  expect(await ended).toBe(1);
+  expect(stderr()).toMatch(
+    /^The embedded database in .* is open in process \d+; close it there, or set DATABASE_URL\.\n$/,
+  );
+  lock.release();
+});

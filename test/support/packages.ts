@@ -1,0 +1,80 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, realpathSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll } from "vitest";
+
+export const repository = fileURLToPath(new URL("../..", import.meta.url));
+
+/** What a clone has not. */
+const GENERATED = new Set(["node_modules", "dist", "coverage", ".git", ".journey-db", ".stryker-tmp"]);
+
+/** A folder of its own, removed after the file or the describe block that calls this: never in a hook, where vitest does not hear afterAll. */
+export function newFolder(): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "journey-db-package-")));
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Copies the repository as a clone would have it. */
+export async function copyRepository(to: string): Promise<void> {
+  const filter = (path: string) => !GENERATED.has(relative(repository, path).split(sep)[0] ?? "");
+  await cp(repository, to, { recursive: true, filter });
+}
+
+/** Packs a clone with the repository's dependencies and answers the tarball's path and its files. */
+export async function pack(folder: string): Promise<{ tarball: string; files: string[] }> {
+  const clone = join(folder, "clone");
+  await copyRepository(clone);
+  await symlink(join(repository, "node_modules"), join(clone, "node_modules"), "junction");
+  await run(clone, "npm", "pack", "--silent", "--pack-destination", folder);
+  const [name = "nothing was packed"] = (await readdir(folder)).filter((file) => file.endsWith(".tgz"));
+  const tarball = join(folder, name);
+  const listing = await run(folder, "tar", "-tzf", tarball);
+  return {
+    tarball,
+    files: listing
+      .trim()
+      .split("\n")
+      .map((file) => file.replace(/^package\//, "")),
+  };
+}
+
+/** Writes files, JSON where the content is no text. */
+export async function write(folder: string, files: Record<string, string | object>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const file = join(folder, name);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, typeof content === "string" ? content : JSON.stringify(content, null, 2));
+  }
+}
+
+/** The versions that the repository has installed, so that an install finds them in npm's cache. */
+export async function installed<Name extends string>(...names: Name[]): Promise<Record<Name, string>> {
+  const versions = names.map(async (name) => {
+    const manifest = await readFile(join(repository, "node_modules", name, "package.json"), "utf8");
+    return [name, JSON.parse(manifest).version];
+  });
+  return Object.fromEntries(await Promise.all(versions));
+}
+
+export const npmInstall = (folder: string, ...args: string[]) =>
+  run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...args);
+
+const execute = promisify(execFile);
+
+/** Runs a program and answers its output; a failure tells what it printed. */
+export async function run(cwd: string, program: string, ...args: string[]): Promise<string> {
+  try {
+    // Empty means unset: these programs use the embedded database, never a developer's own.
+    const env = { ...process.env, DATABASE_URL: "", DIRECT_URL: "" };
+    const { stdout } = await execute(program, args, { cwd, env, maxBuffer: 64 * 1024 * 1024 });
+    return stdout;
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+    throw new Error(`${[program, ...args].join(" ")} failed\n${stdout ?? ""}${stderr ?? String(error)}`);
+  }
+}

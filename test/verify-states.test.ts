@@ -1,0 +1,253 @@
+import { drizzle as drizzleProxy } from "drizzle-orm/pg-proxy";
+import pg from "pg";
+import { describe, expect, test } from "vitest";
+import type { Database } from "../src/database.js";
+import { migrate } from "../src/migrate.js";
+import { type Finding, verify } from "../src/verify.js";
+import {
+  atEnd,
+  emptyDatabase,
+  migratedDatabase,
+  onServer,
+  openPostgresJs,
+  rawClient,
+} from "./support/database.js";
+import { makeOldTable } from "./support/old-table.js";
+import { newRole } from "./support/roles.js";
+
+const codesOf = (findings: Finding[]) => findings.map(({ severity, code }) => `${severity} ${code}`);
+
+const found = async (db: Database) => codesOf(await verify(db));
+
+/** A driver without transactions, over node-postgres. */
+function openProxy(url: string, before: (statement: string) => void = () => {}): Database {
+  const client = new pg.Pool({ connectionString: url, max: 2 });
+  client.on("error", () => {});
+  atEnd(() => client.end());
+  return drizzleProxy(async (statement, params, method) => {
+    before(statement);
+    const query = { text: statement, values: params, rowMode: "array" as const };
+    const { rows } = await client.query(method === "all" ? query : { text: statement, values: params });
+    return { rows };
+  });
+}
+
+test("an empty database lacks the migrations and the table", async () => {
+  const db = openPostgresJs(await emptyDatabase());
+  expect(await found(db)).toEqual(["error migrations_pending", "error table_missing"]);
+});
+
+test("a table that is gone though the journal says it was made is to be made again", async () => {
+  const url = await migratedDatabase();
+  await rawClient(url)`drop table journey_sessions`;
+  expect(await verify(openPostgresJs(url))).toEqual([
+    {
+      severity: "error",
+      code: "table_missing",
+      message: "There is no table journey_sessions.",
+      remedy: "delete from drizzle.__journey_db_migrations, then run journey-db migrate",
+    },
+  ]);
+});
+
+test("a table that was made by hand is told all that it lacks, and that migrating mends it", async () => {
+  const url = await emptyDatabase();
+  const sql = rawClient(url);
+  await makeOldTable(sql);
+  await sql`insert into journey_sessions (user_id, phase, messages, metadata) values
+    ('', 'setup', '"secret"', '{}'), ('user_a', null, 'null', '"secret"'), ('user_b', null, null, null)`;
+  const db = openPostgresJs(url);
+  const findings = await verify(db);
+  expect(codesOf(findings)).toEqual([
+    "error migrations_pending",
+    ...Array(5).fill("error column_nullable"),
+    ...Array(3).fill("error check_missing"),
+    "error index_missing",
+    "error function_different",
+    "error updated_at_unchanged",
+    "warning function_search_path",
+    "warning rls_disabled",
+    "warning function_rights",
+    ...Array(3).fill("warning rows_forbidden"),
+    ...Array(3).fill("warning null_values"),
+  ]);
+  const counts = findings.filter(({ code }) => /rows_forbidden|null_values/.test(code));
+  expect(counts.map(({ message }) => message.split(":")[0])).toEqual([
+    "1 row has an empty user_id",
+    "2 rows have messages that are no array",
+    "1 row has metadata that is no object",
+    "2 rows have NULL in phase.",
+    "1 row has NULL in messages.",
+    "1 row has NULL in metadata.",
+  ]);
+  expect(JSON.stringify(findings)).not.toContain("secret");
+  await migrate(db);
+  expect(new Set(await found(db))).toEqual(
+    new Set(["warning check_not_validated", "warning rows_forbidden"]),
+  );
+});
+
+test("a view of the table's name, and a table in a schema that the role does not see", async () => {
+  const url = await emptyDatabase();
+  const sql = rawClient(url);
+  await sql`create view journey_sessions as select 1 as id`;
+  expect(await found(openPostgresJs(url))).toEqual(["error migrations_pending", "error not_a_table"]);
+  await sql.unsafe(
+    "drop view journey_sessions; create schema chat; create table chat.journey_sessions (id uuid)",
+  );
+  const [, missing] = await verify(openPostgresJs(url));
+  expect(missing).toMatchObject({
+    code: "table_missing",
+    message: expect.stringContaining("in schema chat"),
+  });
+});
+
+test("a table with nothing of what it should have is a list of findings", async () => {
+  const url = await emptyDatabase();
+  const sql = rawClient(url);
+  await sql`create table journey_sessions (user_id integer, messages text, "Odd name" text)`;
+  const codes = new Set(await found(openPostgresJs(url)));
+  for (const code of ["column_missing", "column_type", "primary_key", "index_missing", "trigger_missing"]) {
+    expect(codes).toContain(`error ${code}`);
+  }
+  await sql`drop table journey_sessions`;
+  await sql`create table journey_sessions ()`;
+  expect(await found(openPostgresJs(url))).toContain("error insert_failed");
+});
+
+describe("the connected role", () => {
+  test("that has rights but neither owns the table nor bypasses row level security reads no rows", async () => {
+    const { role, as } = await newRole();
+    const url = await migratedDatabase();
+    await rawClient(url).unsafe(`grant select, insert, update, delete on journey_sessions to ${role};
+      grant usage on schema drizzle to ${role}; grant select on all tables in schema drizzle to ${role}`);
+    expect(await found(openPostgresJs(as(url)))).toEqual(["error rls_active"]);
+    await onServer(`alter role ${role} bypassrls`);
+    expect(await found(openPostgresJs(as(url)))).toEqual([]);
+  });
+
+  test("that may not read the journal is told that it cannot be checked", async () => {
+    const { role, as } = await newRole();
+    await onServer(`alter role ${role} bypassrls`);
+    const url = await migratedDatabase();
+    const sql = rawClient(url);
+    await sql.unsafe(`grant select, insert, update, delete on journey_sessions to ${role}`);
+    expect(await found(openPostgresJs(as(url)))).toEqual(["warning unchecked"]);
+    await sql.unsafe(`grant usage on schema drizzle to ${role}`);
+    expect(await verify(openPostgresJs(as(url)))).toMatchObject([
+      { code: "unchecked", message: expect.stringMatching(/journal .* SQLSTATE 42501/) },
+    ]);
+  });
+
+  test("that lacks rights is told which, and that the table has to be on its search_path", async () => {
+    const { role, as } = await newRole();
+    await onServer(`alter role ${role} bypassrls`);
+    const url = await emptyDatabase();
+    const sql = rawClient(url);
+    await makeOldTable(sql);
+    await sql.unsafe(`grant select, update on journey_sessions to ${role}`);
+    const rights = (await verify(openPostgresJs(as(url)))).find(({ code }) => code === "role_rights");
+    expect(await found(openPostgresJs(as(url)))).not.toContain("error insert_failed");
+    expect(rights).toMatchObject({
+      message: expect.stringContaining("lacks INSERT, DELETE"),
+      remedy: `grant insert, delete on table journey_sessions to ${role}`,
+    });
+    await sql.unsafe(`revoke select on journey_sessions from ${role}`);
+    expect(await found(openPostgresJs(as(url)))).toContain("warning unchecked");
+    await sql`revoke usage on schema public from public`;
+    expect(await found(openPostgresJs(as(url)))).toEqual(["error migrations_pending", "error table_missing"]);
+  });
+});
+
+test("a read-only server is explained, and the rest is checked", async () => {
+  const url = await migratedDatabase();
+  await rawClient(url)`alter table journey_sessions disable row level security`;
+  const db = openPostgresJs(url, { connection: { default_transaction_read_only: true } });
+  expect(await found(db)).toEqual(["error read_only", "warning rls_disabled"]);
+});
+
+test("an encoding that has not every language is an error", async () => {
+  const url = await emptyDatabase();
+  const name = new URL(url).pathname.slice(1);
+  await onServer(`drop database ${name}`);
+  await onServer(`create database ${name} template template0 encoding 'LATIN1' locale 'C'`);
+  const db = openPostgresJs(url);
+  await migrate(db);
+  expect(await found(db)).toEqual(["error encoding"]);
+});
+
+test("a table that another session has locked is left unchecked, in bounded time", async () => {
+  const url = await migratedDatabase();
+  await rawClient(url).begin(async (tx) => {
+    await tx`lock table journey_sessions in exclusive mode`;
+    for (const [connection, sqlState] of [
+      [{ statement_timeout: 50 }, "57014"],
+      [{}, "55P03"],
+    ] as const) {
+      expect(await verify(openPostgresJs(url, { connection }))).toMatchObject([
+        { severity: "warning", code: "unchecked", message: expect.stringContaining(sqlState) },
+      ]);
+    }
+  });
+});
+
+test("migrations of a later version are a warning, and no remedy takes them back", async () => {
+  const url = await migratedDatabase();
+  const sql = rawClient(url);
+  await sql`insert into drizzle."__journey_db_migrations" (hash, created_at) values ('x', 9999999999999)`;
+  await sql`drop index idx_journey_sessions_user_id`;
+  const findings = await verify(openPostgresJs(url));
+  expect(codesOf(findings)).toEqual(["error index_missing", "warning journal_ahead"]);
+  expect(JSON.stringify(findings)).not.toContain("delete from");
+});
+
+describe("a driver without transactions", () => {
+  test("finds a healthy database healthy, and leaves no row behind", async () => {
+    const url = await migratedDatabase();
+    expect(await found(openProxy(url))).toEqual([]);
+    expect(await rawClient(url)`select from journey_sessions`).toHaveLength(0);
+  });
+
+  test("leaves no row behind where the connection is lost halfway", async () => {
+    const url = await migratedDatabase();
+    const lossy = openProxy(url, (statement) => {
+      if (statement.startsWith("update")) throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
+    });
+    await expect(verify(lossy)).rejects.toMatchObject({ code: "unavailable" });
+    expect(await rawClient(url)`select from journey_sessions`).toHaveLength(0);
+  });
+
+  test("leaves no row behind where a check fails, and says so where it has to", async () => {
+    const url = await migratedDatabase();
+    const sql = rawClient(url);
+    await sql.unsafe(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+      create trigger refuse before update on journey_sessions for each row execute function refuse()`);
+    expect(await found(openProxy(url))).toEqual(["error update_failed", "warning trigger_unexpected"]);
+    expect(await sql`select from journey_sessions`).toHaveLength(0);
+    await sql`create trigger refuse_too before delete on journey_sessions for each row execute function refuse()`;
+    const left = (await verify(openProxy(url))).find(({ code }) => code === "probe_left");
+    await sql`drop trigger refuse_too on journey_sessions`;
+    await sql.unsafe(left?.remedy ?? "");
+    expect(await sql`select from journey_sessions`).toHaveLength(0);
+  });
+});
+
+test("what keeps it from asking the server at all is thrown, typed", async () => {
+  const url = await migratedDatabase();
+  const elsewhere = (change: (url: URL) => void) => {
+    const to = new URL(url);
+    change(to);
+    return openPostgresJs(to.href, { connect_timeout: 2 });
+  };
+  const absent = elsewhere((to) => {
+    to.pathname = "/not_there";
+  });
+  await expect(verify(absent)).rejects.toMatchObject({ name: "JourneyDbError", code: "configuration" });
+  const unreachable = elsewhere((to) => {
+    to.port = "1";
+  });
+  await expect(verify(unreachable)).rejects.toMatchObject({ name: "JourneyDbError", code: "unavailable" });
+  await openPostgresJs(url).transaction(async (tx) => {
+    await expect(verify(tx)).rejects.toMatchObject({ name: "JourneyDbError", code: "invalid_input" });
+  });
+});
