@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { fromDriver } from "../src/errors.js";
 import { defineJourney, forUser } from "../src/index.js";
 import {
+  atEnd,
   emptyDatabase,
   migratedDatabase,
   newUser,
@@ -47,7 +48,7 @@ describe("what the server refuses", () => {
     const role = `role_${randomUUID().replaceAll("-", "")}`;
     const raw = rawClient(url);
     await raw.unsafe(`create role ${role} login`);
-    afterAll(() => raw.unsafe(`drop role ${role}`));
+    atEnd(() => raw.unsafe(`drop role ${role}`));
     const error = await errorOf(
       secretAppend(
         openPostgresJs(

@@ -1,36 +1,14 @@
-import { drizzle as drizzleProxy } from "drizzle-orm/pg-proxy";
-import pg from "pg";
 import { describe, expect, test } from "vitest";
 import type { Database } from "../src/database.js";
 import { migrate } from "../src/migrate.js";
 import { type Finding, verify } from "../src/verify.js";
-import {
-  atEnd,
-  emptyDatabase,
-  migratedDatabase,
-  onServer,
-  openPostgresJs,
-  rawClient,
-} from "./support/database.js";
+import { emptyDatabase, migratedDatabase, onServer, openPostgresJs, rawClient } from "./support/database.js";
 import { makeOldTable } from "./support/old-table.js";
 import { newRole } from "./support/roles.js";
 
 const codesOf = (findings: Finding[]) => findings.map(({ severity, code }) => `${severity} ${code}`);
 
 const found = async (db: Database) => codesOf(await verify(db));
-
-/** A driver without transactions, over node-postgres. */
-function openProxy(url: string, before: (statement: string) => void = () => {}): Database {
-  const client = new pg.Pool({ connectionString: url, max: 2 });
-  client.on("error", () => {});
-  atEnd(() => client.end());
-  return drizzleProxy(async (statement, params, method) => {
-    before(statement);
-    const query = { text: statement, values: params, rowMode: "array" as const };
-    const { rows } = await client.query(method === "all" ? query : { text: statement, values: params });
-    return { rows };
-  });
-}
 
 test("an empty database lacks the migrations and the table", async () => {
   const db = openPostgresJs(await emptyDatabase());
@@ -199,37 +177,6 @@ test("migrations of a later version are a warning, and no remedy takes them back
   const findings = await verify(openPostgresJs(url));
   expect(codesOf(findings)).toEqual(["error index_missing", "warning journal_ahead"]);
   expect(JSON.stringify(findings)).not.toContain("delete from");
-});
-
-describe("a driver without transactions", () => {
-  test("finds a healthy database healthy, and leaves no row behind", async () => {
-    const url = await migratedDatabase();
-    expect(await found(openProxy(url))).toEqual([]);
-    expect(await rawClient(url)`select from journey_sessions`).toHaveLength(0);
-  });
-
-  test("leaves no row behind where the connection is lost halfway", async () => {
-    const url = await migratedDatabase();
-    const lossy = openProxy(url, (statement) => {
-      if (statement.startsWith("update")) throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
-    });
-    await expect(verify(lossy)).rejects.toMatchObject({ code: "unavailable" });
-    expect(await rawClient(url)`select from journey_sessions`).toHaveLength(0);
-  });
-
-  test("leaves no row behind where a check fails, and says so where it has to", async () => {
-    const url = await migratedDatabase();
-    const sql = rawClient(url);
-    await sql.unsafe(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
-      create trigger refuse before update on journey_sessions for each row execute function refuse()`);
-    expect(await found(openProxy(url))).toEqual(["error update_failed", "warning trigger_unexpected"]);
-    expect(await sql`select from journey_sessions`).toHaveLength(0);
-    await sql`create trigger refuse_too before delete on journey_sessions for each row execute function refuse()`;
-    const left = (await verify(openProxy(url))).find(({ code }) => code === "probe_left");
-    await sql`drop trigger refuse_too on journey_sessions`;
-    await sql.unsafe(left?.remedy ?? "");
-    expect(await sql`select from journey_sessions`).toHaveLength(0);
-  });
 });
 
 test("what keeps it from asking the server at all is thrown, typed", async () => {

@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { forUser } from "../../src/index.js";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { clockMoves, onEveryDriver } from "../support/drivers.js";
 import { idsOf, text } from "../support/messages.js";
 
 onEveryDriver((database) => {
@@ -45,6 +45,7 @@ onEveryDriver((database) => {
     it("latest is the session created last, whatever was written since", async () => {
       const sessions = newSessions();
       const first = await sessions.create({ messages: [text("m1")] });
+      await clockMoves(database());
       const second = await sessions.create({ messages: [text("m2")] });
       await sessions.append(first.id, text("m3"));
       expect(await sessions.latest()).toEqual(second);
@@ -62,6 +63,7 @@ onEveryDriver((database) => {
     it("is a page of summaries, newest created first, without messages", async () => {
       const sessions = newSessions();
       const first = await sessions.create({ messages: [text("m1")], metadata: { title: "one" } });
+      await clockMoves(database());
       const second = await sessions.create({ phase: "review" });
       await sessions.append(first.id, text("m2"));
       const page = await sessions.list();
@@ -124,6 +126,7 @@ onEveryDriver((database) => {
     it("orders by the last update where asked", async () => {
       const sessions = newSessions();
       const [a, b] = [await sessions.create(), await sessions.create()];
+      await clockMoves(database());
       await sessions.append(a.id, text("m1"));
       const ids = (await sessions.list({ orderBy: "updated" })).sessions.map(({ id }) => id);
       expect(ids).toEqual([a.id, b.id]);
@@ -136,6 +139,7 @@ onEveryDriver((database) => {
       for (const n of [1, 2, 3, 4, 5, 6]) {
         const { id } = await sessions.create({ phase: n % 2 ? "review" : "setup" });
         if (n % 2) review.unshift(id);
+        await clockMoves(database());
       }
       expect(await walk(owner, { limit: 2, phase: "review" })).toEqual([review.slice(0, 2), review.slice(2)]);
       expect((await walk(owner, { limit: 2, phase: "review", orderBy: "updated" })).flat()).toEqual(review);

@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { forUser } from "../../src/index.js";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { clockMoves, onEveryDriver } from "../support/drivers.js";
 import { text } from "../support/messages.js";
 
 onEveryDriver((database) => {
@@ -34,6 +34,7 @@ onEveryDriver((database) => {
 
     it("does not break the list, the count or another session", async () => {
       const { id, sessions } = await rowWith(column, json);
+      await clockMoves(database());
       const other = await sessions.create();
       const page = await sessions.list();
       expect(page.sessions.map((session) => session.id)).toEqual([other.id, id]);

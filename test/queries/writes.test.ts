@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { defineJourney, forUser } from "../../src/index.js";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { clockMoves, onEveryDriver } from "../support/drivers.js";
 import { text } from "../support/messages.js";
 
 onEveryDriver((database) => {
@@ -175,6 +175,7 @@ onEveryDriver((database) => {
       });
       expect(whole.id).not.toBe(original.id);
       const id = randomUUID();
+      await clockMoves(database());
       const part = await sessions.fork(original.id, { through: "m2", id });
       expect(part).toMatchObject({ id, messages: [text("m1"), text("m2")] });
       expect(await sessions.get(id)).toEqual(part);

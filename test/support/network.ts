@@ -1,7 +1,7 @@
 import { createServer, type Socket } from "node:net";
-import { afterAll } from "vitest";
+import { onTestFinished } from "vitest";
 
-/** A TCP server on a free port that treats each connection as told, closed after the file; answers its port. */
+/** A TCP server on a free port that treats each connection as told, closed after the test; answers its port. */
 export async function serverThat(treats: (socket: Socket) => void): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -10,7 +10,7 @@ export async function serverThat(treats: (socket: Socket) => void): Promise<numb
     treats(socket);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  afterAll(() => {
+  onTestFinished(() => {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
