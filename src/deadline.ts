@@ -1,4 +1,5 @@
 import { fromDriver, JourneyDbError } from "./errors.js";
+import { DriverFailure } from "./queries/statement.js";
 
 /** How long one call may take, and what it may be told to stop by. */
 export interface Deadline {
@@ -6,45 +7,8 @@ export interface Deadline {
   signal?: AbortSignal | undefined;
 }
 
-/**
- * Runs `send` until it ends, the time is up or the signal is aborted, and translates whatever the
- * driver throws. The caller is freed at once; the server's own statement timeout frees the
- * connection, since a statement that was sent cannot be taken back on every driver.
- *
- * @param repeatable whether sending the call twice does no harm
- */
-async function within<T>(deadline: Deadline, repeatable: boolean, send: () => Promise<T>): Promise<T> {
-  const { timeoutMs, signal } = deadline;
-  if (signal?.aborted) {
-    throw new JourneyDbError("timeout", "The signal was already aborted; nothing was sent.", {
-      retryable: true,
-    });
-  }
-  const tooLate = (what: string) =>
-    new JourneyDbError("timeout", `${what}; whether the call took effect is unknown.`, {
-      retryable: repeatable,
-    });
-  let stop = () => {};
-  const stopped = new Promise<never>((_, reject) => {
-    const onAbort = () => reject(tooLate("The signal was aborted"));
-    const timer = setTimeout(() => reject(tooLate(`No answer within ${timeoutMs} ms`)), timeoutMs);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    stop = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
-    };
-  });
-  try {
-    return await Promise.race([send(), stopped]);
-  } catch (error) {
-    throw fromDriver(error, repeatable);
-  } finally {
-    stop();
-  }
-}
-
-/** A repetition of these makes a second session, or fails because of the first one's success. */
-const NEVER_REPEATABLE = new Set(["create", "fork", "truncate"]);
+/** A repetition of these makes a second session, fails because of the first one's success, or undoes what others wrote. */
+const NEVER_REPEATABLE = new Set(["create", "fork", "truncate", "replaceMessages"]);
 const NOT_REPEATABLE_WITH = ["from", "ifMatch", "ifRevision"];
 
 /** The third argument of a write holds its preconditions: one that the call itself ends makes a repetition fail. */
@@ -53,11 +17,54 @@ const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
   return !NEVER_REPEATABLE.has(name) && NOT_REPEATABLE_WITH.every((option) => options[option] === undefined);
 };
 
-/** The same methods, each within the deadline. */
+/**
+ * The same methods, each ending by itself, when the time is up or when the signal is aborted, and
+ * throwing nothing but JourneyDbError. The caller is freed at once; the server's own statement
+ * timeout frees the connection, since a statement that was sent cannot be taken back on every driver.
+ */
 export function bounded<Calls extends object>(calls: Calls, deadline: Deadline): Calls {
   const bound = Object.entries(calls).map(([name, call]) => [
     name,
-    async (...args: unknown[]) => within(deadline, isRepeatable(name, args), () => call(...args)),
+    (...args: unknown[]) => within(deadline, name, args, call),
   ]);
   return Object.fromEntries(bound);
+}
+
+async function within<T>(
+  { timeoutMs, signal }: Deadline,
+  name: string,
+  args: unknown[],
+  call: (...args: unknown[]) => Promise<T>,
+): Promise<T> {
+  let repeatable = false;
+  let stop = () => {};
+  try {
+    repeatable = isRepeatable(name, args);
+    if (signal?.aborted) {
+      throw new JourneyDbError("timeout", "The signal was already aborted; nothing was sent.", {
+        retryable: true,
+      });
+    }
+    const tooLate = (what: string) =>
+      new JourneyDbError("timeout", `${what}; whether the call takes effect is unknown.`, {
+        retryable: repeatable,
+      });
+    const stopped = new Promise<never>((_, reject) => {
+      const onAbort = () => reject(tooLate("The signal was aborted"));
+      const timer = setTimeout(() => reject(tooLate(`No answer within ${timeoutMs} ms`)), timeoutMs);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      stop = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+      };
+    });
+    return await Promise.race([call(...args), stopped]);
+  } catch (error) {
+    if (error instanceof JourneyDbError) throw error;
+    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable);
+    // A getter, a Proxy or a schema of the caller's.
+    throw new JourneyDbError("invalid_input", "The arguments threw an error while they were read.");
+  } finally {
+    stop();
+  }
 }

@@ -30,7 +30,10 @@ interface Details {
 export class JourneyDbError extends Error {
   override readonly name = "JourneyDbError";
   readonly code: JourneyDbErrorCode;
-  /** True only where sending the same call again is safe. */
+  /**
+   * True only where sending the same call again leaves one copy of everything. It may overwrite what
+   * others wrote meanwhile to the same message, key or phase. Of a call in a transaction, repeat the transaction.
+   */
   readonly retryable: boolean;
   declare readonly sqlState?: string;
   declare readonly constraint?: string;
@@ -56,7 +59,6 @@ interface DriverError {
   constraint?: unknown;
   constraint_name?: unknown;
   message?: unknown;
-  errors?: unknown;
 }
 
 /** The refusals that come before the statement is sent, so that nothing can have happened. */
@@ -69,10 +71,22 @@ const NOT_SENT = new Set([
   "CONNECT_TIMEOUT",
   "CONNECTION_ENDED",
 ]);
+const LOST = /^(E[A-Z]{3,}|CONNECTION_[A-Z_]+|UND_ERR_[A-Z_]+)$/;
+
+// node-postgres, PGlite and the HTTP drivers give no code for these, only words.
+const ENDED_WORDS = /cannot use a pool after calling end/i;
+const NOT_SENT_WORDS = new RegExp(
+  `timeout exceeded when trying to connect|timeout expired|${ENDED_WORDS.source}`,
+  "i",
+);
+const LOST_WORDS =
+  /connection terminated|not queryable|connection error|is closed|fetch failed|\b(ECONN[A-Z]+|EPIPE)\b/i;
 
 /** What Node says of a certificate or a TLS connection that it refuses. */
 const TLS_FAILURE =
   /^(ERR_(TLS|SSL|OSSL)_\w+|UNABLE_TO_\w+|CERT_\w+|\w+_SIGNED_CERT(_IN_CHAIN)?|HOSTNAME_MISMATCH|INVALID_CA)$/;
+
+const OWN_CONSTRAINT = /^journey_sessions_(pkey|user_id_not_empty|messages_is_array|metadata_is_object)$/;
 
 type Meaning = [code: JourneyDbErrorCode, text: string, repeat?: "safe"];
 
@@ -88,12 +102,15 @@ const MEANING: Record<string, Meaning> = {
   "23": ["internal", "an unexpected constraint refused the row"],
   "23505": ["conflict", "the id is taken"],
   "23514": ["corrupt", "the stored row breaks a rule of the table; run journey-db verify"],
-  "25006": ["unavailable", "the server or the transaction is read-only"],
+  "25006": ["unavailable", "the server or the transaction is read-only", "safe"],
   "25P02": ["internal", "the surrounding transaction has already failed; roll it back"],
+  "25P03": ["timeout", "the surrounding transaction was idle for too long"],
+  "25P04": ["timeout", "the surrounding transaction took too long"],
   "26000": ["configuration", "prepared statements do not work here; connect with pooled: true"],
   "28": ["configuration", "the server refused the user name or the password"],
   "3D000": ["configuration", "the database does not exist"],
   "40": ["conflict", "another transaction was in the way", "safe"],
+  "40003": ["unavailable", "whether the call took effect is unknown"],
   "42501": ["configuration", "the role may not do this; run journey-db verify"],
   "42703": ["migration", "a column is missing; run journey-db migrate"],
   "42P01": ["migration", "the table is missing; run journey-db migrate"],
@@ -101,9 +118,11 @@ const MEANING: Record<string, Meaning> = {
   "53": ["unavailable", "the server has run out of a resource"],
   "53300": ["unavailable", "the server has no connection left", "safe"],
   "54": ["too_large", "the value is larger than PostgreSQL can hold"],
+  "54001": ["internal", "the statement is too complex for the server"],
   "55P03": ["timeout", "a lock was not free in time", "safe"],
   "57014": ["timeout", "the server stopped the statement at its time limit", "safe"],
   "57P": ["unavailable", "the server is shutting down"],
+  "57P05": ["unavailable", "the connection was idle for too long", "safe"],
   "57P03": ["unavailable", "the server is starting or shutting down", "safe"],
   "58": ["unavailable", "the server's system failed"],
 };
@@ -123,8 +142,8 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
   const code = String(inner.code ?? outer.code ?? "");
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
     const constraint = inner.constraint_name ?? inner.constraint;
-    // Another check than this package's is the application's own, and says nothing of the stored row.
-    const foreign = code === "23514" && !String(constraint).startsWith("journey_sessions_");
+    // Any other is the application's own, and says nothing of the id or the stored row.
+    const foreign = code.startsWith("23") && !OWN_CONSTRAINT.test(String(constraint));
     const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
       "internal",
       "the server refused the statement",
@@ -135,30 +154,24 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
       constraint: typeof constraint === "string" ? constraint : undefined,
     });
   }
-  if (isConnectionFailure(code, inner)) {
-    const reason = /^[A-Z_]{3,40}$/.test(code) ? ` (${code})` : "";
-    return NOT_SENT.has(code)
-      ? new JourneyDbError("unavailable", `The database cannot be reached${reason}; nothing was sent.`, {
-          retryable: code !== "CONNECTION_ENDED",
-        })
-      : new JourneyDbError(
-          "unavailable",
-          `The connection to the database was lost${reason}; whether the call took effect is unknown.`,
-          { retryable: repeatable },
-        );
+  const reason = /^[A-Z_]{3,40}$/.test(code) ? ` (${code})` : "";
+  const words = String(inner.message ?? "");
+  if (NOT_SENT.has(code) || NOT_SENT_WORDS.test(words)) {
+    return new JourneyDbError("unavailable", `The database cannot be reached${reason}; nothing was sent.`, {
+      retryable: code !== "CONNECTION_ENDED" && !ENDED_WORDS.test(words),
+    });
+  }
+  if (LOST.test(code) || LOST_WORDS.test(words)) {
+    const message = `The connection to the database was lost${reason}; whether the call took effect is unknown.`;
+    return new JourneyDbError("unavailable", message, { retryable: repeatable });
+  }
+  if (/query read timeout/i.test(words)) {
+    const message = "The driver stopped waiting; whether the call takes effect is unknown.";
+    return new JourneyDbError("timeout", message, { retryable: repeatable });
   }
   if (TLS_FAILURE.test(code)) {
-    return new JourneyDbError(
-      "configuration",
-      `No trusted connection could be made (${code}); nothing was sent.`,
-    );
+    const message = `No trusted connection could be made (${code}); nothing was sent.`;
+    return new JourneyDbError("configuration", message);
   }
   return new JourneyDbError("internal", "The database driver failed in a way this package does not know.");
 }
-
-/** node-postgres and the HTTP drivers give no code for a lost connection, only these words. */
-const isConnectionFailure = (code: string, error: DriverError): boolean =>
-  /^(E[A-Z]{3,}|EAI_AGAIN|CONNECT_TIMEOUT|CONNECTION_[A-Z_]+|UND_ERR_[A-Z_]+)$/.test(code) ||
-  /connection terminated|timeout exceeded when trying to connect|not queryable|connection error|is closed|fetch failed/i.test(
-    String(error.message ?? ""),
-  );

@@ -66,9 +66,9 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
     return text.toWellFormed().replaceAll("\0", "\ufffd");
   };
 
-  const copy = (unread: unknown, depth: number): unknown => {
+  const copy = (unread: unknown, key: string, depth: number): unknown => {
     count(4);
-    const item = resolve(unread);
+    const item = resolve(unread, key);
     if (item === null || typeof item === "boolean") return item;
     if (typeof item === "string") return textOf(item);
     if (typeof item === "number") {
@@ -79,18 +79,18 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
     return Array.isArray(item) ? copyArray(item, depth) : copyObject(item, depth);
   };
 
-  const resolve = (item: unknown): unknown => {
+  const resolve = (item: unknown, key: string): unknown => {
     if (typeof item !== "object" || item === null) return item;
     if (item instanceof Date && Number.isNaN(item.getTime())) refuse("expected a valid Date");
     const { toJSON } = item as { toJSON?: unknown };
-    return typeof toJSON === "function" ? toJSON.call(item, String(path.at(-1) ?? "")) : item;
+    return typeof toJSON === "function" ? toJSON.call(item, key) : item;
   };
 
   const copyArray = (items: readonly unknown[], depth: number) => {
     const copied: unknown[] = [];
     for (let index = 0; index < items.length; index++) {
       path.push(index);
-      copied.push(copy(items[index], depth + 1));
+      copied.push(copy(items[index], String(index), depth + 1));
       path.pop();
     }
     return copied;
@@ -108,14 +108,14 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
       path.push(rules.knownKeys.has(key) ? key : `<key ${position}>`);
       const stored = textOf(key);
       if (stored in copied) refuse("expected keys that differ after U+0000 and lone surrogates are replaced");
-      copied[stored] = copy(item, depth + 1);
+      copied[stored] = copy(item, key, depth + 1);
       path.pop();
     }
     return copied;
   };
 
   try {
-    const value = copy(given, 1);
+    const value = copy(given, "", 1);
     return { text: JSON.stringify(value), value };
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;

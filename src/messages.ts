@@ -30,11 +30,12 @@ const text = (expected: string, holds: (value: string) => boolean) =>
 
 const isStorable = (value: string) => value.isWellFormed() && !value.includes("\0");
 
-const messageIdRule = "1 to 256 characters of well-formed text without U+0000";
+/** What is told of an id that is not usable. */
+export const MESSAGE_ID_RULE = "1 to 256 characters of well-formed text without U+0000";
 
 /** A message id: 1–256 characters of well-formed Unicode without U+0000. Never repaired, since repairing could merge two. */
 export const messageIdSchema = text(
-  messageIdRule,
+  MESSAGE_ID_RULE,
   (id) => id.length >= 1 && id.length <= 256 && isStorable(id),
 );
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Database } from "./database.js";
 import type { Unstorable } from "./json.js";
 import { messageIdSchema, phaseSchema, sessionIdSchema } from "./messages.js";
 import { EXACT_TIME } from "./time.js";
@@ -7,7 +8,11 @@ import { EXACT_TIME } from "./time.js";
 export interface JourneyOptions<Message, Metadata, Phase extends string> {
   /** The application's own message schema, checked beside the structure. What is stored is the input, not its output. */
   message?: z.ZodType<unknown, Message> | undefined;
-  /** The application's own metadata schema, of a whole object; mergeMetadata checks the keys of its patch. */
+  /**
+   * The application's own metadata schema, of a whole object. mergeMetadata checks the keys of its
+   * patch; a rule about the object as a whole (a refinement, a union) is not asked there. A session
+   * that `append` makes starts with `{}`, so each key may be absent when it is read.
+   */
   metadata?: z.ZodType<unknown, Metadata> | undefined;
   /** All phases; a new session starts in the first. @default any text, starting in "setup" */
   phases?: readonly Phase[] | undefined;
@@ -41,6 +46,16 @@ const aSchema = z
     params: { expected: "a zod schema" },
   })
   .optional();
+
+/** Not z.array, which would walk all of what it is given, before anything is refused. */
+export const arraySchema = z.custom<unknown[]>(Array.isArray, { params: { expected: "array" } });
+
+export const databaseSchema = z.custom<Database>(
+  (given) =>
+    typeof (given as Database | null)?.select === "function" &&
+    typeof (given as Database).insert === "function",
+  { params: { expected: "a Drizzle PostgreSQL database or transaction" } },
+);
 
 /** The options of defineJourney. `maxSessionBytes` ends where jsonb does. */
 export const journeyOptionsSchema = z.strictObject({
@@ -78,7 +93,7 @@ export function callOptions(phase: z.ZodType<string>) {
     create: z.strictObject({
       id: sessionIdSchema.optional(),
       phase: phase.optional(),
-      messages: z.array(z.unknown()).optional(),
+      messages: arraySchema.optional(),
       metadata: z.unknown().optional(),
     }),
     messages: z.strictObject({

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { JourneyDbError } from "./errors.js";
 import { type JsonRules, toJson } from "./json.js";
-import { type JourneyMessage, messageIdSchema, messageSchema, metadataSchema } from "./messages.js";
+import { type JourneyMessage, MESSAGE_ID_RULE, messageSchema, metadataSchema } from "./messages.js";
 import { parse } from "./validate.js";
 
 /** Checks messages and metadata and answers the JSON text that is stored of them. */
@@ -27,8 +27,10 @@ export function payloads(
     const seen = new Set<string>();
     for (const [n, one] of (value as JourneyMessage[]).entries()) {
       const { id } = parse(messageSchema, one, `${field}[${n}]`, knownKeys);
-      // Repaired ids could merge two messages, so the id must be storable as it was passed.
-      parse(messageIdSchema, (given[n] as JourneyMessage).id, `${field}[${n}].id`, knownKeys);
+      // A repaired id could merge two messages, so it must be storable as it was passed.
+      if (id !== (given[n] as JourneyMessage).id) {
+        throw new JourneyDbError("invalid_input", `${field}[${n}].id: expected ${MESSAGE_ID_RULE}`);
+      }
       if (seen.has(id)) throw new JourneyDbError("invalid_input", `${field}[${n}].id: expected each id once`);
       seen.add(id);
     }
@@ -51,9 +53,11 @@ export function payloads(
       const text = plainObject(given, field);
       if (application.metadata) {
         const patch = given as Record<string, unknown>;
-        const kept = Object.fromEntries(Object.entries(patch).filter(([, item]) => item !== null));
+        const kept = Object.fromEntries(
+          Object.entries(patch).filter(([, item]) => item !== null && item !== undefined),
+        );
         parse(application.metadata, kept, field, knownKeys, ({ code, path }) =>
-          path[0] === undefined ? code === "unrecognized_keys" : Object.hasOwn(patch, path[0]),
+          path[0] === undefined ? code === "unrecognized_keys" : Object.hasOwn(patch, path[0]) && patch[path[0] as string] !== undefined,
         );
       }
       return text;

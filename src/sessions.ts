@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { decodeCursor, encodeCursor } from "./cursor.js";
 import { bounded } from "./deadline.js";
-import { JourneyDbError } from "./errors.js";
 import { MESSAGE_KEYS } from "./json.js";
 import {
   type JourneyMessage,
@@ -12,7 +11,9 @@ import {
   userIdSchema,
 } from "./messages.js";
 import {
+  arraySchema,
   callOptions,
+  databaseSchema,
   type JourneyOptions,
   journeyOptionsSchema,
   OPTION_KEYS,
@@ -41,7 +42,9 @@ import { declaredKeys, parse } from "./validate.js";
 
 const DEFAULT_PHASE = "setup";
 /** What append takes: no message at all appends nothing, which is never meant. */
-const someMessages = z.array(z.unknown()).min(1);
+const someMessages = arraySchema.refine(({ length }) => length > 0, {
+  params: { expected: "at least 1 message" },
+});
 
 /**
  * Sets the application's own types and limits.
@@ -58,7 +61,7 @@ export function defineJourney<
 >(options: JourneyOptions<Message, Metadata, Phase> = {}): Journey<Message, Metadata, Phase> {
   const knownKeys = new Set([...OPTION_KEYS, ...MESSAGE_KEYS]);
   const journey = parse(journeyOptionsSchema, options, "options", knownKeys);
-  for (const key of declaredKeys(options.message, options.metadata)) knownKeys.add(key);
+  for (const key of [...declaredKeys(options.message), ...declaredKeys(options.metadata)]) knownKeys.add(key);
 
   const phaseRule = journey.phases ? z.enum(journey.phases) : phaseSchema;
   const schemas = callOptions(phaseRule);
@@ -69,12 +72,7 @@ export function defineJourney<
 
   return {
     forUser(db, givenUserId, request = {}) {
-      if (typeof db?.select !== "function" || typeof db.insert !== "function") {
-        throw new JourneyDbError(
-          "invalid_input",
-          "db: expected a Drizzle PostgreSQL database or transaction",
-        );
-      }
+      checked(databaseSchema, db, "db");
       const userId = checked(userIdSchema, givenUserId, "userId");
       const { signal, timeoutMs = journey.timeoutMs } = checked(requestOptionsSchema, request);
       const idOf = (given: unknown) => checked(sessionIdSchema, given, "id");
@@ -204,7 +202,7 @@ export function defineJourney<
 
         async replaceMessages(id, given, options = {}) {
           const { ifRevision = null } = checked(schemas.onlyRevision, options);
-          const text = json.messages(checked(z.array(z.unknown()), given, "messages"), "messages");
+          const text = json.messages(checked(arraySchema, given, "messages"), "messages");
           const { messageCount, bytes, ...row } = await change(replaceMessages, {
             id: idOf(id),
             messages: text,

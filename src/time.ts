@@ -16,5 +16,6 @@ export function toDate(exactTime: string): Date {
   const date = new Date(0);
   date.setUTCFullYear(exactTime.endsWith(" BC") ? 1 - year : year, month - 1, day);
   date.setUTCHours(hour, minute, second, milliseconds);
-  return Number.isNaN(date.getTime()) ? new Date(exactTime.endsWith(" BC") ? -MAX_TIME : MAX_TIME) : date;
+  // PostgreSQL's years begin in 4713 BC, within a Date, and end in 294276.
+  return Number.isNaN(date.getTime()) ? new Date(MAX_TIME) : date;
 }

@@ -7,10 +7,11 @@ export interface SessionSummary<Metadata = unknown, Phase extends string = strin
   id: string;
   userId: string;
   phase: Phase;
-  metadata: Metadata;
+  /** Any key may be absent: a session that `append` makes has none. */
+  metadata: Partial<Metadata>;
   createdAt: Date;
   updatedAt: Date;
-  /** Opaque; another one after every change of the session, and never the same again. */
+  /** Opaque; another one after every change of the session, and never the same again in its life. */
   revision: string;
 }
 
@@ -152,7 +153,7 @@ export interface UserSessions<Message, Metadata, Phase extends string> {
     id: string,
     patch: MetadataPatch<Metadata>,
     options?: IfRevision & { ifMatch?: MetadataPatch<Metadata> | undefined },
-  ): Promise<Written & { metadata: Metadata }>;
+  ): Promise<Written & { metadata: Partial<Metadata> }>;
 
   /** Puts these messages in place of all others. @throws not_found, conflict, too_large */
   replaceMessages(

@@ -11,7 +11,7 @@ function expectationOf(issue: z.core.$ZodIssue): string {
     case "invalid_type":
       return `expected ${issue.expected}`;
     case "invalid_value":
-      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(" or ")}`;
+      return `expected ${issue.values.map((value) => (typeof value === "string" ? JSON.stringify(value) : String(value))).join(" or ")}`;
     case "invalid_format":
       return issue.format === "guid"
         ? "expected 8-4-4-4-12 hexadecimal digits"
@@ -49,11 +49,10 @@ export function parse<T>(
   let result: z.ZodSafeParseResult<T>;
   try {
     result = schema.safeParse(value);
-  } catch {
-    throw new JourneyDbError(
-      "invalid_input",
-      `${field}: the schema failed on it; schemas must be synchronous`,
-    );
+  } catch (error) {
+    const asynchronous = error instanceof z.core.$ZodAsyncError;
+    const why = asynchronous ? "expected a schema that is synchronous" : "could not be read";
+    throw new JourneyDbError("invalid_input", `${field}: ${why}`);
   }
   const issue = result.success ? undefined : result.error.issues.find(concerns);
   if (issue) {
@@ -65,16 +64,18 @@ export function parse<T>(
   return result.data as T;
 }
 
-/** Every property name that the schemas declare: written by a developer, so an error may show it. */
-export function declaredKeys(...schemas: (z.ZodType | undefined)[]): string[] {
+/** Every property name that the schema declares: written by a developer, so an error may show it. None where zod cannot tell. */
+export function declaredKeys(schema: z.ZodType | undefined): string[] {
+  if (!schema) return [];
   const keys: string[] = [];
-  for (const schema of schemas) {
-    if (!schema) continue;
+  try {
     const json = z.toJSONSchema(schema, { unrepresentable: "any", io: "input", cycles: "ref" });
     JSON.stringify(json, (key, item: unknown) => {
       if (key === "properties" && typeof item === "object" && item) keys.push(...Object.keys(item));
       return item;
     });
+  } catch {
+    // A schema that JSON Schema cannot express checks messages all the same.
   }
   return keys;
 }

@@ -62,7 +62,32 @@ describe("an application's own schemas", () => {
     const slow = defineJourney({ message: z.custom<never>(async () => true) });
     await expect(slow.forUser(db, owner).append(randomUUID(), text("m1") as never)).rejects.toMatchObject({
       code: "invalid_input",
-      message: "messages[0]: the schema failed on it; schemas must be synchronous",
+      message: "messages[0]: expected a schema that is synchronous",
+    });
+  });
+
+  it("take undefined in a patch as a key that is not there", async () => {
+    const { id: session } = await own.create({ metadata: { goal: "x" } });
+    await own.mergeMetadata(session, { goal: undefined, step: 1 });
+    expect((await own.get(session))?.metadata).toEqual({ goal: "x", step: 1 });
+  });
+
+  it("start a session in their first phase", async () => {
+    expect((await own.create()).phase).toBe("intro");
+  });
+
+  it.each<[string, z.ZodType]>([
+    [
+      "two parts of one schema id",
+      z.object({ a: z.string().meta({ id: "same" }), b: z.string().meta({ id: "same" }) }),
+    ],
+    ["a BigInt literal", z.object({ big: z.literal(5n) })],
+    ["a type without JSON Schema", z.object({ at: z.date() })],
+  ])("may use what JSON Schema cannot express: %s", async (_, schema) => {
+    const { forUser } = defineJourney({ metadata: schema as z.ZodType<unknown, object> });
+    await expect(forUser(db, owner).create({ metadata: { big: 1 } })).rejects.toMatchObject({
+      code: "invalid_input",
+      message: expect.stringMatching(/^session\.metadata\.(<key>|\w+): expected/),
     });
   });
 });

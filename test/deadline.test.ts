@@ -10,10 +10,10 @@ const url = await migratedDatabase();
 const db = openPostgresJs(url, { max: 8 });
 const raw = rawClient(url);
 
-/** Runs `body` while another transaction holds the row, so that writes on it wait. */
-async function whileLocked(id: string, body: () => Promise<void>): Promise<void> {
+/** Runs `body` while another transaction holds the table, so that every call waits. */
+async function whileLocked(body: () => Promise<void>): Promise<void> {
   await raw.begin(async (tx) => {
-    await tx`select from journey_sessions where id = ${id} for update`;
+    await tx`lock table journey_sessions in access exclusive mode`;
     await body();
   });
 }
@@ -28,7 +28,8 @@ const repeatable: Record<string, Write> = {
   append: (sessions, id) => sessions.append(id, text("m2") as never),
   "append with create": (sessions, id) => sessions.append(id, text("m2") as never, { create: true }),
   "append after": (sessions, id) => sessions.append(id, text("m2") as never, { after: "m1" }),
-  replaceMessages: (sessions, id) => sessions.replaceMessages(id, []),
+  get: (sessions, id) => sessions.get(id),
+  list: (sessions) => sessions.list(),
   setPhase: (sessions, id) => sessions.setPhase(id, "review"),
   mergeMetadata: (sessions, id) => sessions.mergeMetadata(id, { from: 1 }),
   delete: (sessions, id) => sessions.delete(id),
@@ -41,7 +42,10 @@ const notRepeatable: Record<string, Write> = {
   "mergeMetadata ifMatch": (sessions, id) => sessions.mergeMetadata(id, { a: 1 }, { ifMatch: { a: null } }),
   "replaceMessages ifRevision": (sessions, id, ifRevision) =>
     sessions.replaceMessages(id, [], { ifRevision }),
+  replaceMessages: (sessions, id) => sessions.replaceMessages(id, []),
   truncate: (sessions, id) => sessions.truncate(id, { from: "m1" }),
+  create: (sessions) => sessions.create({ messages: [] }),
+  fork: (sessions, id) => sessions.fork(id),
 };
 
 describe("a call that takes longer than timeoutMs ends with timeout", () => {
@@ -52,12 +56,12 @@ describe("a call that takes longer than timeoutMs ends with timeout", () => {
   it.each(cases)("%s, retryable: %s", async (_, retryable, write) => {
     const owner = newUser();
     const { id, revision } = await forUser(db, owner).create({ messages: [text("m1")] });
-    await whileLocked(id, async () => {
+    await whileLocked(async () => {
       const sessions = forUser(db, owner, { timeoutMs: 50 }) as never;
       await expect(write(sessions, id, revision)).rejects.toMatchObject({
         name: "JourneyDbError",
         code: "timeout",
-        message: "No answer within 50 ms; whether the call took effect is unknown.",
+        message: "No answer within 50 ms; whether the call takes effect is unknown.",
         retryable,
       });
     });
@@ -66,7 +70,7 @@ describe("a call that takes longer than timeoutMs ends with timeout", () => {
   it("the journey's timeoutMs holds where the handle names none", async () => {
     const owner = newUser();
     const { id } = await forUser(db, owner).create();
-    await whileLocked(id, async () => {
+    await whileLocked(async () => {
       const sessions = defineJourney({ timeoutMs: 40 }).forUser(db, owner);
       await expect(sessions.setPhase(id, "review")).rejects.toThrow("No answer within 40 ms");
     });
@@ -78,7 +82,7 @@ describe("the handle's signal", () => {
     const owner = newUser();
     const { id } = await forUser(db, owner).create();
     const controller = new AbortController();
-    await whileLocked(id, async () => {
+    await whileLocked(async () => {
       const call = forUser(db, owner, { signal: controller.signal }).setPhase(id, "review");
       const waiting = sql`pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
       await expect.poll(() => db.select({ n: sql<number>`count(*)::int` }).from(waiting)).toEqual([{ n: 1 }]);
@@ -105,4 +109,13 @@ describe("the handle's signal", () => {
     await expect(sessions.setPhase(randomUUID(), "review")).rejects.toMatchObject({ code: "not_found" });
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
+});
+
+it("a call that has ended leaves no timer behind, which would keep the process alive", async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+  const sessions = forUser(db, newUser());
+  await sessions.count();
+  const before = timers();
+  for (let call = 0; call < 20; call++) await sessions.count();
+  expect(timers()).toBeLessThan(before + 20);
 });

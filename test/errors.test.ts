@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { fromDriver } from "../src/errors.js";
 import { defineJourney, forUser } from "../src/index.js";
 import {
   atEnd,
@@ -128,34 +127,30 @@ describe("what the server refuses", () => {
   });
 });
 
-it.each([
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "CERT_HAS_EXPIRED",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-])("a certificate that is refused (%s): configuration", (code) => {
-  const refused = Object.assign(new Error(`${SECRET}: certificate`), { code });
-  expect(fromDriver(refused, true)).toMatchObject({
-    code: "configuration",
-    message: `No trusted connection could be made (${code}); nothing was sent.`,
-    retryable: false,
-  });
+it("at a higher isolation level: a conflict, and the transaction may be repeated", async () => {
+  const owner = newUser();
+  const { id } = await forUser(db, owner).create();
+  const outcome = db.transaction(
+    async (tx) => {
+      await forUser(tx, owner).get(id);
+      await forUser(db, owner).append(id, text("m1"));
+      const late = forUser(tx, owner).append(id, text("m2"));
+      expect(await errorOf(late)).toMatchObject({ code: "conflict", sqlState: "40001", retryable: true });
+      throw new Error("rolled back");
+    },
+    { isolationLevel: "repeatable read" },
+  );
+  await expect(outcome).rejects.toThrow("rolled back");
+  expect((await forUser(db, owner).get(id))?.messages).toEqual([text("m1")]);
 });
 
-it("whatever else is thrown is internal, without its words", () => {
-  for (const thrown of [
-    new TypeError(SECRET),
-    SECRET,
-    null,
-    undefined,
-    5,
-    { code: SECRET, message: SECRET },
-  ]) {
-    const error = fromDriver(thrown, true);
-    expect(error).toMatchObject({ code: "internal", retryable: false });
-    expect(JSON.stringify(error)).not.toContain(SECRET);
-  }
+it("a unique index of the application's own: internal, naming it", async () => {
+  const guarded = await migratedDatabase();
+  await rawClient(guarded).unsafe("create unique index one_session_each on journey_sessions (user_id)");
+  const sessions = forUser(openPostgresJs(guarded), `${SECRET}-user`);
+  await sessions.create();
+  const error = await errorOf(sessions.create());
+  expect(error).toMatchObject({ code: "internal", sqlState: "23505", constraint: "one_session_each" });
 });
 
 it("retryable where the outcome is unknown depends on the call", async () => {

@@ -74,10 +74,12 @@ describe("the application's metadata", () => {
     sessions.create({ metadata: null });
   });
 
-  test("come back as they are declared", async () => {
-    expectTypeOf((await sessions.latest())?.metadata).toEqualTypeOf<Metadata | undefined>();
-    expectTypeOf((await sessions.mergeMetadata(id, {})).metadata).toEqualTypeOf<Metadata>();
-    expectTypeOf((await sessions.list()).sessions[0]?.metadata).toEqualTypeOf<Metadata | undefined>();
+  test("come back as they are declared, each of them perhaps absent", async () => {
+    expectTypeOf((await sessions.latest())?.metadata).toEqualTypeOf<Partial<Metadata> | undefined>();
+    expectTypeOf((await sessions.mergeMetadata(id, {})).metadata).toEqualTypeOf<Partial<Metadata>>();
+    expectTypeOf((await sessions.list()).sessions[0]?.metadata).toEqualTypeOf<
+      Partial<Metadata> | undefined
+    >();
   });
 });
 

@@ -131,3 +131,18 @@ it("a small graph of shared references that would grow without end is too large"
 it("text over the limit is too large before it is sent", () => {
   expect(() => textOf("x".repeat(1_000_001))).toThrow(expect.objectContaining({ code: "too_large" }));
 });
+
+it("as many elements as may fit are let through, four bytes each, and one more is too large", () => {
+  const elements = rules.maxBytes / 4 - 1;
+  expect(textOf(new Array(elements).fill(true))).toHaveLength(elements * 5 + 1);
+  expect(() => textOf(new Array(elements + 1).fill(true))).toThrow(
+    expect.objectContaining({ code: "too_large" }),
+  );
+});
+
+it("toJSON is told the key that it stands under", () => {
+  const named = { toJSON: (key: string) => key };
+  expect(textOf({ "my secret": named, a: [named], b: named })).toBe(
+    '{"my secret":"my secret","a":["0"],"b":"b"}',
+  );
+});

@@ -43,19 +43,18 @@ describe("a server that cannot be reached", () => {
       const owner = newUser();
       const { id } = await forUser(db, owner).create();
       const raw = rawClient(url);
-      await raw.begin(async (tx) => {
-        await tx`select from journey_sessions where id = ${id} for update`;
-        const call = forUser(open(url), owner).setPhase(id, SECRET);
-        const error = errorOf(call);
-        await expect
-          .poll(() =>
-            db.execute(
-              sql`select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
-            ),
-          )
-          .toHaveLength(1);
-        expect(await error).toMatchObject({ code: "unavailable", retryable: true });
-      });
+      for (const [options, retryable] of [
+        [{}, true],
+        [{ from: "setup" }, false],
+      ] as const) {
+        await raw.begin(async (tx) => {
+          await tx`select from journey_sessions where id = ${id} for update`;
+          const error = errorOf(forUser(open(url), owner).setPhase(id, SECRET, options));
+          const waiting = sql`select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+          await expect.poll(() => db.execute(waiting)).toHaveLength(1);
+          expect(await error).toMatchObject({ code: "unavailable", retryable });
+        });
+      }
       expect((await forUser(db, owner).get(id))?.phase).toBe("setup");
     },
   );

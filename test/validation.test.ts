@@ -190,6 +190,48 @@ it.each([
   expect(() => defineJourney(options as never)).toThrow(message);
 });
 
+describe("an argument that throws while it is read", () => {
+  const explosive = (name: string) =>
+    Object.defineProperty({}, name, {
+      enumerable: true,
+      get: () => {
+        throw new Error(secret);
+      },
+    });
+  const revoked = () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    return proxy;
+  };
+  const sometimes = () => {
+    let reads = 0;
+    return {
+      ...text("x"),
+      get id() {
+        return reads++ ? "x" : `${secret}\0`;
+      },
+    };
+  };
+
+  it.each<[string, () => unknown]>([
+    ["a getter of an option", () => sessions.append(id, text("x"), explosive("from"))],
+    ["a getter of a precondition", () => sessions.setPhase(id, "review", explosive("ifRevision"))],
+    ["a revoked Proxy as options", () => sessions.append(id, text("x"), revoked())],
+    ["a revoked Proxy as a message", () => sessions.append(id, revoked())],
+    ["a revoked Proxy in a message", () => sessions.append(id, { ...text("x"), metadata: revoked() })],
+    ["a revoked Proxy as metadata", () => sessions.mergeMetadata(id, revoked())],
+    ["a revoked Proxy as id", () => sessions.get(revoked())],
+    ["a revoked Proxy as database", async () => forUser(revoked() as never, owner)],
+    ["a message whose id differs from one reading to the next", () => sessions.append(id, sometimes())],
+    ["a list of ten million holes", () => sessions.append(id, new Array(10_000_000))],
+  ])("%s: invalid_input, without its words", async (_, call) => {
+    const error = await new Promise((resolve) => Promise.resolve().then(call).then(resolve, resolve));
+    expect(error).toMatchObject({ name: "JourneyDbError", code: "invalid_input" });
+    expect(String((error as Error).stack)).not.toContain(secret);
+    expect(await sessions.get(id)).toEqual(before);
+  });
+});
+
 describe("cursors", () => {
   it("one that is damaged, or of another order, is refused", async () => {
     for (const _ of [1, 2, 3]) await forUser(db, `${owner}-list`).create();

@@ -36,14 +36,22 @@ export const endsWith = (id: SQL, added: SQL): SQL => sql`(
 
 /**
  * `base` with the messages of `added`: one whose id is there is replaced in its place, the others
- * go to the end in their order.
+ * go to the end in their order. Of an older program's messages with one id the first is replaced.
+ *
+ * The path expression compares each stored message with each added one. That is the quickest way
+ * to see that a few are new; of many, the joins are.
  */
 export const upserted = (base: SQL, added: SQL): SQL => sql`case
-  when not jsonb_path_exists(${base}, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', ${added})) then ${base} || ${added}
+  when jsonb_array_length(${added}) <= 16 and not jsonb_path_exists(${base}, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', ${added})) then ${base} || ${added}
   else (
-    select coalesce(jsonb_agg(coalesce(a.message, b.message) order by b.n), '[]')
+    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
     from jsonb_array_elements(${base}) with ordinality as b(message, n)
-    left join jsonb_array_elements(${added}) as a(message) on a.message -> 'id' = b.message -> 'id'
+    left join (
+      select a.message, min(b.n) as n
+      from jsonb_array_elements(${added}) as a(message)
+      join jsonb_array_elements(${base}) with ordinality as b(message, n) on a.message -> 'id' = b.message -> 'id'
+      group by a.message
+    ) as r on r.n = b.n
   ) || (
     select coalesce(jsonb_agg(a.message order by a.n), '[]')
     from jsonb_array_elements(${added}) with ordinality as a(message, n)

@@ -22,7 +22,8 @@ const merged = sql`((${journeySessions.metadata} || input.patch) - array(select 
 const conditions: Conditions = {
   row: {
     ifRevision: sameRevision(revision),
-    ifMatch: sql`coalesce((select bool_and(coalesce(${journeySessions.metadata} -> key, 'null') = value) from jsonb_each(input."ifMatch")), true)`,
+    // `#> '{}'` and `offset 0`: the stored value is read from TOAST once, not for each key.
+    ifMatch: sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${journeySessions.metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`,
     size: sql`${sizeOf(merged)} <= input."maxBytes"`,
   },
 };

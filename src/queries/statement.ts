@@ -27,6 +27,14 @@ export const allOwnedBy = (): SQL => eq(journeySessions.userId, given("userId"))
 /** What a statement is called with. All of them need the owner. */
 export type Values = { userId: string; [name: string]: string | number | boolean | null };
 
+/** Holds whatever the driver or Drizzle threw, apart from what the reading of a caller's argument throws. */
+export class DriverFailure {
+  readonly thrown: unknown;
+  constructor(thrown: unknown) {
+    this.thrown = thrown;
+  }
+}
+
 interface Prepared<Row> {
   execute(values: Values): Promise<Row[]>;
 }
@@ -40,7 +48,7 @@ interface Builder<Row> {
 export interface Statement<Row> {
   readonly name: string;
   readonly build: (db: Database) => Builder<Row>;
-  /** Sends it. `prepare: false` keeps it from being prepared on the server, which a transaction pooler may need. */
+  /** Sends it, and throws DriverFailure. `prepare: false` keeps it from being prepared on the server, which a transaction pooler may need. */
   run(db: Database, values: Values, prepare: boolean): Promise<Row[]>;
 }
 
@@ -52,15 +60,20 @@ export function statement<Row>(name: string, build: (db: Database) => Builder<Ro
     build,
     async run(db, values, prepare) {
       const cache = prepare ? named : unnamed;
-      let prepared = cache.get(db);
-      if (!prepared) {
-        const builder = build(db);
-        // A cache of the application's database would answer reads with what is no longer so.
-        if ("$withCache" in builder) (builder as { $withCache(config: false): unknown }).$withCache(false);
-        prepared = builder.prepare(prepare ? `journey_db_${name}` : undefined);
-        cache.set(db, prepared);
+      try {
+        let prepared = cache.get(db);
+        if (!prepared) {
+          // Of a database with replicas only the primary knows what is so.
+          const builder = build((db as { $primary?: Database }).$primary ?? db);
+          // A cache of the application's database would answer reads with what is no longer so.
+          if ("$withCache" in builder) (builder as { $withCache(config: false): unknown }).$withCache(false);
+          prepared = builder.prepare(prepare ? `journey_db_${name}` : undefined);
+          cache.set(db, prepared);
+        }
+        return await prepared.execute(values);
+      } catch (thrown) {
+        throw new DriverFailure(thrown);
       }
-      return prepared.execute(values);
     },
   };
 }

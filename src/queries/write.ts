@@ -44,18 +44,18 @@ export const sameRevision = (revision: SQL): SQL =>
   sql`(input."ifRevision" is null or ${revision} = input."ifRevision")`;
 
 /** The condition of the write: the owner's row, and all that must hold of it. */
-export function writable({ row = {}, conversation }: Conditions, owned: SQL = ownedBy()): SQL {
+export function writable({ row = {}, conversation }: Conditions): SQL {
   const overConversation =
     conversation &&
     overMessages(
       sql`case when ${isArray} then ${sql.join(Object.values(conversation), sql` and `)} else false end`,
     );
-  return and(owned, metadataIsObject, ...Object.values(row), overConversation) as SQL;
+  return and(ownedBy(), metadataIsObject, ...Object.values(row), overConversation) as SQL;
 }
 
 /**
  * @param values the row `input` that the conditions refer to
- * @param build the statement; it must use `writable(conditions)`
+ * @param build the statement; the same conditions must hold for it
  */
 export function write<Row>(
   name: string,

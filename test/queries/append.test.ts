@@ -94,7 +94,7 @@ onEveryDriver((database) => {
     const { sessions, id, stored } = await sessionWith(text("m1"));
     await expect(sessions.append(id, [])).rejects.toMatchObject({
       code: "invalid_input",
-      message: "messages: expected at least 1 elements",
+      message: "messages: expected at least 1 message",
     });
     await expect(sessions.append(id, [text("a"), text("b"), text("a")])).rejects.toMatchObject({
       code: "invalid_input",
@@ -202,7 +202,8 @@ onEveryDriver((database) => {
     const small = defineJourney({ maxSessionBytes: 2_000 });
     const sessions = small.forUser(database(), newUser());
     const id = randomUUID();
-    await expect(sessions.append(id, text("m1", "x".repeat(1_990)), { create: true })).rejects.toMatchObject({
+    // Of 2 bytes each, so that it is the server that finds it too large.
+    await expect(sessions.append(id, text("m1", "é".repeat(990)), { create: true })).rejects.toMatchObject({
       code: "too_large",
     });
     expect(await sessions.count()).toBe(0);
@@ -225,5 +226,18 @@ onEveryDriver((database) => {
     await expect(sessions.append(id, text("m2", "x".repeat(60_000)))).rejects.toMatchObject({
       code: "too_large",
     });
+  });
+
+  it("thousands of messages go to a long conversation, known ones in their place", async () => {
+    const { sessions, id } = await sessionWith(
+      ...Array.from({ length: 40_000 }, (_, n) => text(`m${n}`, "")),
+    );
+    const added = Array.from({ length: 10_000 }, (_, n) => text(`m${n + 35_000}`, "again"));
+    for (const create of [false, true]) {
+      expect(await sessions.append(id, added, { create })).toMatchObject({ messageCount: 45_000 });
+    }
+    const page = await sessions.messages(id, { limit: 1000, before: "m35500" });
+    expect(page.messages[499]).toEqual(text("m34999", ""));
+    expect(page.messages[500]).toEqual(text("m35000", "again"));
   });
 });

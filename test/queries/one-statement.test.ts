@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { Cache } from "drizzle-orm/cache/core";
+import { withReplicas } from "drizzle-orm/pg-core";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
 import { defineJourney, forUser } from "../../src/index.js";
@@ -95,4 +96,16 @@ it("a cache of the application's database is never asked", async () => {
   expect(await sessions.deleteAll()).toBe(0);
   expect(await sessions.count()).toBe(0);
   expect(cache.stored.size).toBe(0);
+});
+
+it("of a database with replicas only the primary is asked", async () => {
+  const replica = drizzle({
+    client: rawClient(url, { connection: { default_transaction_read_only: true } }),
+    logger: { logQuery: (query: string) => expect.fail(`the replica was asked: ${query}`) },
+  });
+  const sessions = forUser(withReplicas(drizzle({ client: rawClient(url) }), [replica]), newUser());
+  const { id } = await sessions.create();
+  expect((await sessions.get(id))?.id).toBe(id);
+  await expect(sessions.setPhase(id, "review", { from: "done" })).rejects.toMatchObject({ code: "conflict" });
+  expect(await sessions.deleteAll()).toBe(1);
 });

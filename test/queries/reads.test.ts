@@ -52,6 +52,16 @@ onEveryDriver((database) => {
       expect(await sessions.count()).toBe(2);
     });
 
+    it("of sessions created at one time, latest is the one that list has first", async () => {
+      const owner = newUser();
+      await rowsAt(
+        owner,
+        Array.from({ length: 8 }, () => "2026-05-01"),
+      );
+      const sessions = forUser(database(), owner);
+      expect((await sessions.latest())?.id).toBe((await sessions.list()).sessions[0]?.id);
+    });
+
     it("a session id in capitals is the same session", async () => {
       const sessions = newSessions();
       const { id } = await sessions.create();

@@ -105,6 +105,14 @@ onEveryDriver((database) => {
       expect((await sessions.get(id))?.metadata).toEqual({ b: "y".repeat(600) });
     });
 
+    it("many keys are merged and matched", async () => {
+      const sessions = newSessions();
+      const metadata = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`key ${n}`, n]));
+      const { id } = await sessions.create({ metadata });
+      const { metadata: merged } = await sessions.mergeMetadata(id, metadata, { ifMatch: metadata });
+      expect(merged).toEqual(metadata);
+    });
+
     it.each(["__proto__", "constructor", "", "a.b", "$1", "':--"])(
       "a key named %j is a key like any other",
       async (key) => {
@@ -189,7 +197,10 @@ onEveryDriver((database) => {
       const taken = [original.id, (await other.create()).id];
       for (const id of taken)
         await expect(sessions.fork(original.id, { id })).rejects.toMatchObject(conflict);
-      await expect(sessions.fork(original.id, { through: "m9" })).rejects.toMatchObject(notFound);
+      await expect(sessions.fork(original.id, { through: "m9" })).rejects.toMatchObject({
+        ...notFound,
+        message: "options.through: the session has no message with this id.",
+      });
       await expect(sessions.fork(randomUUID())).rejects.toMatchObject(notFound);
       expect(await sessions.count()).toBe(1);
     });

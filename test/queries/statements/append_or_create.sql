@@ -1,9 +1,14 @@
 insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes" offset 0) as input where pg_column_size(input.messages) <= input."maxBytes" on conflict ("id") do update set "messages" = (select case
-  when not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
+  when jsonb_array_length(excluded.messages) <= 16 and not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
   else (
-    select coalesce(jsonb_agg(coalesce(a.message, b.message) order by b.n), '[]')
+    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
     from jsonb_array_elements(m) with ordinality as b(message, n)
-    left join jsonb_array_elements(excluded.messages) as a(message) on a.message -> 'id' = b.message -> 'id'
+    left join (
+      select a.message, min(b.n) as n
+      from jsonb_array_elements(excluded.messages) as a(message)
+      join jsonb_array_elements(m) with ordinality as b(message, n) on a.message -> 'id' = b.message -> 'id'
+      group by a.message
+    ) as r on r.n = b.n
   ) || (
     select coalesce(jsonb_agg(a.message order by a.n), '[]')
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
@@ -14,11 +19,16 @@ end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)
   where not exists (select from jsonb_array_elements(excluded.messages) as a(message) where a.message -> 'id' = e.message -> 'id')
   order by n desc limit 1
 ) is not distinct from to_jsonb(null::text)) and (pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or pg_column_size(case
-  when not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
+  when jsonb_array_length(excluded.messages) <= 16 and not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
   else (
-    select coalesce(jsonb_agg(coalesce(a.message, b.message) order by b.n), '[]')
+    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
     from jsonb_array_elements(m) with ordinality as b(message, n)
-    left join jsonb_array_elements(excluded.messages) as a(message) on a.message -> 'id' = b.message -> 'id'
+    left join (
+      select a.message, min(b.n) as n
+      from jsonb_array_elements(excluded.messages) as a(message)
+      join jsonb_array_elements(m) with ordinality as b(message, n) on a.message -> 'id' = b.message -> 'id'
+      group by a.message
+    ) as r on r.n = b.n
   ) || (
     select coalesce(jsonb_agg(a.message order by a.n), '[]')
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)

@@ -3,11 +3,16 @@ select "journey_sessions"."id" is not null, (select jsonb_typeof(m) = 'array' fr
   where not exists (select from jsonb_array_elements(input.messages) as a(message) where a.message -> 'id' = e.message -> 'id')
   order by n desc limit 1
 ) is not distinct from to_jsonb(input.after)) end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), case when "journey_sessions"."id" is null then pg_column_size(input.messages) <= input."maxBytes" else (select case when jsonb_typeof(m) = 'array' then (pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or pg_column_size((select case
-  when not jsonb_path_exists(kept.messages, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', input.messages)) then kept.messages || input.messages
+  when jsonb_array_length(input.messages) <= 16 and not jsonb_path_exists(kept.messages, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', input.messages)) then kept.messages || input.messages
   else (
-    select coalesce(jsonb_agg(coalesce(a.message, b.message) order by b.n), '[]')
+    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
     from jsonb_array_elements(kept.messages) with ordinality as b(message, n)
-    left join jsonb_array_elements(input.messages) as a(message) on a.message -> 'id' = b.message -> 'id'
+    left join (
+      select a.message, min(b.n) as n
+      from jsonb_array_elements(input.messages) as a(message)
+      join jsonb_array_elements(kept.messages) with ordinality as b(message, n) on a.message -> 'id' = b.message -> 'id'
+      group by a.message
+    ) as r on r.n = b.n
   ) || (
     select coalesce(jsonb_agg(a.message order by a.n), '[]')
     from jsonb_array_elements(input.messages) with ordinality as a(message, n)
