@@ -9,6 +9,9 @@ ALTER TABLE "journey_sessions"
 	ALTER COLUMN "created_at" SET DEFAULT now(),
 	ALTER COLUMN "updated_at" SET DEFAULT now();
 --> statement-breakpoint
+-- Forced, row level security hides the rows from their owner too, and none would be filled.
+ALTER TABLE "journey_sessions" NO FORCE ROW LEVEL SECURITY;
+--> statement-breakpoint
 -- NULLs get the column's default; no other value changes.
 UPDATE "journey_sessions" SET
 	"phase" = coalesce("phase", 'setup'),

@@ -14,6 +14,8 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+DROP TRIGGER IF EXISTS "journey_sessions_updated_at" ON "journey_sessions";
+--> statement-breakpoint
 CREATE TRIGGER "journey_sessions_updated_at"
 	BEFORE UPDATE ON "journey_sessions"
 	FOR EACH ROW

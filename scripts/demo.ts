@@ -1,4 +1,5 @@
 /** The main job, played once more on each run: `npm run demo`. */
+import "./closed-output.js";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { styleText } from "node:util";

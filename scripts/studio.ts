@@ -3,14 +3,19 @@
  * lock meanwhile, and applies the migrations first, so that there is something to see; a server's
  * schema it leaves alone. Arguments go to `drizzle-kit studio`.
  */
+import "./closed-output.js";
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
-import { configuredUrl } from "../src/database-url.js";
+import { sql } from "drizzle-orm";
+import { connect } from "../src/connect.js";
+import { configuredUrl, parseDatabaseUrl } from "../src/database-url.js";
 import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openData } from "../src/embedded.js";
-import { JourneyDbError } from "../src/errors.js";
+import { fromDriver, JourneyDbError } from "../src/errors.js";
 import { migrate } from "../src/migrate.js";
+
+const CLOSED_OUTPUT = new URL("closed-output.js", import.meta.url).href;
 
 async function prepareEmbedded(): Promise<FolderLock> {
   const lock = await lockFolder(EMBEDDED_FOLDER);
@@ -24,10 +29,27 @@ async function prepareEmbedded(): Promise<FolderLock> {
   return lock;
 }
 
+/** Studio itself says that it is up, whatever its database is, and shows nothing. */
+async function askServer(url: string): Promise<void> {
+  parseDatabaseUrl(
+    url,
+    configuredUrl(process.env, "DIRECT_URL") === undefined ? "DATABASE_URL" : "DIRECT_URL",
+  );
+  const { db, close } = await connect({ url, max: 1 });
+  try {
+    await db.execute(sql`select 1`);
+  } catch (error) {
+    throw fromDriver(error, false);
+  } finally {
+    await close();
+  }
+}
+
 /** Ends with the status of Studio. */
 async function runStudio(): Promise<void> {
   const server = configuredUrl(process.env, "DIRECT_URL", "DATABASE_URL");
   const lock = server === undefined ? await prepareEmbedded() : undefined;
+  if (server !== undefined) await askServer(server);
   console.error(
     "Warning: while Studio runs, any web page in a browser on this machine can run SQL on this database. " +
       "Stop it with Ctrl-C as soon as you are done.",
@@ -35,7 +57,7 @@ async function runStudio(): Promise<void> {
   const kit = createRequire(import.meta.url).resolve("drizzle-kit");
   const studio = spawn(
     process.execPath,
-    [join(dirname(kit), "bin.cjs"), "studio", ...process.argv.slice(2)],
+    ["--import", CLOSED_OUTPUT, join(dirname(kit), "bin.cjs"), "studio", ...process.argv.slice(2)],
     // Studio inherits the lock: it stays taken should this process be killed first.
     { stdio: ["inherit", "inherit", "inherit", ...(lock ? [lock.fd] : [])] },
   );

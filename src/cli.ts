@@ -18,8 +18,8 @@ const STATEMENT_TIMEOUT_MS = 10 * 60_000;
 const REMEDY: Partial<Record<JourneyDbErrorCode, string>> = {
   unavailable: "Check that the server runs and that the URL names its host and port.",
   timeout: "Try again while the database is less busy.",
-  configuration: "Check --url, DIRECT_URL and DATABASE_URL, and the role that the URL names.",
-  migration: "journey-db verify says what is there.",
+  configuration:
+    "Check --url, DIRECT_URL and DATABASE_URL, and the role that the URL names. Where DATABASE_URL goes through a pooler, set DIRECT_URL past it.",
 };
 
 const URL_HELP = `
@@ -77,12 +77,13 @@ const runVerify = ({ url }: UrlOption) =>
     for (const finding of findings) say(lineOf(finding));
     const errors = findings.filter(({ severity }) => severity === "error").length;
     if (errors > 0) process.exitCode = FAILED;
-    else say(`ok       ${findings.length === 0 ? CHECKED : "Nothing but warnings."}`);
+    else if (!findings.some(({ code }) => code === "unchecked"))
+      say(`ok       ${findings.length === 0 ? CHECKED : "Nothing but warnings."}`);
   });
 
 const CHECKED =
   "Migrations, columns, constraints, indexes, trigger, rights, row level security and stored rows are as " +
-  "they should be; a row was inserted, updated and removed.";
+  "they should be; a row was inserted, updated and deleted.";
 
 function program(): Command {
   const { version }: { version: string } = JSON.parse(
@@ -111,9 +112,11 @@ function program(): Command {
 }
 
 // `journey-db migrate --dry-run | head` closes the pipe early, which is no failure.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
 
 try {
   await program().parseAsync();

@@ -49,8 +49,8 @@ export function configuredUrl(env: NodeJS.ProcessEnv, ...names: string[]): strin
 
 /**
  * Reads a `postgres://` or `postgresql://` URL. Its query may say sslmode (or ssl), sslrootcert,
- * host, pgbouncer, connection_limit, application_name, options and search_path; what else it says
- * is meant for other programs, and left out.
+ * host, port, pgbouncer, connection_limit, application_name, options and search_path; what else it
+ * says is meant for other programs, and left out. As in libpq, host and port in the query count for more.
  *
  * @param name where the URL comes from, for the error
  * @throws JourneyDbError configuration, naming what was expected, never the URL or a part of it
@@ -63,8 +63,10 @@ export function parseDatabaseUrl(text: string, name: string): ServerAddress {
   if (!/^\s*postgres(ql)?:\/\//i.test(text)) refuse(`a postgres:// or postgresql:// URL, without quotes`);
   if (/\[[\w-]*password[\w-]*\]/i.test(text)) refuse("the password in place of the placeholder in brackets");
   const malformed = () => refuse(`${example}, with special characters percent-encoded and one host`);
-  if (!URL.canParse(text)) malformed();
-  const url = new URL(text);
+  // No host after the user is usual where the query names a socket, and more than URL allows.
+  const complete = text.replace(/^([^/]*\/\/[^/?#]*@)(?=[:/?]|$)/, "$1localhost");
+  if (!URL.canParse(complete)) malformed();
+  const url = new URL(complete);
   // The rest of a password that began with digits: what stands before it was taken for host and port.
   if (`${url.pathname}${url.search}${url.hash}`.includes("@")) malformed();
   const decode = (part: string): string => {
@@ -76,9 +78,10 @@ export function parseDatabaseUrl(text: string, name: string): ServerAddress {
   };
 
   const query = url.searchParams;
-  const host = decode(url.hostname).replace(/^\[(.*)\]$/, "$1") || query.get("host") || "localhost";
-  if (host.includes(",")) malformed();
-  const port = Number(url.port || 5432);
+  const named = query.get("host") || decode(url.hostname) || "localhost";
+  const host = named.replace(/^\[(.*)\]$/, "$1");
+  const port = Number(query.get("port") || url.port || 5432);
+  if (host.includes(",") || !(Number.isInteger(port) && port > 0 && port < 65536)) malformed();
   const mode = query.get("sslmode") ?? query.get("ssl") ?? (isLocal(host) ? "disable" : "prefer");
   const tls = TLS[mode] ?? refuse("an sslmode of disable, prefer, require, verify-ca or verify-full");
   const limit = Number(query.get("connection_limit"));

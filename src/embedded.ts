@@ -1,5 +1,7 @@
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   ftruncateSync,
   mkdirSync,
@@ -23,6 +25,9 @@ export const dataFolder = (folder: string): string => join(resolve(folder), "dat
 /** Milliseconds that close() gives a transaction that runs. */
 const CLOSE_TIMEOUT = 5000;
 
+/** What always works instead. */
+const SET_DATABASE_URL = "set DATABASE_URL instead";
+
 /** The right to use a folder. */
 export interface FolderLock {
   /** The locked file. A child process that inherits it holds the lock too. */
@@ -41,7 +46,11 @@ export interface FolderLock {
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = resolve(folder);
-  const { tryLock } = await needPackage("fs-native-extensions", () => import("fs-native-extensions"));
+  const { tryLock } = await needPackage(
+    "fs-native-extensions",
+    () => import("fs-native-extensions"),
+    SET_DATABASE_URL,
+  );
   let fd: number;
   try {
     mkdirSync(path, { recursive: true });
@@ -89,17 +98,22 @@ function unusable(path: string, error: unknown): JourneyDbError {
   const { code } = error as NodeJS.ErrnoException;
   return new JourneyDbError(
     "configuration",
-    `The folder ${path} of the embedded database cannot be written or locked (${code}); set DATABASE_URL.`,
+    `The folder ${path} of the embedded database cannot be read, written or locked (${code}); ${SET_DATABASE_URL}.`,
   );
 }
 
 /**
  * Opens the PGlite database of a folder whose lock the caller holds.
  *
- * @throws JourneyDbError corrupt where the folder is damaged; configuration where PGlite is missing
+ * @throws JourneyDbError corrupt where the folder is damaged; configuration where it may not be
+ *   read or written, and where PGlite is missing
  */
 export async function openData(folder: string): Promise<Connection> {
-  const { PGlite } = await needPackage("@electric-sql/pglite", () => import("@electric-sql/pglite"));
+  const { PGlite } = await needPackage(
+    "@electric-sql/pglite",
+    () => import("@electric-sql/pglite"),
+    SET_DATABASE_URL,
+  );
   const { drizzle } = await import("drizzle-orm/pglite");
   const data = dataFolder(folder);
   // Stands while a new database is made. What a process left that was killed meanwhile never held a row.
@@ -107,6 +121,8 @@ export async function openData(folder: string): Promise<Connection> {
   try {
     if (existsSync(unfinished)) rmSync(data, { recursive: true, force: true });
     if (!existsSync(data)) writeFileSync(unfinished, "");
+    // What may not be read would look damaged.
+    else accessSync(data, constants.R_OK | constants.W_OK);
   } catch (error) {
     throw unusable(data, error);
   }

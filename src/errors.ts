@@ -65,6 +65,9 @@ interface DriverError {
 const NOT_SENT = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
+  // Of a Unix socket that is not there, or not for this user.
+  "ENOENT",
+  "EACCES",
   "EAI_AGAIN",
   "EHOSTUNREACH",
   "ENETUNREACH",
@@ -82,11 +85,17 @@ const NOT_SENT_WORDS = new RegExp(
 const LOST_WORDS =
   /connection terminated|not queryable|connection error|is closed|fetch failed|\b(ECONN[A-Z]+|EPIPE)\b/i;
 
+/** What connect()'s sockets say where TLS is demanded of a server without it. */
+export const NO_TLS = "ERR_TLS_NOT_OFFERED";
+
 /** What Node says of a certificate or a TLS connection that it refuses. */
 const TLS_FAILURE =
   /^(ERR_(TLS|SSL|OSSL)_\w+|UNABLE_TO_\w+|CERT_\w+|\w+_SIGNED_CERT(_IN_CHAIN)?|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
 const OWN_CONSTRAINT = /^journey_sessions_(pkey|user_id_not_empty|messages_is_array|metadata_is_object)$/;
+
+const UNPREPARED =
+  "prepared statements do not work here; connect with pooled: true, or put ?pgbouncer=true into the URL (node-postgres: defineJourney({ prepare: false }))";
 
 type Meaning = [code: JourneyDbErrorCode, text: string, repeat?: "safe"];
 
@@ -96,7 +105,7 @@ const MEANING: Record<string, Meaning> = {
   "08": ["unavailable", "the connection failed"],
   "08P01": [
     "configuration",
-    "it did not take the connection's settings; behind a pooler connect with pooled: true",
+    "it did not take the connection's settings; behind a pooler connect with pooled: true, or put ?pgbouncer=true into the URL",
   ],
   "22": ["invalid_input", "the server could not store one of the values"],
   "23": ["internal", "an unexpected constraint refused the row"],
@@ -106,7 +115,7 @@ const MEANING: Record<string, Meaning> = {
   "25P02": ["internal", "the surrounding transaction has already failed; roll it back"],
   "25P03": ["timeout", "the surrounding transaction was idle for too long"],
   "25P04": ["timeout", "the surrounding transaction took too long"],
-  "26000": ["configuration", "prepared statements do not work here; connect with pooled: true"],
+  "26000": ["configuration", UNPREPARED],
   "28": ["configuration", "the server refused the user name or the password"],
   "3D000": ["configuration", "the database does not exist"],
   "40": ["conflict", "another transaction was in the way", "safe"],
@@ -114,7 +123,7 @@ const MEANING: Record<string, Meaning> = {
   "42501": ["configuration", "the role may not do this; run journey-db verify"],
   "42703": ["migration", "a column is missing; run journey-db migrate"],
   "42P01": ["migration", "the table is missing; run journey-db migrate"],
-  "42P05": ["configuration", "prepared statements do not work here; connect with pooled: true"],
+  "42P05": ["configuration", UNPREPARED],
   "53": ["unavailable", "the server has run out of a resource"],
   "53300": ["unavailable", "the server has no connection left", "safe"],
   "54": ["too_large", "the value is larger than PostgreSQL can hold"],
@@ -168,6 +177,10 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
   if (/query read timeout/i.test(words)) {
     const message = "The driver stopped waiting; whether the call takes effect is unknown.";
     return new JourneyDbError("timeout", message, { retryable: repeatable });
+  }
+  if (code === NO_TLS) {
+    const message = "The server offers no TLS; use sslmode=disable or prefer. Nothing was sent.";
+    return new JourneyDbError("configuration", message);
   }
   if (TLS_FAILURE.test(code)) {
     const message = `No trusted connection could be made (${code}); nothing was sent.`;

@@ -7,6 +7,7 @@ import { bigint, PgTransaction, pgSchema, serial, text } from "drizzle-orm/pg-co
 import { z } from "zod";
 import type { Database } from "./database.js";
 import { fromDriver, JourneyDbError } from "./errors.js";
+import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
 import { parse } from "./validate.js";
 
 /**
@@ -23,6 +24,7 @@ const journal = pgSchema(JOURNAL.schema).table(JOURNAL.table, {
 });
 
 const journalName = `"${JOURNAL.schema}"."${JOURNAL.table}"`;
+const theJournal = `The journal ${JOURNAL.schema}.${JOURNAL.table}`;
 
 /** The statements with which drizzle-kit makes the same table. */
 const MAKE_SCHEMA = `CREATE SCHEMA IF NOT EXISTS "${JOURNAL.schema}"`;
@@ -79,8 +81,24 @@ export async function appliedMigrations(db: Database): Promise<number[] | undefi
     if (!found?.exists) return undefined;
     return (await db.select({ when: journal.when }).from(journal)).map(({ when }) => Number(when));
   } catch (error) {
-    throw fromDriver(error, true);
+    const known = fromDriver(error, true);
+    if (known.sqlState !== "42703") throw known;
+    const message = `${theJournal} is damaged: it has no dates; rename it, and journey-db migrate makes another.`;
+    throw new JourneyDbError("migration", message, { sqlState: known.sqlState });
   }
+}
+
+/** Not "created", since it may have been made under another search_path: the journal is the database's, the table a schema's. */
+async function requireTable(db: Database): Promise<void> {
+  const found = await db
+    .select({ kind: sql<string>`relkind::text` })
+    .from(sql`pg_class`)
+    .where(sql`oid = to_regclass('journey_sessions') and relkind in ('r', 'p')`);
+  if (found.length > 0) return;
+  throw new JourneyDbError(
+    "migration",
+    "The journal says that every migration was applied, but the role's search_path leads to no table journey_sessions; run journey-db verify.",
+  );
 }
 
 /**
@@ -152,12 +170,14 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
     new Set(Object.keys(optionsSchema.shape)),
   );
   requireDatabase(db, "migrate");
+  let begun = false;
   let running: string | undefined;
   try {
     return await db.transaction(
       async (tx) => {
         const run = (statement: string) => tx.execute(sql.raw(statement));
         await run("SET LOCAL statement_timeout = 0");
+        begun = true;
         // "already exists, skipping" is what is meant here.
         await run("SET LOCAL client_min_messages = warning");
         await run(`SET LOCAL lock_timeout = '${WAIT_FOR_LOCK}'`);
@@ -165,61 +185,25 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
         await run(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
         const applied = await appliedMigrations(tx);
         const pending = shippedMigrations().filter(({ when }) => !applied?.includes(when));
-        running = `The journal ${JOURNAL.schema}.${JOURNAL.table}`;
+        running = theJournal;
         // Not always: "if not exists" needs the right to create even where it skips.
         if (!applied) for (const statement of [MAKE_SCHEMA, MAKE_TABLE]) await run(statement);
         for (const { name, statements, hash, when } of pending) {
           running = `${name}.sql`;
           for (const statement of statements) await run(statement);
+          running = theJournal;
           await tx.insert(journal).values({ hash, when });
         }
         running = undefined;
+        await requireTable(tx);
         return { applied: pending.map(({ name }) => name) };
       },
       // Under any higher level the snapshot would be older than the wait for the other process.
       { isolationLevel: "read committed" },
     );
   } catch (error) {
-    throw failure(error, running);
+    throw begun || lacksTransactions(error) ? migrationFailure(error, running) : connectionFailure(error);
   }
-}
-
-/** What to do about the refusals that migrating meets. */
-const REMEDY: Record<string, string> = {
-  "23502": "a row has no user_id; give it one or delete it",
-  "25006": "the server or the transaction is read-only",
-  "3F000": "the search_path names no schema to create the table in",
-  "42501": "the role may not do this; migrate as the owner of the table",
-  "42703": "the table that is there lacks a column; add it, or rename that table",
-  "42704": "the table that is there lacks something; run journey-db verify",
-  "42710": "something else has a name that this package needs; rename it",
-  "42804": "a column of the table that is there has another type; run journey-db verify",
-  "42809": "something else than a table has a name that this package needs; rename it",
-  "42P07": "something else has a name that this package needs; rename it",
-  "55P03": "a lock was not free in time; try again while no long query runs on the table",
-};
-
-/** What Drizzle's HTTP drivers throw before anything was sent. */
-export const lacksTransactions = (error: unknown): boolean =>
-  error instanceof Error && /no transactions support|transactions are not supported/i.test(error.message);
-
-function failure(error: unknown, running: string | undefined): JourneyDbError {
-  if (lacksTransactions(error)) {
-    return new JourneyDbError(
-      "configuration",
-      "This driver has no transactions; migrate over a direct connection.",
-    );
-  }
-  const known = fromDriver(error, true);
-  const { sqlState, constraint } = known;
-  // A lost connection or a server that shuts down is no fault of the file.
-  if (running === undefined || sqlState === undefined || /^(08|53|57)/.test(sqlState)) return known;
-  const remedy = REMEDY[sqlState] ?? "the server refused a statement";
-  return new JourneyDbError(
-    "migration",
-    `${running} failed with SQLSTATE ${sqlState} and nothing was applied: ${remedy}.`,
-    { retryable: sqlState === "55P03" || known.code === "conflict", sqlState, constraint },
-  );
 }
 
 /** @throws JourneyDbError invalid_input: nested in a transaction it would work on few drivers, and one commits the outer one */

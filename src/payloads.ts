@@ -57,7 +57,9 @@ export function payloads(
           Object.entries(patch).filter(([, item]) => item !== null && item !== undefined),
         );
         parse(application.metadata, kept, field, knownKeys, ({ code, path }) =>
-          path[0] === undefined ? code === "unrecognized_keys" : Object.hasOwn(patch, path[0]) && patch[path[0] as string] !== undefined,
+          path[0] === undefined
+            ? code === "unrecognized_keys"
+            : Object.hasOwn(patch, path[0]) && patch[path[0] as string] !== undefined,
         );
       }
       return text;

@@ -1,18 +1,19 @@
 import { readFileSync } from "node:fs";
 import { createConnection, isIP, type Socket } from "node:net";
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
+import type { Sql } from "postgres";
 import type { Connection } from "./connect.js";
 import type { ServerAddress } from "./database-url.js";
-import { JourneyDbError } from "./errors.js";
+import { JourneyDbError, NO_TLS } from "./errors.js";
 import { needPackage } from "./need-package.js";
 
 /** Seconds. Less than a call's default deadline of 15 s, so that a silent server shows as unavailable. */
 const CONNECT_TIMEOUT = 10;
 /** Seconds. Serverless instances give their connections back, and a program that forgets close() still ends. */
 const IDLE_TIMEOUT = 20;
-/** Seconds. */
-const CLOSE_TIMEOUT = 5;
+/** Milliseconds, for the calls under way and the goodbyes together. */
+const CLOSE_TIMEOUT = 5000;
 const DEFAULT_MAX = 5;
 
 interface ServerOptions {
@@ -49,11 +50,14 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
       ...address.settings,
     },
   });
+  const calls = trackedCalls(client);
   let closing: Promise<void> | undefined;
   const end = async () => {
+    const timeIsUp = performance.now() + CLOSE_TIMEOUT;
     // Calls that were made just before are on their way to the client.
     await turn();
-    await client.end({ timeout: CLOSE_TIMEOUT }).catch(() => {});
+    await calls.end(CLOSE_TIMEOUT);
+    await client.end({ timeout: Math.max(0, timeIsUp - performance.now()) / 1000 }).catch(() => {});
     sockets.destroy();
   };
   return {
@@ -65,16 +69,67 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
   };
 }
 
+/** What postgres.js knows of a query and does not declare. */
+interface Query extends Promise<unknown> {
+  /** Where it is sent to; null before. */
+  state: unknown;
+  handler(query: Query): void;
+  reject(error: Error): void;
+  cancel(): void;
+}
+
+/**
+ * The calls that a client has and has not answered: its own end() waits for those that it has sent,
+ * and forgets those that wait for a connection, whose promises then never settle.
+ */
+function trackedCalls(client: Sql) {
+  const open = new Set<Query>();
+  let ended = false;
+  const { unsafe } = client;
+  const tracked = (...args: Parameters<typeof unsafe>) => {
+    const answer = unsafe(...args);
+    const query = answer as unknown as Query;
+    const { handler } = query;
+    query.handler = () => {
+      if (ended) return query.reject(hasEnded());
+      open.add(query);
+      const settled = () => open.delete(query);
+      query.then(settled, settled);
+      handler(query);
+    };
+    return answer;
+  };
+  client.unsafe = tracked as typeof unsafe;
+  /** Takes no more calls and waits for those that it has; what is still not sent when the time is up is refused. */
+  const end = async (timeout: number) => {
+    ended = true;
+    const answered = new AbortController();
+    const late = delay(timeout, undefined, { signal: answered.signal }).catch(() => {});
+    await Promise.race([Promise.allSettled(open), late]);
+    answered.abort();
+    for (const query of open) {
+      if (query.state) continue;
+      query.reject(hasEnded());
+      // Takes it out of the queue, too.
+      query.cancel();
+    }
+  };
+  return { end };
+}
+
+/** As postgres.js calls it. */
+const hasEnded = () => Object.assign(new Error("the pool has ended"), { code: "CONNECTION_ENDED" });
+
 /**
  * The sockets of a pool, so that all of them can be destroyed: postgres.js only says goodbye, and
  * leaves sockets and timers behind where the server does not answer.
  */
-function trackedSockets({ host, port }: ServerAddress) {
+function trackedSockets({ host, port, tls }: ServerAddress) {
   const opened = new Set<Socket>();
   let destroyed = false;
   const open = (): Socket => {
     // A reconnect that was waiting when the pool ended.
-    if (destroyed) throw Object.assign(new Error("the pool has ended"), { code: "CONNECTION_ENDED" });
+    if (destroyed) throw hasEnded();
     const socket = host.startsWith("/")
       ? createConnection({ path: `${host}/.s.PGSQL.${port}` })
       : createConnection({ host, port });
@@ -84,6 +139,13 @@ function trackedSockets({ host, port }: ServerAddress) {
       if (socket.bytesRead > 0) return;
       socket.destroy(Object.assign(new Error("hung up"), { code: "ECONNREFUSED" }));
     });
+    // postgres.js would begin TLS all the same, and the server hang up on it.
+    if (tls !== "disable" && tls !== "prefer") {
+      socket.once("data", (answer) => {
+        if (answer.toString() !== "N") return;
+        socket.emit("error", Object.assign(new Error("no TLS"), { code: NO_TLS }));
+      });
+    }
     for (const old of opened) if (old.destroyed) opened.delete(old);
     opened.add(socket);
     // Where postgres.js looks for the name that the certificate must have.

@@ -1,19 +1,17 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "./database.js";
+import type { JourneyDbError } from "./errors.js";
 import { appliedMigrations, JOURNAL, requireDatabase, shippedMigrations } from "./migrate.js";
-import { attempt, error, type Finding, warning } from "./verify/finding.js";
-import { checkOwnRights, checkPublicRights, checkRowSecurity } from "./verify/rights.js";
-import { checkRows, probe } from "./verify/rows.js";
-import {
-  checkColumns,
-  checkConstraints,
-  checkIndexes,
-  readColumns,
-  readConstraints,
-  type StoredColumn,
-  type StoredConstraint,
-  TABLE,
-} from "./verify/structure.js";
+import { connectionFailure } from "./migrate-failure.js";
+import { checkColumns, readColumns, type StoredColumn } from "./verify/columns.js";
+import { attempt, error, type Finding, LOCKED, tooLate, warning } from "./verify/finding.js";
+import { checkIndexes } from "./verify/indexes.js";
+import { checkLosses } from "./verify/losses.js";
+import { probe } from "./verify/probe.js";
+import { checkOwnRights, checkPublicRights, checkRowSecurity, checkViews } from "./verify/rights.js";
+import { rolledBack } from "./verify/rolled-back.js";
+import { checkRows } from "./verify/rows.js";
+import { checkConstraints, readConstraints, type StoredConstraint, TABLE } from "./verify/structure.js";
 import { checkTrigger } from "./verify/trigger.js";
 
 export type { Finding, FindingCode } from "./verify/finding.js";
@@ -21,8 +19,9 @@ export type { Finding, FindingCode } from "./verify/finding.js";
 /**
  * Checks by hand, as it were, whether this package can work on the database: the server, the
  * migrations, the table with all that belongs to it, the rights on it, the stored rows, and that a
- * row can be inserted and updated as it should. Changes nothing: the row it tries this with is
- * rolled back, or deleted where the driver has no transactions.
+ * row can be inserted, updated and deleted as it should. Changes nothing: the row it tries this with
+ * is rolled back, or deleted where the driver has no transactions. After
+ * waiting 3 s for a lock it leaves out what is not checked yet (code unchecked).
  *
  * A table as it was before `migrate`, or none at all, is something to report, not a failure. The
  * rows are read once in full unless validated checks vouch for them.
@@ -33,50 +32,77 @@ export type { Finding, FindingCode } from "./verify/finding.js";
  */
 export async function verify(db: Database): Promise<Finding[]> {
   requireDatabase(db, "verify");
-  const findings: Finding[] = [];
-  const check = async (what: string, run: () => Promise<Finding[]>) => {
-    const found = await attempt(run, ({ sqlState }) =>
-      warning(
-        "unchecked",
-        `${what} could not be checked: SQLSTATE ${sqlState}.`,
-        "verify with the role that owns the table",
-      ),
-    );
+  const findings = await rolledBack(db, checkServer).catch((thrown) => {
+    throw connectionFailure(thrown);
+  });
+  // The other checks would wait for the same lock, one after the other.
+  let locked = false;
+  const check = async (
+    what: string,
+    run: (tx: Database, undone: boolean) => Promise<Finding[]>,
+    grade: typeof error = warning,
+  ) => {
+    if (locked) return [];
+    const late = (reason: JourneyDbError) => {
+      locked = reason.sqlState === LOCKED;
+      return tooLate(reason, locked ? error : grade);
+    };
+    const found = await attempt(() => rolledBack(db, run), unchecked(what, grade), late);
     findings.push(...found);
     return found;
   };
 
-  await check("The server", () => checkServer(db));
-  let reapply = "run journey-db migrate";
-  await check(`The journal ${JOURNAL.schema}.${JOURNAL.table}`, async () => {
-    const found = await checkJournal(db);
+  let reapply = MIGRATE;
+  await check(journal, async (tx) => {
+    const found = await checkJournal(tx);
+    const codes = found.map(({ code }) => code);
     // Every migration may be run again on a table that has had it.
-    if (found.length === 0) reapply = `delete from ${JOURNAL.schema}.${JOURNAL.table}, then ${reapply}`;
+    if (codes.length === 0) reapply = `delete from ${JOURNAL.schema}.${JOURNAL.table}, then ${MIGRATE}`;
+    // Nothing is pending, and what is missing may not be this version's to make.
+    else if (codes.join() === "journal_ahead")
+      reapply = "update the package first, then run journey-db verify";
     return found;
   });
-  const table = await check("The table", () => checkTable(db, reapply));
+  const table = await check("The table", (tx) => checkTable(tx, reapply), error);
   if (table.length === 0) {
     let columns: StoredColumn[] = [];
     let constraints: StoredConstraint[] = [];
-    await check("The columns", async () => {
-      columns = await readColumns(db);
+    await check("The columns", async (tx) => {
+      columns = await readColumns(tx);
       return checkColumns(columns, reapply);
     });
-    await check("The constraints", async () => {
-      constraints = await readConstraints(db);
+    await check("The constraints", async (tx) => {
+      constraints = await readConstraints(tx);
       return checkConstraints(constraints, reapply);
     });
-    await check("The indexes", () => checkIndexes(db, reapply));
-    await check("The trigger", () => checkTrigger(db, reapply));
-    await check("Row level security", () => checkRowSecurity(db));
-    await check("The rights of other roles", () => checkPublicRights(db));
-    await check("The connected role's rights", () => checkOwnRights(db));
-    await check("The stored rows", () => checkRows(db, columns, constraints));
+    await check("The indexes", (tx) => checkIndexes(tx, reapply));
+    await check("The trigger", (tx) => checkTrigger(tx, reapply));
+    await check("What loses rows", checkLosses);
+    await check("Row level security", checkRowSecurity);
+    await check("The rights of other roles", checkPublicRights);
+    await check("The views of the table", checkViews);
+    await check("The connected role's rights", checkOwnRights);
+    await check("The stored rows", (tx) => checkRows(tx, columns, constraints));
     const refused = findings.some(({ code }) => ["read_only", "role_rights", "rls_active"].includes(code));
-    if (!refused) await check("Inserting and updating", () => probe(db));
+    if (!refused) await check("Inserting, updating and deleting", probe);
   }
   return findings.sort((a, b) => Number(b.severity === "error") - Number(a.severity === "error"));
 }
+
+const MIGRATE = "run journey-db migrate";
+
+const journal = `The journal ${JOURNAL.schema}.${JOURNAL.table}`;
+
+const unchecked =
+  (what: string, grade: typeof error) =>
+  ({ sqlState }: JourneyDbError) =>
+    grade(
+      "unchecked",
+      `${what} could not be checked: SQLSTATE ${sqlState}.`,
+      sqlState === "42501"
+        ? "verify with the role that owns the table"
+        : "see the server's log for what it refused",
+    );
 
 /** Whether the server takes writes, and text in every language. */
 async function checkServer(db: Database): Promise<Finding[]> {
@@ -115,14 +141,22 @@ async function checkServer(db: Database): Promise<Finding[]> {
 }
 
 async function checkJournal(db: Database): Promise<Finding[]> {
-  const applied = (await appliedMigrations(db)) ?? [];
+  let applied: number[];
+  try {
+    applied = (await appliedMigrations(db)) ?? [];
+  } catch (thrown) {
+    const { code, message } = thrown as JourneyDbError;
+    if (code !== "migration") throw thrown;
+    const rename = `alter table ${JOURNAL.schema}.${JOURNAL.table} rename to old_migrations`;
+    return [error("journal_damaged", message, `${rename}, then ${MIGRATE}`)];
+  }
   const shipped = shippedMigrations();
   const pending = shipped.filter(({ when }) => !applied.includes(when));
   const unknown = applied.filter((when) => !shipped.some((migration) => migration.when === when));
   const findings: Finding[] = [];
   if (pending.length > 0) {
     const names = pending.map(({ name }) => name).join(", ");
-    findings.push(error("migrations_pending", `Not applied: ${names}.`, "run journey-db migrate"));
+    findings.push(error("migrations_pending", `Not applied: ${names}.`, MIGRATE));
   }
   if (unknown.length > 0) {
     findings.push(
@@ -138,16 +172,13 @@ async function checkJournal(db: Database): Promise<Finding[]> {
 
 async function checkTable(db: Database, reapply: string): Promise<Finding[]> {
   const [table] = await db
-    .select({ kind: sql<string>`relkind::text` })
+    // The size waits for a lock as the other checks do, so that a locked table shows here.
+    .select({ kind: sql<string>`relkind::text`, size: sql`pg_relation_size(oid)` })
     .from(sql`pg_class`)
     .where(sql`oid = ${TABLE}`);
   if (table && table.kind !== "r" && table.kind !== "p") {
     return [
-      error(
-        "not_a_table",
-        "journey_sessions is not a table.",
-        "rename what has its name, then run journey-db migrate",
-      ),
+      error("not_a_table", "journey_sessions is not a table.", `rename what has its name, then ${MIGRATE}`),
     ];
   }
   if (table) return [];
@@ -161,7 +192,7 @@ async function checkTable(db: Database, reapply: string): Promise<Finding[]> {
       ? error(
           "table_missing",
           `The table is in schema ${schemas}, which the connected role's search_path does not lead to.`,
-          "grant usage on that schema to the role and put it on its search_path",
+          `grant usage on that schema to the role and put it on its search_path${reapply === MIGRATE ? `, or ${MIGRATE}` : ""}`,
         )
       : error("table_missing", "There is no table journey_sessions.", reapply),
   ];

@@ -4,9 +4,11 @@ import { describe, expect, test } from "vitest";
 import { shippedMigrations } from "../src/migrate.js";
 import { catalogueOf } from "./support/catalogue.js";
 import { journeyDb, temporaryFolder } from "./support/cli.js";
-import { emptyDatabase, migratedDatabase, rawClient } from "./support/database.js";
+import { emptyDatabase, migratedDatabase, onServer, rawClient } from "./support/database.js";
 import { OLD_TABLE } from "./support/old-table.js";
 import { repository } from "./support/packages.js";
+import { runScript } from "./support/program.js";
+import { newRole } from "./support/roles.js";
 
 const APPLIED = shippedMigrations()
   .map(({ name }) => `applied ${name}\n`)
@@ -51,8 +53,16 @@ describe("migrate", () => {
     const { status, stdout, stderr } = await run({}, "migrate", "--url", url);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
     expect(stderr).toMatch(
-      /^journey-db: migration: 0000_journey_sessions\.sql failed with SQLSTATE 42809 .*rename it.*\n$/,
+      /^journey-db: migration: 0000_journey_sessions\.sql failed with SQLSTATE 42809 .*rename it\.\n$/,
     );
+  });
+
+  test("says what to do once", async () => {
+    const url = await emptyDatabase();
+    await rawClient(url).unsafe(`${OLD_TABLE}; alter table journey_sessions alter user_id drop not null;
+      insert into journey_sessions default values`);
+    const { stderr } = await run({}, "migrate", "--url", url);
+    expect(stderr.match(/journey-db verify/g)).toHaveLength(1);
   });
 });
 
@@ -73,6 +83,28 @@ describe("verify", () => {
       expect.stringMatching(/^error {4}updated_at_unchanged: .* Remedy: .*\.$/),
       "",
     ]);
+  });
+
+  test("is not ok where something could not be checked", async () => {
+    const { role, as } = await newRole();
+    await onServer(`alter role ${role} bypassrls`);
+    const url = await migratedDatabase();
+    await rawClient(url).unsafe(`grant select, insert, update, delete on journey_sessions to ${role}`);
+    const { status, stdout } = await run({}, "verify", "--url", as(url));
+    expect({ status, lines: stdout.split("\n") }).toEqual({
+      status: 0,
+      lines: [expect.stringMatching(/^warning {2}unchecked: .*role that owns the table\.$/), ""],
+    });
+  });
+
+  test("has ten minutes for a statement", async () => {
+    const url = await migratedDatabase();
+    await rawClient(url).unsafe(`create function ten_minutes() returns trigger language plpgsql as $$ begin
+        assert current_setting('statement_timeout') = '10min'; return new; end $$;
+      create trigger ten_minutes before insert on journey_sessions for each row execute function ten_minutes()`);
+    const { status, stdout } = await run({}, "verify", "--url", url);
+    expect(stdout).not.toContain("insert_failed");
+    expect(status).toBe(0);
   });
 
   test("exits with 0 if all findings are warnings", async () => {
@@ -140,6 +172,17 @@ describe("the database", () => {
     },
   );
 
+  test.each(["migrate", "verify"])(
+    "%s fails where the URL's options keep every statement out",
+    async (command) => {
+      const url = new URL(await migratedDatabase());
+      url.searchParams.set("options", "endpoint=ep-cool");
+      const { status, stdout, stderr } = await run({}, command, "--url", url.href);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(/^journey-db: configuration: .*SQLSTATE 42.*DIRECT_URL past it\.\n$/);
+    },
+  );
+
   test("has an unusable URL: the error names where it was given, and not the URL", async () => {
     for (const [env, ...args] of [
       [{}, "--url", "mysql://some_user@some_host"],
@@ -153,6 +196,12 @@ describe("the database", () => {
       expect(stderr).not.toContain("some_");
     }
   });
+});
+
+test("a reader that closes stderr early is no crash", async () => {
+  const { child, ended } = runScript("src/cli.ts", ["frobnicate"], await temporaryFolder());
+  child.stderr?.destroy();
+  expect(await ended).toBe(2);
 });
 
 describe("usage", () => {

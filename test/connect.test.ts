@@ -1,15 +1,14 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { createServer } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
-import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ConnectOptions, connect } from "../src/connect.js";
 import type { Database } from "../src/database.js";
 import { forUser } from "../src/sessions.js";
 import { migratedDatabase, newUser, rawClient } from "./support/database.js";
 import { serverThat } from "./support/network.js";
-import { runCode, temporaryFolder } from "./support/program.js";
+import { temporaryFolder } from "./support/program.js";
 
 const url = await migratedDatabase();
 const admin = rawClient(url);
@@ -58,6 +57,19 @@ describe("a direct connection", () => {
     const { db } = await open({ url: `${url}?sslmode=prefer` });
     expect(await count(db)).toBe(0);
   });
+
+  test.each(["sslmode=require", "ssl=true", "sslmode=verify-full"])(
+    "with %s says that the server knows no TLS, at every call",
+    async (demand) => {
+      const { db } = await open({ url: `${url}?${demand}`, max: 1 });
+      const reason = {
+        code: "configuration",
+        message: "The server offers no TLS; use sslmode=disable or prefer. Nothing was sent.",
+      };
+      const calls = Promise.allSettled([count(db), count(db), count(db)]);
+      expect(await calls).toMatchObject([{ reason }, { reason }, { reason }]);
+    },
+  );
 
   test("takes at most max connections, five unless told otherwise", async () => {
     const pids = async (db: Database) => {
@@ -147,99 +159,34 @@ describe("a server that is not there", () => {
     await connected;
   });
 
+  test("is not found where there is no Unix socket", async () => {
+    const { db } = await open({ url: `postgres://user:secret@/any?host=${temporaryFolder()}` });
+    await expect(count(db)).rejects.toMatchObject(unreachable);
+  });
+
+  test("for long is used again as soon as it is back", async () => {
+    const { port, hostname } = new URL(url);
+    let back = false;
+    const proxy = await serverThat((client) => {
+      if (!back) return void client.end();
+      const server = createConnection(Number(port), hostname);
+      client
+        .once("close", () => server.destroy())
+        .pipe(server.on("error", () => {}))
+        .pipe(client);
+    });
+    const proxied = new URL(url);
+    proxied.port = String(proxy);
+    const { db } = await open({ url: proxied.href });
+    for (let round = 0; round < 4; round++) {
+      await Promise.allSettled(Array.from({ length: 5 }, () => count(db)));
+    }
+    back = true;
+    expect(await forUser(db, newUser(), { timeoutMs: 5_000 }).count()).toBe(0);
+  });
+
   test("but accepts and is silent, shows after the connect timeout", async () => {
     const { db } = await open({ url: onPort(await serverThat(() => {})) });
     await expect(count(db)).rejects.toMatchObject(unreachable);
-  });
-});
-
-describe("configuration", () => {
-  afterEach(() => {
-    vi.unstubAllEnvs();
-  });
-
-  test("comes from DATABASE_URL", async () => {
-    vi.stubEnv("DATABASE_URL", url);
-    const { db, close } = await connect();
-    expect(await count(db)).toBe(0);
-    await close();
-  });
-
-  test("in the option counts for more than DATABASE_URL", async () => {
-    vi.stubEnv("DATABASE_URL", "nonsense");
-    expect(await count((await open()).db)).toBe(0);
-  });
-
-  test.each([undefined, "", "  "])("in production may not be missing: DATABASE_URL %j", async (value) => {
-    vi.stubEnv("NODE_ENV", "production");
-    vi.stubEnv("DATABASE_URL", value);
-    await expect(connect()).rejects.toMatchObject({
-      code: "configuration",
-      message: expect.stringMatching(/^DATABASE_URL: expected .* in production/),
-    });
-  });
-
-  test.each([["DATABASE_URL"], ["options.url"]])(
-    "that is no URL is refused by its name: %s",
-    async (name) => {
-      vi.stubEnv("DATABASE_URL", "mysql://me:hunter2@host/db");
-      const refused = connect(name === "options.url" ? { url: "" } : {});
-      await expect(refused).rejects.toMatchObject({
-        code: "configuration",
-        message: `${name}: expected a postgres:// or postgresql:// URL, without quotes`,
-      });
-    },
-  );
-
-  test("that names a file of certificates which is not there is refused", async () => {
-    const refused = connect({ url: "postgres://me@host/db?sslmode=verify-full&sslrootcert=/not/there" });
-    await expect(refused).rejects.toMatchObject({
-      code: "configuration",
-      message: expect.stringContaining("sslrootcert"),
-    });
-  });
-
-  test.each<[string, unknown]>([
-    ["max", { max: 0 }],
-    ["max", { max: 1001 }],
-    ["max", { max: 1.5 }],
-    ["max", { max: "5" }],
-    ["max", { max: null }],
-    ["url", { url: 5 }],
-    ["url", { url: null }],
-    ["pooled", { pooled: "yes" }],
-    ["statementTimeoutMs", { statementTimeoutMs: 0 }],
-    ["statementTimeoutMs", { statementTimeoutMs: 2 ** 31 }],
-    ["statementTimeoutMs", { statementTimeoutMs: Number.NaN }],
-    ["options", { prepare: false }],
-    ["options", null],
-    ["options", "postgres://me@host/db"],
-  ])("refuses an option that is not usable: %s %j", async (name, options) => {
-    await expect(connect(options as ConnectOptions)).rejects.toMatchObject({
-      code: "invalid_input",
-      message: expect.stringContaining(name),
-    });
-  });
-
-  test.each([
-    ["postgres", "postgres://me@127.0.0.1:1/db"],
-    ["@electric-sql/pglite", ""],
-    ["fs-native-extensions", ""],
-  ])("without the package %s says what to install, and importing needs none of it", async (name, given) => {
-    const hook = `export const resolve = (specifier, context, next) => {
-      if (specifier === "${name}") throw Object.assign(new Error("gone"), { code: "ERR_MODULE_NOT_FOUND" });
-      return next(specifier, context);
-    };`;
-    const code = `
-      import { register } from "node:module";
-      register("data:text/javascript," + ${JSON.stringify(encodeURIComponent(hook))});
-      const { connect } = await import("#/src/index.ts");
-      await connect().catch((error) => console.log(error.code, error.message));
-    `;
-    const folder = temporaryFolder();
-    const { ended, stdout } = runCode(code, folder, { DATABASE_URL: given });
-    expect(await ended).toBe(0);
-    expect(stdout()).toBe(`configuration The package ${name} is missing here: npm install ${name}\n`);
-    expect(existsSync(join(folder, ".journey-db", "data"))).toBe(false);
   });
 });

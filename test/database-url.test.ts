@@ -49,11 +49,24 @@ describe("a database URL", () => {
     expect(read(`postgres://me@${written}:5433/db`)).toMatchObject({ host, port: 5433 });
   });
 
-  test("may name the host in its query", () => {
-    expect(read("postgres:///db?host=/run/postgresql")).toMatchObject({
-      host: "/run/postgresql",
-      tls: "disable",
-    });
+  test.each([
+    ["/db?host=/cloudsql/p:r:i", "/cloudsql/p:r:i", 5432],
+    ["me:secret@/db?host=/cloudsql/p:r:i", "/cloudsql/p:r:i", 5432],
+    ["me:secret@:5433/db?host=/run/postgresql", "/run/postgresql", 5433],
+    ["me@localhost:5433/db?host=/run/postgresql&port=5434", "/run/postgresql", 5434],
+    ["me@one:5433/db?host=two", "two", 5433],
+    ["me@one/db?port=6543", "one", 6543],
+    ["me@one/db?host=[::1]", "::1", 5432],
+    ["me@one:5433/db?host=&port=", "one", 5433],
+    ["me@/db", "localhost", 5432],
+    ["me@", "localhost", 5432],
+  ])("%s names the host %s and the port %s, as libpq reads it", (rest, host, port) => {
+    expect(read(`postgres://${rest}`)).toMatchObject({ host, port, pooled: port === 6543 });
+  });
+
+  test("of a socket is not encrypted, whatever it says", () => {
+    expect(read("postgres://me@%2Frun%2Fpostgresql/db?sslmode=require").tls).toBe("disable");
+    expect(read("postgres://me@host/db?host=/run/postgresql&sslmode=verify-full").tls).toBe("disable");
   });
 
   test.each([
@@ -93,7 +106,7 @@ describe("a database URL", () => {
 
   test("keeps what is meant for other programs from the server", () => {
     const foreign =
-      "schema=public&pool_timeout=0&connect_timeout=300&supa=base-pooler.x&channel_binding=require&uselibpqcompat=true";
+      "application_name=&schema=public&pool_timeout=0&connect_timeout=300&supa=base-pooler.x&channel_binding=require&uselibpqcompat=true";
     expect(read(`postgres://me@host/db?${foreign}&options=-c%20x%3Dy&search_path=chat`).settings).toEqual({
       options: "-c x=y",
       search_path: "chat",
@@ -115,7 +128,12 @@ describe("a database URL", () => {
     "postgres://me:hunter2%@host/db",
     "postgres://me:hunter2@host:port/db",
     "postgres://me:hunter2@host:99999/db",
+    "postgres://me:hunter2@host:0/db",
+    "postgres://me:hunter2@host/db?port=99999",
+    "postgres://me:hunter2@host/db?port=1,2",
     "postgres://me:hunter2@one,two/db",
+    "postgres://me:hunter2@host/db?host=one,two",
+    "postgres://me:hunter2@/more@host/db",
     "postgres://me:hunter2@one:1,two:2/db",
     "postgres://me:hunter2@host/db?sslmode=hunter2",
     "postgres://me:[YOUR-PASSWORD]@hunter2/db",

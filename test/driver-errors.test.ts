@@ -38,6 +38,8 @@ const meanings: [failure: Error, code: string, repeatable: boolean, notRepeatabl
   [thrown("XX000"), "internal", false, false],
   [thrown("ECONNREFUSED"), "unavailable", true, true],
   [thrown("ENOTFOUND"), "unavailable", true, true],
+  [thrown("ENOENT"), "unavailable", true, true],
+  [thrown("EACCES"), "unavailable", true, true],
   [thrown("CONNECT_TIMEOUT"), "unavailable", true, true],
   [thrown("CONNECTION_ENDED"), "unavailable", false, false],
   [thrown("CONNECTION_CLOSED"), "unavailable", true, false],

@@ -1,5 +1,15 @@
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -10,6 +20,8 @@ import { newUser } from "./support/database.js";
 import { runCode, temporaryFolder } from "./support/program.js";
 
 const user = newUser();
+/** A user who is not root: nobody, or the one who runs the tests. */
+const READER = process.getuid?.() || 65534;
 let prepared: string;
 
 /** Opens a folder, closed after the test. */
@@ -184,8 +196,30 @@ describe("a folder that cannot be used", () => {
     writeFileSync(folder, "");
     await expect(openEmbedded(folder)).rejects.toMatchObject({
       code: "configuration",
-      message: expect.stringMatching(/cannot be written or locked \(EEXIST\); set DATABASE_URL/),
+      message: expect.stringMatching(/cannot be read, written or locked \(EEXIST\); set DATABASE_URL/),
     });
+  });
+
+  test("because this user may not read it is not called damaged", async () => {
+    const cwd = temporaryFolder();
+    const folder = join(cwd, ".journey-db");
+    const data = join(folder, "data");
+    cpSync(prepared, folder, { recursive: true });
+    chmodSync(data, 0o000);
+    for (const path of [cwd, folder, join(folder, "lock"), data]) chownSync(path, READER, READER);
+    const code = `
+      import { openEmbedded } from "#/src/embedded.ts";
+      // All that it imports must be there first: only root may read where root has checked out.
+      await (await openEmbedded("another")).close();
+      if (process.getuid() === 0) process.setuid(${READER});
+      await openEmbedded(".journey-db").catch((error) => console.log(error.code, error.message));
+    `;
+    const { ended, stdout } = runCode(code, cwd);
+    expect(await ended).toBe(0);
+    expect(stdout()).toMatch(
+      /^configuration .*data .* cannot be read, written or locked \(EACCES\); set DATABASE_URL instead\.\n$/,
+    );
+    chmodSync(data, 0o700);
   });
 
   test("because its making was cut short is made anew", async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
+import { fromDriver } from "../src/errors.js";
 import { defineJourney, forUser } from "../src/index.js";
 import {
   atEnd,
@@ -151,6 +152,13 @@ it("a unique index of the application's own: internal, naming it", async () => {
   await sessions.create();
   const error = await errorOf(sessions.create());
   expect(error).toMatchObject({ code: "internal", sqlState: "23505", constraint: "one_session_each" });
+});
+
+it.each(["08P01", "26000", "42P05"])("%s, of a pooler that was not named: how to name it", (code) => {
+  expect(fromDriver(Object.assign(new Error(SECRET), { code }), false)).toMatchObject({
+    code: "configuration",
+    message: expect.stringMatching(/pooled: true, or put \?pgbouncer=true into the URL/),
+  });
 });
 
 it("retryable where the outcome is unknown depends on the call", async () => {

@@ -60,26 +60,42 @@ test("a wait for another process sees what that one did, whatever isolation the 
 });
 
 describe("a migration that fails", () => {
-  const OBSTACLES: Record<string, [string, string, string]> = {
+  const OBSTACLES: Record<string, [obstacle: string, file: string, sqlState: string, remedy: string]> = {
     "a view has the table's name": [
       "create view journey_sessions as select 1 as user_id",
       "0000_journey_sessions",
       "42809",
+      "rename it",
     ],
     "the table lacks a column": [
       `${OLD_TABLE}; alter table journey_sessions drop metadata`,
       "0001_adopt_existing_rows",
       "42703",
+      "lacks a column",
     ],
     "a row has no user_id": [
       `${OLD_TABLE}; alter table journey_sessions alter user_id drop not null; insert into journey_sessions default values`,
       "0002_constraints_rls_and_list_index",
       "23502",
+      "a row lacks a value that it must have",
     ],
     "another function has the name": [
       "create function update_journey_sessions_updated_at() returns int language sql as 'select 1'",
       "0004_updated_at_trigger",
       "42P13",
+      "rename it",
+    ],
+    "id is a number that counts itself": [
+      "create table journey_sessions (id int generated always as identity, user_id text)",
+      "0001_adopt_existing_rows",
+      "42601",
+      "journey-db verify",
+    ],
+    "phase is a number": [
+      `${OLD_TABLE}; alter table journey_sessions alter phase drop default, alter phase type int using 0`,
+      "0001_adopt_existing_rows",
+      "22P02",
+      "journey-db verify",
     ],
   };
   const drivers: Record<string, (url: string) => Database> = {
@@ -91,7 +107,7 @@ describe("a migration that fails", () => {
     test.each(Object.keys(OBSTACLES))(
       "names the file and the SQLSTATE, and leaves nothing behind: %s",
       async (name) => {
-        const [obstacle, file, sqlState] = OBSTACLES[name] as [string, string, string];
+        const [obstacle, file, sqlState, remedy] = OBSTACLES[name] as (typeof OBSTACLES)[string];
         const url = await emptyDatabase();
         const sql = rawClient(url);
         await sql.unsafe(obstacle);
@@ -104,7 +120,7 @@ describe("a migration that fails", () => {
           retryable: false,
         });
         expect((error as Error).message).toMatch(
-          new RegExp(`^${file}\\.sql failed with SQLSTATE ${sqlState} `),
+          new RegExp(`^${file}\\.sql failed with SQLSTATE ${sqlState} .*${remedy}`),
         );
         expect(await catalogueOf(sql)).toEqual(before);
       },
@@ -150,7 +166,7 @@ test("a role that may not create, or does not own the table, is told so", async 
   const refusal = { name: "JourneyDbError", code: "migration", sqlState: "42501", retryable: false };
   expect(await errorOf(migrate(openPostgresJs(as(url))))).toMatchObject({
     ...refusal,
-    message: expect.stringContaining("drizzle.__journey_db_migrations"),
+    message: expect.stringMatching(/drizzle\.__journey_db_migrations.* CREATE on the database .*schema/),
   });
   await makeOldTable(sql);
   await sql.unsafe(`create schema drizzle authorization ${role}; grant create on schema public to ${role};

@@ -64,6 +64,7 @@ describe("a table that was made by hand", () => {
         alter metadata set not null, alter created_at set not null, alter updated_at set not null`,
     ],
     "with user_id nullable": ["alter table journey_sessions alter user_id drop not null"],
+    "with row level security forced": ["alter table journey_sessions force row level security"],
     "with row level security on": ["alter table journey_sessions enable row level security"],
     "with rights for everybody": [
       "grant all on journey_sessions to public",
@@ -110,6 +111,17 @@ describe("a table that was made by hand", () => {
     ]);
   });
 
+  test.each(["phase", "messages", "metadata", "created_at", "updated_at"])(
+    "gets the default of %s where that alone is NULL",
+    async (column) => {
+      const sql = await adopted(
+        OLD_TABLE,
+        `insert into journey_sessions (user_id, ${column}) values ('user_a', null)`,
+      );
+      expect(await sql.unsafe(`select from journey_sessions where ${column} is not null`)).toHaveLength(1);
+    },
+  );
+
   test("keeps rows of a forbidden shape, which verify counts and the checks refuse from now on", async () => {
     const url = await emptyDatabase();
     const sql = rawClient(url);
@@ -145,6 +157,13 @@ describe("a table that was made by hand", () => {
       ["journey_sessions_user_id_not_empty", true],
     ]);
   });
+});
+
+test("the trigger's migration may be repeated by itself", async () => {
+  const sql = await adopted();
+  const trigger = shippedMigrations().find(({ name }) => name === "0004_updated_at_trigger");
+  for (const statement of trigger?.statements ?? []) await sql.unsafe(statement);
+  expect(await catalogueOf(sql)).toEqual(fresh);
 });
 
 test("a table that was restored without the journal is migrated again, to the same", async () => {

@@ -63,6 +63,29 @@ test("Studio shows the database of DATABASE_URL, and DIRECT_URL counts for more"
   expect(await studio.ended).toBe(130);
 });
 
+test.each([
+  ["that is none", "DATABASE_URL", "bad", /^DATABASE_URL: expected a postgres:\/\/ .*\n$/],
+  ["that is none", "DIRECT_URL", "bad", /^DIRECT_URL: expected a postgres:\/\/ .*\n$/],
+  ["of no server", "DATABASE_URL", "postgres://me@127.0.0.1:1/none", /^The database cannot be reached .*\n$/],
+  ["of no database", "DATABASE_URL", `${url}_none`, /^The database answered with SQLSTATE 3D000: .*\n$/],
+])("Studio does not start with a URL %s in %s", async (_, name, value, said) => {
+  const { ended, stdout, stderr } = runScript("scripts/studio.ts", [], temporaryFolder(), { [name]: value });
+  expect(await ended).toBe(1);
+  expect(stderr()).toMatch(said);
+  expect(stdout()).toBe("");
+});
+
+test("Studio stays up when nobody reads what it prints", async () => {
+  const studio = await startStudio({ DATABASE_URL: url });
+  studio.child.stdout?.destroy();
+  studio.child.stderr?.destroy();
+  // It prints a failed statement.
+  await studio.ask("this is no SQL");
+  expect(await studio.ask("select 1 as n")).toEqual([{ n: 1 }]);
+  studio.child.kill("SIGINT");
+  expect(await studio.ended).toBe(130);
+});
+
 test("Studio is refused a database that is open elsewhere", async () => {
   const cwd = temporaryFolder();
   const lock = await lockFolder(join(cwd, ".journey-db"));

@@ -91,6 +91,36 @@ test("verify reports what was granted after migrating, or by others, and what is
   expect(await codesOf(urlAs("owner"))).toEqual([]);
 });
 
+test("a table whose owner is under forced row level security keeps every row, filled like any other", async () => {
+  const { urlAs, sql } = await supabaseDatabase(server, "forced", "explicit");
+  const owner = openPostgresJs(urlAs("owner"));
+  await rawClient(
+    urlAs("owner"),
+  ).unsafe(`${OLD_TABLE}; alter table journey_sessions enable row level security;
+    insert into journey_sessions (user_id, phase) values ('user_a', null);
+    alter table journey_sessions force row level security`);
+  const [finding] = (await verify(owner)).filter(({ code }) => code === "rls_active");
+  expect(finding?.remedy).toBe("alter table journey_sessions no force row level security");
+  await migrate(owner);
+  expect([...(await sql`select phase from journey_sessions`)]).toEqual([{ phase: "setup" }]);
+  expect(await codesOf(urlAs("owner"))).toEqual([]);
+});
+
+test("verify reports a view that shows the rows to a public role", async () => {
+  const { urlAs, sql } = await supabaseDatabase(server, "viewed", "legacy");
+  await migrate(openPostgresJs(urlAs("owner")));
+  await rawClient(urlAs("owner")).unsafe(
+    `create view "Recent chats" as select id, messages from journey_sessions`,
+  );
+  const findings = await verify(openPostgresJs(urlAs("owner")));
+  expect(findings.map(({ severity, code, message }) => `${severity} ${code}: ${message}`)).toEqual([
+    expect.stringMatching(/^error view_rights: Role anon .*"Recent chats"/),
+    expect.stringMatching(/^error view_rights: Role authenticated .*"Recent chats"/),
+  ]);
+  for (const { remedy } of findings) await sql.unsafe(remedy.replace(/, or .*/, ""));
+  expect(await codesOf(urlAs("owner"))).toEqual([]);
+});
+
 test("verify reports a right that a public role has through another one, and names it once", async () => {
   const { urlAs, sql } = await supabaseDatabase(server, "inherited", "explicit");
   await migrate(openPostgresJs(urlAs("owner")));

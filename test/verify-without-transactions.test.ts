@@ -35,6 +35,19 @@ test("leaves no row behind where the connection is lost halfway", async () => {
   expect(await rawClient(url)`select from journey_sessions`).toHaveLength(0);
 });
 
+test("says what it has to leave behind where deletes are swallowed", async () => {
+  const url = await migratedDatabase();
+  await rawClient(
+    url,
+  ).unsafe(`create function keep() returns trigger language plpgsql as $$ begin return null; end $$;
+      create trigger keep before delete on journey_sessions for each row execute function keep()`);
+  expect(codesOf(await verify(openProxy(url)))).toEqual([
+    "error delete_failed",
+    "error probe_left",
+    "warning trigger_unexpected",
+  ]);
+});
+
 test("leaves no row behind where a check fails, and says so where it has to", async () => {
   const url = await migratedDatabase();
   const sql = rawClient(url);

@@ -1,7 +1,6 @@
-import { describe, expect, test } from "vitest";
-import { migrate } from "../src/migrate.js";
-import { type FindingCode, verify } from "../src/verify.js";
-import { migratedDatabase, openPostgresJs, rawClient } from "./support/database.js";
+import { expect, test } from "vitest";
+import { verify } from "../src/verify.js";
+import { type Change, onEveryChange } from "./support/changes.js";
 import { onEveryDriver } from "./support/drivers.js";
 
 onEveryDriver((database) => {
@@ -9,12 +8,6 @@ onEveryDriver((database) => {
     expect(await verify(database())).toEqual([]);
   });
 });
-
-interface Change {
-  change: string;
-  errors?: FindingCode[];
-  warnings?: FindingCode[];
-}
 
 /** What was done to a migrated database, and what verify says of it. */
 const CHANGES: Record<string, Change> = {
@@ -200,30 +193,4 @@ const CHANGES: Record<string, Change> = {
   },
 };
 
-/** Does what a remedy says, as far as it is a command or SQL. */
-async function follow(remedy: string, url: string): Promise<void> {
-  for (const step of remedy.replace(/, (after|or|unless) .*$/, "").split(", then ")) {
-    if (step === "run journey-db migrate") await migrate(openPostgresJs(url));
-    else if (/^(alter|delete|drop|grant|revoke) /.test(step)) await rawClient(url).unsafe(step);
-  }
-}
-
-describe.each(Object.keys(CHANGES))("where %s", (name) => {
-  const { change, errors = [], warnings = [] } = CHANGES[name] as Change;
-
-  test("verify says so, changes nothing, and its remedies put it right", async () => {
-    const url = await migratedDatabase();
-    const db = openPostgresJs(url);
-    const sql = rawClient(url);
-    await sql`insert into journey_sessions (user_id) values ('user_a'), ('user_b')`;
-    await sql.unsafe(change);
-    const before = await sql`select * from journey_sessions order by id`;
-    const findings = await verify(db);
-    const codes = (severity: string) =>
-      findings.filter((finding) => finding.severity === severity).map(({ code }) => code);
-    expect({ errors: codes("error"), warnings: codes("warning") }).toEqual({ errors, warnings });
-    expect(await sql`select * from journey_sessions order by id`).toEqual(before);
-    for (const { remedy } of findings) await follow(remedy, url);
-    expect(await verify(db)).toEqual([]);
-  });
-});
+onEveryChange(CHANGES);

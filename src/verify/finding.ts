@@ -13,6 +13,7 @@ export type FindingCode =
   | "constraint_unexpected"
   | "created_at_changed"
   | "default_not_applied"
+  | "delete_failed"
   | "encoding"
   | "function_different"
   | "function_rights"
@@ -21,6 +22,7 @@ export type FindingCode =
   | "index_missing"
   | "insert_failed"
   | "journal_ahead"
+  | "journal_damaged"
   | "migrations_pending"
   | "not_a_table"
   | "null_values"
@@ -31,10 +33,13 @@ export type FindingCode =
   | "read_only"
   | "rls_active"
   | "rls_disabled"
+  | "rls_forced"
   | "role_rights"
   | "rows_forbidden"
+  | "rule_unexpected"
   | "service_role_rights"
   | "table_missing"
+  | "table_unlogged"
   | "trigger_different"
   | "trigger_disabled"
   | "trigger_missing"
@@ -42,7 +47,8 @@ export type FindingCode =
   | "unchecked"
   | "unique_index"
   | "update_failed"
-  | "updated_at_unchanged";
+  | "updated_at_unchanged"
+  | "view_rights";
 
 /** One thing that is not as it should be. No field holds what a user wrote. */
 export interface Finding {
@@ -78,24 +84,29 @@ function refusal(thrown: unknown): JourneyDbError {
 }
 
 /** A lock was not free in time; the statement took too long, perhaps waiting for one. */
-const TOO_LATE = new Set(["55P03", "57014"]);
+export const LOCKED = "55P03";
+const TOO_LATE = new Set<string | undefined>([LOCKED, "57014"]);
 
-const tooLate = ({ sqlState }: JourneyDbError) =>
-  warning(
+export const tooLate = ({ sqlState }: JourneyDbError, make = warning): Finding =>
+  make(
     "unchecked",
     `A check did not end in time: SQLSTATE ${sqlState}.`,
     "verify again while no one locks the table",
   );
 
-/** The findings of a check, or, where the server refuses one of its statements, the one that `refused` makes of it. */
+/**
+ * The findings of a check, or, where the server refuses one of its statements, the one that
+ * `refused` makes of it, or `late` where it was for lack of time.
+ */
 export async function attempt(
   check: () => Promise<Finding[]>,
   refused: (reason: JourneyDbError) => Finding,
+  late: (reason: JourneyDbError) => Finding = (reason) => tooLate(reason),
 ): Promise<Finding[]> {
   try {
     return await check();
   } catch (thrown) {
     const reason = refusal(thrown);
-    return [TOO_LATE.has(reason.sqlState ?? "") ? tooLate(reason) : refused(reason)];
+    return [TOO_LATE.has(reason.sqlState) ? late(reason) : refused(reason)];
   }
 }

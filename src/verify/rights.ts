@@ -62,6 +62,44 @@ function openRights<Held extends { role: string }>(
   return byRole;
 }
 
+/**
+ * Who may do what to the table's views, and views of those. Unless it says security_invoker, a view
+ * reaches the table with its owner's rights, past row level security.
+ */
+const readViewRights = (db: Database): Promise<{ role: string; view: string }[]> =>
+  db
+    .select({ role: sql<string>`r.role`, view: sql<string>`c.oid::regclass::text` })
+    .from(sql`(
+      with recursive readers as (
+        select ${TABLE}::oid as oid
+        union
+        select w.ev_class from readers join pg_depend d on d.refobjid = readers.oid and d.refclassid = 'pg_class'::regclass
+          join pg_rewrite w on w.oid = d.objid and d.classid = 'pg_rewrite'::regclass
+      ) select oid from readers
+    ) as v join pg_class c on c.oid = v.oid and c.relkind in ('v', 'm') and not exists (
+      select from pg_options_to_table(c.reloptions) where option_name = 'security_invoker' and option_value::boolean
+    ), (
+      select 'public' as role union all
+      select rolname::text from pg_roles where rolname in ('anon', 'authenticated')
+    ) as r`)
+    .where(
+      sql`has_any_column_privilege(r.role, c.oid, 'SELECT, INSERT, UPDATE') or has_table_privilege(r.role, c.oid, 'DELETE')`,
+    )
+    .orderBy(sql`r.role, c.oid::regclass::text`);
+
+export async function checkViews(db: Database): Promise<Finding[]> {
+  const open = openRights(await readViewRights(db), ({ view }) => view);
+  return [...open].flatMap(([role, views]) =>
+    views.map((view) =>
+      error(
+        "view_rights",
+        `Role ${role} has rights on ${view}, which reaches the rows with its owner's rights.`,
+        `revoke all on ${view} from ${role}, or from the role it has them through`,
+      ),
+    ),
+  );
+}
+
 export async function checkPublicRights(db: Database): Promise<Finding[]> {
   const findings: Finding[] = [];
   const rights = await readRights(db);
@@ -105,12 +143,16 @@ export async function checkPublicRights(db: Database): Promise<Finding[]> {
   return findings;
 }
 
+const NOT_FORCED = "alter table journey_sessions no force row level security";
+
 /** Row level security: on for everybody, without policies, and not in the way of the connected role. */
 export async function checkRowSecurity(db: Database): Promise<Finding[]> {
   const [table] = await db
     .select({
       enabled: sql<boolean>`relrowsecurity`,
       active: sql<boolean>`row_security_active(oid)`,
+      forced: sql<boolean>`relforcerowsecurity`,
+      owned: sql<boolean>`pg_has_role(relowner, 'USAGE')`,
       published: sql<boolean>`exists (select from pg_roles where rolname in ('anon', 'authenticated'))`,
       user: sql<string>`quote_ident(current_user)`,
     })
@@ -131,7 +173,17 @@ export async function checkRowSecurity(db: Database): Promise<Finding[]> {
       error(
         "rls_active",
         `Row level security applies to the connected role ${table.user}: it reads no rows but those a policy lets it, without an error.`,
-        `connect as the table's owner, or alter role ${table.user} bypassrls`,
+        table.forced && table.owned
+          ? NOT_FORCED
+          : `connect as the table's owner, or alter role ${table.user} bypassrls`,
+      ),
+    );
+  } else if (table?.forced) {
+    findings.push(
+      warning(
+        "rls_forced",
+        "Row level security is forced: connected, the table's owner would read no rows.",
+        NOT_FORCED,
       ),
     );
   }

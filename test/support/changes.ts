@@ -1,0 +1,42 @@
+import { describe, expect, test } from "vitest";
+import { migrate } from "../../src/migrate.js";
+import { type FindingCode, verify } from "../../src/verify.js";
+import { migratedDatabase, openPostgresJs, rawClient } from "./database.js";
+
+export interface Change {
+  change: string;
+  errors?: FindingCode[];
+  warnings?: FindingCode[];
+}
+
+/** Does what a remedy says, as far as it is a command or SQL. */
+async function follow(remedy: string, url: string): Promise<void> {
+  for (const step of remedy.replace(/, (after|or|unless) .*$/, "").split(", then ")) {
+    if (step === "run journey-db migrate") await migrate(openPostgresJs(url));
+    else if (/^(alter|delete|drop|grant|revoke) /.test(step)) await rawClient(url).unsafe(step);
+  }
+}
+
+/** Declares a test for each change to a migrated database: what verify says of it, and that its remedies help. */
+export function onEveryChange(changes: Record<string, Change>): void {
+  describe.each(Object.keys(changes))("where %s", (name) => {
+    const { change, errors = [], warnings = [] } = changes[name] as Change;
+
+    test("verify says so, changes nothing, and its remedies put it right", async () => {
+      const url = await migratedDatabase();
+      const db = openPostgresJs(url);
+      const sql = rawClient(url);
+      await sql`insert into journey_sessions (user_id) values ('user_a'), ('user_b')`;
+      await sql.unsafe(change);
+      const rows = () => sql`select * from journey_sessions order by created_at, user_id::text`;
+      const before = await rows();
+      const findings = await verify(db);
+      const codes = (severity: string) =>
+        findings.filter((finding) => finding.severity === severity).map(({ code }) => code);
+      expect({ errors: codes("error"), warnings: codes("warning") }).toEqual({ errors, warnings });
+      expect(await rows()).toEqual(before);
+      for (const { remedy } of findings) await follow(remedy, url);
+      expect(await verify(db)).toEqual([]);
+    });
+  });
+}
