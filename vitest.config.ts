@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: ["test/poolers/**", "**/node_modules/**"],
     globalSetup: "test/support/global-setup.ts",
     // Reads every *.test-d.ts. A type error anywhere else in tsconfig.json fails the run too.
     typecheck: { enabled: true, include: ["test/**/*.test-d.ts"], tsconfig: "tsconfig.json" },

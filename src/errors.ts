@@ -125,6 +125,7 @@ const MEANING: Record<string, Meaning> = {
   "42P01": ["migration", "the table is missing; run journey-db migrate"],
   "42P05": ["configuration", UNPREPARED],
   "53": ["unavailable", "the server has run out of a resource"],
+  "53100": ["unavailable", "the server's disk is full"],
   "53300": ["unavailable", "the server has no connection left", "safe"],
   "54": ["too_large", "the value is larger than PostgreSQL can hold"],
   "54001": ["internal", "the statement is too complex for the server"],

@@ -125,7 +125,7 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
 }
 
 /** Holds across realms too (a vm context, a test runner), where `Object.prototype` is another object. */
-function isPlainObject(object: object): boolean {
+export function isPlainObject(object: object): boolean {
   const prototype = Object.getPrototypeOf(object);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

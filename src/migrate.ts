@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { Database } from "./database.js";
 import { fromDriver, JourneyDbError } from "./errors.js";
 import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
+import { databaseSchema } from "./options.js";
 import { parse } from "./validate.js";
 
 /**
@@ -104,9 +105,10 @@ async function requireTable(db: Database): Promise<void> {
 /**
  * Those of the shipped migrations that the database has not had yet, oldest first. Changes nothing.
  *
- * @throws JourneyDbError unavailable, timeout, configuration
+ * @throws JourneyDbError invalid_input for what is no database; unavailable, timeout, configuration
  */
 export async function pendingMigrations(db: Database): Promise<Migration[]> {
+  parse(databaseSchema, db, "db", new Set());
   const applied = new Set(await appliedMigrations(db));
   return shippedMigrations().filter(({ when }) => !applied.has(when));
 }
@@ -208,7 +210,13 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
 
 /** @throws JourneyDbError invalid_input: nested in a transaction it would work on few drivers, and one commits the outer one */
 export function requireDatabase(db: Database, call: string): void {
-  if (typeof db?.transaction !== "function" || is(db, PgTransaction)) {
+  let usable = false;
+  try {
+    usable = typeof db?.transaction === "function" && !is(db, PgTransaction);
+  } catch {
+    // A Proxy or a getter of the caller's.
+  }
+  if (!usable) {
     throw new JourneyDbError(
       "invalid_input",
       `db: expected a Drizzle PostgreSQL database, and not a transaction; ${call} opens its own`,

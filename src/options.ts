@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Database } from "./database.js";
-import type { Unstorable } from "./json.js";
+import { isPlainObject, type Unstorable } from "./json.js";
 import { messageIdSchema, phaseSchema, sessionIdSchema } from "./messages.js";
 import { EXACT_TIME } from "./time.js";
 
@@ -57,6 +57,15 @@ export const databaseSchema = z.custom<Database>(
   { params: { expected: "a Drizzle PostgreSQL database or transaction" } },
 );
 
+/** Options are a plain object. A Map, or a Promise that was not awaited, has no keys: its preconditions would count for none. */
+const plain = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
+  z
+    // biome-ignore lint/suspicious/noExplicitAny: what it is beside an object is for the next schema to say
+    .custom<any>((given) => typeof given === "object" && given !== null && isPlainObject(given), {
+      params: { expected: "object" },
+    })
+    .pipe(z.strictObject(shape));
+
 /** The options of defineJourney. `maxSessionBytes` ends where jsonb does. */
 export const journeyOptionsSchema = z.strictObject({
   message: aSchema,
@@ -84,33 +93,33 @@ export const requestOptionsSchema = z.strictObject({
  */
 export function callOptions(phase: z.ZodType<string>) {
   return {
-    append: z.strictObject({
+    append: plain({
       create: z.boolean().default(false),
       after: messageIdSchema.nullable().optional(),
       from: messageIdSchema.optional(),
       ifRevision,
     }),
-    create: z.strictObject({
+    create: plain({
       id: sessionIdSchema.optional(),
       phase: phase.optional(),
       messages: arraySchema.optional(),
       metadata: z.unknown().optional(),
     }),
-    messages: z.strictObject({
+    messages: plain({
       limit: z.int().min(1).max(1000).default(50),
       before: messageIdSchema.optional(),
     }),
-    list: z.strictObject({
+    list: plain({
       limit: z.int().min(1).max(100).default(20),
       cursor: z.string().optional(),
       orderBy: z.enum(["created", "updated"]).default("created"),
       phase: phase.optional(),
     }),
-    setPhase: z.strictObject({ from: phase.optional(), ifRevision }),
-    mergeMetadata: z.strictObject({ ifMatch: z.unknown().optional(), ifRevision }),
-    truncate: z.strictObject({ from: messageIdSchema, ifRevision }),
-    fork: z.strictObject({ through: messageIdSchema.optional(), id: sessionIdSchema.optional() }),
-    onlyRevision: z.strictObject({ ifRevision }),
+    setPhase: plain({ from: phase.optional(), ifRevision }),
+    mergeMetadata: plain({ ifMatch: z.unknown().optional(), ifRevision }),
+    truncate: plain({ from: messageIdSchema, ifRevision }),
+    fork: plain({ through: messageIdSchema.optional(), id: sessionIdSchema.optional() }),
+    onlyRevision: plain({ ifRevision }),
   };
 }
 
@@ -118,5 +127,5 @@ export function callOptions(phase: z.ZodType<string>) {
 export const OPTION_KEYS: readonly string[] = [
   ...Object.keys(journeyOptionsSchema.shape),
   ...Object.keys(requestOptionsSchema.shape),
-  ...Object.values(callOptions(phaseSchema)).flatMap((options) => Object.keys(options.shape)),
+  ...Object.values(callOptions(phaseSchema)).flatMap((options) => Object.keys(options.out.shape)),
 ];

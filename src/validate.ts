@@ -47,14 +47,16 @@ export function parse<T>(
   concerns: (issue: z.core.$ZodIssue) => boolean = () => true,
 ): T {
   let result: z.ZodSafeParseResult<T>;
+  let issue: z.core.$ZodIssue | undefined;
   try {
     result = schema.safeParse(value);
+    // Here, since zod looks at the value once more when it is asked for the issues.
+    issue = result.success ? undefined : result.error.issues.find(concerns);
   } catch (error) {
     const asynchronous = error instanceof z.core.$ZodAsyncError;
     const why = asynchronous ? "expected a schema that is synchronous" : "could not be read";
     throw new JourneyDbError("invalid_input", `${field}: ${why}`);
   }
-  const issue = result.success ? undefined : result.error.issues.find(concerns);
   if (issue) {
     const path = issue.path.map((step) =>
       typeof step === "number" || knownKeys.has(String(step)) ? (step as string | number) : "<key>",

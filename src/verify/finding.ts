@@ -14,6 +14,7 @@ export type FindingCode =
   | "created_at_changed"
   | "default_not_applied"
   | "delete_failed"
+  | "disk_full"
   | "encoding"
   | "function_different"
   | "function_rights"
@@ -79,10 +80,13 @@ export const warning = (code: FindingCode, message: string, remedy: string): Fin
 function refusal(thrown: unknown): JourneyDbError {
   const known = fromDriver(thrown, true);
   const { sqlState } = known;
-  if (sqlState === undefined || (sqlState !== "57014" && /^(08|28|3D|53|57)/.test(sqlState))) throw known;
+  const says = sqlState === "57014" || sqlState === DISK_FULL;
+  if (sqlState === undefined || (!says && /^(08|28|3D|53|57)/.test(sqlState))) throw known;
   return known;
 }
 
+/** The server takes reads, and no more rows. */
+const DISK_FULL = "53100";
 /** A lock was not free in time; the statement took too long, perhaps waiting for one. */
 export const LOCKED = "55P03";
 const TOO_LATE = new Set<string | undefined>([LOCKED, "57014"]);
@@ -107,6 +111,10 @@ export async function attempt(
     return await check();
   } catch (thrown) {
     const reason = refusal(thrown);
+    if (reason.sqlState === DISK_FULL) {
+      const message = `The server's disk is full: SQLSTATE ${DISK_FULL}.`;
+      return [error("disk_full", message, "make room on the server's disk")];
+    }
     return [TOO_LATE.has(reason.sqlState) ? late(reason) : refused(reason)];
   }
 }

@@ -91,7 +91,8 @@ async function insertAndChange(db: Database, owner: string): Promise<Finding[]> 
 async function changeAndDelete(db: Database, owner: string, before: Times): Promise<Finding[]> {
   const findings = await update(db, owner, before);
   // In a transaction nothing can follow a statement that the server refused.
-  if (findings.some(({ code }) => code === "update_failed" || code === "unchecked")) return findings;
+  if (findings.some(({ code }) => ["update_failed", "unchecked", "disk_full"].includes(code)))
+    return findings;
   return [...findings, ...(await deleteAndLook(db, owner))];
 }
 

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
-import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
+import type { JourneyMessage } from "../../src/index.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { idsOf, text } from "../support/messages.js";
 
-onEveryDriver((database) => {
+onEveryDriver((database, { defineJourney, forUser }) => {
   const newSessions = () => forUser(database(), newUser());
 
   /** A session with the messages, and what is stored of it now. */

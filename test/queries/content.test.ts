@@ -1,5 +1,4 @@
 import { expect, it } from "vitest";
-import { defineJourney, forUser } from "../../src/index.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { nastyStrings, oddMessages, text, uiMessages } from "../support/messages.js";
@@ -8,7 +7,7 @@ import { nastyStrings, oddMessages, text, uiMessages } from "../support/messages
 const storable = (value: string) => value.toWellFormed().replaceAll("\0", "\ufffd");
 const isStorable = (value: string) => storable(value) === value;
 
-onEveryDriver((database) => {
+onEveryDriver((database, { defineJourney, forUser }) => {
   const newSessions = () => forUser(database(), newUser());
 
   it("AI SDK messages with parts of every kind come back as they went in", async () => {

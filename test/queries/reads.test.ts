@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { forUser } from "../../src/index.js";
 import { newUser } from "../support/database.js";
 import { clockMoves, onEveryDriver } from "../support/drivers.js";
 import { idsOf, text } from "../support/messages.js";
 
-onEveryDriver((database) => {
+onEveryDriver((database, { forUser }) => {
   const newSessions = () => forUser(database(), newUser());
 
   /** Rows of the owner at these times, oldest first; raw, since no helper sets a time. */

@@ -1,10 +1,9 @@
 import { expect, it } from "vitest";
-import { forUser } from "../../src/index.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { idsOf, text } from "../support/messages.js";
 
-onEveryDriver((database) => {
+onEveryDriver((database, { forUser }) => {
   it("changes with every write, and every write takes ifRevision", async () => {
     const sessions = forUser(database(), newUser());
     const { id, revision } = await sessions.create({ messages: [text("m1"), text("m2")] });

@@ -1,12 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
-import {
-  forUser,
-  type JourneyDbError,
-  type JourneyMessage,
-  type JourneyMetadata,
-  type UserSessions,
-} from "../../src/index.js";
+import type { JourneyDbError, JourneyMessage, JourneyMetadata, UserSessions } from "../../src/index.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { text } from "../support/messages.js";
@@ -32,7 +26,7 @@ const calls: Record<string, (sessions: Sessions, id: string) => Promise<unknown>
   delete: (sessions, id) => sessions.delete(id),
 };
 
-onEveryDriver((database) => {
+onEveryDriver((database, { forUser }) => {
   async function owned() {
     const owner = newUser();
     const sessions = forUser(database(), owner);

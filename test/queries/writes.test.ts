@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { defineJourney, forUser } from "../../src/index.js";
 import { newUser } from "../support/database.js";
 import { clockMoves, onEveryDriver } from "../support/drivers.js";
 import { text } from "../support/messages.js";
 
-onEveryDriver((database) => {
+onEveryDriver((database, { defineJourney, forUser }) => {
   const newSessions = () => forUser(database(), newUser());
   const conflict = { code: "conflict", retryable: false };
   const notFound = { code: "not_found" };

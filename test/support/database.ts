@@ -6,11 +6,17 @@ import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
 import pg from "pg";
 import postgres from "postgres";
 import { afterAll, inject } from "vitest";
+import { connect } from "../../src/connect.js";
 import type { Database } from "../../src/database.js";
 import { migrate } from "../../src/migrate.js";
+import { startPgbouncer } from "./pgbouncer.js";
 
-export const DRIVERS = ["postgres.js", "node-postgres", "PGlite"] as const;
-export type Driver = (typeof DRIVERS)[number];
+const DIRECT = ["postgres.js", "node-postgres", "PGlite"] as const;
+const POOLED = ["postgres.js through pgbouncer", "node-postgres through pgbouncer"] as const;
+export type Driver = (typeof DIRECT)[number] | (typeof POOLED)[number];
+
+/** The drivers that the query suite runs on. Those through pgbouncer have a run of their own: npm does not bring it along. */
+export const DRIVERS: readonly Driver[] = process.env.POOLER === "1" ? POOLED : DIRECT;
 
 const endings: (() => Promise<unknown>)[] = [];
 afterAll(async () => {
@@ -69,6 +75,13 @@ export function openNodePostgres(url: string, options: pg.PoolConfig = {}): Data
   return drizzleNodePostgres({ client });
 }
 
+/** What connect() answers for a transaction pooler, closed after the file. */
+export async function openPooled(url: string, max = 4): Promise<Database> {
+  const { db, close } = await connect({ url, max, pooled: true });
+  atEnd(close);
+  return db;
+}
+
 /** A migrated database behind the driver, closed and dropped after the file. */
 export async function openMigrated(driver: Driver): Promise<Database> {
   switch (driver) {
@@ -82,6 +95,14 @@ export async function openMigrated(driver: Driver): Promise<Database> {
       const db = drizzlePglite({ client });
       await migrate(db);
       return db;
+    }
+    case "postgres.js through pgbouncer":
+    case "node-postgres through pgbouncer": {
+      const url = await migratedDatabase();
+      // Fewer than clients, so that a client's calls go over one and another.
+      const pooler = await startPgbouncer({ serverConnections: 2 });
+      const through = pooler.through(url);
+      return driver === "postgres.js through pgbouncer" ? openPooled(through) : openNodePostgres(through);
     }
   }
 }

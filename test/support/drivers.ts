@@ -1,16 +1,25 @@
 import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect } from "vitest";
 import type { Database } from "../../src/database.js";
+import * as journey from "../../src/index.js";
 import { DRIVERS, openMigrated } from "./database.js";
 
-/** Declares the tests once for every driver; `database()` is the driver's own, migrated. */
-export function onEveryDriver(tests: (database: () => Database) => void): void {
+type Entry = Pick<typeof journey, "defineJourney" | "forUser">;
+
+/** As an application must use the package where node-postgres is behind a transaction pooler. */
+const unprepared: Entry = {
+  defineJourney: (options) => journey.defineJourney({ ...options, prepare: false }),
+  ...journey.defineJourney({ prepare: false }),
+};
+
+/** Declares the tests once for every driver; `database()` is the driver's own, migrated, and the entry is the package's as the driver needs it. */
+export function onEveryDriver(tests: (database: () => Database, entry: Entry) => void): void {
   describe.each(DRIVERS)("%s", (driver) => {
     let db: Database;
     beforeAll(async () => {
       db = await openMigrated(driver);
     });
-    tests(() => db);
+    tests(() => db, driver === "node-postgres through pgbouncer" ? unprepared : journey);
   });
 }
 

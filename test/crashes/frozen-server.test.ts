@@ -1,0 +1,148 @@
+import { sql } from "drizzle-orm";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { connect } from "../../src/connect.js";
+import type { Database } from "../../src/database.js";
+import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
+import { migrate } from "../../src/migrate.js";
+import { atEnd, newUser, openNodePostgres, openPostgresJs } from "../support/database.js";
+import { errorOf } from "../support/errors.js";
+import { idsOf, text } from "../support/messages.js";
+import { type OwnServer, startOwnServer } from "../support/own-server.js";
+
+let server: OwnServer;
+beforeAll(async () => {
+  server = await startOwnServer();
+  await migrate(openPostgresJs(server.url));
+});
+
+const frozen = new Set<number>();
+const thaw = () => {
+  for (const pid of frozen) process.kill(pid, "SIGCONT");
+  frozen.clear();
+};
+const freeze = (pid: number) => {
+  process.kill(pid, "SIGSTOP");
+  frozen.add(pid);
+};
+afterEach(thaw);
+
+/** Databases with one connection, so that no call finds a way around a frozen backend. */
+const OPEN: Record<string, () => Promise<Database>> = {
+  "connect()": async () => {
+    const { db, close } = await connect({ url: server.url, max: 1 });
+    atEnd(close);
+    return db;
+  },
+  "node-postgres": async () => openNodePostgres(server.url, { max: 1 }),
+};
+
+/** Stops the process that serves the database's one connection. */
+async function freezeBackend(db: Database): Promise<void> {
+  const [row] = await db.select({ pid: sql<number>`pg_backend_pid()` }).from(sql`(select) as nothing`);
+  freeze(row?.pid as number);
+}
+
+type Call = (
+  sessions: UserSessions<JourneyMessage, Record<string, unknown>, string>,
+  id: string,
+  ifRevision: string,
+) => Promise<unknown>;
+
+/** Every method: whether its repetition is safe after a call whose outcome is unknown. */
+const CALLS: [name: string, retryable: boolean, call: Call][] = [
+  ["append", true, (sessions, id) => sessions.append(id, text("m2"))],
+  ["append with create", true, (sessions, id) => sessions.append(id, text("m2"), { create: true })],
+  ["append after", true, (sessions, id) => sessions.append(id, text("m2"), { after: "m1" })],
+  ["append from", false, (sessions, id) => sessions.append(id, text("m2"), { from: "m1" })],
+  ["append ifRevision", false, (s, id, ifRevision) => s.append(id, text("m2"), { ifRevision })],
+  ["create", false, (sessions) => sessions.create()],
+  ["get", true, (sessions, id) => sessions.get(id)],
+  ["messages", true, (sessions, id) => sessions.messages(id)],
+  ["latest", true, (sessions) => sessions.latest()],
+  ["list", true, (sessions) => sessions.list()],
+  ["count", true, (sessions) => sessions.count()],
+  ["setPhase", true, (sessions, id) => sessions.setPhase(id, "review")],
+  ["setPhase from", false, (sessions, id) => sessions.setPhase(id, "review", { from: "setup" })],
+  ["mergeMetadata", true, (sessions, id) => sessions.mergeMetadata(id, { a: 1 })],
+  ["mergeMetadata ifMatch", false, (s, id) => s.mergeMetadata(id, { a: 1 }, { ifMatch: { a: null } })],
+  ["replaceMessages", false, (sessions, id) => sessions.replaceMessages(id, [])],
+  ["truncate", false, (sessions, id) => sessions.truncate(id, { from: "m1" })],
+  ["fork", false, (sessions, id) => sessions.fork(id)],
+  ["delete", true, (sessions, id) => sessions.delete(id)],
+  ["delete ifRevision", true, (sessions, id, ifRevision) => sessions.delete(id, { ifRevision })],
+  ["deleteAll", true, (sessions) => sessions.deleteAll()],
+];
+
+describe.each(Object.keys(OPEN))("%s: while the backend is frozen", (driver) => {
+  let db: Database;
+  beforeAll(async () => {
+    db = await (OPEN[driver] as () => Promise<Database>)();
+  });
+
+  it("every call ends with timeout at its deadline, and the pool works again when the backend does", async () => {
+    const owner = newUser();
+    const { id, revision } = await forUser(db, owner).create({ messages: [text("m1")] });
+    await freezeBackend(db);
+    for (const [name, retryable, call] of CALLS) {
+      const error = await errorOf(call(forUser(db, owner, { timeoutMs: 20 }) as never, id, revision));
+      expect(error, name).toMatchObject({ code: "timeout", retryable });
+      expect(error.message, name).toBe("No answer within 20 ms; whether the call takes effect is unknown.");
+    }
+    thaw();
+    // It comes after all that was sent, the deleteAll too.
+    expect(await forUser(db, owner).count()).toBe(0);
+    expect((await forUser(db, owner).append(id, text("m3"), { create: true })).created).toBe(true);
+  });
+
+  it("a call ends with timeout when the handle's signal is aborted", async () => {
+    const owner = newUser();
+    const { id, revision } = await forUser(db, owner).create();
+    await freezeBackend(db);
+    for (const [name, retryable, call] of CALLS) {
+      const request = new AbortController();
+      const error = errorOf(call(forUser(db, owner, { signal: request.signal }) as never, id, revision));
+      request.abort();
+      expect(await error, name).toMatchObject({
+        code: "timeout",
+        retryable,
+        message: "The signal was aborted; whether the call takes effect is unknown.",
+      });
+    }
+    thaw();
+    expect(await forUser(db, owner).count()).toBe(0);
+  });
+
+  it("a call that was given up, repeated as its error allows, leaves one copy of everything", async () => {
+    const owner = newUser();
+    const { id } = await forUser(db, owner).create({ messages: [text("m1")] });
+    const message = text("m2");
+    await freezeBackend(db);
+    for (const _ of [1, 2, 3]) {
+      const call = forUser(db, owner, { timeoutMs: 20 }).append(id, message, { after: "m1" });
+      expect(await errorOf(call)).toMatchObject({ code: "timeout", retryable: true });
+    }
+    thaw();
+    await forUser(db, owner).append(id, message, { after: "m1" });
+    expect(idsOf((await forUser(db, owner).get(id))?.messages ?? [])).toEqual(["m1", "m2"]);
+  });
+});
+
+it.each(Object.keys(OPEN))(
+  "%s: while the whole server is frozen, a call that needs a new connection ends with timeout too",
+  async (driver) => {
+    const owner = newUser();
+    const { id } = await forUser(openPostgresJs(server.url), owner).create();
+    const db = await (OPEN[driver] as () => Promise<Database>)();
+    freeze(server.postmaster);
+    expect(await errorOf(forUser(db, owner, { timeoutMs: 20 }).setPhase(id, "review"))).toMatchObject({
+      code: "timeout",
+      retryable: true,
+    });
+    const request = new AbortController();
+    const error = errorOf(forUser(db, owner, { signal: request.signal }).fork(id));
+    request.abort();
+    expect(await error).toMatchObject({ code: "timeout", retryable: false });
+    thaw();
+    expect((await forUser(db, owner).setPhase(id, "review")).id).toBe(id);
+  },
+);

@@ -1,0 +1,126 @@
+import { renameSync, symlinkSync, unlinkSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { connect } from "../../src/connect.js";
+import type { Database } from "../../src/database.js";
+import { forUser } from "../../src/index.js";
+import { migrate } from "../../src/migrate.js";
+import { verify } from "../../src/verify.js";
+import { atEnd, newUser, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
+import { errorOf, SECRET } from "../support/errors.js";
+import { idsOf, text } from "../support/messages.js";
+import { type OwnServer, startOwnServer } from "../support/own-server.js";
+
+let server: OwnServer;
+beforeAll(async () => {
+  server = await startOwnServer();
+  await migrate(openPostgresJs(server.url));
+});
+
+const OPEN: Record<string, () => Promise<Database>> = {
+  "connect()": async () => {
+    const { db, close } = await connect({ url: server.url });
+    atEnd(close);
+    return db;
+  },
+  "node-postgres": async () => openNodePostgres(server.url),
+};
+
+/** The table's own file, and the one that its large values go to. */
+const FILES = {
+  rows: `select pg_relation_filepath('journey_sessions') as path`,
+  "large values": `select pg_relation_filepath(reltoastrelid) as path from pg_class where oid = 'journey_sessions'::regclass`,
+};
+
+/**
+ * Runs `body` while the device on which the file is has no space left: it is on /dev/full then,
+ * which any user may write to, and on which the kernel answers every write with ENOSPC. The file is empty before.
+ */
+async function whileFull(file: keyof typeof FILES, body: () => Promise<void>): Promise<void> {
+  const admin = rawClient(server.url, { max: 1 });
+  await admin`truncate journey_sessions`;
+  const [row] = await admin<
+    { path: string }[]
+  >`select current_setting('data_directory') || '/' || path as path
+    from (${admin.unsafe(FILES[file])}) as file`;
+  const path = row?.path as string;
+  await server.stop();
+  renameSync(path, `${path}.kept`);
+  symlinkSync("/dev/full", path);
+  await server.start();
+  try {
+    await body();
+  } finally {
+    await server.stop();
+    unlinkSync(path);
+    renameSync(`${path}.kept`, path);
+    await server.start();
+  }
+}
+
+describe.each(Object.keys(OPEN))("%s: where the server's disk is full", (driver) => {
+  let db: Database;
+  beforeAll(async () => {
+    db = await (OPEN[driver] as () => Promise<Database>)();
+  });
+  /** A pool that had connections is told of their end at their next use. */
+  const reconnected = () =>
+    expect
+      .poll(
+        () =>
+          forUser(db, newUser())
+            .count()
+            .catch(() => -1),
+        { timeout: 20_000 },
+      )
+      .toBe(0);
+  // What does not compress is kept apart from the row.
+  const large = Array.from({ length: 2_000 }, () => Math.random().toString(36)).join(SECRET);
+
+  it("a write that needs room is refused and changes nothing, others go on, and it succeeds once there is room", async () => {
+    const owner = newUser();
+    const sessions = forUser(db, owner);
+    let id = "";
+    await whileFull("large values", async () => {
+      await reconnected();
+      ({ id } = await sessions.create({ messages: [text("m1")] }));
+      const { revision } = await sessions.messages(id);
+      const error = await errorOf(sessions.append(id, text("m2", large)));
+      expect(error).toMatchObject({ code: "unavailable", sqlState: "53100", retryable: true });
+      expect(error.message).toBe("The database answered with SQLSTATE 53100: the server's disk is full.");
+      expect(await errorOf(sessions.replaceMessages(id, [text("m2", large)]))).toMatchObject({
+        code: "unavailable",
+        sqlState: "53100",
+      });
+      expect(await errorOf(forUser(db, owner).create({ messages: [text("m2", large)] }))).toMatchObject({
+        code: "unavailable",
+        sqlState: "53100",
+      });
+      expect((await sessions.messages(id)).revision).toBe(revision);
+      // What is short needs no room but what the row has.
+      await sessions.append(id, text("m3"));
+      expect(idsOf((await sessions.messages(id)).messages)).toEqual(["m1", "m3"]);
+      expect(await sessions.count()).toBe(1);
+    });
+    await reconnected();
+    await sessions.append(id, text("m2", large));
+    expect((await sessions.get(id))?.messages).toEqual([text("m1"), text("m3"), text("m2", large)]);
+  });
+
+  it("verify says why no session can be made", async () => {
+    await whileFull("rows", async () => {
+      await reconnected();
+      const sessions = forUser(db, newUser());
+      expect(await errorOf(sessions.create({}))).toMatchObject({ code: "unavailable", sqlState: "53100" });
+      expect(await verify(db)).toEqual([
+        {
+          severity: "error",
+          code: "disk_full",
+          message: "The server's disk is full: SQLSTATE 53100.",
+          remedy: "make room on the server's disk",
+        },
+      ]);
+    });
+    await reconnected();
+    expect(await verify(db)).toEqual([]);
+  });
+});

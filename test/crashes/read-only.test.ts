@@ -1,0 +1,141 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { connect } from "../../src/connect.js";
+import type { Database } from "../../src/database.js";
+import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
+import { migrate } from "../../src/migrate.js";
+import { verify } from "../../src/verify.js";
+import { atEnd, newUser, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
+import { errorOf, SECRET } from "../support/errors.js";
+import { text } from "../support/messages.js";
+import { type OwnServer, startOwnServer } from "../support/own-server.js";
+
+let server: OwnServer;
+beforeAll(async () => {
+  server = await startOwnServer();
+  await migrate(openPostgresJs(server.url));
+});
+
+/** Databases with one connection, which has heard of a change once one call shows it. */
+const OPEN: Record<string, () => Promise<Database>> = {
+  "connect()": async () => {
+    const { db, close } = await connect({ url: server.url, max: 1 });
+    atEnd(close);
+    return db;
+  },
+  "node-postgres": async () => openNodePostgres(server.url, { max: 1 }),
+};
+
+type Sessions = UserSessions<JourneyMessage, Record<string, unknown>, string>;
+
+const WRITES: Record<string, (sessions: Sessions, id: string) => Promise<unknown>> = {
+  append: (sessions, id) => sessions.append(id, text("m2", SECRET)),
+  "append with create": (sessions, id) => sessions.append(id, text("m2", SECRET), { create: true }),
+  "append from": (sessions, id) => sessions.append(id, text("m2", SECRET), { from: "m1" }),
+  create: (sessions) => sessions.create({ metadata: { secret: SECRET } }),
+  setPhase: (sessions, id) => sessions.setPhase(id, SECRET),
+  mergeMetadata: (sessions, id) => sessions.mergeMetadata(id, { [SECRET]: 1 }),
+  replaceMessages: (sessions, id) => sessions.replaceMessages(id, [text("m3", SECRET)]),
+  truncate: (sessions, id) => sessions.truncate(id, { from: "m1" }),
+  fork: (sessions, id) => sessions.fork(id),
+  delete: (sessions, id) => sessions.delete(id),
+  deleteAll: (sessions) => sessions.deleteAll(),
+};
+
+/** Every write is refused with a typed error, and every read goes on. */
+async function expectReadOnly(db: Database, owner: string): Promise<void> {
+  const sessions = forUser(db, owner) as unknown as Sessions;
+  const before = await sessions.latest();
+  const id = before?.id as string;
+  for (const [name, write] of Object.entries(WRITES)) {
+    const error = await errorOf(write(sessions, id));
+    expect(error, name).toMatchObject({ code: "unavailable", sqlState: "25006", retryable: true });
+    expect(error.message, name).toContain("read-only");
+  }
+  expect(await sessions.get(id)).toEqual(before);
+  expect((await sessions.messages(id)).messages).toEqual(before?.messages);
+  expect((await sessions.list()).sessions).toHaveLength(1);
+  expect(await sessions.count()).toBe(1);
+}
+
+const readOnlyFindings = async (db: Database) =>
+  (await verify(db)).filter(({ code }) => code === "read_only");
+
+describe.each(Object.keys(OPEN))("%s", (driver) => {
+  let db: Database;
+  beforeAll(async () => {
+    db = await (OPEN[driver] as () => Promise<Database>)();
+  });
+
+  it("where the server becomes read-only, writes are refused, reads go on, and verify says why", async () => {
+    const owner = newUser();
+    const { id } = await forUser(db, owner).create({ messages: [text("m1")] });
+    const admin = rawClient(server.url, { max: 1 });
+    const setReadOnly = async (value: "on" | "off") => {
+      await admin.unsafe("set default_transaction_read_only = off");
+      await admin.unsafe(`alter system set default_transaction_read_only = ${value}`);
+      await admin`select pg_reload_conf()`;
+      const heard = () =>
+        forUser(db, owner)
+          .setPhase(id, "setup")
+          .then(
+            () => "off",
+            () => "on",
+          );
+      await expect.poll(heard, { interval: 5, timeout: 20_000 }).toBe(value);
+    };
+    expect(await verify(db)).toEqual([]);
+    await setReadOnly("on");
+    await expectReadOnly(db, owner);
+    expect(await readOnlyFindings(db)).toEqual([
+      {
+        severity: "error",
+        code: "read_only",
+        message: "Transactions are read-only here (default_transaction_read_only).",
+        remedy: expect.stringContaining("disk is full"),
+      },
+    ]);
+    await setReadOnly("off");
+    expect((await forUser(db, owner).setPhase(id, "review")).id).toBe(id);
+    expect(await verify(db)).toEqual([]);
+  });
+
+  it("where the database is read-only for new connections, they say so too", async () => {
+    const owner = newUser();
+    await forUser(db, owner).create({ messages: [text("m1")] });
+    const admin = rawClient(server.url, { max: 1 });
+    await admin`alter database postgres set default_transaction_read_only = on`;
+    const late = await (OPEN[driver] as () => Promise<Database>)();
+    await expectReadOnly(late, owner);
+    expect(await readOnlyFindings(late)).toHaveLength(1);
+    await admin`alter database postgres reset default_transaction_read_only`;
+  });
+
+  it("where the server comes back as a standby, writes are refused until it is promoted, and verify says why", async () => {
+    const owner = newUser();
+    const { id } = await forUser(db, owner).create({ messages: [text("m1")] });
+    const admin = rawClient(server.url, { max: 1 });
+    const [row] = await admin<{ data: string }[]>`select current_setting('data_directory') as data`;
+    await server.stop();
+    writeFileSync(join(row?.data as string, "standby.signal"), "");
+    await server.start();
+    // The connections that it had are told of its end at their next use.
+    await expect
+      .poll(
+        () =>
+          forUser(db, owner)
+            .count()
+            .catch(() => -1),
+        { timeout: 20_000 },
+      )
+      .toBe(1);
+    await expectReadOnly(db, owner);
+    expect(await readOnlyFindings(db)).toEqual([
+      expect.objectContaining({ severity: "error", message: "The server is a standby: it takes no writes." }),
+    ]);
+    await admin`select pg_promote()`;
+    expect((await forUser(db, owner).setPhase(id, "review")).id).toBe(id);
+    expect(await verify(db)).toEqual([]);
+  });
+});

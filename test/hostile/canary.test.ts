@@ -1,0 +1,250 @@
+import { PGlite } from "@electric-sql/pglite";
+import { sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/pglite";
+import { describe, expect, inject, it } from "vitest";
+import type { Database } from "../../src/database.js";
+import { defineJourney, forUser, JourneyDbError } from "../../src/index.js";
+import {
+  CANARIES,
+  CANARY,
+  CANARY_ID,
+  invalid,
+  leaks,
+  OTHER_ID,
+  ownerOf,
+  type Sessions,
+  shownOf,
+  valid,
+} from "../support/canary.js";
+import { type Driver, openMigrated, openNodePostgres, openPostgresJs } from "../support/database.js";
+import { text } from "../support/messages.js";
+
+/** The code of what the call throws, which must show no canary. */
+async function codeOf(call: Promise<unknown>): Promise<string> {
+  const error = await call.then(
+    () => expect.fail("the call did not fail"),
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(JourneyDbError);
+  expect(leaks(shownOf(error))).toEqual([]);
+  return (error as JourneyDbError).code;
+}
+
+async function everyMethod(db: Database, code: string, before: (tx: Database) => Promise<unknown>) {
+  for (const [method, call] of Object.entries(valid)) {
+    const end = new Error("rolled back");
+    const transaction = db.transaction(async (tx) => {
+      await before(tx);
+      expect(`${method}: ${await codeOf(call(ownerOf(tx)))}`).toBe(`${method}: ${code}`);
+      throw end;
+    });
+    await expect(transaction).rejects.toBe(end);
+  }
+}
+
+it("every public method has a call with the canary", async () => {
+  const methods = Object.keys(ownerOf(await openMigrated("postgres.js")));
+  expect(Object.keys(valid).sort()).toEqual(methods.sort());
+});
+
+it("an error that holds the canary in any way is found out", () => {
+  const hidden = Object.defineProperty(new Error("x"), "detail", { value: { deep: { [CANARY]: 1 } } });
+  for (const error of [new Error(CANARY), new Error("x", { cause: new Error(CANARY) }), hidden])
+    expect(leaks(shownOf(error))).toContain(CANARY);
+  expect(leaks(shownOf({ [Symbol("s")]: CANARIES }))).toEqual(CANARIES);
+});
+
+describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver) => {
+  const database = openMigrated(driver);
+  // biome-ignore lint/suspicious/noExplicitAny: the types of the messages do not matter here
+  const limited = async (options: object): Promise<any> =>
+    defineJourney(options).forUser(await database, `user ${CANARY}`);
+
+  it("invalid_input shows nothing of any argument or option", async () => {
+    const sessions = ownerOf(await database);
+    const codes = new Map<string, string>();
+    for (const [name, call] of invalid)
+      codes.set(
+        name,
+        await call(sessions).then(
+          () => "done",
+          () => codeOf(call(sessions)),
+        ),
+      );
+    expect(Object.fromEntries([...codes].filter(([, code]) => code !== "invalid_input"))).toEqual({});
+    const strict = await limited({ unstorable: "reject", phases: ["setup"] });
+    for (const code of await Promise.all(
+      [
+        strict.setPhase(CANARY_ID, CANARY),
+        strict.create({ metadata: { [`${CANARY}\0`]: CANARY } }),
+        strict.append(CANARY_ID, text("m1", `${CANARY}\ud800`)),
+      ].map(codeOf),
+    ))
+      expect(code).toBe("invalid_input");
+    for (const userId of [`${CANARY} `, `${CANARY}\0`, [CANARY], { [CANARY]: CANARY }])
+      expect(await codeOf((async () => forUser(await database, userId as never))())).toBe("invalid_input");
+    expect(await codeOf((async () => forUser({ [CANARY]: CANARY } as never, CANARY))())).toBe(
+      "invalid_input",
+    );
+  });
+
+  it("not_found, conflict and too_large show nothing of what was asked for or is stored", async () => {
+    const sessions = ownerOf(await database);
+    const missing = ["messages", "setPhase", "mergeMetadata", "replaceMessages", "truncate", "fork"] as const;
+    for (const method of missing) expect(await codeOf(valid[method](sessions))).toBe("not_found");
+    await valid.create(sessions);
+    for (const method of [
+      "create",
+      "setPhase",
+      "mergeMetadata",
+      "replaceMessages",
+      "truncate",
+      "delete",
+    ] as const)
+      expect(`${method} ${await codeOf(valid[method](sessions))}`).toBe(`${method} conflict`);
+    for (const code of await Promise.all(
+      [
+        sessions.messages(CANARY_ID, { before: `${CANARY} 3` }),
+        sessions.fork(CANARY_ID, { through: `${CANARY} 3` }),
+        sessions.append(CANARY_ID, text(`${CANARY} 4`), { from: `${CANARY} 3` }),
+      ].map(codeOf),
+    ))
+      expect(code).toBe("not_found");
+    expect(await codeOf(sessions.mergeMetadata(CANARY_ID, {}, { ifMatch: { [CANARY]: "other" } }))).toBe(
+      "conflict",
+    );
+    expect(await codeOf(sessions.fork(CANARY_ID, { id: CANARY_ID }))).toBe("conflict");
+    expect(await codeOf(sessions.append(CANARY_ID, text("m1"), { after: `${CANARY} 3` }))).toBe("conflict");
+    const long = CANARY.repeat(100);
+    for (const small of [await limited({ maxSessionBytes: 600 }), await limited({ maxSessionBytes: 2_000 })])
+      for (const code of await Promise.all(
+        [
+          small.append(CANARY_ID, [text(CANARY, long), text(`${CANARY} 5`, long)]),
+          small.replaceMessages(CANARY_ID, [text(CANARY, long), text(`${CANARY} 5`, long)]),
+          small.mergeMetadata(CANARY_ID, { [CANARY]: [long, long] }),
+          small.create({ id: OTHER_ID, metadata: { [CANARY]: [long, long] } }),
+        ].map(codeOf),
+      ))
+        expect(code).toBe("too_large");
+    await sessions.deleteAll();
+  });
+
+  it("timeout: every method while another transaction is in the way, and after an abort", async () => {
+    const db = await database;
+    await db.transaction(async (tx) => {
+      await tx.execute(sql`lock table journey_sessions in access exclusive mode`);
+      const calls = Object.entries(valid);
+      const late = calls.map(([, call]) => codeOf(call(ownerOf(db, { timeoutMs: 50 }))));
+      expect(await Promise.all(late)).toEqual(calls.map(() => "timeout"));
+    });
+    const aborted = ownerOf(db, { signal: AbortSignal.abort(new Error(CANARY)) });
+    for (const call of Object.values(valid)) expect(await codeOf(call(aborted))).toBe("timeout");
+    await ownerOf(db).deleteAll();
+  });
+
+  it("configuration: every method of a role that may not do it", async () => {
+    const db = await database;
+    await db.execute(sql.raw(`create role "${CANARY}-${driver}"`));
+    await everyMethod(db, "configuration", (tx) =>
+      tx.execute(sql.raw(`set local role "${CANARY}-${driver}"`)),
+    );
+    await db.execute(sql.raw(`drop role "${CANARY}-${driver}"`));
+  });
+
+  it("migration: every method without the table or a column", async () => {
+    const db = await database;
+    for (const change of [
+      "drop table journey_sessions",
+      `alter table journey_sessions rename user_id to "${CANARY}"`,
+    ])
+      await everyMethod(db, "migration", (tx) => tx.execute(sql.raw(change)));
+  });
+
+  it("internal: every method in a transaction that has failed, and where a trigger tells of the row", async () => {
+    const db = await database;
+    await everyMethod(db, "internal", (tx) =>
+      tx.execute(sql`select ${CANARY}::int`).then(undefined, () => {}),
+    );
+    const end = new Error("rolled back");
+    for (const method of ["append", "create"] as const) {
+      const transaction = db.transaction(async (tx) => {
+        await tx.execute(sql`create function refuse() returns trigger language plpgsql as $$ begin
+          raise exception 'refused: %', new using detail = new::text, hint = new.user_id;
+        end $$`);
+        await tx.execute(
+          sql`create trigger refuse before insert on journey_sessions for each row execute function refuse()`,
+        );
+        expect(await codeOf(valid[method](ownerOf(tx)))).toBe("internal");
+        throw end;
+      });
+      await expect(transaction).rejects.toBe(end);
+    }
+  });
+
+  it("corrupt: every method that needs what is no array or object", async () => {
+    for (const [column, junk] of [
+      ["messages", `{"${CANARY}": "${CANARY}"}`],
+      ["metadata", `["${CANARY}"]`],
+    ]) {
+      const calls: Record<string, (sessions: Sessions) => Promise<unknown>> = {
+        get: valid.get,
+        latest: valid.latest,
+        append: (s) => s.append(CANARY_ID, text(CANARY)),
+        "append or create": (s) => s.append(CANARY_ID, text(CANARY), { create: true }),
+        replaceMessages: (s) => s.replaceMessages(CANARY_ID, [text(CANARY)]),
+        truncate: (s) => s.truncate(CANARY_ID, { from: CANARY }),
+        fork: (s) => s.fork(CANARY_ID, { id: OTHER_ID }),
+        ...(column === "messages"
+          ? { messages: valid.messages }
+          : {
+              setPhase: (s: Sessions) => s.setPhase(CANARY_ID, CANARY),
+              mergeMetadata: (s: Sessions) => s.mergeMetadata(CANARY_ID, { [CANARY]: CANARY }),
+            }),
+      };
+      const end = new Error("rolled back");
+      const transaction = (await database).transaction(async (tx) => {
+        await tx.execute(
+          sql.raw(
+            `alter table journey_sessions drop constraint journey_sessions_${column}_is_${column === "messages" ? "array" : "object"}`,
+          ),
+        );
+        await tx.execute(
+          sql.raw(
+            `insert into journey_sessions (id, user_id, ${column}) values ('${CANARY_ID}', 'user ${CANARY}', '${junk}')`,
+          ),
+        );
+        for (const [name, call] of Object.entries(calls))
+          expect(`${name} ${await codeOf(call(ownerOf(tx)))}`).toBe(`${name} corrupt`);
+        throw end;
+      });
+      await expect(transaction).rejects.toBe(end);
+    }
+  });
+
+  it("unavailable and configuration: every method where the database cannot be reached, or has no such name", async () => {
+    const open = await unreachable(driver);
+    // A client each, since postgres.js waits longer after each failure.
+    for (const call of Object.values(valid)) expect(await codeOf(call(ownerOf(open())))).toBe("unavailable");
+    for (const db of elsewhere(driver))
+      for (const call of Object.values(valid)) expect(await codeOf(call(ownerOf(db)))).toBe("configuration");
+  });
+});
+
+/** Opens a database that nobody listens for. */
+async function unreachable(driver: Driver): Promise<() => Database> {
+  const nowhere = `postgres://${CANARY}-user:${CANARY}@127.0.0.1:1/${CANARY}`;
+  if (driver === "postgres.js") return () => openPostgresJs(nowhere);
+  if (driver === "node-postgres") return () => openNodePostgres(nowhere);
+  const client = new PGlite();
+  await client.close();
+  return () => drizzle({ client });
+}
+
+/** Databases whose server does not know the name. PGlite has no names. */
+function elsewhere(driver: Driver): Database[] {
+  const url = new URL(inject("serverUrl"));
+  url.password = CANARY;
+  url.pathname = `/${CANARY}`;
+  if (driver === "postgres.js") return [openPostgresJs(url.href)];
+  return driver === "node-postgres" ? [openNodePostgres(url.href)] : [];
+}

@@ -1,0 +1,176 @@
+import { randomUUID } from "node:crypto";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { forUser, type JourneyDbError } from "../../src/index.js";
+import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
+import { type Expected, type Kept, Model } from "./model.js";
+import { type Call, type Choices, operations, type Which } from "./operations.js";
+
+const url = await migratedDatabase();
+const db = openPostgresJs(url, { max: 1 });
+const raw = rawClient(url, { max: 1 });
+
+/** Ten people, each with four look-alikes. */
+const OWNERS = Array.from({ length: 10 }, (_, n) => `user_${n}é`).flatMap((name) => [
+  name,
+  name.toUpperCase(),
+  name.normalize("NFD"),
+  name.replace("_", "%"),
+  `${name}\u200b`,
+]);
+
+const LONG = process.env.LONG === "1";
+const [RUNS, COMMANDS, PEOPLE] = LONG ? [100, 2500, OWNERS.length] : [8, 400, 5];
+
+/** JSON with its keys in order, -0 as 0: what jsonb keeps of a value. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, item: unknown) =>
+    typeof item === "object" && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+const same = (a: unknown, b: unknown) => canonical(a) === canonical(b);
+
+/** Every stored row: whose it is, and a digest of all that is in it. */
+async function storedRows(): Promise<Map<string, string>> {
+  const rows =
+    await raw`select id, user_id || ' ' || md5(journey_sessions::text) as digest from journey_sessions`;
+  return new Map(rows.map(({ id, digest }) => [id, digest]));
+}
+
+/** What a test looks at, beside the model. */
+class Real {
+  rows = new Map<string, string>();
+  readonly revisions = new Set<string>();
+}
+
+const counts = new Map<string, number>();
+const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
+
+/** The same of an answer as the model knows: no times, no sizes, and revisions only where it says so. */
+function comparable(answer: unknown, expected: unknown): unknown {
+  if (Array.isArray(answer)) return answer.map((one, n) => comparable(one, (expected as unknown[])?.[n]));
+  if (typeof answer !== "object" || answer === null || answer instanceof Date) return answer;
+  const known = Object.keys((expected ?? {}) as object);
+  const shown = answer as Record<string, unknown>;
+  return Object.fromEntries(
+    known
+      .map((key) => [key, key in shown ? shown[key] : undefined])
+      .map(([key, value]) =>
+        Array.isArray(value) && key !== "messages"
+          ? [key, comparable(value, (expected as Record<string, unknown>)[key as string])]
+          : [key, value],
+      ),
+  );
+}
+
+class Operation implements fc.AsyncCommand<Model, Real> {
+  constructor(
+    readonly owner: string,
+    readonly make: (choices: Choices, same: (a: unknown, b: unknown) => boolean) => Call,
+  ) {}
+  private shown = "";
+  check = () => true;
+  toString = () => this.shown;
+
+  async run(model: Model, real: Real): Promise<void> {
+    const call = this.make(this.choices(model), same);
+    this.shown = `${this.owner}.${call.method}(${call.args.map((arg) => JSON.stringify(arg)).join(", ")})`;
+    const answer: { value?: unknown; code?: string } = await call.send(forUser(db, this.owner)).then(
+      (value) => ({ value }),
+      ({ code }: JourneyDbError) => ({ code }),
+    );
+    const made = (answer.value as { id?: string } | undefined)?.id ?? "";
+    const before = new Set(model.of(this.owner).map(({ id }) => id));
+    const expected = call.expect(model, this.owner, made);
+    count(`${call.method}: ${"code" in expected ? expected.code : "done"}`);
+
+    if ("code" in expected) expect(answer).toEqual({ code: expected.code });
+    else {
+      expect(answer.code).toBeUndefined();
+      expect(canonical(comparable(answer.value, expected.value))).toBe(canonical(expected.value));
+      if (expected.changed)
+        this.sees(real, expected.changed, (answer.value as { revision: string }).revision);
+    }
+    await this.nothingElseChanged(real, expected, model, before);
+  }
+
+  /** A revision is a new one, and from now on the session's. */
+  private sees(real: Real, changed: Kept, revision: string) {
+    expect(real.revisions).not.toContain(`${changed.id} ${revision}`);
+    real.revisions.add(`${changed.id} ${revision}`);
+    changed.revision = revision;
+  }
+
+  /** Of all stored rows only those changed, came or went that the model says, and each is its owner's. */
+  private async nothingElseChanged(real: Real, expected: Expected, model: Model, before: Set<string>) {
+    const now = await storedRows();
+    const gone = [...before].filter((id) => !model.find(this.owner, id));
+    const mayDiffer = new Set([
+      ...gone,
+      ...("changed" in expected && expected.changed ? [expected.changed.id] : []),
+    ]);
+    for (const [id, digest] of real.rows) if (!mayDiffer.has(id)) expect(now.get(id)).toBe(digest);
+    expect([...now.keys()].sort()).toEqual(model.sessions.map(({ id }) => id).sort());
+    for (const { id, owner } of model.sessions) expect(now.get(id)?.startsWith(`${owner} `)).toBe(true);
+    real.rows = now;
+  }
+
+  private choices(model: Model): Choices {
+    const own = model.of(this.owner);
+    const others = model.sessions.filter(({ owner }) => owner !== this.owner);
+    const pick = (from: Kept[], at: number) => from[at % Math.max(from.length, 1)]?.id ?? randomUUID();
+    return {
+      session: ({ kind, at }: Which) => {
+        if (kind === "unknown") return randomUUID();
+        if (kind === "foreign") return pick(others, at);
+        return kind === "capitals" ? pick(own, at).toUpperCase() : pick(own, at);
+      },
+      message: (id, { kind, at, any }) => {
+        const messages = model.find(this.owner, id)?.messages ?? [];
+        const one = kind === "last" ? messages.at(-1) : messages[at % Math.max(messages.length, 1)];
+        return kind === "any" ? any : (one?.id ?? any);
+      },
+      revision: (id, stale) =>
+        (stale ? undefined : model.find(this.owner, id)?.revision) ?? "2020-01-01T00:00:00.000001",
+    };
+  }
+}
+
+/** What makes sessions outweighs what removes them; a run begins with none. */
+const WEIGHTS: Partial<Record<keyof typeof operations, number>> = {
+  append: 30,
+  create: 12,
+  delete: 3,
+  deleteAll: 1,
+};
+const methods = Object.entries(operations).map(([method, operation]) => ({
+  weight: WEIGHTS[method as keyof typeof operations] ?? 8,
+  arbitrary: operation,
+}));
+const command = fc
+  .tuple(fc.constantFrom(...OWNERS), fc.oneof(...methods))
+  .map(([owner, make]) => new Operation(owner, make as Operation["make"]));
+
+it("every public method has its operation", () => {
+  expect(Object.keys(operations).sort()).toEqual(Object.keys(forUser(db, "user_2abc")).sort());
+});
+
+it("whatever owners do, the answers are the model's, and nobody else's rows are read or changed", async () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+  const start = performance.now();
+  await fc.assert(
+    fc.asyncProperty(fc.commands([command], { maxCommands: COMMANDS, size: "max" }), async (commands) => {
+      await raw`delete from journey_sessions`;
+      await fc.asyncModelRun(() => ({ model: new Model(), real: new Real() }), commands);
+    }),
+    { numRuns: RUNS, seed, endOnFailure: !LONG },
+  );
+  const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`${total} operations of ${PEOPLE} owners in ${seconds} s, seed ${seed}`);
+  if (LONG) console.log(Object.fromEntries([...counts].sort()));
+  if (LONG) expect(total).toBeGreaterThanOrEqual(100_000);
+  const done = [...counts.keys()].filter((what) => what.endsWith(": done"));
+  expect(done.map((what) => what.split(":")[0]).sort()).toEqual(Object.keys(operations).sort());
+}, 3_600_000);

@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { atEnd } from "./database.js";
+
+/** A server that a test may kill. */
+export interface OwnServer {
+  /** Its maintenance database, as a superuser. The same after every start. */
+  readonly url: string;
+  /** The process id of the postmaster, the parent of all others. */
+  readonly postmaster: number;
+  /** kill -9 of all its processes at once. */
+  crash(): Promise<void>;
+  /** An orderly end. */
+  stop(): Promise<void>;
+  /** Starts it again on the same data, until it takes connections. */
+  start(): Promise<void>;
+}
+
+/**
+ * A PostgreSQL server of the test file's own, with fsync and synchronous_commit on, gone with its
+ * data after the file. Never TEST_DATABASE_URL: its processes are to be signalled.
+ *
+ * @param settings as `name=value`
+ */
+export async function startOwnServer(...settings: string[]): Promise<OwnServer> {
+  const script = fileURLToPath(new URL("crash-server.ts", import.meta.url));
+  // Detached, so that Ctrl-C reaches it only as the end of stdin.
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...settings], {
+    detached: true,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ended = new Promise<never>((_, reject) => {
+    child.once("exit", (status) => reject(new Error(`the server's keeper ended with status ${status}`)));
+  });
+  const gone = ended.catch(() => {});
+  atEnd(() => {
+    child.stdin.end();
+    return gone;
+  });
+  const lines = createInterface({ input: child.stdout });
+  const line = () => new Promise<string>((resolve) => lines.once("line", resolve));
+  const answer = () => Promise.race([line(), ended]);
+  const [url = "", pid] = (await answer()).split(" ");
+  let postmaster = Number(pid);
+  const say = async (word: string) => {
+    child.stdin.write(`${word}\n`);
+    postmaster = Number(await answer());
+  };
+  return {
+    url,
+    get postmaster() {
+      return postmaster;
+    },
+    crash: () => say("crash"),
+    stop: () => say("stop"),
+    start: () => say("start"),
+  };
+}
