@@ -1,5 +1,5 @@
 import { renameSync, symlinkSync, unlinkSync } from "node:fs";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { connect } from "../../src/connect.js";
 import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
@@ -9,6 +9,9 @@ import { atEnd, newUser, openNodePostgres, openPostgresJs, rawClient } from "../
 import { errorOf, SECRET } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
+
+// Servers that start again and pools that find them again take longer on a slow machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 let server: OwnServer;
 beforeAll(async () => {

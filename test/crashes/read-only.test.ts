@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { connect } from "../../src/connect.js";
 import type { Database } from "../../src/database.js";
 import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
@@ -10,6 +10,9 @@ import { atEnd, newUser, openNodePostgres, openPostgresJs, rawClient } from "../
 import { errorOf, SECRET } from "../support/errors.js";
 import { text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
+
+// Servers that start again and pools that find them again take longer on a slow machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 let server: OwnServer;
 beforeAll(async () => {
@@ -106,10 +109,13 @@ describe.each(Object.keys(OPEN))("%s", (driver) => {
     await forUser(db, owner).create({ messages: [text("m1")] });
     const admin = rawClient(server.url, { max: 1 });
     await admin`alter database postgres set default_transaction_read_only = on`;
-    const late = await (OPEN[driver] as () => Promise<Database>)();
-    await expectReadOnly(late, owner);
-    expect(await readOnlyFindings(late)).toHaveLength(1);
-    await admin`alter database postgres reset default_transaction_read_only`;
+    try {
+      const late = await (OPEN[driver] as () => Promise<Database>)();
+      await expectReadOnly(late, owner);
+      expect(await readOnlyFindings(late)).toHaveLength(1);
+    } finally {
+      await admin`alter database postgres reset default_transaction_read_only`;
+    }
   });
 
   it("where the server comes back as a standby, writes are refused until it is promoted, and verify says why", async () => {

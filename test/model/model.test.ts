@@ -3,8 +3,10 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { forUser, type JourneyDbError } from "../../src/index.js";
 import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
+import { canonical } from "../support/storable.js";
+import type { Which } from "./arbitraries.js";
 import { type Expected, type Kept, Model } from "./model.js";
-import { type Call, type Choices, operations, type Which } from "./operations.js";
+import { type Call, type Choices, operations } from "./operations.js";
 
 const url = await migratedDatabase();
 const db = openPostgresJs(url, { max: 1 });
@@ -20,15 +22,8 @@ const OWNERS = Array.from({ length: 10 }, (_, n) => `user_${n}é`).flatMap((name
 ]);
 
 const LONG = process.env.LONG === "1";
-const [RUNS, COMMANDS, PEOPLE] = LONG ? [100, 2500, OWNERS.length] : [8, 400, 5];
+const [RUNS, COMMANDS, PEOPLE] = LONG ? [100, 2500, OWNERS.length] : [10, 400, 5];
 
-/** JSON with its keys in order, -0 as 0: what jsonb keeps of a value. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, item: unknown) =>
-    typeof item === "object" && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  );
 const same = (a: unknown, b: unknown) => canonical(a) === canonical(b);
 
 /** Every stored row: whose it is, and a digest of all that is in it. */
@@ -47,20 +42,16 @@ class Real {
 const counts = new Map<string, number>();
 const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
 
-/** The same of an answer as the model knows: no times, no sizes, and revisions only where it says so. */
+/** What the model knows nothing of, unless it says so. */
+const UNKNOWN = new Set(["createdAt", "updatedAt", "bytes", "revision"]);
+
+/** An answer without what the model does not know; all else must be the same. */
 function comparable(answer: unknown, expected: unknown): unknown {
   if (Array.isArray(answer)) return answer.map((one, n) => comparable(one, (expected as unknown[])?.[n]));
-  if (typeof answer !== "object" || answer === null || answer instanceof Date) return answer;
-  const known = Object.keys((expected ?? {}) as object);
-  const shown = answer as Record<string, unknown>;
+  if (typeof answer !== "object" || answer === null) return answer;
+  const said = Object.keys((expected ?? {}) as object);
   return Object.fromEntries(
-    known
-      .map((key) => [key, key in shown ? shown[key] : undefined])
-      .map(([key, value]) =>
-        Array.isArray(value) && key !== "messages"
-          ? [key, comparable(value, (expected as Record<string, unknown>)[key as string])]
-          : [key, value],
-      ),
+    Object.entries(answer).filter(([key]) => said.includes(key) || !UNKNOWN.has(key)),
   );
 }
 
@@ -149,7 +140,7 @@ const methods = Object.entries(operations).map(([method, operation]) => ({
   arbitrary: operation,
 }));
 const command = fc
-  .tuple(fc.constantFrom(...OWNERS), fc.oneof(...methods))
+  .tuple(fc.constantFrom(...OWNERS.slice(0, PEOPLE)), fc.oneof(...methods))
   .map(([owner, make]) => new Operation(owner, make as Operation["make"]));
 
 it("every public method has its operation", () => {

@@ -1,5 +1,18 @@
 import fc from "fast-check";
 import type { forUser, JourneyMessage } from "../../src/index.js";
+import {
+  asked,
+  defined,
+  messages,
+  metadata,
+  type Pointer,
+  patch,
+  phase,
+  pointer,
+  rarely,
+  type Which,
+  which,
+} from "./arbitraries.js";
 import type { Expected, Model, Same } from "./model.js";
 
 type Sessions = ReturnType<typeof forUser>;
@@ -20,102 +33,6 @@ export interface Choices {
   /** Of the session's messages mostly; else any. */
   message: (id: string, pointer: Pointer) => string;
 }
-type Pointer = { kind: "some" | "last" | "any"; at: number; any: string };
-export type Which = { kind: "own" | "foreign" | "unknown" | "capitals"; at: number };
-
-/** Text with what programs get wrong. Stored, U+0000 and lone surrogates are U+FFFD. */
-const anyText = fc.string({
-  unit: fc.constantFrom(
-    "a",
-    "B",
-    "é",
-    "e\u0301",
-    "\0",
-    "\ud800",
-    "\udc00",
-    "😀",
-    "%",
-    "_",
-    "\\",
-    "'",
-    '"',
-    "$1",
-    "\n",
-  ),
-  maxLength: 8,
-});
-const storable = (text: string) => text.toWellFormed().replaceAll("\0", "\ufffd");
-const key = fc.constantFrom("a", "A", "b", "", "__proto__", "constructor", "é", "e\u0301", "a.b");
-const json = fc.letrec<{ value: unknown }>((tie) => ({
-  value: fc.oneof(
-    { maxDepth: 3, withCrossShrink: true },
-    anyText.map(storable),
-    fc.integer(),
-    fc.double({ noNaN: true, noDefaultInfinity: true }).map((n) => n + 0),
-    fc.boolean(),
-    fc.array(tie("value"), { maxLength: 3 }),
-    fc.array(fc.tuple(key, tie("value")), { maxLength: 3 }).map((entries) => Object.fromEntries(entries)),
-  ),
-})).value;
-const metadata = fc
-  .array(fc.tuple(key, json), { maxLength: 4 })
-  .map((entries) => Object.fromEntries(entries));
-const patch = fc
-  .array(fc.tuple(key, fc.option(json)), { maxLength: 4 })
-  .map((entries) => Object.fromEntries(entries) as Record<string, unknown>);
-
-const messageId = fc.constantFrom(
-  "m1",
-  "m2",
-  "m3",
-  "m4",
-  "M1",
-  "m1 ",
-  "m%",
-  "m_",
-  "é",
-  "e\u0301",
-  "1",
-  "null",
-);
-const pointer: fc.Arbitrary<Pointer> = fc.record({
-  kind: fc.constantFrom("some", "some", "last", "any"),
-  at: fc.nat({ max: 1_000_000 }),
-  any: messageId,
-});
-const message: fc.Arbitrary<JourneyMessage> = fc.record({
-  id: messageId,
-  role: fc.constantFrom("user", "assistant", "system"),
-  parts: fc.array(
-    fc.record({ type: fc.constantFrom("text", "data-x"), text: anyText.map(storable), data: json }),
-    {
-      minLength: 1,
-      maxLength: 2,
-    },
-  ),
-});
-const messages = (minLength: number) =>
-  fc.uniqueArray(message, { minLength, maxLength: 4, selector: ({ id }) => id });
-const phase = fc.constantFrom("setup", "review", "Setup", "setup ", "done");
-
-const which: fc.Arbitrary<Which> = fc.record({
-  kind: fc.oneof(
-    { weight: 12, arbitrary: fc.constant("own" as const) },
-    { weight: 2, arbitrary: fc.constant("foreign" as const) },
-    { weight: 1, arbitrary: fc.constant("unknown" as const) },
-    { weight: 1, arbitrary: fc.constant("capitals" as const) },
-  ),
-  at: fc.nat({ max: 1_000_000 }),
-});
-/** An option that is mostly not there. */
-const rarely = <T>(arbitrary: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
-/** Whether to ask for a revision, and for an old one. */
-const asked = rarely(fc.boolean());
-
-const defined = (options: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-
 /** Every public method with every option, each as an arbitrary of calls. */
 export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, same: Same) => Call>> = {
   append: fc
@@ -253,11 +170,11 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
       };
     }),
   truncate: fc
-    .record({ which, from: messageId, asked })
-    .map(({ which, from, asked }) => ({ session, revision }) => {
+    .record({ which, pointer, asked })
+    .map(({ which, pointer, asked }) => ({ session, revision, message }) => {
       const id = session(which);
       const ifRevision = asked === undefined ? undefined : revision(id, asked);
-      const options = { from, ...defined({ ifRevision }) };
+      const options = { from: message(id, pointer), ...defined({ ifRevision }) };
       return {
         method: "truncate",
         args: [id, options],

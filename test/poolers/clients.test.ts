@@ -47,7 +47,7 @@ it.each(Object.entries(POOLED))(
         }
       }),
     );
-    expect(await connectionsOf(url)).toEqual({ clients: CLIENTS, servers: SERVER_CONNECTIONS });
+    await expect.poll(() => connectionsOf(url)).toEqual({ clients: CLIENTS, servers: SERVER_CONNECTIONS });
 
     // Read past the pooler.
     const direct = openPostgresJs(url);

@@ -1,10 +1,13 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { forUser, type JourneyDbError } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";
 import { startPgbouncer } from "../support/pgbouncer.js";
 import { POOLED } from "../support/pooled.js";
+
+// Servers that start again and pools that find them again take longer on a slow machine.
+vi.setConfig({ testTimeout: 180_000 });
 
 const WRITERS = 8;
 const RESTARTS = 3;

@@ -2,9 +2,8 @@ import { expect, it } from "vitest";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { nastyStrings, oddMessages, text, uiMessages } from "../support/messages.js";
+import { storable } from "../support/storable.js";
 
-/** What JSON and jsonb can hold of the text: U+0000 and lone surrogates become U+FFFD. */
-const storable = (value: string) => value.toWellFormed().replaceAll("\0", "\ufffd");
 const isStorable = (value: string) => storable(value) === value;
 
 onEveryDriver((database, { defineJourney, forUser }) => {

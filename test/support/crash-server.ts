@@ -5,7 +5,7 @@
  * stdin, however its parent died, and leaves nothing behind.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -76,14 +76,21 @@ async function end(signal: (pid: number) => void): Promise<void> {
   await ended;
 }
 
+/** From /proc where there is one, since slim images have no ps. */
+function childrenOf(parent: number): number[] {
+  const children = `/proc/${parent}/task/${parent}/children`;
+  if (existsSync(children))
+    return readFileSync(children, "utf8").trim().split(" ").filter(Boolean).map(Number);
+  return execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" })
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .flatMap(([pid, above]) => (pid && above === parent ? [pid] : []));
+}
+
 function killAll(postmaster: number): void {
   // Stopped, it starts no more processes while they are counted.
   process.kill(postmaster, "SIGSTOP");
-  const children = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" })
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .flatMap(([pid, parent]) => (pid && parent === postmaster ? [pid] : []));
-  for (const pid of [...children, postmaster]) {
+  for (const pid of [...childrenOf(postmaster), postmaster]) {
     try {
       process.kill(pid, "SIGKILL");
     } catch {
@@ -101,9 +108,12 @@ const words: Record<string, () => Promise<void>> = {
 async function leave(status: number): Promise<void> {
   if (leaving) return;
   leaving = true;
-  await end(killAll);
-  rmSync(folder, { recursive: true, force: true });
-  process.exit(status);
+  try {
+    await end(killAll);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    process.exit(status);
+  }
 }
 
 process.on("SIGINT", () => {});
