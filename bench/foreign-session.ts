@@ -3,27 +3,15 @@
  * against a 5 MB session of somebody else, an id that nobody ever had, and one of a session that was
  * deleted. Prints medians and quartiles in microseconds. On DATABASE_URL, else on a server of its own.
  */
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import "../scripts/closed-output.js";
 import { connect } from "../src/connect.js";
 import { forUser, type JourneyMessage } from "../src/index.js";
 import { migrate } from "../src/maintain.js";
+import { startServer } from "../test/support/child-server.js";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 200);
 const KINDS = ["foreign", "unknown", "deleted"] as const;
 type Kind = (typeof KINDS)[number];
-
-async function startServer(): Promise<{ url: string; stop: () => void }> {
-  const script = fileURLToPath(new URL("../test/support/postgres-server.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", script], { stdio: ["pipe", "pipe", "inherit"] });
-  const lines = createInterface({ input: child.stdout });
-  const url = await new Promise<string>((resolve, reject) => {
-    lines.once("line", resolve);
-    child.once("exit", (status) => reject(new Error(`the server ended with status ${status}`)));
-  });
-  return { url, stop: () => child.stdin.end() };
-}
 
 const message = (id: string, text: string): JourneyMessage => ({
   id,
@@ -36,7 +24,7 @@ const words = (bytes: number) =>
   );
 
 const server = process.env.DATABASE_URL
-  ? { url: process.env.DATABASE_URL, stop: () => {} }
+  ? { url: process.env.DATABASE_URL, stop: async () => {} }
   : await startServer();
 const { db, close } = await connect({ url: server.url, max: 1 });
 await migrate(db);
@@ -96,4 +84,4 @@ for (const [name, call] of Object.entries(calls)) {
 }
 await other.deleteAll();
 await close();
-server.stop();
+await server.stop();

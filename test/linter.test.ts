@@ -4,7 +4,7 @@ import { migrate } from "../src/migrate.js";
 import { openPostgresJs, rawClient } from "./support/database.js";
 import { RULES } from "./support/linter.js";
 import { OLD_TABLE } from "./support/old-table.js";
-import { type Grants, startServer, supabaseDatabase } from "./support/supabase.js";
+import { type Grants, startSupabaseServer, supabaseDatabase } from "./support/supabase.js";
 
 type Findings = Record<string, string[]>;
 
@@ -105,7 +105,7 @@ const BREAKS: [what: string, change: string, findings: Findings][] = [
 
 let server: URL;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startSupabaseServer();
 });
 
 describe.each<[Grants, before: Findings]>([

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { migrate } from "../src/migrate.js";
 import { openPostgresJs, rawClient } from "./support/database.js";
 import { OLD_TABLE } from "./support/old-table.js";
-import { type Grants, startServer, supabaseDatabase } from "./support/supabase.js";
+import { type Grants, startSupabaseServer, supabaseDatabase } from "./support/supabase.js";
 
 /** `owner` made the table; `plain` may connect, and was granted nothing. */
 const ROLES = ["anon", "authenticated", "service_role", "plain", "owner"];
@@ -91,7 +91,7 @@ async function matrix(sql: Sql): Promise<string> {
 
 let server: URL;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startSupabaseServer();
   await rawClient(server.href)`create role plain login`;
 });
 

@@ -4,11 +4,11 @@ import { verify } from "../src/verify.js";
 import { catalogueOf } from "./support/catalogue.js";
 import { openPostgresJs, rawClient } from "./support/database.js";
 import { OLD_TABLE } from "./support/old-table.js";
-import { type Grants, startServer, supabaseDatabase } from "./support/supabase.js";
+import { type Grants, startSupabaseServer, supabaseDatabase } from "./support/supabase.js";
 
 let server: URL;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startSupabaseServer();
 });
 
 const GRANTS: Grants[] = ["legacy", "explicit"];

@@ -1,28 +1,16 @@
-import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import postgres, { type Sql } from "postgres";
+import { startServer } from "./child-server.js";
 import { atEnd } from "./database.js";
 
 /**
  * A PostgreSQL server of the test file's own: roles belong to a server, and Supabase's would show in
  * every other file's database.
  */
-export async function startServer(): Promise<URL> {
-  const script = fileURLToPath(new URL("postgres-server.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", script], { stdio: ["pipe", "pipe", "inherit"] });
-  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  atEnd(() => {
-    child.stdin.end();
-    return ended;
-  });
-  return new URL(
-    await new Promise<string>((resolve, reject) => {
-      createInterface({ input: child.stdout }).once("line", resolve);
-      child.once("exit", (status) => reject(new Error(`the server ended with status ${status}`)));
-    }),
-  );
+export async function startSupabaseServer(): Promise<URL> {
+  const { url, stop } = await startServer();
+  atEnd(stop);
+  return new URL(url);
 }
 
 /** legacy: everything new in public is granted to the API's roles. explicit: nothing is. */

@@ -1,0 +1,24 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+/** Starts the PostgreSQL of postgres-server.ts in a child process of its own; closing its stdin stops it. */
+export async function startServer(): Promise<{ url: string; stop: () => Promise<void> }> {
+  const script = fileURLToPath(new URL("postgres-server.ts", import.meta.url));
+  // Detached, so that Ctrl-C reaches it only as the end of stdin.
+  const child = spawn(process.execPath, ["--import", "tsx", script], {
+    detached: true,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const lines = createInterface({ input: child.stdout });
+  const url = await new Promise<string>((resolve, reject) => {
+    lines.once("line", resolve);
+    child.once("exit", (status) => reject(new Error(`the test server ended with status ${status}`)));
+  });
+  const stop = async () => {
+    child.stdin.end();
+    await ended;
+  };
+  return { url, stop };
+}
