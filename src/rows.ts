@@ -3,20 +3,36 @@ import { corrupt } from "./refusal.js";
 import { toDate } from "./time.js";
 import type { Session, SessionSummary, Written } from "./user-sessions.js";
 
-// jsonb's text begins with the bracket of what it holds.
-const isArray = (json: string) => json.startsWith("[");
-const isObject = (json: string) => json.startsWith("{");
+/** What a summary's JSON holds. Times are exact, to the microsecond. */
+export interface StoredSummary {
+  id: string;
+  userId: string;
+  phase: string;
+  /** An object, unless an older program wrote the row. */
+  metadata: unknown;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export function readSummary({ summary }: SummaryRow): StoredSummary {
+  const [id, userId, phase, metadata, createdAt, updatedAt] = JSON.parse(summary);
+  return { id, userId, phase, metadata, createdAt, updatedAt };
+}
+
+const isObject = (json: unknown) => typeof json === "object" && json !== null && !Array.isArray(json);
 
 /** Stored metadata that is no object (an older program's) is shown as an empty one, so that it never breaks a list. */
-export function toSummary<Metadata, Phase extends string>(row: SummaryRow): SessionSummary<Metadata, Phase> {
+export function toSummary<Metadata, Phase extends string>(
+  stored: StoredSummary,
+): SessionSummary<Metadata, Phase> {
   return {
-    id: row.id,
-    userId: row.userId,
-    phase: JSON.parse(row.phase),
-    metadata: isObject(row.metadata) ? JSON.parse(row.metadata) : {},
-    createdAt: toDate(row.createdAt),
-    updatedAt: toDate(row.updatedAt),
-    revision: row.updatedAt,
+    id: stored.id,
+    userId: stored.userId,
+    phase: stored.phase as Phase,
+    metadata: isObject(stored.metadata) ? (stored.metadata as Partial<Metadata>) : {},
+    createdAt: toDate(stored.createdAt),
+    updatedAt: toDate(stored.updatedAt),
+    revision: stored.updatedAt,
   };
 }
 
@@ -24,9 +40,11 @@ export function toSummary<Metadata, Phase extends string>(row: SummaryRow): Sess
 export function toSession<Message, Metadata, Phase extends string>(
   row: SessionRow,
 ): Session<Message, Metadata, Phase> {
-  if (!isArray(row.messages)) throw corrupt("messages");
-  if (!isObject(row.metadata)) throw corrupt("metadata");
-  return { ...toSummary<Metadata, Phase>(row), messages: JSON.parse(row.messages) };
+  // jsonb's text begins with the bracket of what it holds.
+  if (!row.messages.startsWith("[")) throw corrupt("messages");
+  const stored = readSummary(row);
+  if (!isObject(stored.metadata)) throw corrupt("metadata");
+  return { ...toSummary<Metadata, Phase>(stored), messages: JSON.parse(row.messages) };
 }
 
 export const toWritten = (row: WrittenRow): Written => ({

@@ -132,7 +132,8 @@ function trackedSockets({ host, port, tls }: ServerAddress) {
     if (destroyed) throw hasEnded();
     const socket = host.startsWith("/")
       ? createConnection({ path: `${host}/.s.PGSQL.${port}` })
-      : createConnection({ host, port });
+      : // Else a second call waits until the server has acknowledged the first (Nagle's algorithm).
+        createConnection({ host, port, noDelay: true });
     // postgres.js would connect again at once, and for ever, where something accepts and hangs up,
     // as a container's proxy does while its server is starting.
     socket.once("end", () => {

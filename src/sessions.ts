@@ -20,7 +20,7 @@ import {
   requestOptionsSchema,
 } from "./options.js";
 import { payloads } from "./payloads.js";
-import { append, appendOrCreate } from "./queries/append.js";
+import { append, appendOne, appendOneOrCreate, appendOrCreate } from "./queries/append.js";
 import { count } from "./queries/count.js";
 import { create, createRefusal } from "./queries/create.js";
 import { deleteAll, deleteOne } from "./queries/delete.js";
@@ -36,7 +36,7 @@ import type { Statement, Values } from "./queries/statement.js";
 import { truncate } from "./queries/truncate.js";
 import type { Write } from "./queries/write.js";
 import { corrupt, idTaken, messageNotFound, refusalError, sessionNotFound, tooLarge } from "./refusal.js";
-import { toSession, toSummary, toWritten } from "./rows.js";
+import { readSummary, toSession, toSummary, toWritten } from "./rows.js";
 import type { Journey, UserSessions } from "./user-sessions.js";
 import { declaredKeys, parse } from "./validate.js";
 
@@ -67,14 +67,21 @@ export function defineJourney<
   const schemas = callOptions(phaseRule);
   const checked = <T>(schema: z.ZodType<T>, given: unknown, field = "options") =>
     parse(schema, given, field, knownKeys);
+  const noOptions = new Map<z.ZodType, unknown>();
+  /** That there are none is the most frequent case, and is checked once. */
+  const optionsOf = <T>(schema: z.ZodType<T>, given: unknown): T => {
+    if (given !== undefined) return checked(schema, given);
+    if (!noOptions.has(schema)) noOptions.set(schema, checked(schema, {}));
+    return noOptions.get(schema) as T;
+  };
   const maxBytes = journey.maxSessionBytes;
   const json = payloads(options, { unstorable: journey.unstorable, maxBytes, knownKeys });
 
   return {
-    forUser(db, givenUserId, request = {}) {
+    forUser(db, givenUserId, request) {
       checked(databaseSchema, db, "db");
       const userId = checked(userIdSchema, givenUserId, "userId");
-      const { signal, timeoutMs = journey.timeoutMs } = checked(requestOptionsSchema, request);
+      const { signal, timeoutMs = journey.timeoutMs } = optionsOf(requestOptionsSchema, request);
       const idOf = (given: unknown) => checked(sessionIdSchema, given, "id");
 
       const send = <Row>(statement: Statement<Row>, values: Omit<Values, "userId"> = {}) =>
@@ -89,19 +96,17 @@ export function defineJourney<
       }
 
       const calls: UserSessions<Message, Metadata, Phase> = {
-        async append(id, given, options = {}) {
+        async append(id, given, options) {
           const {
             create: mayCreate,
             after,
             from = null,
             ifRevision = null,
-          } = checked(schemas.append, options);
+          } = optionsOf(schemas.append, options);
+          const messages = checked(someMessages, Array.isArray(given) ? given : [given], "messages");
           const values = {
             id: idOf(id),
-            messages: json.messages(
-              checked(someMessages, Array.isArray(given) ? given : [given], "messages"),
-              "messages",
-            ),
+            messages: json.messages(messages, "messages"),
             phase: journey.phases?.[0] ?? DEFAULT_PHASE,
             checkAfter: after !== undefined,
             after: after ?? null,
@@ -111,10 +116,10 @@ export function defineJourney<
           };
           // Nothing but "is empty" can hold of a session that is not there.
           const creates = mayCreate && values.after === null && from === null && ifRevision === null;
-          const { messageCount, bytes, created, ...row } = await change(
-            creates ? appendOrCreate : append,
-            values,
-          );
+          const one = messages.length === 1 && from === null;
+          const toExisting = one ? appendOne : append;
+          const toAny = one ? appendOneOrCreate : appendOrCreate;
+          const { messageCount, bytes, created, ...row } = await change(creates ? toAny : toExisting, values);
           return { ...toWritten(row), created, messageCount, bytes };
         },
 
@@ -139,8 +144,8 @@ export function defineJourney<
           return row ? toSession(row) : null;
         },
 
-        async messages(id, options = {}) {
-          const { limit, before = null } = checked(schemas.messages, options);
+        async messages(id, options) {
+          const { limit, before = null } = optionsOf(schemas.messages, options);
           const [page] = await send(messages, { id: idOf(id), limit, before });
           if (!page) throw sessionNotFound();
           if (!page.isArray) throw corrupt("messages");
@@ -157,16 +162,16 @@ export function defineJourney<
           return row ? toSession(row) : null;
         },
 
-        async list(options = {}) {
-          const { limit, cursor, orderBy, phase = null } = checked(schemas.list, options);
+        async list(options) {
+          const { limit, cursor, orderBy, phase = null } = optionsOf(schemas.list, options);
           const place = cursor === undefined ? undefined : decodeCursor(orderBy, cursor);
           const statement = list(orderBy, place !== undefined, phase !== null);
           // One more than asked for tells whether there is a next page.
           const rows = await send(statement, { ...place, limit: limit + 1, phase });
-          const page = rows.slice(0, limit);
+          const page = rows.slice(0, limit).map(readSummary);
           const last = rows.length > limit && page.at(-1);
           return {
-            sessions: page.map((row) => toSummary<Metadata, Phase>(row)),
+            sessions: page.map((stored) => toSummary<Metadata, Phase>(stored)),
             ...(last && { nextCursor: encodeCursor(orderBy, { time: last[`${orderBy}At`], id: last.id }) }),
           };
         },
@@ -176,8 +181,8 @@ export function defineJourney<
           return row?.sessions ?? 0;
         },
 
-        async setPhase(id, phase, options = {}) {
-          const { from = null, ifRevision = null } = checked(schemas.setPhase, options);
+        async setPhase(id, phase, options) {
+          const { from = null, ifRevision = null } = optionsOf(schemas.setPhase, options);
           const values = {
             id: idOf(id),
             phase: checked<string>(phaseRule, phase, "phase"),
@@ -187,8 +192,8 @@ export function defineJourney<
           return toWritten(await change(setPhase, values));
         },
 
-        async mergeMetadata(id, patch, options = {}) {
-          const { ifMatch, ifRevision = null } = checked(schemas.mergeMetadata, options);
+        async mergeMetadata(id, patch, options) {
+          const { ifMatch, ifRevision = null } = optionsOf(schemas.mergeMetadata, options);
           const values = {
             id: idOf(id),
             patch: json.patch(patch, "patch"),
@@ -200,8 +205,8 @@ export function defineJourney<
           return { ...toWritten(row), metadata: JSON.parse(metadata) };
         },
 
-        async replaceMessages(id, given, options = {}) {
-          const { ifRevision = null } = checked(schemas.onlyRevision, options);
+        async replaceMessages(id, given, options) {
+          const { ifRevision = null } = optionsOf(schemas.onlyRevision, options);
           const text = json.messages(checked(arraySchema, given, "messages"), "messages");
           const { messageCount, bytes, ...row } = await change(replaceMessages, {
             id: idOf(id),
@@ -218,13 +223,13 @@ export function defineJourney<
           return { ...toWritten(row), messageCount };
         },
 
-        async fork(id, options = {}) {
-          const { through = null, id: newId = null } = checked(schemas.fork, options);
+        async fork(id, options) {
+          const { through = null, id: newId = null } = optionsOf(schemas.fork, options);
           return toSession(await change(fork, { id: idOf(id), through, newId }));
         },
 
-        async delete(id, options = {}) {
-          const { ifRevision = null } = checked(schemas.onlyRevision, options);
+        async delete(id, options) {
+          const { ifRevision = null } = optionsOf(schemas.onlyRevision, options);
           const values = { id: idOf(id), ifRevision };
           const [deleted] = await send(deleteOne.statement, values);
           if (deleted || ifRevision === null) return deleted !== undefined;

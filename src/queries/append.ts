@@ -1,16 +1,18 @@
 import { type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision, type WrittenRow, writtenColumns } from "./columns.js";
+import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import {
   endsWith,
   hasMessage,
   isArray,
   m,
   messageCount,
+  onlyId,
   overMessages,
   resultFits,
   sizeOf,
   upserted,
+  upsertedOne,
   upTo,
 } from "./conversation.js";
 import { given, givenJson, input, ownedBy } from "./statement.js";
@@ -36,50 +38,70 @@ const values = {
   ifRevision: sql`${given("ifRevision")}::text`,
   checkAfter: sql`${given("checkAfter")}::bool`,
   after: sql`${given("after")}::text`,
-  from: sql`${given("from")}::text`,
 };
 const added = sql`input.messages`;
-const from = sql`input."from"`;
-const kept = sql`case when ${from} is null then ${m} else ${upTo(from)} end`;
-/** Over `m`: `kept` is made once, under the name of the conversation that the new messages go to. */
-const appended = (then: (base: SQL) => SQL): SQL =>
-  sql`(select ${then(sql`kept.messages`)} from (select ${kept} as messages offset 0) as kept)`;
-const result = appended((base) => upserted(base, added));
 
-const conditions: Conditions = {
-  row: { ifRevision: sameRevision(revision) },
-  conversation: {
-    message: hasMessage(from),
-    after: sql`(not input."checkAfter" or ${endsWith(sql`input.after`, added)})`,
-    size: resultFits(result, added, sql`input."maxBytes"`),
-  },
+/** The same for one message and for any number: what becomes of the conversation, and whether an id is among those of the call. */
+interface Kind {
+  upsert(base: SQL, added: SQL): SQL;
+  isAdded(added: SQL): (messageId: SQL) => SQL;
+}
+const ONE: Kind = {
+  upsert: upsertedOne,
+  isAdded: (added) => (messageId) => sql`${messageId} is not distinct from ${onlyId(added)}`,
+};
+const ANY: Kind = {
+  upsert: upserted,
+  isAdded: (added) => (messageId) =>
+    sql`exists (select from jsonb_array_elements(${added}) as a(message) where a.message -> 'id' = ${messageId})`,
 };
 
+/** @param result the conversation afterwards, over `m` and `input` */
+const conditionsOf = ({ isAdded }: Kind, result: SQL, more: Conditions["conversation"] = {}): Conditions => ({
+  row: { ifRevision: sameRevision(revision) },
+  conversation: {
+    ...more,
+    after: sql`(not input."checkAfter" or ${endsWith(sql`input.after`, isAdded(added))})`,
+    size: resultFits(result, added, sql`input."maxBytes"`),
+  },
+});
+
+const appendTo = (name: string, given: Record<string, SQL>, conditions: Conditions, result: SQL) =>
+  write<AppendedRow>(name, given, conditions, (db) =>
+    db
+      .update(journeySessions)
+      .set({ ...touched, messages: overMessages(result) })
+      .from(input(given))
+      .where(writable(conditions))
+      .returning(returned),
+  );
+
+const one = upsertedOne(m, added);
+/** append on a session that exists, of one message without `from`. */
+export const appendOne = appendTo("append_one", values, conditionsOf(ONE, one), one);
+
+const from = sql`input."from"`;
+const kept = sql`case when ${from} is null then ${m} else ${upTo(from)} end`;
+// `kept` is made once, under the name of the conversation that the new messages go to.
+const any = sql`(select ${upserted(sql`kept.messages`, added)} from (select ${kept} as messages offset 0) as kept)`;
 /** append on a session that exists. */
-export const append = write<AppendedRow>("append", values, conditions, (db) =>
-  db
-    .update(journeySessions)
-    .set({ messages: overMessages(result) })
-    .from(input(values))
-    .where(writable(conditions))
-    .returning(returned),
+export const append = appendTo(
+  "append",
+  { ...values, from: sql`${given("from")}::text` },
+  conditionsOf(ANY, any, { message: hasMessage(from) }),
+  any,
 );
 
 // In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
 const excluded = sql`excluded.messages`;
-const upsertedStored = upserted(m, excluded);
 const maxBytes = values.maxBytes;
 const newSize = sql`${sizeOf(added)} <= input."maxBytes"`;
 
-/**
- * append with `create`: inserts the session where nobody has the id. Of the preconditions only
- * `after: null` can hold of a session that is not there yet; with any other, append alone is sent.
- */
-export const appendOrCreate = write<AppendedRow>(
-  "append_or_create",
-  values,
-  { ...conditions, newSize },
-  (db) =>
+const appendOrCreateOf = (name: string, kind: Kind) => {
+  const result = kind.upsert(m, excluded);
+  const endsHere = endsWith(sql`null::text`, kind.isAdded(excluded));
+  const conditions = conditionsOf(kind, kind.upsert(m, added));
+  return write<AppendedRow>(name, values, { ...conditions, newSize }, (db) =>
     db
       .insert(journeySessions)
       .select(
@@ -87,10 +109,20 @@ export const appendOrCreate = write<AppendedRow>(
       )
       .onConflictDoUpdate({
         target: journeySessions.id,
-        set: { messages: overMessages(upsertedStored) },
+        set: { ...touched, messages: overMessages(result) },
         setWhere: sql`${ownedBy()} and jsonb_typeof(${journeySessions.metadata}) = 'object' and ${overMessages(
-          sql`case when ${isArray} then (not ${given("checkAfter")}::bool or ${endsWith(sql`null::text`, excluded)}) and ${resultFits(upsertedStored, excluded, maxBytes)} else false end`,
+          sql`case when ${isArray} then (not ${given("checkAfter")}::bool or ${endsHere}) and ${resultFits(result, excluded, maxBytes)} else false end`,
         )}`,
       })
       .returning(returned),
-);
+  );
+};
+
+/**
+ * append with `create`: inserts the session where nobody has the id. Of the preconditions only
+ * `after: null` can hold of a session that is not there yet; with any other, append alone is sent.
+ */
+export const appendOrCreate = appendOrCreateOf("append_or_create", ANY);
+
+/** appendOrCreate of one message. */
+export const appendOneOrCreate = appendOrCreateOf("append_one_or_create", ONE);

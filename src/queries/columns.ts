@@ -3,33 +3,30 @@ import type { PgColumn } from "drizzle-orm/pg-core";
 import { journeySessions } from "../schema.js";
 
 /**
- * A timestamp to the microsecond, whatever the connection's TimeZone and DateStyle, `infinity`
- * included. A JavaScript Date would cut it to the millisecond.
+ * A timestamp that JSON shows to the microsecond, whatever the connection's TimeZone and DateStyle,
+ * `infinity` included. A JavaScript Date would cut it to the millisecond.
  */
-const exactTime = (column: PgColumn): SQL<string> =>
-  sql<string>`to_jsonb(${column} at time zone 'UTC') #>> '{}'`;
+const inUtc = (column: PgColumn): SQL => sql`${column} at time zone 'UTC'`;
 
-/** The back-translation of exactTime. */
+/** The back-translation of an exact time. */
 export const timeOf = (text: SQL): SQL => sql`${text}::text::timestamp at time zone 'UTC'`;
 
 /** Opaque to callers; the trigger makes it strictly increasing. */
-export const revision = exactTime(journeySessions.updatedAt);
+export const revision = sql<string>`to_jsonb(${inUtc(journeySessions.updatedAt)}) #>> '{}'`;
 
-export const summaryColumns = {
-  id: journeySessions.id,
-  userId: journeySessions.userId,
-  // As JSON, since PGlite drops a leading U+FEFF from plain text. A user id has none.
-  phase: sql<string>`to_jsonb(${journeySessions.phase})::text`,
-  // As text, so that it is parsed once, by us, the same on every driver.
-  metadata: sql<string>`${journeySessions.metadata}::text`,
-  createdAt: exactTime(journeySessions.createdAt),
-  updatedAt: revision,
-};
+/**
+ * All of a session but its messages, as one JSON text: the same on every driver, and parsed once.
+ * A column each took Drizzle four times as long to read.
+ */
+const { id, userId, phase, metadata, createdAt, updatedAt } = journeySessions;
+const summary = sql<string>`json_build_array(${id}, ${userId}, ${phase}, ${metadata}, ${inUtc(createdAt)}, ${inUtc(updatedAt)})::text`;
 
-export const sessionColumns = {
-  ...summaryColumns,
-  messages: sql<string>`${journeySessions.messages}::text`,
-};
+export const summaryColumns = { summary };
+
+export const sessionColumns = { summary, messages: sql<string>`${journeySessions.messages}::text` };
+
+/** What each write sets updated_at to. The trigger has work only where this is no increase. */
+export const touched = { updatedAt: sql`now()` };
 
 export const writtenColumns = { id: journeySessions.id, updatedAt: revision };
 

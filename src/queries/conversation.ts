@@ -27,12 +27,20 @@ export const upTo = (id: SQL): SQL => slice(sql`1`, sql`${placeOf(id)} - 1`);
 /** Whether the conversation has the message, where one was named. */
 export const hasMessage = (id: SQL): SQL => sql`(${id} is null or ${placeOf(id)} is not null)`;
 
-/** Whether `m` ends with the message `id` (is empty, where `id` is null) when the messages of `added` are looked past. */
-export const endsWith = (id: SQL, added: SQL): SQL => sql`(
-  select coalesce(message -> 'id', 'null') from jsonb_array_elements(${m}) with ordinality as e(message, n)
-  where not exists (select from jsonb_array_elements(${added}) as a(message) where a.message -> 'id' = e.message -> 'id')
-  order by n desc limit 1
-) is not distinct from to_jsonb(${id})`;
+/**
+ * Whether `m` ends with the message `id` (is empty, where `id` is null) when those are looked past
+ * whose id `isAdded`. Mostly the last is none of them, and the conversation is not taken apart.
+ */
+export const endsWith = (id: SQL, isAdded: (messageId: SQL) => SQL): SQL => {
+  const last = sql`${m} -> -1 -> 'id'`;
+  return sql`(case
+  when not ${isAdded(last)} then case when jsonb_array_length(${m}) > 0 then coalesce(${last}, 'null') end
+  else (
+    select coalesce(message -> 'id', 'null') from jsonb_array_elements(${m}) with ordinality as e(message, n)
+    where not ${isAdded(sql`e.message -> 'id'`)} order by n desc limit 1
+  )
+end is not distinct from to_jsonb(${id}))`;
+};
 
 /**
  * `base` with the messages of `added`: one whose id is there is replaced in its place, the others
@@ -58,6 +66,28 @@ export const upserted = (base: SQL, added: SQL): SQL => sql`case
     where not exists (select from jsonb_array_elements(${base}) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
 end`;
+
+/** The id of the one message of `added`. */
+export const onlyId = (added: SQL): SQL => sql`${added} #> '{0,id}'`;
+
+/**
+ * As `upserted` where `added` has one message, with no plan of joins to set up: a fifth of what an
+ * append to a short session costs. A message that grows is the last one and is replaced there,
+ * without taking the conversation apart.
+ */
+export const upsertedOne = (base: SQL, added: SQL): SQL => {
+  const id = onlyId(added);
+  const among = (places: string) =>
+    sql`jsonb_path_exists(${base}, ${sql.raw(`'$[${places}] ? (@.id == $id)'`)}, jsonb_build_object('id', ${id}))`;
+  return sql`case
+  when not ${among("*")} then ${base} || ${added}
+  when ${base} -> -1 -> 'id' = ${id} and not ${among("0 to last - 1")} then jsonb_set(${base}, '{-1}', ${added} -> 0)
+  else jsonb_set(${base}, array[(
+    select coalesce(min(n) - 1, jsonb_array_length(${base}))::text from jsonb_array_elements(${base}) with ordinality as b(message, n)
+    where message -> 'id' = ${id}
+  )], ${added} -> 0)
+end`;
+};
 
 /** The size of a jsonb value that the statement made itself; of a stored column it would be the compressed size. */
 export const sizeOf = (value: SQL): SQL<number> => sql<number>`pg_column_size(${value})`;

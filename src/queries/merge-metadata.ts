@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision, type WrittenRow, writtenColumns } from "./columns.js";
+import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import { sizeOf } from "./conversation.js";
 import { given, givenJson, input } from "./statement.js";
 import { type Conditions, sameRevision, writable, write } from "./write.js";
@@ -31,7 +31,7 @@ const conditions: Conditions = {
 export const mergeMetadata = write<MergedRow>("merge_metadata", values, conditions, (db) =>
   db
     .update(journeySessions)
-    .set({ metadata: merged })
+    .set({ ...touched, metadata: merged })
     .from(input(values))
     .where(writable(conditions))
     .returning({ ...writtenColumns, metadata: sql<string>`${journeySessions.metadata}::text` }),

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision, type WrittenRow, writtenColumns } from "./columns.js";
+import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import { isArray, messageCount, sizeOf } from "./conversation.js";
 import { given, givenJson, input } from "./statement.js";
 import { type Conditions, sameRevision, writable, write } from "./write.js";
@@ -28,7 +28,7 @@ const conditions: Conditions = {
 export const replaceMessages = write<ReplacedRow>("replace_messages", values, conditions, (db) =>
   db
     .update(journeySessions)
-    .set({ messages: sql`input.messages` })
+    .set({ ...touched, messages: sql`input.messages` })
     .from(input(values))
     .where(writable(conditions))
     .returning({ ...writtenColumns, messageCount, bytes: sizeOf(sql`${journeySessions.messages}`) }),

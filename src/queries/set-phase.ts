@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision, type WrittenRow, writtenColumns } from "./columns.js";
+import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import { given, input } from "./statement.js";
 import { type Conditions, sameRevision, writable, write } from "./write.js";
 
@@ -20,7 +20,7 @@ const conditions: Conditions = {
 export const setPhase = write<WrittenRow>("set_phase", values, conditions, (db) =>
   db
     .update(journeySessions)
-    .set({ phase: sql`input.phase` })
+    .set({ ...touched, phase: sql`input.phase` })
     .from(input(values))
     .where(writable(conditions))
     .returning(writtenColumns),

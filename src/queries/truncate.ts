@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision, type WrittenRow, writtenColumns } from "./columns.js";
+import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import { hasMessage, messageCount, overMessages, upTo } from "./conversation.js";
 import { given, input } from "./statement.js";
 import { type Conditions, sameRevision, writable, write } from "./write.js";
@@ -23,7 +23,7 @@ const conditions: Conditions = {
 export const truncate = write<TruncatedRow>("truncate", values, conditions, (db) =>
   db
     .update(journeySessions)
-    .set({ messages: overMessages(upTo(from)) })
+    .set({ ...touched, messages: overMessages(upTo(from)) })
     .from(input(values))
     .where(writable(conditions))
     .returning({ ...writtenColumns, messageCount }),

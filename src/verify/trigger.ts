@@ -7,6 +7,10 @@ import { TABLE } from "./structure.js";
 const TRIGGER = "journey_sessions_updated_at";
 const FUNCTION = "update_journey_sessions_updated_at";
 
+/** As the server writes the condition with which the migrations make the trigger. Without one it does the same, at more cost. */
+const WHERE_NEEDED =
+  "FOR EACH ROW WHEN ((((new.updated_at = now()) AND (new.updated_at > old.updated_at)) IS NOT TRUE)) EXECUTE FUNCTION";
+
 const words = (source: string) => source.trim().replace(/\s+/g, " ");
 
 /** The body of the function, from the newest migration that makes it. */
@@ -23,7 +27,7 @@ export async function checkTrigger(db: Database, reapply: string): Promise<Findi
       enabled: sql<boolean>`t.tgenabled in ('O', 'A')`,
       before: sql<boolean>`t.tgtype::int & 2 = 2`,
       // 19: for each row (1), before (2), update (16).
-      everyUpdate: sql<boolean>`t.tgtype = 19 and t.tgqual is null and t.tgattr::text = ''`,
+      everyUpdate: sql<boolean>`t.tgtype = 19 and t.tgattr::text = '' and (t.tgqual is null or strpos(pg_get_triggerdef(t.oid), ${WHERE_NEEDED}) > 0)`,
       function: sql<string>`quote_ident(p.proname)`,
       body: sql<string>`p.prosrc`,
       plain: sql<boolean>`l.lanname = 'plpgsql' and not p.prosecdef`,

@@ -1,6 +1,6 @@
 import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
-import { append, appendOrCreate } from "../../src/queries/append.js";
+import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../../src/queries/append.js";
 import { count } from "../../src/queries/count.js";
 import { create, createRefusal } from "../../src/queries/create.js";
 import { deleteAll, deleteOne } from "../../src/queries/delete.js";
@@ -15,7 +15,18 @@ import { setPhase } from "../../src/queries/set-phase.js";
 import { truncate } from "../../src/queries/truncate.js";
 
 const db = drizzle.mock();
-const writes = [append, appendOrCreate, deleteOne, fork, mergeMetadata, replaceMessages, setPhase, truncate];
+const writes = [
+  append,
+  appendOne,
+  appendOneOrCreate,
+  appendOrCreate,
+  deleteOne,
+  fork,
+  mergeMetadata,
+  replaceMessages,
+  setPhase,
+  truncate,
+];
 const statements = [
   count,
   create,

@@ -14,11 +14,13 @@ insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata"
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) where ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and jsonb_typeof("journey_sessions"."metadata") = 'object' and (select case when jsonb_typeof(m) = 'array' then (not $checkAfter::bool or (
-  select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
-  where not exists (select from jsonb_array_elements(excluded.messages) as a(message) where a.message -> 'id' = e.message -> 'id')
-  order by n desc limit 1
-) is not distinct from to_jsonb(null::text)) and (pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or pg_column_size(case
+end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), "updated_at" = now() where ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and jsonb_typeof("journey_sessions"."metadata") = 'object' and (select case when jsonb_typeof(m) = 'array' then (not $checkAfter::bool or (case
+  when not exists (select from jsonb_array_elements(excluded.messages) as a(message) where a.message -> 'id' = m -> -1 -> 'id') then case when jsonb_array_length(m) > 0 then coalesce(m -> -1 -> 'id', 'null') end
+  else (
+    select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
+    where not exists (select from jsonb_array_elements(excluded.messages) as a(message) where a.message -> 'id' = e.message -> 'id') order by n desc limit 1
+  )
+end is not distinct from to_jsonb(null::text))) and (pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or pg_column_size(case
   when jsonb_array_length(excluded.messages) <= 16 and not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
   else (
     select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
@@ -34,4 +36,4 @@ end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end) <= $maxBytes::int) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) returning "id", to_jsonb("updated_at" at time zone 'UTC') #>> '{}', "created_at" = "updated_at", jsonb_array_length("messages"), pg_column_size("journey_sessions"."messages")
+end) <= $maxBytes::int) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) returning "id", to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}', "created_at" = "updated_at", jsonb_array_length("messages"), pg_column_size("journey_sessions"."messages")
