@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Database } from "./database.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 import { JourneyDbError } from "./errors.js";

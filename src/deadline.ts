@@ -23,11 +23,11 @@ const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
  * timeout frees the connection, since a statement that was sent cannot be taken back on every driver.
  */
 export function bounded<Calls extends object>(calls: Calls, deadline: Deadline): Calls {
-  const bound = Object.entries(calls).map(([name, call]) => [
-    name,
-    (...args: unknown[]) => within(deadline, name, args, call),
-  ]);
-  return Object.fromEntries(bound);
+  const bound: Record<string, unknown> = {};
+  for (const [name, call] of Object.entries(calls)) {
+    bound[name] = (...args: unknown[]) => within(deadline, name, args, call);
+  }
+  return bound as Calls;
 }
 
 async function within<T>(

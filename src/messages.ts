@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * A stored chat message, structurally the AI SDK's `UIMessage`: assignable both ways with the

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { is, sql } from "drizzle-orm";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 import { bigint, PgTransaction, pgSchema, serial, text } from "drizzle-orm/pg-core";
-import { z } from "zod";
+import * as z from "zod";
 import type { Database } from "./database.js";
 import { fromDriver, JourneyDbError } from "./errors.js";
 import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";

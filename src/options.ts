@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Database } from "./database.js";
 import { isPlainObject, type Unstorable } from "./json.js";
 import { messageIdSchema, phaseSchema, sessionIdSchema } from "./messages.js";

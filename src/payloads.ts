@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { JourneyDbError } from "./errors.js";
 import { type JsonRules, toJson } from "./json.js";
 import { type JourneyMessage, MESSAGE_ID_RULE, messageSchema, metadataSchema } from "./messages.js";

@@ -1,4 +1,4 @@
-import type { SessionRow, SummaryRow, WrittenRow } from "./queries/columns.js";
+import type { SessionRow, WrittenRow } from "./queries/columns.js";
 import { corrupt } from "./refusal.js";
 import { toDate } from "./time.js";
 import type { Session, SessionSummary, Written } from "./user-sessions.js";
@@ -14,10 +14,18 @@ export interface StoredSummary {
   updatedAt: string;
 }
 
-export function readSummary({ summary }: SummaryRow): StoredSummary {
-  const [id, userId, phase, metadata, createdAt, updatedAt] = JSON.parse(summary);
-  return { id, userId, phase, metadata, createdAt, updatedAt };
-}
+type SummaryJson = [string, string, string, unknown, string, string];
+
+const readSummary = ([id, userId, phase, metadata, createdAt, updatedAt]: SummaryJson): StoredSummary => ({
+  id,
+  userId,
+  phase,
+  metadata,
+  createdAt,
+  updatedAt,
+});
+
+export const readPage = (page: string): StoredSummary[] => JSON.parse(page).map(readSummary);
 
 const isObject = (json: unknown) => typeof json === "object" && json !== null && !Array.isArray(json);
 
@@ -42,7 +50,7 @@ export function toSession<Message, Metadata, Phase extends string>(
 ): Session<Message, Metadata, Phase> {
   // jsonb's text begins with the bracket of what it holds.
   if (!row.messages.startsWith("[")) throw corrupt("messages");
-  const stored = readSummary(row);
+  const stored = readSummary(JSON.parse(row.summary));
   if (!isObject(stored.metadata)) throw corrupt("metadata");
   return { ...toSummary<Metadata, Phase>(stored), messages: JSON.parse(row.messages) };
 }

@@ -7,7 +7,7 @@ const MAX_TIME = 8.64e15;
 /** A stored timestamp as a Date: cut to the millisecond, clamped to what a Date can hold. */
 export function toDate(exactTime: string): Date {
   // The years 0001 to 9999, which Date reads by itself (ECMA-262, Date Time String Format).
-  if (/^\d{4}-[^B]*$/.test(exactTime)) return new Date(`${exactTime.slice(0, 23)}Z`);
+  if (exactTime[4] === "-" && !exactTime.endsWith("BC")) return new Date(`${exactTime.slice(0, 23)}Z`);
   if (exactTime === "infinity") return new Date(MAX_TIME);
   if (exactTime === "-infinity") return new Date(-MAX_TIME);
   const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = (

@@ -1,4 +1,5 @@
-import { z } from "zod";
+import * as z from "zod";
+import { $ZodAsyncError } from "zod/v4/core";
 import { JourneyDbError } from "./errors.js";
 import { pathOf } from "./json.js";
 
@@ -53,7 +54,7 @@ export function parse<T>(
     // Here, since zod looks at the value once more when it is asked for the issues.
     issue = result.success ? undefined : result.error.issues.find(concerns);
   } catch (error) {
-    const asynchronous = error instanceof z.core.$ZodAsyncError;
+    const asynchronous = error instanceof $ZodAsyncError;
     const why = asynchronous ? "expected a schema that is synchronous" : "could not be read";
     throw new JourneyDbError("invalid_input", `${field}: ${why}`);
   }

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
+import { journeySessions } from "../table.js";
 
 /**
  * SQL over one conversation `m`, a jsonb array of messages. Ids are compared as jsonb, so that an

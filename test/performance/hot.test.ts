@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import type { Database } from "../../src/database.js";
+import { forUser } from "../../src/index.js";
+import { migrate } from "../../src/migrate.js";
+import { startServer } from "../support/child-server.js";
+import { atEnd, openPostgresJs, rawClient } from "../support/database.js";
+import { text } from "../support/messages.js";
+import { countedDuring } from "../support/table-statistics.js";
+
+// An update that changes no indexed column and finds room on the row's page makes no index entry
+// (HOT), and what it leaves behind goes without vacuum.
+
+const OWNERS = 300;
+const SESSIONS = 1_500;
+
+/** Bytes of the first message. From about 2,000 on a conversation is kept apart from its row. */
+const KINDS = { "within the row": 300, "apart from the row": 4_000 };
+
+// A transaction in any database of a server keeps rows that were updated since from going, so other
+// tests would show here.
+const server = await startServer();
+atEnd(server.stop);
+const admin = rawClient(server.url, { max: 1 });
+
+/** Pages that were filled to the end have no room for what grows. */
+const AS_MIGRATED = 0.65;
+
+type Sessions = ReturnType<typeof forUser>;
+type Call = (sessions: Sessions, id: string, n: number) => Promise<unknown>;
+
+interface Table {
+  db: Database;
+  stored: { id: string; userId: string }[];
+}
+
+/** A table with 300 owners' sessions in a database of its own. */
+async function filled(bytes: number, fillfactor?: number): Promise<Table> {
+  const name = `hot_${randomUUID().replaceAll("-", "")}`;
+  await admin.unsafe(`create database ${name}`);
+  const db = openPostgresJs(server.url.replace(/[^/]*$/, name), { max: 1 });
+  await migrate(db);
+  if (fillfactor) await db.execute(sql.raw(`alter table journey_sessions set (fillfactor = ${fillfactor})`));
+  // Text that does not compress.
+  await db.execute(sql`
+    insert into journey_sessions (user_id, messages, metadata)
+    select 'user_' || n % ${OWNERS}::int, jsonb_build_array(jsonb_build_object('id', 'm1', 'role', 'user', 'parts',
+        jsonb_build_array(jsonb_build_object('type', 'text', 'text', (
+          select string_agg(md5(n || '.' || line), '') from generate_series(1, ${Math.ceil(bytes / 32)}::int) line))))),
+      '{"title":"Where to begin?"}'
+    from generate_series(1, ${SESSIONS}::int) n`);
+  const stored = await db
+    .select({ id: sql<string>`id::text`, userId: sql<string>`user_id` })
+    .from(sql`journey_sessions`)
+    .orderBy(sql`id`);
+  return { db, stored };
+}
+
+/** The share of HOT updates of so many calls, each on another session, in no order of place or owner. */
+async function hotShare({ db, stored }: Table, calls: number, call: Call, from = 0): Promise<number> {
+  const { updates, hotUpdates } = await countedDuring(db, async () => {
+    for (let n = from; n < from + calls; n++) {
+      const { id, userId } = stored[n] ?? expect.fail();
+      await call(forUser(db, userId), id, n);
+    }
+  });
+  expect(updates).toBe(calls);
+  return hotUpdates / updates;
+}
+
+const append: Call = (sessions, id, n) => sessions.append(id, text(`n${n}`, "And then?"));
+const setPhase: Call = (sessions, id) => sessions.setPhase(id, "review");
+const mergeMetadata: Call = (sessions, id, n) => sessions.mergeMetadata(id, { step: n });
+
+const WRITES = Object.entries<Call>({
+  append,
+  "append with create": (sessions, id, n) => sessions.append(id, text(`n${n}`), { create: true }),
+  "append that replaces": (sessions, id) => sessions.append(id, text("m1", "Where?")),
+  "append from": (sessions, id, n) => sessions.append(id, text(`n${n}`), { from: "m1" }),
+  setPhase,
+  mergeMetadata,
+  replaceMessages: (sessions, id) => sessions.replaceMessages(id, [text("m1"), text("m2")]),
+  truncate: (sessions, id) => sessions.truncate(id, { from: "m1" }),
+});
+
+describe.each(Object.entries(KINDS))("updates of conversations %s are HOT", (_, bytes) => {
+  it("all of them where pages have room", async () => {
+    const table = await filled(bytes, 25);
+    const shares: Record<string, number> = {};
+    for (const [n, [name, call]] of WRITES.entries()) shares[name] = await hotShare(table, 50, call, n * 50);
+    expect(shares).toEqual(Object.fromEntries(WRITES.map(([name]) => [name, 1])));
+  });
+
+  const sharesOf = async (table: Table) => ({
+    append: await hotShare(table, 1000, append),
+    setPhase: await hotShare(table, 500, setPhase),
+    mergeMetadata: await hotShare(table, 500, mergeMetadata),
+  });
+
+  it("nearly all of them where a quarter of each page was kept free", async () => {
+    const shares = await sharesOf(await filled(bytes, 75));
+    for (const [name, share] of Object.entries(shares)) expect(share, name).toBeGreaterThanOrEqual(0.95);
+  });
+
+  it("most of them in the table as it is migrated", async () => {
+    const shares = await sharesOf(await filled(bytes));
+    for (const [name, share] of Object.entries(shares))
+      expect(share, name).toBeGreaterThanOrEqual(AS_MIGRATED);
+  });
+});

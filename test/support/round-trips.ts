@@ -1,0 +1,34 @@
+import { expect } from "vitest";
+import type { Database } from "../../src/database.js";
+import { forUser } from "../../src/index.js";
+import type { CountingProxy } from "./counting-proxy.js";
+import { newUser } from "./database.js";
+import { everyCall } from "./every-call.js";
+
+/**
+ * The round trips of each call on a connection that has made it before.
+ *
+ * @param db with one connection, by way of the proxy
+ */
+export async function roundTripsOf(
+  db: Database,
+  proxy: CountingProxy,
+  sessionsOf: typeof forUser = forUser,
+): Promise<Record<string, number>> {
+  const sessions = sessionsOf(db, newUser());
+  for (const [, call] of everyCall(sessions)) await call();
+  const calls = everyCall(sessions);
+  const called = calls.map(([, call]) => /sessions\.(\w+)/.exec(String(call))?.[1]);
+  expect([...new Set([...called, "list"])]).toEqual(expect.arrayContaining(Object.keys(sessions)));
+  const trips: Record<string, number> = {};
+  for (const [name, call] of calls) {
+    const before = proxy.roundTrips;
+    await call();
+    trips[name] = proxy.roundTrips - before;
+  }
+  return trips;
+}
+
+/** The same number for each call. */
+export const each = (trips: number, of: Record<string, number>) =>
+  Object.fromEntries(Object.keys(of).map((name) => [name, trips]));
