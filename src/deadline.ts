@@ -45,20 +45,22 @@ async function within<T>(
         retryable: true,
       });
     }
-    const tooLate = (what: string) =>
-      new JourneyDbError("timeout", `${what}; whether the call takes effect is unknown.`, {
-        retryable: repeatable,
-      });
-    const stopped = new Promise<never>((_, reject) => {
-      const onAbort = () => reject(tooLate("The signal was aborted"));
-      const timer = setTimeout(() => reject(tooLate(`No answer within ${timeoutMs} ms`)), timeoutMs);
+    return await new Promise<T>((resolve, reject) => {
+      const tooLate = (what: string) =>
+        reject(
+          new JourneyDbError("timeout", `${what}; whether the call takes effect is unknown.`, {
+            retryable: repeatable,
+          }),
+        );
+      const onAbort = () => tooLate("The signal was aborted");
+      const timer = setTimeout(() => tooLate(`No answer within ${timeoutMs} ms`), timeoutMs);
       signal?.addEventListener("abort", onAbort, { once: true });
       stop = () => {
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
       };
+      call(...args).then(resolve, reject);
     });
-    return await Promise.race([call(...args), stopped]);
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
     if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable);

@@ -99,16 +99,19 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
   const copyObject = (object: object, depth: number) => {
     if (!isPlainObject(object)) refuse("expected a plain object, an array or a Date");
     if (Object.getOwnPropertySymbols(object).length > 0) refuse("expected no symbol keys");
-    // No prototype, so that a key named __proto__ is a key like any other.
-    const copied: Record<string, unknown> = Object.create(null);
+    const copied: Record<string, unknown> = {};
     let position = 0;
     for (const [key, item] of Object.entries(object)) {
       position++;
       if (item === undefined) continue;
       path.push(rules.knownKeys.has(key) ? key : `<key ${position}>`);
       const stored = textOf(key);
-      if (stored in copied) refuse("expected keys that differ after U+0000 and lone surrogates are replaced");
-      copied[stored] = copy(item, key, depth + 1);
+      if (Object.hasOwn(copied, stored))
+        refuse("expected keys that differ after U+0000 and lone surrogates are replaced");
+      const value = copy(item, key, depth + 1);
+      if (stored !== "__proto__") copied[stored] = value;
+      // Set as others are, it would be the object's prototype.
+      else Object.defineProperty(copied, stored, { value, enumerable: true });
       path.pop();
     }
     return copied;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { isStorable, isUserId } from "./ids.js";
 
 /**
  * A stored chat message, structurally the AI SDK's `UIMessage`: assignable both ways with the
@@ -28,8 +29,6 @@ export type JourneyMetadata = Record<string, unknown>;
 const text = (expected: string, holds: (value: string) => boolean) =>
   z.string().refine(holds, { params: { expected } });
 
-const isStorable = (value: string) => value.isWellFormed() && !value.includes("\0");
-
 /** What is told of an id that is not usable. */
 export const MESSAGE_ID_RULE = "1 to 256 characters of well-formed text without U+0000";
 
@@ -45,7 +44,7 @@ export const sessionIdSchema = z.guid();
 /** An owner: well-formed, equal to its own `trim()`, 1–255 characters, no U+0000. */
 export const userIdSchema = text(
   "1 to 255 characters of well-formed text without surrounding white space or U+0000",
-  (id) => id.length >= 1 && id.length <= 255 && id === id.trim() && isStorable(id),
+  isUserId,
 );
 
 /** A phase: 1–100 characters of well-formed Unicode without U+0000. */

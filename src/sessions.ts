@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { decodeCursor, encodeCursor } from "./cursor.js";
 import { bounded } from "./deadline.js";
+import { isSessionId, isUserId } from "./ids.js";
 import { MESSAGE_KEYS } from "./json.js";
 import {
   type JourneyMessage,
@@ -67,6 +68,9 @@ export function defineJourney<
   const schemas = callOptions(phaseRule);
   const checked = <T>(schema: z.ZodType<T>, given: unknown, field = "options") =>
     parse(schema, given, field, knownKeys);
+  /** Every call has these: the schema is asked only to explain what does not hold. */
+  const quick = (holds: (id: string) => boolean, schema: z.ZodType<string>, given: unknown, field: string) =>
+    typeof given === "string" && holds(given) ? given : checked(schema, given, field);
   const noOptions = new Map<z.ZodType, unknown>();
   /** That there are none is the most frequent case, and is checked once. */
   const optionsOf = <T>(schema: z.ZodType<T>, given: unknown): T => {
@@ -80,9 +84,9 @@ export function defineJourney<
   return {
     forUser(db, givenUserId, request) {
       checked(databaseSchema, db, "db");
-      const userId = checked(userIdSchema, givenUserId, "userId");
+      const userId = quick(isUserId, userIdSchema, givenUserId, "userId");
       const { signal, timeoutMs = journey.timeoutMs } = optionsOf(requestOptionsSchema, request);
-      const idOf = (given: unknown) => checked(sessionIdSchema, given, "id");
+      const idOf = (given: unknown) => quick(isSessionId, sessionIdSchema, given, "id");
 
       const send = <Row>(statement: Statement<Row>, values: Omit<Values, "userId"> = {}) =>
         statement.run(db, { ...values, userId }, journey.prepare);

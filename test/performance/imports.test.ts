@@ -37,13 +37,13 @@ describe("importing", () => {
     const loaded = await loadedBy(folder, `await load("messages");`);
     expect(loaded.packages).toEqual(["zod"]);
     expect(loaded.builtins).toEqual([]);
-    expect(ownFiles(loaded)).toEqual(["messages.js"]);
+    expect(ownFiles(loaded)).toEqual(["messages.js", "ids.js"]);
   });
 
   it("./schema loads the table and no call", async () => {
     const loaded = await loadedBy(folder, `await load("schema");`);
     expect(loaded.packages).toEqual(["drizzle-orm", "drizzle-zod", "zod"]);
-    expect(ownFiles(loaded).sort()).toEqual(["messages.js", "schema.js", "table.js"]);
+    expect(ownFiles(loaded).sort()).toEqual(["ids.js", "messages.js", "schema.js", "table.js"]);
   });
 
   it("./migrate loads no driver", async () => {

@@ -1,0 +1,8 @@
+/** Text that PostgreSQL stores as it is. */
+export const isStorable = (value: string) => value.isWellFormed() && !value.includes("\0");
+
+export const isUserId = (id: string) =>
+  id.length >= 1 && id.length <= 255 && id === id.trim() && isStorable(id);
+
+export const isSessionId = (id: string) =>
+  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(id);
