@@ -1,0 +1,89 @@
+import type { Contestant } from "./contestants/contestant.js";
+import { contestants as all } from "./contestants/index.js";
+import { type Entrant, enter } from "./entrant.js";
+import { growth } from "./growth.js";
+import type { Call, ServerResults } from "./results.js";
+import type { BenchServer } from "./server.js";
+import { storageCosts } from "./storage.js";
+import { makeTexts } from "./texts.js";
+import { throughput } from "./throughput.js";
+import { tryOut } from "./trial.js";
+import { warmUp } from "./warm-up.js";
+import { type Workload, workloads } from "./workloads.js";
+
+export interface Selection {
+  quick: boolean;
+  /** Of what is measured: a workload's name, size and text, or throughput, growth, storage, cold starts. */
+  only: RegExp | undefined;
+  contestant: RegExp | undefined;
+}
+
+const SEED = 1;
+/** A quick run leaves out what takes longest. */
+const isQuick = ({ workload, size, text }: Workload): boolean => {
+  if (workload === "fork") return false;
+  if (workload === "open" || workload === "last") return size === 10 || size === 100;
+  return size === null || size <= (text === "tool" ? 10 : 1000);
+};
+
+export const chosen = (pattern: RegExp | undefined, name: string): boolean => pattern?.test(name) ?? true;
+
+export const nameOf = ({ workload, size, text }: Pick<Call, "workload" | "size" | "text">): string =>
+  [workload, size, text === "tool" && text].filter(Boolean).join(" ");
+
+/** Everything that is measured on one server. */
+export async function measureOn(server: BenchServer, selection: Selection): Promise<ServerResults> {
+  const { quick, only } = selection;
+  const texts = makeTexts(SEED);
+  const contestants = all.filter(
+    ({ name, through }) =>
+      chosen(selection.contestant, name) && (through !== "pooler" || server.throughPooler !== null),
+  );
+  const [ours] = contestants.filter(({ kind }) => kind === "ours");
+  // Of a design that several contestants have, one: the server is left the same by all of them.
+  const designs = contestants.filter(
+    (contestant) => contestant === ours || !["ours", "floor"].includes(contestant.kind),
+  );
+  const part = async <T>(name: string, work: () => Promise<T[]>): Promise<T[]> =>
+    chosen(only, name) ? timed(name, work) : [];
+  const results = {
+    ...server.about,
+    contestants: contestants.map(({ name, kind, about }) => ({ name, kind, about })),
+    calls: await calls(contestants, server, selection),
+    throughput: await part("throughput", () => throughput(contestants, server, texts, quick)),
+    // Side by side, since no time is taken.
+    growth: await part("growth", () => Promise.all(designs.map((one) => growth(one, server, texts, quick)))),
+    storage: await part("storage", async () => (ours ? storageCosts(ours, server, texts, quick) : [])),
+  };
+  return results;
+}
+
+async function calls(
+  contestants: readonly Contestant[],
+  server: BenchServer,
+  { quick, only }: Selection,
+): Promise<Call[]> {
+  const texts = makeTexts(SEED);
+  const selected = workloads.filter(
+    (workload) => chosen(only, nameOf(workload)) && (!quick || isQuick(workload)),
+  );
+  if (selected.length === 0) return [];
+  const entrants: Entrant[] = await timed("opening", () =>
+    Promise.all(contestants.map((contestant) => enter(contestant, server))),
+  );
+  await timed("warm-up", () => warmUp(entrants, texts, quick));
+  const results: Call[] = [];
+  for (const workload of selected) {
+    results.push(...(await timed(nameOf(workload), () => tryOut(workload, entrants, server, texts, quick))));
+  }
+  for (const entrant of entrants) await entrant.close();
+  return results;
+}
+
+/** Says on stderr how long it took. */
+export async function timed<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  const result = await work();
+  process.stderr.write(`${name.padEnd(16)} ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
+  return result;
+}

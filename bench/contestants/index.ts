@@ -1,0 +1,24 @@
+import type { Contestant } from "./contestant.js";
+import { floor } from "./floor.js";
+import { langgraph } from "./langgraph.js";
+import { mastra } from "./mastra.js";
+import { messageAndParts } from "./message-and-parts.js";
+import { direct, pooled } from "./ours.js";
+import { overwriteAll } from "./overwrite-all.js";
+import { readMergeWrite } from "./read-merge-write.js";
+import { rowPerMessage } from "./row-per-message.js";
+import { voltagent } from "./voltagent.js";
+
+/** In the order of the tables. */
+export const contestants: readonly Contestant[] = [
+  ...direct,
+  floor,
+  ...pooled,
+  mastra,
+  voltagent,
+  langgraph,
+  rowPerMessage,
+  messageAndParts,
+  overwriteAll,
+  readMergeWrite,
+];

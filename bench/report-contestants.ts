@@ -1,0 +1,21 @@
+import type { ServerResults } from "./results.js";
+
+export type Contestant = ServerResults["contestants"][number];
+
+export const pooled = ({ name }: Contestant): boolean => /pgbouncer|pooler/i.test(name);
+
+/** Ours in bold, so that the eye finds them. */
+export const nameOf = ({ name, kind }: Contestant): string => (kind === "ours" ? `**${name}**` : name);
+
+/** What the ratios are of: this package with the driver that its `connect()` takes. */
+export const baseline = ({ contestants }: ServerResults): Contestant | undefined =>
+  contestants.find((contestant) => contestant.kind === "ours" && !pooled(contestant));
+
+/** This package on the driver that the floor is measured with. */
+export function aboveFloor({ contestants }: ServerResults, floor: Contestant): Contestant | undefined {
+  const driver = ({ name }: Contestant) => name.split(", ").at(-1);
+  return contestants.find((contestant) => contestant.kind === "ours" && driver(contestant) === driver(floor));
+}
+
+export const serverName = ({ version, from }: ServerResults): string =>
+  from === "npm" ? `${version} from npm` : version;

@@ -1,0 +1,43 @@
+import type { Session, Store } from "./contestants/contestant.js";
+import type { Runner } from "./measure.js";
+import { call, found, left, type Material, type shared, type Workload } from "./workloads.js";
+
+/** A contestant at a workload, on one of its databases. */
+export interface Stage extends Runner<Material> {
+  /** Throws where what was written is not there. */
+  check(): Promise<void>;
+}
+
+/** Makes the sessions that are there before all calls. */
+export async function setStage(
+  workload: Workload,
+  name: string,
+  store: Store,
+  sessions: ReturnType<typeof shared>,
+): Promise<Stage> {
+  for (const { session, messages } of sessions) await store.seed(session, messages);
+  const common = sessions.at(-1)?.session;
+  const expected = found(workload);
+  const must = (what: string, number: number | undefined, right: number) => {
+    if (number !== right) throw new Error(`${name}, ${what}: expected ${right}, received ${number}`);
+  };
+  /** The session that was written to last, and how often it was. */
+  let written: { session: Session; calls: number } | undefined;
+  return {
+    name,
+    async prepare(material) {
+      const session = common ?? material.session;
+      if (workload.before === "own session") await store.seed(session, material.conversation);
+      return async () => {
+        const number = await call(workload, store, session, material);
+        if (expected !== undefined) must(workload.workload, number, expected);
+        written = { session, calls: written?.session === session ? written.calls + 1 : 1 };
+      };
+    },
+    async check() {
+      const messages = written && left(workload, written.calls);
+      if (!written || !store.open || messages === undefined) return;
+      must(`${workload.workload}, afterwards`, await store.open(written.session), messages);
+    },
+  };
+}

@@ -1,0 +1,121 @@
+import type { Store } from "./contestants/contestant.js";
+import { type Costed, costs } from "./cost.js";
+import type { Entrant } from "./entrant.js";
+import { interleaved, type Rounds, type Samples, summary } from "./measure.js";
+import type { Call, Times } from "./results.js";
+import type { BenchServer } from "./server.js";
+import { type Stage, setStage } from "./stage.js";
+import type { Texts } from "./texts.js";
+import { drawMaterial, newSession, SESSIONS, shared, type Workload } from "./workloads.js";
+
+/** Each way, in milliseconds: 10 a round trip. */
+const DISTANCE = 5;
+/** For one workload. Times are milliseconds that a loop may take. */
+const FULL = {
+  warmUp: 5000,
+  loopback: 10_000,
+  atLeast: 5,
+  /** Twice. */
+  delayed: 3000,
+  delayedRounds: 10,
+};
+const QUICK: typeof FULL = {
+  warmUp: 800,
+  loopback: 1000,
+  atLeast: 2,
+  delayed: 300,
+  delayedRounds: 1,
+};
+/** Of a quick run. */
+const ROUNDS_IN_QUICK = 12;
+const SESSIONS_IN_QUICK = 100;
+
+/** Times and costs of all contestants that can do it. */
+export async function tryOut(
+  workload: Workload,
+  all: readonly Entrant[],
+  server: BenchServer,
+  texts: Texts,
+  quick: boolean,
+): Promise<Call[]> {
+  const entrants = all.filter(({ direct }) => direct[workload.workload]);
+  const draw = () => drawMaterial(workload, texts);
+  const extent = quick ? QUICK : FULL;
+  const sessions = shared(workload, texts, quick ? SESSIONS_IN_QUICK : SESSIONS);
+  const stagesOn = (pick: (entrant: Entrant) => Store) =>
+    Promise.all(
+      entrants.map((entrant) => setStage(workload, entrant.contestant.name, pick(entrant), sessions)),
+    );
+  const near = await stagesOn(({ direct }) => direct);
+  const seeded = performance.now();
+  const far = await stagesOn(({ distant }) => distant);
+
+  const warm: Rounds = { rounds: warmUps(workload), atLeast: 1, budgetMs: extent.warmUp };
+  await interleaved(near, draw, warm);
+  await Promise.all(entrants.map((entrant) => entrant.analyze()));
+  if (!quick) await interleaved(near, draw, { ...warm, rounds: Math.min(warm.rounds, 2) });
+  const loopback = summaries(
+    await interleaved(near, draw, {
+      rounds: quick ? ROUNDS_IN_QUICK : workload.rounds,
+      atLeast: extent.atLeast,
+      budgetMs: extent.loopback,
+    }),
+  );
+
+  const setDistance = (milliseconds: number) => {
+    for (const { proxy } of entrants) proxy.setDelay(milliseconds);
+  };
+  const delayed: Samples = new Map(far.map(({ name }) => [name, []]));
+  const atADistance = async () => {
+    const rounds = { rounds: extent.delayedRounds, atLeast: 1, budgetMs: extent.delayed };
+    const samples = await interleaved(far, draw, rounds, {
+      begin: () => setDistance(DISTANCE),
+      end: () => setDistance(0),
+    });
+    for (const [name, times] of samples) delayed.get(name)?.push(...times);
+  };
+  const costed: Costed[] = entrants.map((entrant, n) => ({
+    entrant,
+    median: loopback.get(entrant.contestant.name)?.median ?? 0,
+    prepare: () => (near[n] as Stage).prepare(draw()),
+    prepareSeeds: workload.before === "own session",
+    prepareDistant: () => (far[n] as Stage).prepare(draw()),
+    seedOther: (store) => store.seed(newSession(), texts.ofSize(100)),
+  }));
+  const cost = await costs(costed, server, quick, seeded, [
+    async () => {
+      await interleaved(far, draw, warm);
+      await atADistance();
+    },
+    atADistance,
+  ]);
+  for (const stage of near) await stage.check();
+  await Promise.all(entrants.map((entrant) => entrant.clear()));
+
+  return entrants.flatMap(({ contestant: { name } }) => {
+    const times = loopback.get(name);
+    if (!times) return [];
+    const { workload: named, size, text } = workload;
+    return [
+      {
+        workload: named,
+        size,
+        text,
+        contestant: name,
+        loopback: times,
+        delayed: summaries(delayed).get(name) ?? null,
+        cost: cost.get(name) ?? null,
+      },
+    ];
+  });
+}
+
+const summaries = (samples: Samples): Map<string, Times> =>
+  new Map([...samples].map(([name, times]) => [name, summary(times)]));
+
+/**
+ * Not measured: connections open (again, after a pause), code is compiled, and servers choose the plan of
+ * a prepared statement at its sixth call. Of large sessions a call is enough: what is left is little of it.
+ */
+const warmUps = ({ size, workload }: Workload): number =>
+  size !== null && size >= 1000 && workload !== "list" ? 1 : 8;
