@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 
-export const WIDTH = 960;
+const WIDTH = 960;
 /** One light card for both of GitHub's modes, since a picture cannot tell which one it is shown in. */
 export const PAPER = "#f6f8fa";
 export const INK = "#1f2328";

@@ -18,7 +18,7 @@ const GAP = 26;
  * Moves labels apart by as little as possible, in the order they have: one that overlaps joins the
  * block before it, and a block stands where the mean of its labels wants to be.
  */
-export function spread(wanted: number[], gap: number, top: number, bottom: number): number[] {
+function spread(wanted: number[], gap: number, top: number, bottom: number): number[] {
   const order = [...wanted.entries()].sort(([, a], [, b]) => a - b);
   const blocks: { place: number; members: number[] }[] = [];
   for (const [rank, [label, place]] of order.entries()) {

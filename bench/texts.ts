@@ -2,7 +2,7 @@ import type { JourneyMessage } from "../src/index.js";
 import { randomNumbers, readPassages } from "./passages.js";
 
 /** Messages of about 2 kB of prose, or answers that hold a tool's result of 40 kB of JSON. */
-export type Kind = "prose" | "tool";
+type Kind = "prose" | "tool";
 
 /** Passages in a tool's result, as many as make 40 kB. */
 const TOOL_PASSAGES = 18;

@@ -1,6 +1,7 @@
 /** The table as an application that uses Drizzle itself declares it. */
 import { jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
 
+/** @public Imported by name at run time. */
 export const sessions = pgTable("journey_sessions", {
   id: uuid("id").defaultRandom().primaryKey(),
   userId: text("user_id").notNull(),
