@@ -55,7 +55,7 @@ export function listPlot(server: ServerResults): string | undefined {
   } as const;
   return figure(
     "What a page of the list costs as sessions grow",
-    `The 20 newest sessions of a user, over loopback on ${serverName(server)}. The scale is logarithmic.`,
+    `The 20 newest of a user's 1,000 sessions; in the second set the newest 40 have 1 MB. ${serverName(server)}, loopback, logarithmic.`,
     {
       height: 80 + rows.length * 34,
       marginLeft: 236,

@@ -10,8 +10,10 @@ DO $$
 BEGIN
 	IF EXISTS (
 		SELECT FROM pg_catalog.pg_attribute
-		WHERE attrelid = 'journey_sessions'::regclass AND attname = 'messages' AND attcompression <> 'l'
+		WHERE attrelid = 'journey_sessions'::regclass AND attname = 'messages' AND attcompression = 'l'
 	) THEN
+		ALTER TABLE "journey_sessions" ALTER COLUMN "messages" SET STORAGE EXTENDED;
+	ELSE
 		ALTER TABLE "journey_sessions" ALTER COLUMN "messages" SET STORAGE EXTERNAL;
 	END IF;
 END

@@ -109,8 +109,8 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
       if (Object.hasOwn(copied, stored))
         refuse("expected keys that differ after U+0000 and lone surrogates are replaced");
       const value = copy(item, key, depth + 1);
-      if (stored !== "__proto__") copied[stored] = value;
-      // Set as others are, it would be the object's prototype.
+      if (!(stored in copied)) copied[stored] = value;
+      // Set as others are, __proto__ would be the object's prototype, and what a frozen one has is refused.
       else Object.defineProperty(copied, stored, { value, enumerable: true });
       path.pop();
     }

@@ -14,18 +14,10 @@ export interface StoredSummary {
   updatedAt: string;
 }
 
-type SummaryJson = [string, string, string, unknown, string, string];
-
-const readSummary = ([id, userId, phase, metadata, createdAt, updatedAt]: SummaryJson): StoredSummary => ({
-  id,
-  userId,
-  phase,
-  metadata,
-  createdAt,
-  updatedAt,
-});
-
-export const readPage = (page: string): StoredSummary[] => JSON.parse(page).map(readSummary);
+export function readSummary(row: Pick<SessionRow, "summary">): StoredSummary {
+  const [id, userId, phase, metadata, createdAt, updatedAt] = JSON.parse(row.summary);
+  return { id, userId, phase, metadata, createdAt, updatedAt };
+}
 
 const isObject = (json: unknown) => typeof json === "object" && json !== null && !Array.isArray(json);
 
@@ -50,7 +42,7 @@ export function toSession<Message, Metadata, Phase extends string>(
 ): Session<Message, Metadata, Phase> {
   // jsonb's text begins with the bracket of what it holds.
   if (!row.messages.startsWith("[")) throw corrupt("messages");
-  const stored = readSummary(JSON.parse(row.summary));
+  const stored = readSummary(row);
   if (!isObject(stored.metadata)) throw corrupt("metadata");
   return { ...toSummary<Metadata, Phase>(stored), messages: JSON.parse(row.messages) };
 }

@@ -37,7 +37,7 @@ import type { Statement, Values } from "./queries/statement.js";
 import { truncate } from "./queries/truncate.js";
 import type { Write } from "./queries/write.js";
 import { corrupt, idTaken, messageNotFound, refusalError, sessionNotFound, tooLarge } from "./refusal.js";
-import { readPage, toSession, toSummary, toWritten } from "./rows.js";
+import { readSummary, toSession, toSummary, toWritten } from "./rows.js";
 import type { Journey, UserSessions } from "./user-sessions.js";
 import { declaredKeys, parse } from "./validate.js";
 
@@ -171,10 +171,9 @@ export function defineJourney<
           const place = cursor === undefined ? undefined : decodeCursor(orderBy, cursor);
           const statement = list(orderBy, place !== undefined, phase !== null);
           // One more than asked for tells whether there is a next page.
-          const [row] = await send(statement, { ...place, limit: limit + 1, phase });
-          const found = readPage(row?.page ?? "[]");
-          const page = found.slice(0, limit);
-          const last = found.length > limit && page.at(-1);
+          const rows = await send(statement, { ...place, limit: limit + 1, phase });
+          const page = rows.slice(0, limit).map(readSummary);
+          const last = rows.length > limit && page.at(-1);
           return {
             sessions: page.map((stored) => toSummary<Metadata, Phase>(stored)),
             ...(last && { nextCursor: encodeCursor(orderBy, { time: last[`${orderBy}At`], id: last.id }) }),

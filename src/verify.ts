@@ -11,6 +11,7 @@ import { probe } from "./verify/probe.js";
 import { checkOwnRights, checkPublicRights, checkRowSecurity, checkViews } from "./verify/rights.js";
 import { rolledBack } from "./verify/rolled-back.js";
 import { checkRows } from "./verify/rows.js";
+import { checkStorage } from "./verify/storage.js";
 import { checkConstraints, readConstraints, type StoredConstraint, TABLE } from "./verify/structure.js";
 import { checkTrigger } from "./verify/trigger.js";
 
@@ -77,6 +78,7 @@ export async function verify(db: Database): Promise<Finding[]> {
     });
     await check("The indexes", (tx) => checkIndexes(tx, reapply));
     await check("The trigger", (tx) => checkTrigger(tx, reapply));
+    await check("The storage", (tx) => checkStorage(tx, reapply));
     await check("What loses rows", checkLosses);
     await check("Row level security", checkRowSecurity);
     await check("The rights of other roles", checkPublicRights);

@@ -44,6 +44,7 @@ test("a table that was made by hand is told all that it lacks, and that migratin
     "error function_different",
     "error updated_at_unchanged",
     "warning function_search_path",
+    ...Array(2).fill("warning storage"),
     "warning rls_disabled",
     "warning function_rights",
     ...Array(3).fill("warning rows_forbidden"),

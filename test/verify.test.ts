@@ -11,6 +11,19 @@ onEveryDriver((database) => {
 
 /** What was done to a migrated database, and what verify says of it. */
 const CHANGES: Record<string, Change> = {
+  "conversations are compressed with pglz": {
+    change:
+      "alter table journey_sessions alter messages set compression pglz, alter messages set storage extended",
+    warnings: ["storage"],
+  },
+  "the fillfactor is the server's": {
+    change: "alter table journey_sessions reset (fillfactor)",
+    warnings: ["storage"],
+  },
+  "TOAST is vacuumed as late as the server says": {
+    change: "alter table journey_sessions reset (toast.autovacuum_vacuum_scale_factor)",
+    warnings: ["storage"],
+  },
   "the trigger is disabled": {
     change: "alter table journey_sessions disable trigger journey_sessions_updated_at",
     errors: ["trigger_disabled", "updated_at_unchanged"],

@@ -97,7 +97,7 @@ export const floor: Contestant = {
       if (!row) throw new Error("nothing was found");
       return row;
     }
-    /** A conversation comes after what is told of its session, which is an array too; a list comes alone. */
+    /** A conversation comes after what is told of its session, which is an array too. */
     const arrayIn = (row: unknown[]) => row.findLast(Array.isArray) as unknown[];
     const append = (statement: Sent, { id, userId }: Session, added: JourneyMessage) =>
       one(statement, { id, userId, messages: JSON.stringify([added]) });
@@ -120,7 +120,7 @@ export const floor: Contestant = {
       open: async ({ id, userId }) => arrayIn(await one(statements.get, { id, userId })).length,
       last: async ({ id, userId }) => arrayIn(await one(statements.last, { id, userId })).length,
       // One more than a page, as this package asks to know whether there is another.
-      list: async (userId) => arrayIn(await one(statements.list, { userId })).slice(0, 20).length,
+      list: async (userId) => (await send(statements.list, { userId })).slice(0, 20).length,
       async merge({ id, userId }, added) {
         await one(statements.merge, { id, userId, patch: JSON.stringify(added) });
       },

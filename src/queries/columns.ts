@@ -14,12 +14,22 @@ export const timeOf = (text: SQL): SQL => sql`${text}::text::timestamp at time z
 /** Opaque to callers; the trigger makes it strictly increasing. */
 export const revision = sql<string>`to_jsonb(${inUtc(journeySessions.updatedAt)}) #>> '{}'`;
 
-const { id, userId, phase, metadata, createdAt, updatedAt } = journeySessions;
-/** All of a session but its messages, as one JSON value: the same on every driver, and quicker to read than a column each. */
-export const summary = sql`json_build_array(${id}, ${userId}, ${phase}, ${metadata}, ${inUtc(createdAt)}, ${inUtc(updatedAt)})`;
+/** What a summary is made of. */
+export const summarized = {
+  id: journeySessions.id,
+  userId: journeySessions.userId,
+  phase: journeySessions.phase,
+  metadata: journeySessions.metadata,
+  createdAt: journeySessions.createdAt,
+  updatedAt: journeySessions.updatedAt,
+};
+
+/** All of a session but its messages, as one JSON text: the same on every driver, and quicker to read than a column each. */
+export const summaryOf = (columns: Record<keyof typeof summarized, PgColumn>): SQL<string> =>
+  sql`json_build_array(${columns.id}, ${columns.userId}, ${columns.phase}, ${columns.metadata}, ${inUtc(columns.createdAt)}, ${inUtc(columns.updatedAt)})::text`;
 
 export const sessionColumns = {
-  summary: sql<string>`${summary}::text`,
+  summary: summaryOf(summarized),
   messages: sql<string>`${journeySessions.messages}::text`,
 };
 

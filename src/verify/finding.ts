@@ -39,6 +39,7 @@ export type FindingCode =
   | "rows_forbidden"
   | "rule_unexpected"
   | "service_role_rights"
+  | "storage"
   | "table_missing"
   | "table_unlogged"
   | "trigger_different"

@@ -44,6 +44,16 @@ describe("conversations of a megabyte", () => {
     expect(await blocksOf(() => sessions.list({ ...options, limit: 1, cursor }))).toBe(0);
   });
 
+  it("large metadata is read of the page alone, whatever the order", async () => {
+    const large = forUser(db, newUser());
+    for (let n = 0; n < 20; n++) {
+      await large.create({ metadata: { note: randomBytes(30_000).toString("base64") } });
+    }
+    const byCreated = await blocksOf(() => large.list({ limit: 1 }));
+    expect(byCreated).toBeGreaterThan(10);
+    expect(await blocksOf(() => large.list({ limit: 1, orderBy: "updated" }))).toBeLessThan(1.5 * byCreated);
+  });
+
   it("are not read by count, nor on the way to another owner's session", async () => {
     const stranger = forUser(db, newUser());
     const calls = [
@@ -78,7 +88,7 @@ describe("writes that leave a conversation as it is", () => {
     ["append", {}],
     ["append with create", { create: true }],
   ])(
-    "%s reads it once more than `messages || …` does, to check it, and writes it once",
+    "%s reads it once more than `messages || …` does at most, to check it, and writes it once",
     async (_, options) => {
       const once = await blocksOf(() => sessions.get(id));
       const least = await countedDuring(db, () =>
@@ -87,7 +97,6 @@ describe("writes that leave a conversation as it is", () => {
       const call = () => sessions.append(id, text(`n ${JSON.stringify(options)}`), options);
       const { toastBlocks, toastWrites } = await countedDuring(db, call);
       expect(Math.abs(toastWrites - least.toastWrites)).toBeLessThan(5);
-      expect(toastBlocks - least.toastBlocks).toBeGreaterThan(0.5 * once);
       expect(toastBlocks - least.toastBlocks).toBeLessThan(1.5 * once);
     },
   );
