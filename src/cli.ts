@@ -82,7 +82,7 @@ const runVerify = ({ url }: UrlOption) =>
   });
 
 const CHECKED =
-  "Migrations, columns, constraints, indexes, trigger, rights, row level security and stored rows are as " +
+  "Migrations, columns, constraints, indexes, trigger, storage, rights, row level security and stored rows are as " +
   "they should be; a row was inserted, updated and deleted.";
 
 function program(): Command {
