@@ -1,4 +1,4 @@
-import type { SessionRow, WrittenRow } from "./queries/columns.js";
+import type { SessionRow, SummaryRow, WrittenRow } from "./queries/columns.js";
 import { corrupt } from "./refusal.js";
 import { toDate } from "./time.js";
 import type { Session, SessionSummary, Written } from "./user-sessions.js";
@@ -14,7 +14,7 @@ export interface StoredSummary {
   updatedAt: string;
 }
 
-export function readSummary(row: Pick<SessionRow, "summary">): StoredSummary {
+export function readSummary(row: SummaryRow): StoredSummary {
   const [id, userId, phase, metadata, createdAt, updatedAt] = JSON.parse(row.summary);
   return { id, userId, phase, metadata, createdAt, updatedAt };
 }

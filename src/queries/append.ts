@@ -16,7 +16,7 @@ import {
   upTo,
 } from "./conversation.js";
 import { given, givenJson, input, ownedBy } from "./statement.js";
-import { type Conditions, sameRevision, writable, write } from "./write.js";
+import { type Conditions, metadataIsObject, sameRevision, writable, write } from "./write.js";
 
 export interface AppendedRow extends WrittenRow {
   created: boolean;
@@ -110,8 +110,8 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
       .onConflictDoUpdate({
         target: journeySessions.id,
         set: { ...touched, messages: overMessages(result) },
-        setWhere: sql`${ownedBy()} and jsonb_typeof(${journeySessions.metadata}) = 'object' and ${overMessages(
-          sql`case when ${isArray} then (not ${given("checkAfter")}::bool or ${endsHere}) and ${resultFits(result, excluded, maxBytes)} else false end`,
+        setWhere: sql`${ownedBy()} and ${metadataIsObject} and ${overMessages(
+          sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${resultFits(result, excluded, maxBytes)} else false end`,
         )}`,
       })
       .returning(returned),

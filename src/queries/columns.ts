@@ -39,4 +39,5 @@ export const touched = { updatedAt: sql`now()` };
 export const writtenColumns = { id: journeySessions.id, updatedAt: revision };
 
 export type SessionRow = Record<keyof typeof sessionColumns, string>;
+export type SummaryRow = Pick<SessionRow, "summary">;
 export type WrittenRow = Record<keyof typeof writtenColumns, string>;

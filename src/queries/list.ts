@@ -1,6 +1,6 @@
 import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
-import { type SessionRow, summarized, summaryOf, timeOf } from "./columns.js";
+import { type SummaryRow, summarized, summaryOf, timeOf } from "./columns.js";
 import { allOwnedBy, given, type Statement, statement } from "./statement.js";
 
 export type ListOrder = "created" | "updated";
@@ -9,8 +9,6 @@ const ORDER = { created: journeySessions.createdAt, updated: journeySessions.upd
 
 const nameOf = (order: ListOrder, after: boolean, inPhase: boolean) =>
   `list_${order}${after ? "_after" : ""}${inPhase ? "_in_phase" : ""}`;
-
-export type SummaryRow = Pick<SessionRow, "summary">;
 
 /** Never reads `messages`. Ordered by creation it walks one index backwards; by update it sorts the owner's rows. */
 function listBy(order: ListOrder, after: boolean, inPhase: boolean): Statement<SummaryRow> {

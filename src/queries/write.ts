@@ -37,7 +37,7 @@ export interface Write<Row> {
   readonly refusal: Statement<RefusalRow>;
 }
 
-const metadataIsObject = sql`jsonb_typeof(${journeySessions.metadata}) = 'object'`;
+export const metadataIsObject = sql`jsonb_typeof(${journeySessions.metadata}) = 'object'`;
 
 /** The stored revision is the one the caller saw, if the caller named one. */
 export const sameRevision = (revision: SQL): SQL =>

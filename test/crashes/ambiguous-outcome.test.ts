@@ -1,9 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { connect } from "../../src/connect.js";
 import type { Database } from "../../src/database.js";
 import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
-import { atEnd, migratedDatabase, newUser, openNodePostgres, openPostgresJs } from "../support/database.js";
+import {
+  migratedDatabase,
+  newUser,
+  openConnected,
+  openNodePostgres,
+  openPostgresJs,
+} from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 import { LOSSES, lossyProxy } from "../support/lossy-proxy.js";
 import { text } from "../support/messages.js";
@@ -14,11 +19,7 @@ const direct = openPostgresJs(url);
 const proxy = await lossyProxy(url);
 
 const OPEN: Record<string, () => Promise<Database>> = {
-  "connect()": async () => {
-    const { db, close } = await connect({ url: proxy.url, max: 1 });
-    atEnd(close);
-    return db;
-  },
+  "connect()": () => openConnected(proxy.url, { max: 1 }),
   "node-postgres": async () => openNodePostgres(proxy.url, { max: 1 }),
 };
 

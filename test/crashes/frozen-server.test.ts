@@ -1,10 +1,9 @@
 import { sql } from "drizzle-orm";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { connect } from "../../src/connect.js";
 import type { Database } from "../../src/database.js";
 import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
 import { migrate } from "../../src/migrate.js";
-import { atEnd, newUser, openNodePostgres, openPostgresJs } from "../support/database.js";
+import { newUser, openConnected, openNodePostgres, openPostgresJs } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
@@ -28,11 +27,7 @@ afterEach(thaw);
 
 /** Databases with one connection, so that no call finds a way around a frozen backend. */
 const OPEN: Record<string, () => Promise<Database>> = {
-  "connect()": async () => {
-    const { db, close } = await connect({ url: server.url, max: 1 });
-    atEnd(close);
-    return db;
-  },
+  "connect()": () => openConnected(server.url, { max: 1 }),
   "node-postgres": async () => openNodePostgres(server.url, { max: 1 }),
 };
 

@@ -1,11 +1,10 @@
 import { renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { connect } from "../../src/connect.js";
 import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
 import { migrate } from "../../src/migrate.js";
 import { verify } from "../../src/verify.js";
-import { atEnd, newUser, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
+import { newUser, openConnected, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf, SECRET } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
@@ -20,11 +19,7 @@ beforeAll(async () => {
 });
 
 const OPEN: Record<string, () => Promise<Database>> = {
-  "connect()": async () => {
-    const { db, close } = await connect({ url: server.url });
-    atEnd(close);
-    return db;
-  },
+  "connect()": () => openConnected(server.url),
   "node-postgres": async () => openNodePostgres(server.url),
 };
 

@@ -1,12 +1,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { connect } from "../../src/connect.js";
 import type { Database } from "../../src/database.js";
 import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
 import { migrate } from "../../src/migrate.js";
 import { verify } from "../../src/verify.js";
-import { atEnd, newUser, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
+import { newUser, openConnected, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf, SECRET } from "../support/errors.js";
 import { text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
@@ -22,11 +21,7 @@ beforeAll(async () => {
 
 /** Databases with one connection, which has heard of a change once one call shows it. */
 const OPEN: Record<string, () => Promise<Database>> = {
-  "connect()": async () => {
-    const { db, close } = await connect({ url: server.url, max: 1 });
-    atEnd(close);
-    return db;
-  },
+  "connect()": () => openConnected(server.url, { max: 1 }),
   "node-postgres": async () => openNodePostgres(server.url, { max: 1 }),
 };
 

@@ -1,8 +1,13 @@
 import { expect, it } from "vitest";
-import { connect } from "../../src/connect.js";
 import { forUser } from "../../src/index.js";
 import { countingProxy } from "../support/counting-proxy.js";
-import { atEnd, migratedDatabase, newUser, openNodePostgres, openPostgresJs } from "../support/database.js";
+import {
+  migratedDatabase,
+  newUser,
+  openConnected,
+  openNodePostgres,
+  openPostgresJs,
+} from "../support/database.js";
 import { each, roundTripsOf } from "../support/round-trips.js";
 
 // Over a network the way to the server and back is most of what a call takes.
@@ -11,11 +16,7 @@ const url = await migratedDatabase();
 
 const DRIVERS = {
   "postgres.js": async (through: string) => openPostgresJs(through, { max: 1 }),
-  "postgres.js, connect()": async (through: string) => {
-    const { db, close } = await connect({ url: through, max: 1 });
-    atEnd(close);
-    return db;
-  },
+  "postgres.js, connect()": (through: string) => openConnected(through, { max: 1 }),
   "node-postgres": async (through: string) => openNodePostgres(through, { max: 1 }),
 };
 

@@ -1,10 +1,15 @@
 import { sql } from "drizzle-orm";
 import { expect, it } from "vitest";
-import { connect } from "../../src/connect.js";
 import { defineJourney, forUser } from "../../src/index.js";
 import { migrate } from "../../src/migrate.js";
 import { verify } from "../../src/verify.js";
-import { atEnd, migratedDatabase, newUser, openNodePostgres, openPooled } from "../support/database.js";
+import {
+  migratedDatabase,
+  newUser,
+  openConnected,
+  openNodePostgres,
+  openPooled,
+} from "../support/database.js";
 import { errorOf, secretAppend } from "../support/errors.js";
 import { startPgbouncer } from "../support/pgbouncer.js";
 
@@ -13,8 +18,7 @@ const pooler = await startPgbouncer({ serverConnections: 2 });
 const through = pooler.through(url);
 
 it("connect() that is not told of the pooler: configuration, and what to put where", async () => {
-  const { db, close } = await connect({ url: through });
-  atEnd(close);
+  const db = await openConnected(through);
   for (const call of [secretAppend, migrate, verify]) {
     expect(await errorOf(call(db)), call.name).toMatchObject({
       code: "configuration",
@@ -26,8 +30,7 @@ it("connect() that is not told of the pooler: configuration, and what to put whe
 });
 
 it("connect() that is told of it in the URL works", async () => {
-  const { db, close } = await connect({ url: `${through}?pgbouncer=true` });
-  atEnd(close);
+  const db = await openConnected(`${through}?pgbouncer=true`);
   expect(await migrate(db)).toEqual({ applied: [] });
   expect(await verify(db)).toEqual([]);
   expect(await forUser(db, newUser()).count()).toBe(0);

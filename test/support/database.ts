@@ -6,7 +6,7 @@ import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
 import pg from "pg";
 import postgres from "postgres";
 import { afterAll, inject } from "vitest";
-import { connect } from "../../src/connect.js";
+import { type ConnectOptions, connect } from "../../src/connect.js";
 import type { Database } from "../../src/database.js";
 import { migrate } from "../../src/migrate.js";
 import { startPgbouncer } from "./pgbouncer.js";
@@ -75,12 +75,15 @@ export function openNodePostgres(url: string, options: pg.PoolConfig = {}): Data
   return drizzleNodePostgres({ client });
 }
 
-/** What connect() answers for a transaction pooler, closed after the file. */
-export async function openPooled(url: string, max = 4): Promise<Database> {
-  const { db, close } = await connect({ url, max, pooled: true });
+/** What connect() answers, closed after the file. */
+export async function openConnected(url: string, options: ConnectOptions = {}): Promise<Database> {
+  const { db, close } = await connect({ url, ...options });
   atEnd(close);
   return db;
 }
+
+/** What connect() answers for a transaction pooler, closed after the file. */
+export const openPooled = (url: string, max = 4) => openConnected(url, { max, pooled: true });
 
 /** A migrated database behind the driver, closed and dropped after the file. */
 export async function openMigrated(driver: Driver): Promise<Database> {
