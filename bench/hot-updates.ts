@@ -9,20 +9,15 @@ import postgres from "postgres";
 import { connect } from "../src/connect.js";
 import { forUser, type JourneyMessage } from "../src/index.js";
 import { migrate } from "../src/maintain.js";
-import { startServer } from "../test/support/child-server.js";
 import { randomNumbers, readPassages } from "./passages.js";
+import { openServer } from "./server.js";
 
 const APPENDS = 4000;
 const OWNERS = 300;
 const FILLFACTORS = [100, 90, 80, 70, 60];
 
-const server = process.env.DATABASE_URL
-  ? { url: process.env.DATABASE_URL, stop: async () => {} }
-  : await startServer("fsync=off");
-const admin = postgres(server.url, { max: 1, onnotice: () => {} });
-const database = `hot_updates_${randomUUID().replaceAll("-", "")}`;
-await admin.unsafe(`create database ${database}`);
-const url = Object.assign(new URL(server.url), { pathname: database }).href;
+const server = await openServer(process.env.DATABASE_URL);
+const { url } = await server.createDatabase();
 const { db, close } = await connect({ url, max: 1 });
 await migrate(db);
 const sql = postgres(url, { max: 1, onnotice: () => {} });
@@ -80,6 +75,4 @@ for (const fillfactor of FILLFACTORS) {
 }
 await sql.end();
 await close();
-await admin.unsafe(`drop database ${database} with (force)`);
-await admin.end();
 await server.stop();

@@ -6,7 +6,8 @@ import { type BenchServer, drop } from "./server.js";
 import type { Texts } from "./texts.js";
 import { newSession } from "./workloads.js";
 
-const SETTINGS: Record<StorageCost["storage"], string> = {
+/** What is said of the column, by the way that it is stored. */
+export const SETTINGS: Record<StorageCost["storage"], string> = {
   pglz: "set storage extended, alter column messages set compression pglz",
   lz4: "set storage extended, alter column messages set compression lz4",
   uncompressed: "set storage external",
