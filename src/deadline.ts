@@ -30,7 +30,8 @@ export function bounded<Calls extends object>(calls: Calls, deadline: Deadline):
   return bound as Calls;
 }
 
-async function within<T>(
+/** @param name of the method that is called with `args`, which decide whether it may be repeated */
+export async function within<T>(
   { timeoutMs, signal }: Deadline,
   name: string,
   args: unknown[],

@@ -1,6 +1,9 @@
 /** Text that PostgreSQL stores as it is. */
 export const isStorable = (value: string) => value.isWellFormed() && !value.includes("\0");
 
+/** The text that is stored in place of one that cannot be: U+0000 and lone surrogates become U+FFFD. */
+export const toStorable = (value: string) => value.toWellFormed().replaceAll("\0", "\ufffd");
+
 export const isUserId = (id: string) =>
   id.length >= 1 && id.length <= 255 && id === id.trim() && isStorable(id);
 

@@ -12,6 +12,7 @@ export type {
   Journey,
   ListOptions,
   MetadataPatch,
+  SearchHit,
   Session,
   SessionSummary,
   UserSessions,

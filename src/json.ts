@@ -1,4 +1,5 @@
 import { JourneyDbError } from "./errors.js";
+import { isStorable, toStorable } from "./ids.js";
 
 /** What to do with text that PostgreSQL's jsonb cannot hold: U+0000 and lone surrogates. */
 export type Unstorable = "replace" | "reject";
@@ -61,9 +62,9 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
 
   const textOf = (text: string): string => {
     count(text.length);
-    if (text.isWellFormed() && !text.includes("\0")) return text;
+    if (isStorable(text)) return text;
     if (rules.unstorable === "reject") refuse("expected well-formed text without U+0000");
-    return text.toWellFormed().replaceAll("\0", "\ufffd");
+    return toStorable(text);
   };
 
   const copy = (unread: unknown, key: string, depth: number): unknown => {

@@ -41,6 +41,12 @@ const revisionSchema = z
 
 const ifRevision = revisionSchema.optional();
 
+/** Sessions that one call answers. */
+const listLimit = z.int().min(1).max(100).default(20);
+
+/** What is searched for. */
+export const searchTextSchema = z.string().min(1).max(1000);
+
 const aSchema = z
   .custom<z.ZodType>((given) => typeof (given as z.ZodType | null)?.safeParse === "function", {
     params: { expected: "a zod schema" },
@@ -66,7 +72,10 @@ const plain = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
     })
     .pipe(z.strictObject(shape));
 
-/** The options of defineJourney. `maxSessionBytes` ends where jsonb does. */
+/** Bytes of the largest jsonb value (https://www.postgresql.org/docs/current/datatype-json.html and jsonb.h, JENTRY_OFFLENMASK). */
+export const LARGEST_JSONB = 0x0fffffff;
+
+/** The options of defineJourney. */
 export const journeyOptionsSchema = z.strictObject({
   message: aSchema,
   metadata: aSchema,
@@ -74,7 +83,7 @@ export const journeyOptionsSchema = z.strictObject({
   maxSessionBytes: z
     .int()
     .min(1)
-    .max(0x0fffffff)
+    .max(LARGEST_JSONB)
     .default(8 * 1024 * 1024),
   unstorable: z.enum(["replace", "reject"]).default("replace"),
   timeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
@@ -110,11 +119,12 @@ export function callOptions(phase: z.ZodType<string>) {
       before: messageIdSchema.optional(),
     }),
     list: plain({
-      limit: z.int().min(1).max(100).default(20),
+      limit: listLimit,
       cursor: z.string().optional(),
       orderBy: z.enum(["created", "updated"]).default("created"),
       phase: phase.optional(),
     }),
+    search: plain({ limit: listLimit }),
     setPhase: plain({ from: phase.optional(), ifRevision }),
     mergeMetadata: plain({ ifMatch: z.unknown().optional(), ifRevision }),
     truncate: plain({ from: messageIdSchema, ifRevision }),

@@ -17,6 +17,12 @@ export const corrupt = (column: "messages" | "metadata") =>
     `The stored ${column} is not ${column === "messages" ? "an array" : "an object"}; an older program may have written it. Run journey-db verify.`,
   );
 
+export const leftOut = (sessions: number) =>
+  new JourneyDbError(
+    "corrupt",
+    `Sessions left out: ${sessions}. Their stored messages are not an array or their metadata not an object; an older program may have written them. Run journey-db verify.`,
+  );
+
 export const tooLarge = (maxBytes: number) =>
   new JourneyDbError(
     "too_large",

@@ -36,14 +36,23 @@ export function toSummary<Metadata, Phase extends string>(
   };
 }
 
+/** The column whose value has not the table's shape. */
+export function corruptColumn(
+  { messages }: SessionRow,
+  { metadata }: StoredSummary,
+): "messages" | "metadata" | undefined {
+  // jsonb's text begins with the bracket of what it holds.
+  if (!messages.startsWith("[")) return "messages";
+  return isObject(metadata) ? undefined : "metadata";
+}
+
 /** @throws JourneyDbError corrupt where the row has not the table's shape */
 export function toSession<Message, Metadata, Phase extends string>(
   row: SessionRow,
 ): Session<Message, Metadata, Phase> {
-  // jsonb's text begins with the bracket of what it holds.
-  if (!row.messages.startsWith("[")) throw corrupt("messages");
   const stored = readSummary(row);
-  if (!isObject(stored.metadata)) throw corrupt("metadata");
+  const column = corruptColumn(row, stored);
+  if (column) throw corrupt(column);
   return { ...toSummary<Metadata, Phase>(stored), messages: JSON.parse(row.messages) };
 }
 

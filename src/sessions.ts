@@ -1,7 +1,8 @@
 import * as z from "zod";
 import { decodeCursor, encodeCursor } from "./cursor.js";
-import { bounded } from "./deadline.js";
-import { isSessionId, isUserId } from "./ids.js";
+import { bounded, within } from "./deadline.js";
+import { exportRows } from "./export.js";
+import { isSessionId, isUserId, toStorable } from "./ids.js";
 import { MESSAGE_KEYS } from "./json.js";
 import {
   type JourneyMessage,
@@ -19,12 +20,14 @@ import {
   journeyOptionsSchema,
   OPTION_KEYS,
   requestOptionsSchema,
+  searchTextSchema,
 } from "./options.js";
 import { payloads } from "./payloads.js";
 import { append, appendOne, appendOneOrCreate, appendOrCreate } from "./queries/append.js";
 import { count } from "./queries/count.js";
 import { create, createRefusal } from "./queries/create.js";
 import { deleteAll, deleteOne } from "./queries/delete.js";
+import { exportBatch } from "./queries/export.js";
 import { fork } from "./queries/fork.js";
 import { get } from "./queries/get.js";
 import { latest } from "./queries/latest.js";
@@ -32,12 +35,21 @@ import { list } from "./queries/list.js";
 import { mergeMetadata } from "./queries/merge-metadata.js";
 import { messages } from "./queries/messages.js";
 import { replaceMessages } from "./queries/replace-messages.js";
+import { search } from "./queries/search.js";
 import { setPhase } from "./queries/set-phase.js";
 import type { Statement, Values } from "./queries/statement.js";
 import { truncate } from "./queries/truncate.js";
 import type { Write } from "./queries/write.js";
-import { corrupt, idTaken, messageNotFound, refusalError, sessionNotFound, tooLarge } from "./refusal.js";
-import { readSummary, toSession, toSummary, toWritten } from "./rows.js";
+import {
+  corrupt,
+  idTaken,
+  leftOut,
+  messageNotFound,
+  refusalError,
+  sessionNotFound,
+  tooLarge,
+} from "./refusal.js";
+import { corruptColumn, readSummary, toSession, toSummary, toWritten } from "./rows.js";
 import type { Journey, UserSessions } from "./user-sessions.js";
 import { declaredKeys, parse } from "./validate.js";
 
@@ -99,7 +111,8 @@ export function defineJourney<
         throw refusalError(refusal, values);
       }
 
-      const calls: UserSessions<Message, Metadata, Phase> = {
+      const deadline = { timeoutMs, signal };
+      const calls: Omit<UserSessions<Message, Metadata, Phase>, "export"> = {
         async append(id, given, options) {
           const {
             create: mayCreate,
@@ -185,6 +198,16 @@ export function defineJourney<
           return row?.sessions ?? 0;
         },
 
+        async search(given, options) {
+          const text = toStorable(checked(searchTextSchema, given, "text"));
+          const rows = await send(search, { text, ...optionsOf(schemas.search, options) });
+          return rows.map(({ messageId, before, match, after, ...row }) => ({
+            session: toSummary<Metadata, Phase>(readSummary(row)),
+            messageId,
+            excerpt: { before, match, after },
+          }));
+        },
+
         async setPhase(id, phase, options) {
           const { from = null, ifRevision = null } = optionsOf(schemas.setPhase, options);
           const values = {
@@ -247,7 +270,23 @@ export function defineJourney<
           return row?.sessions ?? 0;
         },
       };
-      return bounded(calls, { timeoutMs, signal });
+
+      /** Rows that are no sessions come to light at the end, so that they withhold nothing that is one. */
+      async function* sessionsOneByOne() {
+        let corrupted = 0;
+        const batchOf = (values: Omit<Values, "userId">) =>
+          within(deadline, "export", [], () => send(exportBatch, values));
+        for await (const row of exportRows(batchOf)) {
+          if (corruptColumn(row, readSummary(row))) corrupted++;
+          else yield toSession<Message, Metadata, Phase>(row);
+        }
+        if (corrupted > 0) throw leftOut(corrupted);
+      }
+
+      return {
+        ...bounded(calls, deadline),
+        export: () => ({ [Symbol.asyncIterator]: sessionsOneByOne }),
+      };
     },
   };
 }

@@ -71,6 +71,18 @@ export interface ListOptions<Phase extends string = string> {
   phase?: Phase | undefined;
 }
 
+/** Where a text was found. */
+export interface SearchHit<Metadata = unknown, Phase extends string = string> {
+  session: SessionSummary<Metadata, Phase>;
+  /** The newest message of the session that has the text. */
+  messageId: string;
+  /**
+   * The match as it was written, with up to 80 characters of the same part on either side. Where the
+   * part goes on beyond those, there is an ellipsis (…).
+   */
+  excerpt: { before: string; match: string; after: string };
+}
+
 /** A change to metadata: a value replaces the key's, null removes the key. */
 export type MetadataPatch<Metadata> = { [Key in keyof Metadata]?: Metadata[Key] | null };
 
@@ -136,6 +148,35 @@ export interface UserSessions<Message, Metadata, Phase extends string> {
 
   /** How many sessions the user has. */
   count(): Promise<number>;
+
+  /**
+   * Finds the text, taken literally and without regard to case, in text parts of the user's
+   * messages: one hit a session, sessions newest created first. It is looked for within one part,
+   * in messages whose id is a text; upper and lower case are paired as the database's collation
+   * pairs them.
+   *
+   * No index helps: the conversations are read from the newest session on until `limit` of them have
+   * the text, all of them where it is rare. That took 9 ms a megabyte of messages.
+   *
+   * @param text 1–1000 characters
+   * @param options `limit`: sessions, 1–100, by default 20
+   * @example
+   * for (const { session, messageId, excerpt } of await sessions.search("invoice")) …
+   */
+  search(text: string, options?: { limit?: number | undefined }): Promise<SearchHit<Metadata, Phase>[]>;
+
+  /**
+   * All sessions with all their messages, oldest created first, in memory that does not grow with
+   * their number: about a megabyte is read at a time, or one session that is larger.
+   *
+   * A session that is there from beginning to end comes exactly once, whole, as it was at one moment,
+   * each batch at its own. One that is made or deleted meanwhile may come or not. Each batch is one
+   * statement with the handle's deadline; each `for await` begins anew.
+   *
+   * @example for await (const session of sessions.export()) file.write(`${JSON.stringify(session)}\n`);
+   * @throws corrupt after all others have come, if sessions had to be left out
+   */
+  export(): AsyncIterable<Session<Message, Metadata, Phase>>;
 
   /**
    * @param options `from`: only if the session is in this phase

@@ -3,7 +3,9 @@ import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { installed, newFolder, npmInstall, pack, repository, run, write } from "./support/packages.js";
 
-const ENTRY_POINTS = ["", "/schema", "/messages", "/migrate"].map((path) => `@aigos/journey-db${path}`);
+const ENTRY_POINTS = ["", "/schema", "/messages", "/migrate", "/admin"].map(
+  (path) => `@aigos/journey-db${path}`,
+);
 
 /** The packages that a module and what it imports load at once; `import()` waits for a call. */
 async function loadedPackages(module: string): Promise<string[]> {

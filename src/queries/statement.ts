@@ -24,8 +24,11 @@ export const ownedBy = (): SQL =>
 /** All rows of the owner. */
 export const allOwnedBy = (): SQL => eq(journeySessions.userId, given("userId"));
 
-/** What a statement is called with. All of them need the owner. */
-export type Values = { userId: string; [name: string]: string | number | boolean | null };
+/** What fills a statement's placeholders. */
+export type Named = { [name: string]: string | number | boolean | null };
+
+/** What a statement on a user's sessions is called with: all of them need the owner. */
+export type Values = Named & { userId: string };
 
 /** Holds whatever the driver or Drizzle threw, apart from what the reading of a caller's argument throws. */
 export class DriverFailure {
@@ -36,7 +39,7 @@ export class DriverFailure {
 }
 
 interface Prepared<Row> {
-  execute(values: Values): Promise<Row[]>;
+  execute(values: Named): Promise<Row[]>;
 }
 
 interface Builder<Row> {
@@ -45,14 +48,17 @@ interface Builder<Row> {
 }
 
 /** One SQL statement of this package, prepared once per database handle. */
-export interface Statement<Row> {
+export interface Statement<Row, Given extends Named = Values> {
   readonly name: string;
   readonly build: (db: Database) => Builder<Row>;
   /** Sends it, and throws DriverFailure. `prepare: false` keeps it from being prepared on the server, which a transaction pooler may need. */
-  run(db: Database, values: Values, prepare: boolean): Promise<Row[]>;
+  run(db: Database, values: Given, prepare: boolean): Promise<Row[]>;
 }
 
-export function statement<Row>(name: string, build: (db: Database) => Builder<Row>): Statement<Row> {
+export function statement<Row, Given extends Named = Values>(
+  name: string,
+  build: (db: Database) => Builder<Row>,
+): Statement<Row, Given> {
   const named = new WeakMap<Database, Prepared<Row>>();
   const unnamed = new WeakMap<Database, Prepared<Row>>();
   return {

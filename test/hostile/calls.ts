@@ -59,6 +59,21 @@ const cursors = fc
     return btoa(`${text} ${hash.toString(36)}`).replaceAll("=", "");
   });
 
+/** What the stored messages have, and what a pattern would mean something else by. */
+const searched = fc.constantFrom(
+  "text of m1",
+  "TEXT",
+  "m2",
+  "%",
+  "_",
+  ".*",
+  "(?i)",
+  "***=",
+  "\\",
+  "$",
+  "\0",
+  "\ud800",
+);
 const limit = fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1, max: 100 }) }, fc.integer(), fc.double());
 const args = (...all: fc.Arbitrary<unknown>[]) => fc.tuple(...all) as fc.Arbitrary<unknown[]>;
 const one = mostly(id);
@@ -95,6 +110,8 @@ export const calls: Record<Method, fc.Arbitrary<unknown[]>> = {
     }),
   ),
   count: args(one),
+  search: args(mostly(fc.oneof(searched, anyText)), options({ limit: mostly(limit) })),
+  export: args(one),
   setPhase: args(one, mostly(phase), options({ from: mostly(phase), ifRevision: mostly(revision) })),
   mergeMetadata: args(
     one,
@@ -118,6 +135,8 @@ export const rightCalls: Record<Method, unknown[]> = {
   latest: [],
   list: [{ limit: 1, orderBy: "updated" }],
   count: [],
+  search: ["TEXT of m", { limit: 1 }],
+  export: [],
   setPhase: [own, "review", { from: "setup" }],
   mergeMetadata: [own, { a: null }, { ifMatch: { a: 1 } }],
   replaceMessages: [own, []],

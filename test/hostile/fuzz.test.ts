@@ -2,8 +2,9 @@ import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Database } from "../../src/database.js";
-import { defineJourney, forUser, JourneyDbError, type Session } from "../../src/index.js";
+import { defineJourney, forUser, JourneyDbError, type SearchHit, type Session } from "../../src/index.js";
 import { journeySessions } from "../../src/schema.js";
+import { answerOf } from "../support/answer.js";
 import { newUser, openMigrated } from "../support/database.js";
 import { made } from "../support/hostile.js";
 import { text } from "../support/messages.js";
@@ -84,6 +85,8 @@ describe.each(DRIVERS)("%s", (driver, runs) => {
     if (method === "delete") expect(answer).toBe(named === session.id);
     if (method === "list")
       for (const one of (answer as { sessions: Session[] }).sessions) expect(one.id).toBe(session.id);
+    if (method === "export") expect(answer).toEqual([session]);
+    if (method === "search") for (const one of answer as SearchHit[]) expect(one.session.id).toBe(session.id);
     if (method === "messages")
       for (const one of (answer as Session).messages) expect(SEED.messages).toContainEqual(one);
   }
@@ -97,9 +100,9 @@ describe.each(DRIVERS)("%s", (driver, runs) => {
         const args = made(unmade, ids) as unknown[];
         // biome-ignore lint/suspicious/noExplicitAny: the types are what is looked past here
         const sessions: any = journeys[which]?.forUser(db, owner);
-        const outcome = await sessions[method](...args).then(
+        const outcome = await answerOf(sessions[method](...args)).then(
           (answer: unknown) => ({ answer }),
-          (thrown: unknown) => ({ thrown }),
+          (thrown) => ({ thrown }),
         );
         const after = { rows: await digests(), builtIns: builtIns() };
         if (after.rows.own !== before.rows.own) own = undefined;

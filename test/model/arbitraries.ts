@@ -79,6 +79,8 @@ const message: fc.Arbitrary<JourneyMessage> = fc.record({
 });
 export const messages = (minLength: number) =>
   fc.uniqueArray(message, { minLength, maxLength: 4, selector: ({ id }) => id });
+/** What may be in a message's text. */
+export const searched = anyText.filter((text) => text !== "");
 export const phase = fc.constantFrom("setup", "review", "Setup", "setup ", "done");
 
 export const which: fc.Arbitrary<Which> = fc.record({

@@ -49,9 +49,11 @@ const UNKNOWN = new Set(["createdAt", "updatedAt", "bytes", "revision"]);
 function comparable(answer: unknown, expected: unknown): unknown {
   if (Array.isArray(answer)) return answer.map((one, n) => comparable(one, (expected as unknown[])?.[n]));
   if (typeof answer !== "object" || answer === null) return answer;
-  const said = Object.keys((expected ?? {}) as object);
+  const said = new Map(Object.entries((expected ?? {}) as object));
   return Object.fromEntries(
-    Object.entries(answer).filter(([key]) => said.includes(key) || !UNKNOWN.has(key)),
+    Object.entries(answer)
+      .filter(([key]) => said.has(key) || !UNKNOWN.has(key))
+      .map(([key, one]) => [key, comparable(one, said.get(key))]),
   );
 }
 

@@ -1,4 +1,5 @@
 import type { JourneyMessage } from "../../src/index.js";
+import { storable } from "../support/storable.js";
 
 /** What the model keeps of a session. */
 export interface Kept {
@@ -119,6 +120,38 @@ export class Model {
     return { value: last ? this.shown(last) : null };
   };
 
+  private summary = (kept: Kept) => {
+    const { messages, ...summary } = this.shown(kept);
+    return { ...summary, revision: kept.revision };
+  };
+
+  /** Texts of the model are short, so that an excerpt is the whole text, and each letter's other case is as long. */
+  search(owner: string, text: string, { limit = 20 }: { limit?: number }): Expected {
+    const asked = storable(text).toLowerCase();
+    const hits = this.of(owner).flatMap((kept) => {
+      const texts = kept.messages
+        .toReversed()
+        .flatMap(({ id, parts }) =>
+          parts.filter(({ type }) => type === "text").map((part): [string, string] => [id, part.text]),
+        );
+      const [messageId, found] = texts.find(([, one]) => one.toLowerCase().includes(asked)) ?? [];
+      if (found === undefined) return [];
+      const start = found.toLowerCase().indexOf(asked);
+      const end = start + asked.length;
+      const excerpt = {
+        before: found.slice(0, start),
+        match: found.slice(start, end),
+        after: found.slice(end),
+      };
+      return [{ session: this.summary(kept), messageId, excerpt }];
+    });
+    return { value: hits.reverse().slice(0, limit) };
+  }
+
+  export = (owner: string): Expected => ({
+    value: this.of(owner).map((kept) => ({ ...this.shown(kept), revision: kept.revision })),
+  });
+
   /** All pages, one after the other. */
   list(
     owner: string,
@@ -126,10 +159,7 @@ export class Model {
   ): Expected {
     const all = this.of(owner).filter((one) => phase === undefined || one.phase === phase);
     if (orderBy === "updated") all.sort((a, b) => a.written - b.written);
-    const summaries = all.reverse().map((one) => {
-      const { messages, ...summary } = this.shown(one);
-      return { ...summary, revision: one.revision };
-    });
+    const summaries = all.reverse().map(this.summary);
     const pages: unknown[] = [];
     do pages.push(summaries.splice(0, limit));
     while (summaries.length > 0);

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import type { forUser, JourneyMessage } from "../../src/index.js";
+import { all } from "../support/answer.js";
 import {
   asked,
   defined,
@@ -10,6 +11,7 @@ import {
   phase,
   pointer,
   rarely,
+  searched,
   type Which,
   which,
 } from "./arbitraries.js";
@@ -132,6 +134,23 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
     args: [],
     send: (sessions) => sessions.count(),
     expect: (model, owner) => model.count(owner),
+  })),
+  search: fc
+    .record({ text: searched, limit: rarely(fc.integer({ min: 1, max: 4 })) })
+    .map(({ text, limit }) => () => {
+      const options = defined({ limit });
+      return {
+        method: "search",
+        args: [text, options],
+        send: (sessions) => sessions.search(text, options),
+        expect: (model, owner) => model.search(owner, text, options),
+      };
+    }),
+  export: fc.constant(() => ({
+    method: "export",
+    args: [],
+    send: (sessions) => all(sessions.export()),
+    expect: (model, owner) => model.export(owner),
   })),
   setPhase: fc
     .record({ which, phase, from: rarely(phase), asked })

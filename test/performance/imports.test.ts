@@ -20,7 +20,7 @@ const DRIZZLE_PARTS = ["cache", "pg-core", "query-builders", "sql"];
 const partsOfDrizzle = ({ files }: Loaded) =>
   new Set(files.flatMap((file) => /^drizzle-orm\/([^/]+)\//.exec(file)?.[1] ?? []));
 const ownFiles = ({ files }: Loaded) =>
-  files.filter((file) => !file.includes("/") || file.startsWith("verify/"));
+  files.filter((file) => !file.includes("/") || /^(admin|verify)\//.test(file));
 
 describe("importing", () => {
   it("the package loads Drizzle for PostgreSQL and zod: no driver, no migrations, nothing of Node's own", async () => {
@@ -30,7 +30,9 @@ describe("importing", () => {
     expect([...partsOfDrizzle(loaded)].sort()).toEqual(DRIZZLE_PARTS);
     const own = ownFiles(loaded);
     expect(own).toEqual(expect.arrayContaining(["index.js", "connect.js", "sessions.js"]));
-    expect(own.filter((file) => /^(server|embedded|migrate|maintain|verify|cli)\b/.test(file))).toEqual([]);
+    expect(own.filter((file) => /^(server|embedded|migrate|maintain|verify|admin|cli)\b/.test(file))).toEqual(
+      [],
+    );
   });
 
   it("./messages loads zod alone, so that a browser may", async () => {
@@ -44,6 +46,16 @@ describe("importing", () => {
     const loaded = await loadedBy(folder, `await load("schema");`);
     expect(loaded.packages).toEqual(["drizzle-orm", "drizzle-zod", "zod"]);
     expect(ownFiles(loaded).sort()).toEqual(["ids.js", "messages.js", "schema.js", "table.js"]);
+  });
+
+  it("./admin loads no driver, no migrations and nothing of a user's sessions", async () => {
+    const loaded = await loadedBy(folder, `await load("admin");`);
+    expect(loaded.packages).toEqual(["drizzle-orm", "ms", "zod"]);
+    expect(loaded.builtins).toEqual([]);
+    expect([...partsOfDrizzle(loaded)].sort()).toEqual(DRIZZLE_PARTS);
+    const own = ownFiles(loaded);
+    expect(own).toEqual(expect.arrayContaining(["admin.js", "admin/prune.js"]));
+    expect(own.filter((file) => /^(sessions|index|connect|migrate)\b/.test(file))).toEqual([]);
   });
 
   it("./migrate loads no driver", async () => {

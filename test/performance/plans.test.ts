@@ -16,10 +16,19 @@ const sql = rawClient(await migratedDatabase(), { max: 1 });
 const names = [...(await allStatements()).keys()];
 
 /** Without a session of an owner to look for. */
-const INSERTS = names.filter((name) => /^create$|_or_create$/.test(name));
-const OF_AN_OWNER = names.filter((name) => /^(list_|latest$|count$|delete_all$)/.test(name));
+const INSERTS = names.filter((name) => /^(create|import)$|_or_create$/.test(name));
+const OF_AN_OWNER = names.filter((name) =>
+  /^(list_|latest$|count$|delete_all$|search$|imported$)/.test(name),
+);
 const BY_CREATED = OF_AN_OWNER.filter((name) => /^(list_created|latest$)/.test(name));
-const OF_A_SESSION = names.filter((name) => ![...INSERTS, ...OF_AN_OWNER, "create_refusal"].includes(name));
+const OTHERS = ["create_refusal", "export"];
+const OF_A_SESSION = names.filter((name) => ![...INSERTS, ...OF_AN_OWNER, ...OTHERS].includes(name));
+
+/** A line of an export. */
+const A_LINE = {
+  ...{ phase: "setup", createdAt: "2026-01-01T00:00:00", updatedAt: "2026-01-01T00:00:00" },
+  ...{ messages: [], metadata: {} },
+};
 
 interface Owner {
   sessions: number;
@@ -42,6 +51,7 @@ async function ownerOf(userId: string): Promise<Owner> {
     ...{ userId, id, time, limit: LIMIT, phase: "review", newId: null, maxBytes: 8 * 1024 * 1024 },
     ...{ messages: message, metadata: '{"title":"Trip"}', patch: '{"step":2}', ifMatch: '{"step":1}' },
     ...{ checkAfter: true, after: "m1", from: null, through: "m1", before: null, ifRevision: null },
+    ...{ text: "nobody wrote this", sessions: JSON.stringify([{ ...A_LINE, id }]) },
   };
   return { sessions: rows.length, values };
 }
@@ -129,6 +139,41 @@ describe.each(PLANNINGS)("%s", (planning) => {
       ]);
       // Seven of ten are in the phase.
       expect(scans[0]?.rowsRead).toBeLessThanOrEqual(name.endsWith("_in_phase") ? 3 * LIMIT : LIMIT);
+    }
+  });
+
+  it("search walks the index backwards, and looks at no session after it has enough", async () => {
+    for (const { sessions, scans } of await plansOf("search", true)) {
+      // Of an owner with few sessions, sorting them is as quick.
+      if (planning === "force_custom_plan" && sessions <= LIMIT) continue;
+      expect(scans).toMatchObject([{ indexes: [BY_CREATION], backward: true, rowsRead: sessions }]);
+    }
+    const { values } = owners.busiest as Owner;
+    const plan = await explain("search", { ...values, text: "WHERE TO" }, { planning, run: true });
+    expect(scansOf(plan, TABLE)).toMatchObject([{ backward: true, rowsRead: LIMIT }]);
+  });
+
+  it("export walks the index forwards, a row at a time, from where the batch begins", async () => {
+    const { sessions, values } = owners.busiest as Owner;
+    for (const [id, left] of [
+      [null, sessions],
+      [values.id, sessions / 2 - 1],
+    ] as [unknown, number][]) {
+      const place = { ...values, ...(id === null && { id, time: "-infinity" }) };
+      const all = scansOf(await explain("export", place, { planning, run: true }), TABLE);
+      expect(all).toMatchObject([
+        {
+          type: "Index Scan",
+          indexes: [BY_CREATION],
+          indexConditions: [expect.stringMatching(/^\(\(user_id = .*ROW\(created_at, id\) >= ROW/)],
+          backward: false,
+        },
+      ]);
+      // Each row is seen once more, as the place that the next is sought from.
+      expect(all[0]?.rowsRead).toBeGreaterThanOrEqual(left);
+      expect(all[0]?.rowsRead).toBeLessThanOrEqual(2 * left + 2);
+      const some = await explain("export", { ...place, maxBytes: 2000 }, { planning, run: true });
+      expect(scansOf(some, TABLE)[0]?.rowsRead).toBeLessThan(25);
     }
   });
 

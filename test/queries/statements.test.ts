@@ -4,13 +4,16 @@ import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../../src/
 import { count } from "../../src/queries/count.js";
 import { create, createRefusal } from "../../src/queries/create.js";
 import { deleteAll, deleteOne } from "../../src/queries/delete.js";
+import { exportBatch } from "../../src/queries/export.js";
 import { fork } from "../../src/queries/fork.js";
 import { get } from "../../src/queries/get.js";
+import { importedSessions, importSessions } from "../../src/queries/import.js";
 import { latest } from "../../src/queries/latest.js";
 import { listStatements } from "../../src/queries/list.js";
 import { mergeMetadata } from "../../src/queries/merge-metadata.js";
 import { messages } from "../../src/queries/messages.js";
 import { replaceMessages } from "../../src/queries/replace-messages.js";
+import { search } from "../../src/queries/search.js";
 import { setPhase } from "../../src/queries/set-phase.js";
 import { truncate } from "../../src/queries/truncate.js";
 
@@ -32,9 +35,13 @@ const statements = [
   create,
   createRefusal,
   deleteAll,
+  exportBatch,
   get,
+  importedSessions,
+  importSessions,
   latest,
   messages,
+  search,
   ...listStatements,
   ...writes.flatMap(({ statement, refusal }) => [statement, refusal]),
 ];

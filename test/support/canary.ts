@@ -1,6 +1,7 @@
 import { format, inspect } from "node:util";
 import type { Database } from "../../src/database.js";
 import { forUser, type UserSessions } from "../../src/index.js";
+import { all } from "./answer.js";
 
 /** Stands in every input: text, keys, and ids in their form. */
 export const CANARY = "canary-b1rd";
@@ -33,6 +34,8 @@ export const valid: Record<keyof Sessions, (sessions: Sessions) => Promise<unkno
   latest: (s) => s.latest(),
   list: (s) => s.list({ phase: CANARY }),
   count: (s) => s.count(),
+  search: (s) => s.search(CANARY),
+  export: (s) => all(s.export()),
   setPhase: (s) => s.setPhase(CANARY_ID, CANARY, { from: CANARY, ifRevision: REVISION }),
   mergeMetadata: (s) => s.mergeMetadata(CANARY_ID, metadata, { ifMatch: metadata, ifRevision: REVISION }),
   replaceMessages: (s) => s.replaceMessages(CANARY_ID, [message()], { ifRevision: REVISION }),

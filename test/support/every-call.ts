@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { forUser } from "../../src/index.js";
+import { all } from "./answer.js";
 import { text } from "./messages.js";
 
 type Sessions = ReturnType<typeof forUser>;
@@ -39,6 +40,8 @@ export function everyCall(sessions: Sessions): [name: string, call: () => Promis
     ["messages", () => sessions.messages(a, { limit: 1, before: "m2" })],
     ["latest", () => sessions.latest()],
     ...lists,
+    ["search", () => sessions.search("GROWN", { limit: 1 })],
+    ["export", () => all(sessions.export())],
     ["count", () => sessions.count()],
     ["setPhase", () => sessions.setPhase(a, "review", { from: "setup" })],
     ["mergeMetadata", () => sessions.mergeMetadata(b, { step: 2 }, { ifMatch: { step: 1 } })],

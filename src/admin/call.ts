@@ -1,0 +1,41 @@
+import type * as z from "zod";
+import type { Database } from "../database.js";
+import { bounded } from "../deadline.js";
+import { databaseSchema, journeyOptionsSchema } from "../options.js";
+import type { Named, Statement } from "../queries/statement.js";
+import { parse } from "../validate.js";
+
+/** A statement that no owner is given to. */
+export type AdminStatement<Row> = Statement<Row, Named>;
+
+/** How long one statement may take; as long as a call of a handle unless said otherwise. */
+export const { timeoutMs } = journeyOptionsSchema.shape;
+
+/**
+ * The options of a call, checked, as the database is.
+ *
+ * @throws JourneyDbError invalid_input
+ */
+export function optionsOf<Shape extends z.core.$ZodLooseShape>(
+  schema: z.ZodObject<Shape>,
+  db: Database,
+  given: unknown,
+): z.output<typeof schema> {
+  parse(databaseSchema, db, "db", new Set());
+  return parse(schema, given, "options", new Set(Object.keys(schema.shape)));
+}
+
+/**
+ * Sends one statement and answers its row. Never prepared on the server: a job gains nothing by it,
+ * it works through every pooler, and each run is planned for its values.
+ */
+export async function ask<Row>(
+  statement: AdminStatement<Row>,
+  db: Database,
+  values: Named,
+  timeoutMs: number,
+): Promise<Row> {
+  const call = () => statement.run(db, values, false);
+  const [row] = await bounded({ call }, { timeoutMs }).call();
+  return row as Row;
+}

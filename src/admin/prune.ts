@@ -1,0 +1,127 @@
+import ms from "ms";
+import * as z from "zod";
+import type { Database } from "../database.js";
+import { JourneyDbError } from "../errors.js";
+import { requestOptionsSchema } from "../options.js";
+import { ask, optionsOf, timeoutMs } from "./call.js";
+import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
+
+export interface PruneProgress {
+  /** Sessions deleted so far; with `dryRun`, that would be. */
+  sessions: number;
+  /** Sessions looked at so far, of all that `stats` counts. */
+  examined: number;
+}
+
+export interface PruneOptions {
+  /**
+   * How long a session must not have been written to: a number with its unit, from "1h" to "100y",
+   * in hours, days, weeks (7 days) or years (365.25 days), such as "90d" or "12 hours".
+   */
+  inactiveFor: string;
+  /** Sessions that one statement deletes at most: 1–10,000. It looks at four times as many at most. @default 500 */
+  batchSize?: number | undefined;
+  /** Looked at between statements; ends the call with code `timeout`. */
+  signal?: AbortSignal | undefined;
+  /** Called after each statement, and waited for: one that takes its time spares the server. */
+  onProgress?: ((progress: PruneProgress) => void | Promise<void>) | undefined;
+  /** Deletes nothing, and counts what would be deleted. @default false */
+  dryRun?: boolean | undefined;
+  /** Milliseconds after which a statement ends for the caller: 1–2,147,483,647. @default 15000 */
+  timeoutMs?: number | undefined;
+}
+
+export interface Pruned {
+  /** Sessions deleted; with `dryRun`, that would be. */
+  sessions: number;
+}
+
+/** Of a batch: how many sessions one statement passes at most, so that none is long where few are due. More was no quicker. */
+const PASSED_PER_DELETED = 4;
+
+/** Not minutes: "6m" is half a year to some. */
+const WITH_UNIT = /\d *[hdwy][a-z]*$/i;
+const [SHORTEST, LONGEST] = ["1h", "100y"] as const;
+
+const milliseconds = (text: string): number =>
+  WITH_UNIT.test(text) ? (ms(text as ms.StringValue) ?? Number.NaN) : Number.NaN;
+
+const inactiveForSchema = z
+  .custom<string>(
+    (given) =>
+      typeof given === "string" && milliseconds(given) >= ms(SHORTEST) && milliseconds(given) <= ms(LONGEST),
+    {
+      params: { expected: `text such as "90d", a number of h, d, w or y from "${SHORTEST}" to "${LONGEST}"` },
+    },
+  )
+  .transform(milliseconds);
+
+const pruneOptions = z.strictObject({
+  inactiveFor: inactiveForSchema,
+  batchSize: z.int().min(1).max(10_000).default(500),
+  signal: requestOptionsSchema.shape.signal,
+  onProgress: z
+    .custom<NonNullable<PruneOptions["onProgress"]>>((given) => typeof given === "function", {
+      params: { expected: "function" },
+    })
+    .optional(),
+  dryRun: z.boolean().default(false),
+  timeoutMs,
+});
+
+/**
+ * Deletes the sessions of all users that nobody has written to for `inactiveFor`, by the server's
+ * clock. For a job, never behind a route.
+ *
+ * It walks along all sessions once, in small statements: each deletes at most `batchSize` sessions,
+ * holds no lock for long and stays done. So the call can be stopped and repeated at any time, and
+ * two may run at once. A session that is written to at that moment is neither waited for nor
+ * deleted. Rows of any shape are deleted. In a transaction all of it waits for the commit, so give
+ * it a database.
+ *
+ * @example await prune(db, { inactiveFor: "90d", onProgress: ({ sessions }) => console.log(sessions) })
+ * @throws JourneyDbError invalid_input; timeout for an aborted signal, or where a statement is not
+ *   answered in time; unavailable, configuration, migration, internal. What was deleted before stays deleted.
+ */
+export async function prune(db: Database, options: PruneOptions): Promise<Pruned> {
+  const { inactiveFor, batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(
+    pruneOptions,
+    db,
+    options,
+  );
+  const values = {
+    inactiveForSeconds: inactiveFor / 1000,
+    batchSize,
+    window: PASSED_PER_DELETED * batchSize,
+  };
+  let sessions = 0;
+  let examined = 0;
+  let from: string | null = FIRST_ID;
+  while (from !== null) {
+    if (signal?.aborted) throw stopped(dryRun ? 0 : sessions);
+    const step: Step = await ask(dryRun ? countDue : deleteDue, db, { ...values, from }, timeoutMs);
+    sessions += step.sessions;
+    examined += step.examined;
+    from = step.next;
+    await tell(onProgress, { sessions, examined });
+  }
+  return { sessions };
+}
+
+const stopped = (deleted: number) =>
+  new JourneyDbError(
+    "timeout",
+    `The signal was aborted; ${deleted} sessions were deleted and stay so, and the call may be repeated.`,
+    { retryable: true },
+  );
+
+async function tell(onProgress: PruneOptions["onProgress"], progress: PruneProgress): Promise<void> {
+  try {
+    await onProgress?.(progress);
+  } catch {
+    throw new JourneyDbError(
+      "invalid_input",
+      "options.onProgress: threw an error; what was deleted stays deleted, and the call may be repeated.",
+    );
+  }
+}

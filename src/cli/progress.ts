@@ -1,0 +1,35 @@
+import cliProgress, { type Options } from "cli-progress";
+
+export interface Progress {
+  /** @param done of the total, from 0 */
+  to(done: number): void;
+  end(): void;
+}
+
+/** Milliseconds between two lines where stderr is no terminal. */
+const LINE_EVERY = 2000;
+
+/** A bar on a terminal, else a line now and then; on stderr, since stdout is for what was asked. */
+export function showProgress(doing: string, total: number, unit: string): Progress {
+  const isTerminal = process.stderr.isTTY === true;
+  const figures = `{value} of {total} ${unit}`;
+  const options: Options = {
+    format: isTerminal
+      ? `${doing} {bar} {percentage} % ${figures}, {eta_formatted} left`
+      : `${doing}: ${figures}`,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    barsize: 24,
+    stream: process.stderr,
+    noTTYOutput: true,
+    notTTYSchedule: LINE_EVERY,
+    // Else it ends with an empty line.
+    clearOnComplete: !isTerminal,
+    // Its handlers would keep Ctrl-C from ending the command.
+    gracefulExit: false,
+    linewrap: true,
+  };
+  const bar = new cliProgress.SingleBar(options);
+  bar.start(total, 0);
+  return { to: (done) => bar.update(done), end: () => bar.stop() };
+}

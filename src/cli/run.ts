@@ -1,0 +1,66 @@
+import { type Connection, connect } from "../connect.js";
+import { configuredUrl, parseDatabaseUrl } from "../database-url.js";
+import { within } from "../deadline.js";
+import { fromDriver, type JourneyDbErrorCode } from "../errors.js";
+import type { Statement, Values } from "../queries/statement.js";
+
+/** Exit codes: a failure or a finding that is an error, and wrong usage. */
+export const FAILED = 1;
+export const WRONG_USAGE = 2;
+
+/** After which the server stops a statement, and the command too: some read or write every row. */
+export const TIMEOUT_MS = 10 * 60_000;
+
+/** What to do about a failure of the server, which does not say it. */
+const REMEDY: Partial<Record<JourneyDbErrorCode, string>> = {
+  unavailable: "Check that the server runs and that the URL names its host and port.",
+  timeout: "Try again while the database is less busy.",
+  configuration:
+    "Check --url, DIRECT_URL and DATABASE_URL, and the role that the URL names. Where DATABASE_URL goes through a pooler, set DIRECT_URL past it.",
+};
+
+/** A line of what was asked for. */
+export const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** A line beside what was asked for. */
+export const warn = (line: string) => void process.stderr.write(`journey-db: ${line}\n`);
+
+export function fail(thrown: unknown, remedies: typeof REMEDY = {}): void {
+  const { code, message } = fromDriver(thrown, false);
+  const sentence = message.endsWith(".") ? message : `${message}.`;
+  const remedy = remedies[code] ? ` ${remedies[code]}` : "";
+  warn(`${code}: ${sentence}${remedy}`);
+  process.exitCode = FAILED;
+}
+
+/** The options that every command has. */
+export interface UrlOption {
+  url?: string;
+}
+
+function open(url: string | undefined): Promise<Connection> {
+  const direct = configuredUrl(process.env, "DIRECT_URL");
+  // Here, since connect cannot tell where a URL comes from.
+  if (url !== undefined) parseDatabaseUrl(url, "--url");
+  else if (direct !== undefined) parseDatabaseUrl(direct, "DIRECT_URL");
+  return connect({ url: url ?? direct, max: 1, statementTimeoutMs: TIMEOUT_MS });
+}
+
+/** Opens the database, and says what went wrong while it was used. */
+export async function withDatabase(url: string | undefined, use: (db: Connection["db"]) => Promise<void>) {
+  const { db, close } = await open(url);
+  try {
+    await use(db);
+  } catch (thrown) {
+    fail(thrown, REMEDY);
+  } finally {
+    await close();
+  }
+}
+
+/** Sends one statement, prepared nowhere: it works through every pooler. */
+export const send = <Row>(db: Connection["db"], statement: Statement<Row>, values: Values) =>
+  within({ timeoutMs: TIMEOUT_MS }, statement.name, [], () => statement.run(db, values, false));
+
+/** `1 session`, `2 sessions`. */
+export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

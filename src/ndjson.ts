@@ -1,0 +1,81 @@
+import * as z from "zod";
+import { JourneyDbError } from "./errors.js";
+import { MESSAGE_KEYS } from "./json.js";
+import { phaseSchema, sessionIdSchema } from "./messages.js";
+import { arraySchema, LARGEST_JSONB } from "./options.js";
+import { payloads } from "./payloads.js";
+import type { ExportRow } from "./queries/export.js";
+import { readSummary } from "./rows.js";
+import { EXACT_TIME } from "./time.js";
+import { parse } from "./validate.js";
+
+/**
+ * Sessions as NDJSON (https://github.com/ndjson/ndjson-spec): a line is a `Session` as JSON, with
+ * times to the microsecond and without its revision, which the next database gives anew. Messages
+ * and metadata are the database's own text, so that no number is rounded to JavaScript's.
+ */
+export function toLine(row: ExportRow): string {
+  const { id, userId, phase, createdAt, updatedAt } = readSummary(row);
+  const fields = { id, userId, phase, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) };
+  return `${JSON.stringify(fields).slice(0, -1)},"metadata":${row.metadata},"messages":${row.messages}}\n`;
+}
+
+/** ISO 8601 where a time has that form: not beyond the year 9999, before the year 1, and at infinity. */
+const ISO_YEAR = /^\d{4}-(?!.*BC$)/;
+const toTime = (exact: string) => (ISO_YEAR.test(exact) ? `${exact}Z` : exact);
+
+const FORM = new RegExp(`^(?:${EXACT_TIME.source})$`);
+const isTime = (text: string): boolean => {
+  const exact = text.replace(/Z$/, "");
+  if (!FORM.test(exact)) return false;
+  return !ISO_YEAR.test(exact) || z.iso.datetime().safeParse(`${exact}Z`).success;
+};
+const time = z.string().refine(isTime, {
+  params: { expected: 'a time in UTC of at most six decimals, e.g. "2026-01-31T09:30:00.123456Z"' },
+});
+
+const line = z.looseObject({
+  id: sessionIdSchema,
+  phase: phaseSchema,
+  createdAt: time,
+  updatedAt: time,
+  metadata: z.unknown(),
+  messages: arraySchema,
+});
+
+const knownKeys = new Set([...MESSAGE_KEYS, ...Object.keys(line.shape)]);
+const json = payloads({}, { unstorable: "reject", maxBytes: LARGEST_JSONB, knownKeys });
+
+/** A line that may be stored, as it came. */
+export interface SessionLine {
+  id: string;
+  text: string;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Checks a line as strictly as the calls of a handle check what they are given. The owner that it
+ * names and whatever else is in it counts for nothing.
+ *
+ * @returns null for an empty line
+ * @throws JourneyDbError invalid_input, naming the field and what was expected; too_large
+ */
+export function fromLine(bytes: Uint8Array): SessionLine | null {
+  const text = read("text in UTF-8", () => utf8.decode(bytes)).trim();
+  if (text === "") return null;
+  const session = read("JSON", (): unknown => JSON.parse(text));
+  const { id, messages, metadata } = parse(line, session, "session", knownKeys);
+  json.messages(messages, "session.messages");
+  json.metadata(metadata, "session.metadata");
+  return { id: id.toLowerCase(), text };
+}
+
+function read<T>(expected: string, reading: () => T): T {
+  try {
+    return reading();
+  } catch {
+    // The reason would show what stands there.
+    throw new JourneyDbError("invalid_input", `session: expected ${expected}`);
+  }
+}

@@ -1,0 +1,48 @@
+import { sql } from "drizzle-orm";
+import { journeySessions } from "../table.js";
+import { type SessionRow, sessionColumns, timeOf } from "./columns.js";
+import { allOwnedBy, given, statement } from "./statement.js";
+
+export interface ExportRow extends SessionRow {
+  /** The database's own text. */
+  metadata: string;
+  /** Of the batch so far: less than `maxBytes` in its last row means that no session is left. */
+  bytes: number;
+}
+
+const { createdAt, id, metadata } = journeySessions;
+const NOTHING_BEFORE = sql.raw("'00000000-0000-0000-0000-000000000000'");
+
+/**
+ * The owner's sessions from a place on, oldest first, as many as it takes to reach `maxBytes`: one
+ * more row at a time, so that no conversation is read that is not sent. Sizes are known only once
+ * the text is there: a stored value tells its compressed size.
+ */
+export const exportBatch = statement<ExportRow>("export", (db) =>
+  db
+    .select({
+      summary: sql<string>`batch.summary`,
+      metadata: sql<string>`batch.metadata`,
+      messages: sql<string>`batch.messages`,
+      bytes: sql<number>`batch.bytes`,
+    })
+    .from(sql`(
+      with recursive batch as (
+        select ${timeOf(sql`${given("time")}`)} as created_at, coalesce(${given("id")}::uuid, ${NOTHING_BEFORE}) as id,
+          ${given("id")}::uuid as seen, null as summary, null as metadata, null as messages, 0 as bytes
+        union all
+        select next.created_at, next.id, next.id, next.summary, next.metadata, next.messages,
+          batch.bytes + octet_length(next.summary) + octet_length(next.messages)
+        from batch cross join lateral (
+          select ${createdAt} as created_at, ${id} as id, ${sessionColumns.summary} as summary,
+            ${metadata}::text as metadata, ${sessionColumns.messages} as messages
+          from ${journeySessions}
+          where ${allOwnedBy()} and (${createdAt}, ${id}) >= (batch.created_at, batch.id) and ${id} is distinct from batch.seen
+          order by ${createdAt}, ${id}
+          limit 1
+        ) as next
+        where batch.bytes < ${given("maxBytes")}::int
+      )
+      select summary, metadata, messages, bytes from batch where summary is not null
+    ) as batch`),
+);

@@ -1,0 +1,33 @@
+import { and, sql } from "drizzle-orm";
+import { journeySessions } from "../table.js";
+import { timeOf } from "./columns.js";
+import { allOwnedBy, given, givenJson, statement } from "./statement.js";
+
+const { id } = journeySessions;
+const session = sql.raw("session");
+const field = (name: string) => sql`(${session} ->> ${sql.raw(`'${name}'`)})`;
+const json = (name: string) => sql`${session} -> ${sql.raw(`'${name}'`)}`;
+const each = sql`jsonb_array_elements(${givenJson("sessions")}) as ${session}`;
+const sessionId = sql`${field("id")}::uuid`;
+
+/**
+ * New sessions with the times they had, several at once; none where the id is taken, by anyone. The
+ * JSON goes in as it came, so that no number is rounded to JavaScript's on its way.
+ */
+export const importSessions = statement<{ id: string }>("import", (db) =>
+  db
+    .insert(journeySessions)
+    .select(
+      sql`select ${sessionId}, ${given("userId")}::text, ${field("phase")}, ${json("messages")}, ${json("metadata")}, ${timeOf(field("createdAt"))}, ${timeOf(field("updatedAt"))} from ${each}`,
+    )
+    .onConflictDoNothing({ target: id })
+    .returning({ id }),
+);
+
+/** Which of the sessions the owner has. */
+export const importedSessions = statement<{ id: string }>("imported", (db) =>
+  db
+    .select({ id })
+    .from(journeySessions)
+    .where(and(allOwnedBy(), sql`${id} in (select ${sessionId} from ${each})`)),
+);

@@ -1,0 +1,53 @@
+import { desc, sql } from "drizzle-orm";
+import { journeySessions } from "../table.js";
+import { type SummaryRow, summarized, summaryOf } from "./columns.js";
+import { isArray, m } from "./conversation.js";
+import { allOwnedBy, given, input, statement } from "./statement.js";
+
+export interface FoundRow extends SummaryRow {
+  messageId: string;
+  before: string;
+  match: string;
+  after: string;
+}
+
+/** Characters of an excerpt on either side of the match. */
+const AROUND = sql.raw("80");
+
+// What follows (?iq) is literal, whatever it holds, and matched without regard to case
+// (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-METASYNTAX). Unlike
+// strpos(lower(…)), whose places are those of another text, it answers the match as it was written.
+const values = { pattern: sql`'(?iq)' || ${given("text")}::text` };
+
+/** The sessions that have the text in a text part, newest first, each with the newest message that has it. */
+export const search = statement<FoundRow>("search", (db) =>
+  db
+    .select({
+      summary: summaryOf(summarized),
+      messageId: sql<string>`hit.message_id`,
+      before: sql<string>`case when hit.place > ${AROUND} + 1 then '…' else '' end || substring(hit.text from greatest(hit.place - ${AROUND}, 1) for least(hit.place - 1, ${AROUND}))`,
+      match: sql<string>`hit.match`,
+      after: sql<string>`substring(hit.text from hit.place + hit.length for ${AROUND}) || case when hit.place + hit.length + ${AROUND} <= char_length(hit.text) then '…' else '' end`,
+    })
+    .from(journeySessions)
+    .crossJoinLateral(sql`(
+      select found.*, strpos(found.text, found.match) as place, char_length(found.match) as length
+      from (
+        select newest.*, (regexp_match(newest.text, newest.pattern))[1] as match
+        from (
+          select e.message ->> 'id' as message_id, p.text #>> '{}' as text, input.pattern
+          from ${input(values)},
+            (select ${journeySessions.messages} #> '{}' as m offset 0) as stored,
+            jsonb_array_elements(case when ${isArray} then ${m} else '[]' end) with ordinality as e(message, n),
+            jsonb_path_query(e.message, '$.parts[*] ? (@.type == "text").text ? (@.type() == "string")') with ordinality as p(text, k)
+          where jsonb_typeof(e.message -> 'id') = 'string' and p.text #>> '{}' ~ input.pattern
+          order by e.n desc, p.k
+          limit 1
+        ) as newest
+        offset 0
+      ) as found
+    ) as hit`)
+    .where(allOwnedBy())
+    .orderBy(desc(journeySessions.createdAt), desc(journeySessions.id))
+    .limit(given("limit")),
+);

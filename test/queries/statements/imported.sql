@@ -1,0 +1,1 @@
+select "id" from "journey_sessions" where ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" in (select (session ->> 'id')::uuid from jsonb_array_elements($sessions::text::jsonb) as session))
