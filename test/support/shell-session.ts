@@ -1,0 +1,95 @@
+import { spawn } from "node:child_process";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+import { temporaryFolder } from "./cli.js";
+import { atEnd, rawClient } from "./database.js";
+import type { Block } from "./markdown.js";
+import { repository } from "./packages.js";
+
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+
+/** The commands of the documents, and the program of this repository that stands for each. */
+const COMMANDS = {
+  "journey-db": "src/cli.ts",
+  pg_dump: "test/support/pg-dump/index.js",
+  psql: "test/support/psql.ts",
+};
+
+/** What a block of a document did. */
+export interface Done {
+  /** What an `sh` block printed, both streams as a terminal shows them. */
+  printed: string;
+  /** The commands of an `sh` block that ended with another status than 0. */
+  failed: string[];
+  /** The columns of the last statement of an `sql` block, and its rows. */
+  columns: string[];
+  rows: Record<string, unknown>[];
+}
+
+/**
+ * One shell in a folder of an application that has this package installed, for the `sh` blocks of a
+ * section; its `sql` blocks run between them on the database given.
+ *
+ * @param fill puts the test's values in place of the document's placeholders
+ */
+export async function shellSession(database: string, fill: (text: string) => string) {
+  const folder = await temporaryFolder();
+  const bin = join(folder, "node_modules/.bin");
+  await mkdir(bin, { recursive: true });
+  for (const [name, file] of Object.entries(COMMANDS)) {
+    const start = `exec "${process.execPath}" --import "${TSX}" "${join(repository, file)}" "$@"`;
+    await writeFile(join(bin, name), `#!/bin/sh\n${start}\n`);
+    await chmod(join(bin, name), 0o755);
+  }
+  const { DATABASE_URL, DIRECT_URL, NODE_ENV, ...env } = process.env;
+  const shell = spawn("bash", ["--norc", "--noprofile"], {
+    cwd: folder,
+    env: { ...env, PATH: `${bin}:${env.PATH}` },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const closed = new Promise((resolve) => shell.once("close", resolve));
+  atEnd(() => {
+    shell.stdin.end();
+    return closed;
+  });
+  const lines = createInterface({ input: shell.stdout });
+  shell.stdin.write(`trap 'printf "%s\\n" "$BASH_COMMAND" >>failed' ERR\n`);
+  const sql = rawClient(database, { max: 1 });
+
+  async function runShell(value: string): Promise<Done> {
+    await writeFile(join(folder, "failed"), "");
+    const ended = new Promise((resolve) => lines.once("line", resolve));
+    shell.stdin.write(`{\n${fill(value)}\n} >printed 2>&1 </dev/null\necho ended\n`);
+    await Promise.race([ended, closed.then(() => Promise.reject(new Error(`the shell ended in\n${value}`)))]);
+    const [printed, failed] = await Promise.all(
+      ["printed", "failed"].map((name) => readFile(join(folder, name), "utf8")),
+    );
+    const commands = failed?.split("\n").filter(Boolean) ?? [];
+    return { printed: printed ?? "", failed: commands, columns: [], rows: [] };
+  }
+
+  async function runSql(value: string): Promise<Done> {
+    const results = await sql.unsafe(fill(value));
+    // An array of results where there are several statements.
+    const last = Array.isArray(results[0]) ? results.at(-1) : results;
+    const columns = (last?.columns ?? []).map(({ name }: { name: string }) => name);
+    return { printed: "", failed: [], columns, rows: [...(last ?? [])] };
+  }
+
+  return { run: ({ lang, value }: Block) => (lang === "sql" ? runSql(value) : runShell(value)) };
+}
+
+/**
+ * Whether a program printed what a document shows: `…` stands for anything within a line, and alone
+ * on a line for any number of lines.
+ */
+export function shownAs(output: string): RegExp {
+  const quote = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  const lines = output
+    .split("\n")
+    .map((line) => (line.trim() === "…" ? "(?:.*\\n)*?" : `${line.split("…").map(quote).join(".*")}\\n`));
+  return new RegExp(`^${lines.join("")}$`);
+}
