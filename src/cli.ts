@@ -8,6 +8,7 @@ import { runMigrate, runVerify } from "./cli/maintain.js";
 import { runPrune } from "./cli/prune.js";
 import { fail, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
+import { JourneyDbError } from "./errors.js";
 
 const URL_HELP = `
 The database is the one of --url, else of DIRECT_URL, else of DATABASE_URL, else the embedded one
@@ -66,5 +67,9 @@ try {
   await program().parseAsync();
 } catch (thrown) {
   if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? 0 : WRONG_USAGE;
-  else fail(thrown);
+  else {
+    fail(thrown);
+    // Of an argument: what is wrong with the database or a file shows while it is used.
+    if (thrown instanceof JourneyDbError && thrown.code === "invalid_input") process.exitCode = WRONG_USAGE;
+  }
 }

@@ -46,7 +46,7 @@ const [SHORTEST, LONGEST] = ["1h", "100y"] as const;
 const milliseconds = (text: string): number =>
   WITH_UNIT.test(text) ? (ms(text as ms.StringValue) ?? Number.NaN) : Number.NaN;
 
-const inactiveForSchema = z
+export const inactiveForSchema = z
   .custom<string>(
     (given) =>
       typeof given === "string" && milliseconds(given) >= ms(SHORTEST) && milliseconds(given) <= ms(LONGEST),
@@ -76,12 +76,13 @@ const pruneOptions = z.strictObject({
  * It walks along all sessions once, in small statements: each deletes at most `batchSize` sessions,
  * holds no lock for long and stays done. So the call can be stopped and repeated at any time, and
  * two may run at once. A session that is written to at that moment is neither waited for nor
- * deleted. Rows of any shape are deleted. In a transaction all of it waits for the commit, so give
- * it a database.
+ * deleted. Rows of any shape are deleted. Give it a database: in a transaction nothing is done
+ * before the commit, and what is deleted stays locked until then.
  *
  * @example await prune(db, { inactiveFor: "90d", onProgress: ({ sessions }) => console.log(sessions) })
- * @throws JourneyDbError invalid_input; timeout for an aborted signal, or where a statement is not
- *   answered in time; unavailable, configuration, migration, internal. What was deleted before stays deleted.
+ * @throws JourneyDbError invalid_input; timeout for an aborted signal, or a statement that is not
+ *   answered in time; unavailable, conflict, configuration, migration, internal. What was deleted
+ *   before stays deleted.
  */
 export async function prune(db: Database, options: PruneOptions): Promise<Pruned> {
   const { inactiveFor, batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(

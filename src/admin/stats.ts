@@ -71,8 +71,8 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
  * How many sessions there are, of how many users, how much room they take and how old they are. For
  * a job or a person, never behind a route.
  *
- * One statement, which reads every row but no conversation: a second for a million sessions that
- * are in memory. So raise `timeoutMs`, and the server's own limit, where there are many more.
+ * One statement, which reads every row but no conversation: some seconds for a million sessions. So
+ * raise `timeoutMs`, and the server's own limit, where there are many more.
  *
  * @throws JourneyDbError invalid_input, timeout, unavailable, configuration, migration, internal
  */

@@ -26,9 +26,9 @@ const isDue = (time: PgColumn): SQL =>
   sql`${time} < now() - make_interval(secs => ${given("inactiveForSeconds")}::float8)`;
 
 /**
- * The walk along the primary key, since there is no index on updated_at: `due` are the first
- * sessions that are, at most `batchSize` of them, and `passed` all up to the last of those, at most
- * `window`. Both are read only as far as they go.
+ * One step along the primary key, since there is no index on updated_at. `due` are the first
+ * `batchSize` sessions that are due among the next `window`; `passed` is the stretch up to the last
+ * of them, or the whole window where there are fewer. The server reads no row beyond that stretch.
  */
 function walk(db: Database) {
   const ahead = db

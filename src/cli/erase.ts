@@ -1,9 +1,10 @@
 import { defineJourney } from "../sessions.js";
-import { counted, say, TIMEOUT_MS, type UrlOption, WRONG_USAGE, warn, withDatabase } from "./run.js";
+import { counted, ownerOf, say, TIMEOUT_MS, type UrlOption, WRONG_USAGE, warn, withDatabase } from "./run.js";
 
 /** Deletes all sessions of a user, once --yes is said. */
-export const runErase = (userId: string, { url, yes }: UrlOption & { yes?: true }) =>
-  withDatabase(url, async (db) => {
+export function runErase(given: string, { url, yes }: UrlOption & { yes?: true }) {
+  const userId = ownerOf(given);
+  return withDatabase(url, async (db) => {
     const sessions = defineJourney({ timeoutMs: TIMEOUT_MS }).forUser(db, userId);
     if (!yes) {
       warn(
@@ -15,3 +16,4 @@ export const runErase = (userId: string, { url, yes }: UrlOption & { yes?: true 
     const erased = await sessions.deleteAll();
     say(`erased ${counted(erased, "session")}; left: ${await sessions.count()}`);
   });
+}

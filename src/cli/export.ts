@@ -3,18 +3,16 @@ import { rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { JourneyDbError } from "../errors.js";
 import { exportRows } from "../export.js";
-import { userIdSchema } from "../messages.js";
 import { toLine } from "../ndjson.js";
 import { count } from "../queries/count.js";
 import { exportBatch } from "../queries/export.js";
 import { corruptColumn, readSummary } from "../rows.js";
-import { parse } from "../validate.js";
 import { showProgress } from "./progress.js";
-import { counted, send, type UrlOption, warn, withDatabase } from "./run.js";
+import { counted, ownerOf, send, type UrlOption, warn, withDatabase } from "./run.js";
 
 /** Writes all sessions of a user as NDJSON, oldest first, rows of an older program's shape too. */
 export function runExport(given: string, { url, out }: UrlOption & { out?: string }) {
-  const userId = parse(userIdSchema, given, "userId", new Set());
+  const userId = ownerOf(given);
   return withDatabase(url, async (db) => {
     const [all] = await send(db, count, { userId });
     const progress = showProgress("exporting", all?.sessions ?? 0, "sessions");

@@ -2,12 +2,10 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import type { Database } from "../database.js";
 import { JourneyDbError } from "../errors.js";
-import { userIdSchema } from "../messages.js";
 import { fromLine, type SessionLine } from "../ndjson.js";
 import { importedSessions, importSessions } from "../queries/import.js";
-import { parse } from "../validate.js";
 import { showProgress } from "./progress.js";
-import { counted, FAILED, say, send, type UrlOption, warn, withDatabase } from "./run.js";
+import { counted, FAILED, ownerOf, say, send, type UrlOption, warn, withDatabase } from "./run.js";
 
 /** What is sent in one statement: whichever is reached first. */
 const BATCH_LINES = 500;
@@ -18,7 +16,7 @@ type NumberedLine = SessionLine & { number: number };
 
 /** Stores the sessions of a file, or of stdin, as the user's. What is there already stays as it is. */
 export function runImport(given: string, file: string | undefined, options: UrlOption & { strict?: true }) {
-  const userId = parse(userIdSchema, given, "userId", new Set());
+  const userId = ownerOf(given);
   return withDatabase(options.url, async (db) => {
     const progress = file === undefined ? undefined : showProgress("importing", await sizeOf(file), "bytes");
     const input = bytesOf(file, (done) => progress?.to(done));

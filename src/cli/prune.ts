@@ -1,10 +1,13 @@
-import { prune, stats } from "../admin.js";
+import { inactiveForSchema, prune } from "../admin/prune.js";
+import { stats } from "../admin/stats.js";
+import { parse } from "../validate.js";
 import { showProgress } from "./progress.js";
 import { counted, FAILED, say, TIMEOUT_MS, type UrlOption, warn, withDatabase } from "./run.js";
 
 /** Deletes what nobody has written to for long, of all users; Ctrl-C ends it after the statement under way. */
-export const runPrune = ({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor: string; dryRun?: true }) =>
-  withDatabase(url, async (db) => {
+export function runPrune({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor: string; dryRun?: true }) {
+  parse(inactiveForSchema, inactiveFor, "--inactive-for", new Set());
+  return withDatabase(url, async (db) => {
     const stop = new AbortController();
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
     const options = { inactiveFor, dryRun, signal: stop.signal, timeoutMs: TIMEOUT_MS };
@@ -28,3 +31,4 @@ export const runPrune = ({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor
       process.exitCode = FAILED;
     }
   });
+}

@@ -2,7 +2,9 @@ import { type Connection, connect } from "../connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../database-url.js";
 import { within } from "../deadline.js";
 import { fromDriver, type JourneyDbErrorCode } from "../errors.js";
+import { userIdSchema } from "../messages.js";
 import type { Statement, Values } from "../queries/statement.js";
+import { parse } from "../validate.js";
 
 /** Exit codes: a failure or a finding that is an error, and wrong usage. */
 export const FAILED = 1;
@@ -57,6 +59,9 @@ export async function withDatabase(url: string | undefined, use: (db: Connection
     await close();
   }
 }
+
+/** @throws JourneyDbError invalid_input */
+export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId", new Set());
 
 /** Sends one statement, prepared nowhere: it works through every pooler. */
 export const send = <Row>(db: Connection["db"], statement: Statement<Row>, values: Values) =>
