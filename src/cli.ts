@@ -25,11 +25,7 @@ function program(): Command {
     .exitOverride()
     .addHelpText("after", URL_HELP);
   const command = (nameAndArgs: string, description: string) =>
-    journeyDb
-      .command(nameAndArgs)
-      .description(description)
-      .option("--url <url>", "postgres:// or postgresql:// URL of the database")
-      .addHelpText("after", URL_HELP);
+    journeyDb.command(nameAndArgs).description(description);
   command("migrate", "Apply the pending migrations in one transaction.")
     .option("--dry-run", "print the pending SQL, to be run as one transaction, and change nothing")
     .action(runMigrate);
@@ -53,6 +49,10 @@ function program(): Command {
     .option("--dry-run", "tell only how many there are")
     .action(runPrune);
   command("stats", "Tell how many sessions there are, and how much room they take.").action(runStats);
+  for (const one of journeyDb.commands)
+    one
+      .option("--url <url>", "postgres:// or postgresql:// URL of the database")
+      .addHelpText("after", URL_HELP);
   return journeyDb;
 }
 
