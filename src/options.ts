@@ -64,13 +64,14 @@ export const databaseSchema = z.custom<Database>(
 );
 
 /** Options are a plain object. A Map, or a Promise that was not awaited, has no keys: its preconditions would count for none. */
+// biome-ignore lint/suspicious/noExplicitAny: what it is beside an object is for the next schema to say
+export const plainObjectSchema = z.custom<any>(
+  (given) => typeof given === "object" && given !== null && isPlainObject(given),
+  { params: { expected: "object" } },
+);
+
 const plain = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
-  z
-    // biome-ignore lint/suspicious/noExplicitAny: what it is beside an object is for the next schema to say
-    .custom<any>((given) => typeof given === "object" && given !== null && isPlainObject(given), {
-      params: { expected: "object" },
-    })
-    .pipe(z.strictObject(shape));
+  plainObjectSchema.pipe(z.strictObject(shape));
 
 /** Bytes of the largest jsonb value (https://www.postgresql.org/docs/current/datatype-json.html and jsonb.h, JENTRY_OFFLENMASK). */
 export const LARGEST_JSONB = 0x0fffffff;

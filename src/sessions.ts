@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { decodeCursor, encodeCursor } from "./cursor.js";
-import { bounded, within } from "./deadline.js";
+import { bounded, exportAborted, within } from "./deadline.js";
 import { exportRows } from "./export.js";
 import { isSessionId, isUserId, toStorable } from "./ids.js";
 import { MESSAGE_KEYS } from "./json.js";
@@ -277,6 +277,7 @@ export function defineJourney<
         const batchOf = (values: Omit<Values, "userId">) =>
           within(deadline, "export", [], () => send(exportBatch, values));
         for await (const row of exportRows(batchOf)) {
+          if (signal?.aborted) throw exportAborted();
           if (corruptColumn(row, readSummary(row))) corrupted++;
           else yield toSession<Message, Metadata, Phase>(row);
         }

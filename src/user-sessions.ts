@@ -90,7 +90,7 @@ export type MetadataPatch<Metadata> = { [Key in keyof Metadata]?: Metadata[Key] 
  * The sessions of one user. Every statement carries the owner: a session of somebody else and an
  * id that nobody has get the same answer.
  *
- * Each call is one SQL statement, and throws JourneyDbError: besides the codes named below,
+ * Each call is one SQL statement (export one for each batch), and throws JourneyDbError: besides the codes named below,
  * `invalid_input` before anything is sent, `corrupt` for a row that an older program left in
  * another shape, and `unavailable`, `timeout`, `configuration`, `migration` or `internal`.
  */
@@ -156,7 +156,7 @@ export interface UserSessions<Message, Metadata, Phase extends string> {
    * pairs them.
    *
    * No index helps: the conversations are read from the newest session on until `limit` of them have
-   * the text, all of them where it is rare. That took 9 ms a megabyte of messages.
+   * the text, all of them where it is rare. That took about 10 ms a megabyte of prose.
    *
    * @param text 1–1000 characters
    * @param options `limit`: sessions, 1–100, by default 20

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import type { Database } from "../database.js";
-import { bounded } from "../deadline.js";
-import { databaseSchema, journeyOptionsSchema } from "../options.js";
+import { within } from "../deadline.js";
+import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../options.js";
 import type { Named, Statement } from "../queries/statement.js";
 import { parse } from "../validate.js";
 
@@ -22,6 +22,7 @@ export function optionsOf<Shape extends z.core.$ZodLooseShape>(
   given: unknown,
 ): z.output<typeof schema> {
   parse(databaseSchema, db, "db", new Set());
+  parse(plainObjectSchema, given, "options", new Set());
   return parse(schema, given, "options", new Set(Object.keys(schema.shape)));
 }
 
@@ -35,7 +36,6 @@ export async function ask<Row>(
   values: Named,
   timeoutMs: number,
 ): Promise<Row> {
-  const call = () => statement.run(db, values, false);
-  const [row] = await bounded({ call }, { timeoutMs }).call();
+  const [row] = await within({ timeoutMs }, statement.name, [], () => statement.run(db, values, false));
   return row as Row;
 }

@@ -32,7 +32,7 @@ export const exportBatch = statement<ExportRow>("export", (db) =>
           ${given("id")}::uuid as seen, null as summary, null as metadata, null as messages, 0 as bytes
         union all
         select next.created_at, next.id, next.id, next.summary, next.metadata, next.messages,
-          batch.bytes + octet_length(next.summary) + octet_length(next.messages)
+          batch.bytes + octet_length(next.summary) + octet_length(next.metadata) + octet_length(next.messages)
         from batch cross join lateral (
           select ${createdAt} as created_at, ${id} as id, ${sessionColumns.summary} as summary,
             ${metadata}::text as metadata, ${sessionColumns.messages} as messages

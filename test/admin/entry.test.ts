@@ -34,6 +34,16 @@ it("these are all the calls without an owner, and no other entry point has one",
   }
 });
 
+it.each([new Map([["timeoutMs", 1]]), Promise.resolve({ timeoutMs: 1 })])(
+  "options that are no plain object, such as %o, are refused, not taken for empty",
+  async (options) => {
+    expect(await errorOf(admin.stats(db, options as never))).toMatchObject({
+      code: "invalid_input",
+      message: "options: expected object",
+    });
+  },
+);
+
 describe.each(calls)("%s", (_, call) => {
   it.each([undefined, null, {}, "postgres://", () => db])("refuses %o as a database", async (given) => {
     expect(await errorOf(call(given as never))).toMatchObject({

@@ -106,10 +106,13 @@ onEveryDriver((database, { forUser }) => {
     expect(seen).toEqual([id]);
   });
 
-  it("ends with the handle's signal, between batches too", async () => {
+  it.each([
+    ["between two batches", LARGE],
+    ["within a batch", "short"],
+  ])("ends with the handle's signal, %s", async (_, content) => {
     const owner = newUser();
     const controller = new AbortController();
-    for (const n of [1, 2]) await forUser(database(), owner).create({ messages: [text(`m${n}`, LARGE)] });
+    for (const n of [1, 2]) await forUser(database(), owner).create({ messages: [text(`m${n}`, content)] });
     const sessions = forUser(database(), owner, { signal: controller.signal });
     const seen: Session[] = [];
     const exporting = async () => {

@@ -4,7 +4,7 @@ select batch.summary, batch.metadata, batch.messages, batch.bytes from (
           $id::uuid as seen, null as summary, null as metadata, null as messages, 0 as bytes
         union all
         select next.created_at, next.id, next.id, next.summary, next.metadata, next.messages,
-          batch.bytes + octet_length(next.summary) + octet_length(next.messages)
+          batch.bytes + octet_length(next.summary) + octet_length(next.metadata) + octet_length(next.messages)
         from batch cross join lateral (
           select "journey_sessions"."created_at" as created_at, "journey_sessions"."id" as id, json_build_array("journey_sessions"."id", "journey_sessions"."user_id", "journey_sessions"."phase", "journey_sessions"."metadata", "journey_sessions"."created_at" at time zone 'UTC', "journey_sessions"."updated_at" at time zone 'UTC')::text as summary,
             "journey_sessions"."metadata"::text as metadata, "journey_sessions"."messages"::text as messages

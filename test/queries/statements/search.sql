@@ -3,12 +3,12 @@ select json_build_array("journey_sessions"."id", "journey_sessions"."user_id", "
       from (
         select newest.*, (regexp_match(newest.text, newest.pattern))[1] as match
         from (
-          select e.message ->> 'id' as message_id, p.text #>> '{}' as text, input.pattern
+          select e.message ->> 'id' as message_id, p.text, input.pattern
           from (select '(?iq)' || $text::text as "pattern" offset 0) as input,
             (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored,
             jsonb_array_elements(case when jsonb_typeof(m) = 'array' then m else '[]' end) with ordinality as e(message, n),
-            jsonb_path_query(e.message, '$.parts[*] ? (@.type == "text").text ? (@.type() == "string")') with ordinality as p(text, k)
-          where jsonb_typeof(e.message -> 'id') = 'string' and p.text #>> '{}' ~ input.pattern
+            jsonb_array_elements_text(jsonb_path_query_array(e.message, '$.parts[*] ? (@.type == "text").text ? (@.type() == "string")')) with ordinality as p(text, k)
+          where jsonb_typeof(e.message -> 'id') = 'string' and p.text ~ input.pattern
           order by e.n desc, p.k
           limit 1
         ) as newest
