@@ -6,7 +6,7 @@ import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
 import { runMigrate, runVerify } from "./cli/maintain.js";
 import { runPrune } from "./cli/prune.js";
-import { fail, WRONG_USAGE } from "./cli/run.js";
+import { fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./errors.js";
 
@@ -56,12 +56,14 @@ function program(): Command {
   return journeyDb;
 }
 
-// `journey-db migrate --dry-run | head` closes the pipe early, which is no failure.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+for (const name of ["stdout", "stderr"] as const) {
+  process[name].on("error", (error: NodeJS.ErrnoException) => {
+    // `journey-db migrate --dry-run | head` closes the pipe early, which is no failure.
+    if (error.code !== "EPIPE") fail(unwritable(name, error));
   });
 }
+// postgres.js writes the rollback of a transaction to a connection that was lost, in a timer of its own.
+process.on("uncaughtException", (thrown) => fail(thrown));
 
 try {
   await program().parseAsync();

@@ -39,7 +39,7 @@ const line = z.looseObject({
   phase: phaseSchema,
   createdAt: time,
   updatedAt: time,
-  metadata: z.unknown(),
+  metadata: z.unknown().optional(),
   messages: arraySchema,
 });
 
@@ -54,6 +54,11 @@ export interface SessionLine {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
+/** A number that may be beyond a double, which the table can hold: `Infinity` would be refused as no JSON. */
+const LARGE_NUMBER = /[[:,\s]-?(?:\d{309}|[\d.]+e\+?\d)/i;
+const withinDouble = (_key: string, value: unknown) =>
+  typeof value === "number" && !Number.isFinite(value) ? 0 : value;
+
 /**
  * Checks a line as strictly as the calls of a handle check what they are given. The owner that it
  * names and whatever else is in it counts for nothing.
@@ -64,8 +69,12 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function fromLine(bytes: Uint8Array): SessionLine | null {
   const text = read("text in UTF-8", () => utf8.decode(bytes)).trim();
   if (text === "") return null;
-  const session = read("JSON", (): unknown => JSON.parse(text));
+  // The reviver is asked of each value, so not without need.
+  const reviver = LARGE_NUMBER.test(text) ? withinDouble : undefined;
+  const session = read("JSON", (): unknown => JSON.parse(text, reviver));
   const { id, messages, metadata } = parse(line, session, "session", knownKeys);
+  // The rest is sent too, and the server would refuse it by a number only.
+  json.metadata({ ...(session as object), messages: [], metadata: {} }, "session");
   json.messages(messages, "session.messages");
   json.metadata(metadata, "session.metadata");
   return { id: id.toLowerCase(), text };

@@ -8,14 +8,16 @@ import { count } from "../queries/count.js";
 import { exportBatch } from "../queries/export.js";
 import { corruptColumn, readSummary } from "../rows.js";
 import { showProgress } from "./progress.js";
-import { counted, ownerOf, send, type UrlOption, warn, withDatabase } from "./run.js";
+import { counted, ownerOf, send, type UrlOption, unwritable, warn, withDatabase } from "./run.js";
 
 /** Writes all sessions of a user as NDJSON, oldest first, rows of an older program's shape too. */
 export function runExport(given: string, { url, out }: UrlOption & { out?: string }) {
   const userId = ownerOf(given);
   return withDatabase(url, async (db) => {
     const [all] = await send(db, count, { userId });
-    const progress = showProgress("exporting", all?.sessions ?? 0, "sessions");
+    // Not in between the sessions themselves.
+    const shown = out !== undefined || !process.stdout.isTTY;
+    const progress = shown ? showProgress("exporting", all?.sessions ?? 0, "sessions") : undefined;
     let exported = 0;
     let corrupted = 0;
     async function* lines() {
@@ -24,13 +26,13 @@ export function runExport(given: string, { url, out }: UrlOption & { out?: strin
         yield toLine(row);
         exported++;
         if (corruptColumn(row, readSummary(row))) corrupted++;
-        progress.to(exported);
+        progress?.to(exported);
       }
     }
     try {
       await (out === undefined ? toStdout(lines()) : toFile(lines(), out));
     } finally {
-      progress.end();
+      progress?.end();
     }
     warn(`exported ${counted(exported, "session")}`);
     if (corrupted > 0)
@@ -43,7 +45,8 @@ async function toStdout(lines: AsyncIterable<string>): Promise<void> {
     await pipeline(lines, process.stdout, { end: false });
   } catch (thrown) {
     // `journey-db export … | head` closes the pipe early, which is no failure.
-    if ((thrown as NodeJS.ErrnoException).code !== "EPIPE") throw thrown;
+    if (thrown instanceof JourneyDbError) throw thrown;
+    if ((thrown as NodeJS.ErrnoException).code !== "EPIPE") throw unwritable("stdout", thrown as Error);
   }
 }
 
@@ -51,12 +54,13 @@ async function toStdout(lines: AsyncIterable<string>): Promise<void> {
 async function toFile(lines: AsyncIterable<string>, file: string): Promise<void> {
   const partial = `${file}.partial`;
   try {
-    await pipeline(lines, createWriteStream(partial, { mode: 0o600 }));
+    // One that was left keeps its mode, and a link leads elsewhere.
+    await rm(partial, { force: true });
+    await pipeline(lines, createWriteStream(partial, { mode: 0o600, flags: "wx" }));
     await rename(partial, file);
   } catch (thrown) {
     await rm(partial, { force: true }).catch(() => {});
     if (thrown instanceof JourneyDbError) throw thrown;
-    const { code } = thrown as NodeJS.ErrnoException;
-    throw new JourneyDbError("invalid_input", `--out: expected a file that can be written (${code})`);
+    throw unwritable("--out", thrown as Error);
   }
 }

@@ -84,6 +84,8 @@ interface Counts {
 
 class Import {
   private readonly counts: Counts = { imported: 0, present: 0, refused: 0 };
+  /** The ids of the lines so far: some 10 MB for 100,000. */
+  private readonly ids = new Set<string>();
 
   /** @param strict in a transaction: the first refusal is thrown, so that nothing stays */
   constructor(
@@ -93,11 +95,11 @@ class Import {
   ) {}
 
   async run(chunks: AsyncIterable<Buffer>): Promise<Counts> {
-    let batch = new Map<string, NumberedLine>();
+    let batch: NumberedLine[] = [];
     let characters = 0;
     const flush = async () => {
-      if (batch.size > 0) await this.store([...batch.values()]);
-      batch = new Map();
+      if (batch.length > 0) await this.store(batch);
+      batch = [];
       characters = 0;
     };
     let number = 0;
@@ -105,8 +107,8 @@ class Import {
       number++;
       const line = this.read(number, bytes);
       if (!line) continue;
-      if (batch.has(line.id) || batch.size === BATCH_LINES || characters > BATCH_CHARACTERS) await flush();
-      batch.set(line.id, { ...line, number });
+      if (batch.length === BATCH_LINES || characters > BATCH_CHARACTERS) await flush();
+      batch.push({ ...line, number });
       characters += line.text.length;
     }
     await flush();
@@ -115,7 +117,11 @@ class Import {
 
   private read(number: number, bytes: Buffer): SessionLine | null {
     try {
-      return fromLine(bytes);
+      const line = fromLine(bytes);
+      if (line && this.ids.has(line.id))
+        throw new JourneyDbError("invalid_input", "session.id: expected each id once");
+      if (line) this.ids.add(line.id);
+      return line;
     } catch (thrown) {
       this.refuse(number, thrown);
       return null;
@@ -124,30 +130,38 @@ class Import {
 
   /** All at once; where the server refuses, by halves, until it is known which line it refuses. */
   private async store(lines: NumberedLine[]): Promise<void> {
+    let stored: Set<string>;
     try {
       // In a transaction a failed statement would fail all that follow: hence a savepoint.
-      await (this.strict ? this.db.transaction((tx) => this.send(tx, lines)) : this.send(this.db, lines));
+      stored = await (this.strict
+        ? this.db.transaction((tx) => this.idsOf(tx, importSessions, lines))
+        : this.idsOf(this.db, importSessions, lines));
     } catch (thrown) {
       const [first, ...others] = lines;
       if (!first || others.length === 0) return this.refuse(first?.number ?? 0, thrown);
       if (!isRefusal(thrown)) throw thrown;
       const half = Math.ceil(lines.length / 2);
       await this.store(lines.slice(0, half));
-      await this.store(lines.slice(half));
+      return this.store(lines.slice(half));
     }
+    this.counts.imported += stored.size;
+    await this.explain(lines.filter(({ id }) => !stored.has(id)));
   }
 
-  private async send(db: Database, lines: NumberedLine[]): Promise<void> {
-    const values = { userId: this.userId, sessions: `[${lines.map(({ text }) => text).join(",")}]` };
-    const stored = new Set((await send(db, importSessions, values)).map(({ id }) => id));
-    const others = lines.filter(({ id }) => !stored.has(id));
-    this.counts.imported += stored.size;
-    if (others.length === 0) return;
-    const own = new Set((await send(db, importedSessions, values)).map(({ id }) => id));
-    for (const { id, number } of others) {
+  /** Why lines were not stored: the user has such a session already, or somebody else has. */
+  private async explain(lines: NumberedLine[]): Promise<void> {
+    if (lines.length === 0) return;
+    const own = await this.idsOf(this.db, importedSessions, lines);
+    for (const { id, number } of lines) {
       if (own.has(id)) this.counts.present++;
       else this.refuse(number, new JourneyDbError("conflict", "session.id: another user's session has it"));
     }
+  }
+
+  /** What a statement answers of these lines. */
+  private async idsOf(db: Database, statement: typeof importSessions, lines: NumberedLine[]) {
+    const sessions = `[${lines.map(({ text }) => text).join(",")}]`;
+    return new Set((await send(db, statement, { userId: this.userId, sessions })).map(({ id }) => id));
   }
 
   private refuse(number: number, thrown: unknown): void {
@@ -159,6 +173,8 @@ class Import {
   }
 }
 
-/** What is the line's fault, and not the server's or the connection's. */
+/** What is the line's fault, and not the server's or the connection's: of a constraint of the application's own, too. */
 const isRefusal = (thrown: unknown): thrown is JourneyDbError =>
-  thrown instanceof JourneyDbError && ["invalid_input", "too_large", "conflict"].includes(thrown.code);
+  thrown instanceof JourneyDbError &&
+  (["invalid_input", "too_large", "conflict"].includes(thrown.code) ||
+    thrown.sqlState?.startsWith("23") === true);

@@ -1,7 +1,7 @@
 import { type Connection, connect } from "../connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../database-url.js";
 import { within } from "../deadline.js";
-import { fromDriver, type JourneyDbErrorCode } from "../errors.js";
+import { fromDriver, JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
 import { userIdSchema } from "../messages.js";
 import type { Statement, Values } from "../queries/statement.js";
 import { parse } from "../validate.js";
@@ -24,16 +24,31 @@ const REMEDY: Partial<Record<JourneyDbErrorCode, string>> = {
 /** A line of what was asked for. */
 export const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-/** A line beside what was asked for. */
-export const warn = (line: string) => void process.stderr.write(`journey-db: ${line}\n`);
+/** Clears the line where a progress bar may stand, and saves the place below, to which the bar goes back when it ends. */
+const [CLEAR, SAVE] = ["\r\x1b[K", "\x1b7"];
 
+/** A line beside what was asked for. */
+export const warn = (line: string) => {
+  const isTerminal = process.stderr.isTTY === true;
+  process.stderr.write(`${isTerminal ? CLEAR : ""}journey-db: ${line}\n${isTerminal ? SAVE : ""}`);
+};
+
+let failed = false;
+
+/** Tells the first failure in one line. What is thrown after it is its consequence. */
 export function fail(thrown: unknown, remedies: typeof REMEDY = {}): void {
+  process.exitCode = FAILED;
+  if (failed) return;
+  failed = true;
   const { code, message } = fromDriver(thrown, false);
   const sentence = message.endsWith(".") ? message : `${message}.`;
   const remedy = remedies[code] ? ` ${remedies[code]}` : "";
   warn(`${code}: ${sentence}${remedy}`);
-  process.exitCode = FAILED;
 }
+
+/** Why a stream or a file could not be written to, without its name. */
+export const unwritable = (name: string, { code }: NodeJS.ErrnoException) =>
+  new JourneyDbError("invalid_input", `${name}: expected a file that can be written (${code})`);
 
 /** The options that every command has. */
 export interface UrlOption {

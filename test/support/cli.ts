@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { atEnd } from "./database.js";
@@ -29,26 +29,29 @@ export async function temporaryFolder(): Promise<string> {
 export interface Given {
   env?: Record<string, string>;
   stdin?: string | Uint8Array;
-}
-
-async function run(folder: string, program: string, args: string[], given: Given): Promise<Ended> {
-  const { DATABASE_URL, DIRECT_URL, NODE_ENV, ...rest } = process.env;
-  const child = spawn(program, args, {
-    cwd: folder,
-    env: { ...rest, ...given.env },
-    stdio: [given.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-  });
-  // One that ends before it has read all of it is judged by its status.
-  child.stdin?.on("error", () => {}).end(given.stdin);
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const [stdout, stderr] = await Promise.all([
-    text(child.stdout as Readable),
-    text(child.stderr as Readable),
-  ]);
-  return { status: await ended, stdout, stderr };
+  /** A file that is its stdout. */
+  stdout?: string;
 }
 
 /** Runs a program in the folder, with the environment's variables except those that name a database. */
+export async function run(folder: string, program: string, args: string[], given: Given): Promise<Ended> {
+  const { DATABASE_URL, DIRECT_URL, NODE_ENV, ...rest } = process.env;
+  const file = given.stdout === undefined ? undefined : openSync(given.stdout, "w");
+  const child = spawn(program, args, {
+    cwd: folder,
+    env: { ...rest, ...given.env },
+    stdio: [given.stdin === undefined ? "ignore" : "pipe", file ?? "pipe", "pipe"],
+  });
+  if (file !== undefined) closeSync(file);
+  // One that ends before it has read all of it is judged by its status.
+  child.stdin?.on("error", () => {}).end(given.stdin);
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [stdout, stderr] = await Promise.all(
+    [child.stdout, child.stderr].map((stream) => (stream ? text(stream) : "")),
+  );
+  return { status: await ended, stdout: stdout ?? "", stderr: stderr ?? "" };
+}
+
 export const runIn = (folder: string, env: Record<string, string>, program: string, ...args: string[]) =>
   run(folder, program, args, { env });
 
@@ -60,13 +63,33 @@ export const journeyDb = (folder: string, env: Record<string, string>, ...args: 
 export async function commandLine(url: string) {
   const folder = await temporaryFolder();
   const env = { DATABASE_URL: url };
+  const runWith = (args: string[], { preload = "", ...given }: Given & { preload?: string } = {}) => {
+    const imports = [TSX, `data:text/javascript,${encodeURIComponent(preload)}`].flatMap((one) => [
+      "--import",
+      one,
+    ]);
+    return run(folder, process.execPath, [...imports, CLI, ...args], {
+      ...given,
+      env: { ...env, ...given.env },
+    });
+  };
   return {
     folder,
-    run: (...args: string[]) => journeyDb(folder, env, ...args),
+    run: (...args: string[]) => runWith(args),
     /** With this on stdin. */
-    runFed: (stdin: string | Uint8Array, ...args: string[]) =>
-      run(folder, process.execPath, ["--import", TSX, CLI, ...args], { env, stdin }),
+    runFed: (stdin: string | Uint8Array, ...args: string[]) => runWith(args, { stdin }),
+    /** With this file as its stdout. */
+    runTo: (stdout: string, ...args: string[]) => runWith(args, { stdout }),
+    /** Where these streams are a terminal, as far as the program can tell. */
+    runOnTerminal: (streams: ("stdout" | "stderr")[], ...args: string[]) =>
+      runWith(args, { preload: streams.map((name) => `process.${name}.isTTY = true;`).join("") }),
     /** To talk to while it runs; ended with the test at the latest. */
     start: (...args: string[]) => runScript("src/cli.ts", args, folder, env),
   };
 }
+
+/** What import answers where it refused nothing. */
+export const imported = (sessions: number, present = 0) => ({
+  status: 0,
+  stdout: `imported ${sessions} session${sessions === 1 ? "" : "s"}; already there, left as they are: ${present}; refused: 0\n`,
+});

@@ -1,16 +1,16 @@
 import type { Sql } from "postgres";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
 
 /** A key that nothing else in the database uses. */
 const KEY = 7_035;
 
 /** Statements to stop at a row, in place of slow ones: they wait for an advisory lock. */
 export interface Hold {
-  /** Until a statement waits. */
-  reached(): Promise<void>;
-  /** Ends the connection of the statement that waits, as a server does that is shut down. */
+  /** Until so many statements wait. */
+  reached(statements?: number): Promise<void>;
+  /** Ends the connections of the statements that wait, as a server does that is shut down. */
   cut(): Promise<void>;
-  /** Lets it go on, and all that follow. */
+  /** Lets them go on, and all that follow. */
   release(): Promise<void>;
 }
 
@@ -20,15 +20,22 @@ export async function hold(sql: Sql): Promise<Hold> {
   await holder`select pg_advisory_lock(${KEY})`;
   const waiting = () => sql<{ pid: number }[]>`
     select pid from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`;
+  let released = false;
+  const release = async () => {
+    if (released) return;
+    released = true;
+    await holder`select pg_advisory_unlock(${KEY})`;
+    holder.release();
+  };
+  // A test that fails must not hold up the next.
+  onTestFinished(release);
   return {
-    reached: () => expect.poll(waiting, { interval: 5, timeout: 25_000 }).not.toHaveLength(0),
+    reached: (statements = 1) =>
+      expect.poll(waiting, { interval: 5, timeout: 25_000 }).toHaveLength(statements),
     async cut() {
       for (const { pid } of await waiting()) await sql`select pg_terminate_backend(${pid})`;
     },
-    async release() {
-      await holder`select pg_advisory_unlock(${KEY})`;
-      holder.release();
-    },
+    release,
   };
 }
 
@@ -37,7 +44,8 @@ export async function holdReads(sql: Sql): Promise<void> {
   const [{ name } = { name: "" }] = await sql<{ name: string }[]>`select current_database() as name`;
   await sql.unsafe(`
     create schema held;
-    create function held.wait(jsonb) returns jsonb language plpgsql as
+    -- Were it volatile, it would be called for rows that are only sorted, too.
+    create function held.wait(jsonb) returns jsonb stable language plpgsql as
       'begin perform pg_advisory_xact_lock_shared(${KEY}); return $1; end';
     create view held.journey_sessions as
       select id, user_id, phase, case phase when 'held' then held.wait(messages) else messages end as messages,
