@@ -11,13 +11,13 @@ import { parse } from "./validate.js";
 
 /**
  * Sessions as NDJSON (https://github.com/ndjson/ndjson-spec): a line is a `Session` as JSON, with
- * times to the microsecond and without its revision, which the next database gives anew. Messages
+ * times to the microsecond, and without its revision, which the time of its last update tells. Messages
  * and metadata are the database's own text, so that no number is rounded to JavaScript's.
  */
 export function toLine(row: ExportRow): string {
   const { id, userId, phase, createdAt, updatedAt } = readSummary(row);
   const fields = { id, userId, phase, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) };
-  return `${JSON.stringify(fields).slice(0, -1)},"metadata":${row.metadata},"messages":${row.messages}}\n`;
+  return `${JSON.stringify(fields).slice(0, -1)},"metadata":${row.metadata},"messages":${row.messages}}`;
 }
 
 /** ISO 8601 where a time has that form: not beyond the year 9999, before the year 1, and at infinity. */
@@ -63,12 +63,9 @@ const withinDouble = (_key: string, value: unknown) =>
  * Checks a line as strictly as the calls of a handle check what they are given. The owner that it
  * names and whatever else is in it counts for nothing.
  *
- * @returns null for an empty line
  * @throws JourneyDbError invalid_input, naming the field and what was expected; too_large
  */
-export function fromLine(bytes: Uint8Array): SessionLine | null {
-  const text = read("text in UTF-8", () => utf8.decode(bytes)).trim();
-  if (text === "") return null;
+export function checkLine(text: string): SessionLine {
   // The reviver is asked of each value, so not without need.
   const reviver = LARGE_NUMBER.test(text) ? withinDouble : undefined;
   const session = read("JSON", (): unknown => JSON.parse(text, reviver));
@@ -78,6 +75,12 @@ export function fromLine(bytes: Uint8Array): SessionLine | null {
   json.messages(messages, "session.messages");
   json.metadata(metadata, "session.metadata");
   return { id: id.toLowerCase(), text };
+}
+
+/** As checkLine, of the bytes of a file; null for an empty line. */
+export function fromLine(bytes: Uint8Array): SessionLine | null {
+  const text = read("text in UTF-8", () => utf8.decode(bytes)).trim();
+  return text === "" ? null : checkLine(text);
 }
 
 function read<T>(expected: string, reading: () => T): T {

@@ -8,7 +8,9 @@ import { migratedDatabase, newUser, openPostgresJs, rawClient } from "./support/
 import { hold, holdDeletes } from "./support/held.js";
 import { text } from "./support/messages.js";
 import { rowsOf } from "./support/old-table.js";
+import { newRole } from "./support/roles.js";
 
+const { role, as } = await newRole();
 const url = await migratedDatabase();
 const sql = rawClient(url);
 const db = openPostgresJs(url);
@@ -146,4 +148,25 @@ describe("stats", { timeout: 60_000 }, () => {
       ].join("\n"),
     );
   });
+});
+
+test("a role that row level security shows nothing is told so, and not that there is nothing", {
+  timeout: 60_000,
+}, async () => {
+  const userId = newUser();
+  await forUser(db, userId).create();
+  await sql.unsafe(`grant select, insert, update, delete on journey_sessions to ${role}`);
+  const { run } = await commandLine(as(url));
+  const commands = [
+    ...[`export ${userId}`, `import ${userId} /dev/null`, `erase ${userId} --yes`],
+    ...["prune --inactive-for 90d", "stats"],
+  ];
+  for (const command of commands) {
+    expect(await run(...command.split(" ")), command).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^journey-db: configuration: Row level security hides .*\n$/),
+    });
+  }
+  expect(await forUser(db, userId).count()).toBe(1);
 });

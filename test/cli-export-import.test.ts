@@ -112,13 +112,14 @@ describe("rows of an older program's shape", { timeout: 60_000 }, () => {
         (${userId}, ${JSON.stringify({ [CANARY]: 1.1 })}::text::jsonb, '{}', '2026-01-02'),
         (${userId}, '[]', '{"a": 1}', '2026-01-03'),
         (${userId}, '[]', ${JSON.stringify([CANARY])}::text::jsonb, '2026-01-04'),
-        (${userId}, 'null', '"text"', '2026-01-05')`;
+        (${userId}, 'null', '"text"', '2026-01-05'),
+        (${userId}, '[{"id": "m1", "content": "of an older form"}]', '{}', '2026-01-06')`;
     const before = await rowsOf(old);
     const there = await commandLine(oldUrl);
     const exported = await there.run("export", userId);
-    expect(exported.status).toBe(0);
+    expect(exported.status).toBe(1);
     expect(exported.stderr).toMatch(
-      /\njourney-db: exported 5 sessions\njourney-db: of these, import will refuse 3: .*array.*object\n$/,
+      /\njourney-db: exported 6 sessions\njourney-db: of these, import will refuse 4, .*\n$/,
     );
     const lines = exported.stdout.split("\n").filter(Boolean);
     expect(
@@ -129,15 +130,16 @@ describe("rows of an older program's shape", { timeout: 60_000 }, () => {
       [[], { a: 1 }],
       [[], [CANARY]],
       [null, "text"],
+      [[{ id: "m1", content: "of an older form" }], {}],
     ]);
     await old`delete from journey_sessions`;
     const { status, stdout, stderr } = await there.runFed(exported.stdout, "import", userId);
     expect({ status, stdout }).toEqual({
       status: 1,
-      stdout: "imported 2 sessions; already there, left as they are: 0; refused: 3\n",
+      stdout: "imported 2 sessions; already there, left as they are: 0; refused: 4\n",
     });
     expect(stderr).toMatch(
-      /^journey-db: line 2: session\.messages: .*\n.*line 4: session\.metadata: .*\n.*line 5: session\.messages: .*\n$/,
+      /^journey-db: line 2: session\.messages: .*\n.*line 4: session\.metadata: .*\n.*line 5: session\.messages: .*\n.*line 6: session\.messages\[0\]\.role: .*\n$/,
     );
     for (const canary of CANARIES) expect(stderr).not.toContain(canary);
     const allowed = before.filter((row) => row.messages === "[]" && row.metadata.startsWith("{"));

@@ -1,4 +1,5 @@
-import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { CANARIES, CANARY } from "./support/canary.js";
@@ -47,15 +48,13 @@ describe("export", { timeout: 60_000 }, () => {
 
   test("--out has the file under its name once it is whole, for its owner alone", async () => {
     const { folder, file, content } = await oldFile();
-    // Left by one that was killed, and readable by all.
-    await writeFile(`${file}.partial`, "partial");
-    await chmod(`${file}.partial`, 0o644);
     await chmod(file, 0o644);
     const held = await hold(sql);
     const { ended, stdout } = cli.start("export", userId, "--out", file);
     await held.reached();
     expect(await content()).toBe("old");
-    expect((await stat(`${file}.partial`)).mode & 0o777).toBe(0o600);
+    const [partial = ""] = (await readdir(folder)).filter((name) => name.endsWith(".partial"));
+    expect((await stat(join(folder, partial))).mode & 0o777).toBe(0o600);
     await held.release();
     expect(await ended).toBe(0);
     expect(stdout()).toBe("");
@@ -64,12 +63,50 @@ describe("export", { timeout: 60_000 }, () => {
     expect(await readdir(folder)).toEqual(["sessions.ndjson"]);
   });
 
-  test("--out writes through no link that lies in its way", async () => {
+  test("--out follows a link to a file, and writes into what is no file", async () => {
     const { folder, file, content } = await oldFile();
-    await symlink(file, join(folder, "new.ndjson.partial"));
-    expect(await cli.run("export", userId, "--out", join(folder, "new.ndjson"))).toMatchObject({ status: 0 });
-    expect(await content()).toBe("old");
+    const link = join(folder, "link.ndjson");
+    await symlink(file, link);
+    expect(await cli.run("export", userId, "--out", link)).toMatchObject({ status: 0 });
+    expect(phasesIn(await content())).toEqual(ALL);
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    const pipe = join(folder, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const [read] = await Promise.all([readFile(pipe, "utf8"), cli.run("export", userId, "--out", pipe)]);
+    expect(phasesIn(read)).toEqual(ALL);
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
   });
+
+  test("of two at once to one file, each is whole when it ends", async () => {
+    const { folder, file, content } = await oldFile();
+    const held = await hold(sql);
+    const first = cli.start("export", userId, "--out", file);
+    await held.reached();
+    const other = newUser();
+    await sql`insert into public.journey_sessions (user_id, phase) values (${other}, 'other')`;
+    expect(await cli.run("export", other, "--out", file)).toMatchObject({ status: 0 });
+    expect(phasesIn(await content())).toEqual(["other"]);
+    await held.release();
+    expect(await first.ended).toBe(0);
+    expect(phasesIn(await content())).toEqual(ALL);
+    expect(await readdir(folder)).toEqual(["sessions.ndjson"]);
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "that is ended by %s leaves nothing beside the file",
+    async (signal) => {
+      const { folder, file, content } = await oldFile();
+      const held = await hold(sql);
+      const { child, ended } = cli.start("export", userId, "--out", file);
+      await held.reached();
+      expect(await readdir(folder)).toHaveLength(2);
+      child.kill(signal);
+      expect(await ended).toBe(signal);
+      await held.release();
+      expect(await content()).toBe("old");
+      expect(await readdir(folder)).toEqual(["sessions.ndjson"]);
+    },
+  );
 
   test("that is killed leaves the file as it was", async () => {
     const { folder, file, content } = await oldFile();

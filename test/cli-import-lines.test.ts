@@ -50,7 +50,6 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
   test("is named by its number, its field and what was expected, and all others are stored", async () => {
     const [userId, other] = [newUser(), newUser()];
     const { id: taken } = await forUser(db, other).create();
-    const twice = line();
     const bad: [line: string | Buffer, told: string][] = [
       [CANARY, "session: expected JSON."],
       [line().slice(0, -1), "session: expected JSON."],
@@ -59,7 +58,6 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
       [line({ id: undefined }), "session.id: expected string."],
       [line({ id: CANARY }), "session.id: expected 8-4-4-4-12 hexadecimal digits."],
       [line({ id: taken.toUpperCase() }), "session.id: another user's session has it."],
-      [twice, "session.id: expected each id once."],
       [
         line({ phase: "" }),
         "session.phase: expected 1 to 100 characters of well-formed text without U+0000.",
@@ -96,7 +94,7 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
         "The database answered with SQLSTATE 23514: an unexpected constraint refused the row.",
       ],
     ];
-    const good = [twice, ...bad.map(() => line())];
+    const good = [line(), ...bad.map(() => line())];
     const between = bad.map(([one], n) =>
       Buffer.concat([Buffer.from(one), Buffer.from(`\n${n % 3 === 0 ? "\n" : ""}${good[n + 1]}\n`)]),
     );
@@ -144,11 +142,6 @@ describe("--strict", { timeout: 60_000 }, () => {
       "that the server refuses",
       line({ createdAt: "294277-01-01T00:00:00" }),
       `invalid_input: line 1202: ${NOT_STORED("22008")}`,
-    ],
-    [
-      "that is there twice",
-      lines[7] as string,
-      "invalid_input: line 1202: session.id: expected each id once.",
     ],
   ];
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { forUser } from "../src/index.js";
 import { commandLine } from "./support/cli.js";
-import { migratedDatabase, newUser, openPostgresJs } from "./support/database.js";
+import { migratedDatabase, newUser, openPostgresJs, rawClient } from "./support/database.js";
 import { text } from "./support/messages.js";
 import { screenOf } from "./support/terminal.js";
 
@@ -35,7 +35,11 @@ describe("where stderr is no terminal, progress is told in plain lines there", {
     expect((await cli.runFed(exported, "import", userId)).stderr).toBe("");
   });
 
-  test("by prune", async () => {
+  test("by prune, of as many as the server estimates, or of those that it has looked at", async () => {
+    expect((await cli.run("prune", "--inactive-for", "1y", "--dry-run")).stderr).toBe(
+      "looking at: 0 of 0 sessions\nlooking at: 3 of 3 sessions\n",
+    );
+    await rawClient(url, { max: 1 })`analyze journey_sessions`;
     expect((await cli.run("prune", "--inactive-for", "1y", "--dry-run")).stderr).toBe(
       "looking at: 0 of 3 sessions\nlooking at: 3 of 3 sessions\n",
     );

@@ -200,7 +200,7 @@ describe("what export writes of a row", () => {
 
   it("is one line, with messages and metadata as the database wrote them", () => {
     expect(toLine(row("2026-01-31T09:30:00", "2026-01-31T09:30:00.000001"))).toBe(
-      `{"id":"${ID}","userId":"user_1","phase":"ph\u2028ase","createdAt":"2026-01-31T09:30:00Z","updatedAt":"2026-01-31T09:30:00.000001Z","metadata":{"a": 1.10},"messages":[{"n": 12345678901234567890}]}\n`,
+      `{"id":"${ID}","userId":"user_1","phase":"ph\u2028ase","createdAt":"2026-01-31T09:30:00Z","updatedAt":"2026-01-31T09:30:00.000001Z","metadata":{"a": 1.10},"messages":[{"n": 12345678901234567890}]}`,
     );
   });
 

@@ -67,6 +67,14 @@ function walk(db: Database) {
   };
 }
 
+/** How many rows the server takes the table to have, without looking; -1 before it ever did. */
+export const estimateRows: AdminStatement<{ rows: number }> = statement("admin_estimate_rows", (db) =>
+  db
+    .select({ rows: sql<number>`reltuples::float8` })
+    .from(sql`pg_class`)
+    .where(sql`oid = to_regclass('journey_sessions')`),
+);
+
 /** Counts what is due, and changes nothing. */
 export const countDue: AdminStatement<Step> = statement("admin_count_due", (db) => {
   const { due, passed, step } = walk(db);

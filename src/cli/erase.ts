@@ -1,10 +1,10 @@
 import { defineJourney } from "../sessions.js";
-import { counted, ownerOf, say, TIMEOUT_MS, type UrlOption, WRONG_USAGE, warn, withDatabase } from "./run.js";
+import { counted, ownerOf, say, TIMEOUT_MS, type UrlOption, WRONG_USAGE, warn, withSessions } from "./run.js";
 
 /** Deletes all sessions of a user, once --yes is said. */
 export function runErase(given: string, { url, yes }: UrlOption & { yes?: true }) {
   const userId = ownerOf(given);
-  return withDatabase(url, async (db) => {
+  return withSessions(url, async (db) => {
     const sessions = defineJourney({ timeoutMs: TIMEOUT_MS }).forUser(db, userId);
     if (!yes) {
       warn(

@@ -1,31 +1,33 @@
-import { createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { createWriteStream, rmSync } from "node:fs";
+import { realpath, rename, rm, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { JourneyDbError } from "../errors.js";
 import { exportRows } from "../export.js";
-import { toLine } from "../ndjson.js";
+import { checkLine, toLine } from "../ndjson.js";
 import { count } from "../queries/count.js";
 import { exportBatch } from "../queries/export.js";
-import { corruptColumn, readSummary } from "../rows.js";
 import { showProgress } from "./progress.js";
-import { counted, ownerOf, send, type UrlOption, unwritable, warn, withDatabase } from "./run.js";
+import { counted, FAILED, ownerOf, send, type UrlOption, unwritable, warn, withSessions } from "./run.js";
 
 /** Writes all sessions of a user as NDJSON, oldest first, rows of an older program's shape too. */
 export function runExport(given: string, { url, out }: UrlOption & { out?: string }) {
   const userId = ownerOf(given);
-  return withDatabase(url, async (db) => {
+  if (out === "") throw new JourneyDbError("invalid_input", "--out: expected the name of a file");
+  return withSessions(url, async (db) => {
     const [all] = await send(db, count, { userId });
     // Not in between the sessions themselves.
     const shown = out !== undefined || !process.stdout.isTTY;
     const progress = shown ? showProgress("exporting", all?.sessions ?? 0, "sessions") : undefined;
     let exported = 0;
-    let corrupted = 0;
+    let refusable = 0;
     async function* lines() {
       const rows = exportRows((values) => send(db, exportBatch, { ...values, userId }));
       for await (const row of rows) {
-        yield toLine(row);
+        const line = toLine(row);
+        yield `${line}\n`;
         exported++;
-        if (corruptColumn(row, readSummary(row))) corrupted++;
+        if (!canBeImported(line)) refusable++;
         progress?.to(exported);
       }
     }
@@ -35,9 +37,19 @@ export function runExport(given: string, { url, out }: UrlOption & { out?: strin
       progress?.end();
     }
     warn(`exported ${counted(exported, "session")}`);
-    if (corrupted > 0)
-      warn(`of these, import will refuse ${corrupted}: messages are no array or metadata no object`);
+    if (refusable === 0) return;
+    warn(`of these, import will refuse ${refusable}, which an older program left in another shape`);
+    process.exitCode = FAILED;
   });
+}
+
+function canBeImported(line: string): boolean {
+  try {
+    checkLine(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function toStdout(lines: AsyncIterable<string>): Promise<void> {
@@ -50,17 +62,33 @@ async function toStdout(lines: AsyncIterable<string>): Promise<void> {
   }
 }
 
-/** Under another name until it is whole, and for nobody else to read. */
 async function toFile(lines: AsyncIterable<string>, file: string): Promise<void> {
-  const partial = `${file}.partial`;
   try {
-    // One that was left keeps its mode, and a link leads elsewhere.
-    await rm(partial, { force: true });
-    await pipeline(lines, createWriteStream(partial, { mode: 0o600, flags: "wx" }));
-    await rename(partial, file);
+    const found = await stat(file).catch(() => null);
+    // A device or a pipe stays what it is.
+    if (found && !found.isFile()) await pipeline(lines, createWriteStream(file));
+    else await replace(found ? await realpath(file) : file, lines);
   } catch (thrown) {
-    await rm(partial, { force: true }).catch(() => {});
     if (thrown instanceof JourneyDbError) throw thrown;
     throw unwritable("--out", thrown as Error);
+  }
+}
+
+/** Under a name of its own until it is whole and on the disk, and for nobody else to read. */
+async function replace(file: string, lines: AsyncIterable<string>): Promise<void> {
+  const partial = `${file}.${randomUUID()}.partial`;
+  const onSignal = (signal: NodeJS.Signals) => {
+    rmSync(partial, { force: true });
+    // The handler is gone, so this ends the process.
+    process.kill(process.pid, signal);
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.once(signal, onSignal);
+  try {
+    await pipeline(lines, createWriteStream(partial, { mode: 0o600, flags: "wx", flush: true }));
+    await rename(partial, file);
+  } finally {
+    for (const signal of signals) process.off(signal, onSignal);
+    await rm(partial, { force: true }).catch(() => {});
   }
 }

@@ -1,11 +1,10 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import type { Database } from "../database.js";
 import { JourneyDbError } from "../errors.js";
 import { fromLine, type SessionLine } from "../ndjson.js";
 import { importedSessions, importSessions } from "../queries/import.js";
+import { LONGEST_LINE, readLines, sizeOf } from "./lines.js";
 import { showProgress } from "./progress.js";
-import { counted, FAILED, ownerOf, say, send, type UrlOption, warn, withDatabase } from "./run.js";
+import { counted, FAILED, ownerOf, say, send, type UrlOption, warn, withSessions } from "./run.js";
 
 /** What is sent in one statement: whichever is reached first. */
 const BATCH_LINES = 500;
@@ -15,66 +14,31 @@ const BATCH_CHARACTERS = 1024 * 1024;
 type NumberedLine = SessionLine & { number: number };
 
 /** Stores the sessions of a file, or of stdin, as the user's. What is there already stays as it is. */
-export function runImport(given: string, file: string | undefined, options: UrlOption & { strict?: true }) {
+export function runImport(given: string, named: string | undefined, options: UrlOption & { strict?: true }) {
   const userId = ownerOf(given);
-  return withDatabase(options.url, async (db) => {
-    const progress = file === undefined ? undefined : showProgress("importing", await sizeOf(file), "bytes");
-    const input = bytesOf(file, (done) => progress?.to(done));
-    let counts: Counts;
+  const file = named === "-" ? undefined : named;
+  return withSessions(options.url, async (db) => {
+    const bytes = file === undefined ? 0 : await sizeOf(file);
+    const progress = bytes > 0 ? showProgress("importing", bytes, "bytes") : undefined;
+    const lines = readLines(file, (done) => progress?.to(done));
+    const counts: Counts = { imported: 0, present: 0, refused: 0 };
     try {
-      counts = await (options.strict
-        ? db.transaction((tx) => new Import(tx, userId, true).run(input))
-        : new Import(db, userId, false).run(input));
+      if (options.strict) await db.transaction((tx) => new Import(tx, userId, counts, true).run(lines));
+      else await new Import(db, userId, counts, false).run(lines);
+    } catch (thrown) {
+      if (!options.strict && counts.imported + counts.present > 0)
+        warn(`${sentenceOf(counts)}. The same command again goes on from there`);
+      throw thrown;
     } finally {
       progress?.end();
     }
-    say(
-      `imported ${counted(counts.imported, "session")}; already there, left as they are: ${counts.present}; refused: ${counts.refused}`,
-    );
+    say(sentenceOf(counts));
     if (counts.refused > 0) process.exitCode = FAILED;
   });
 }
 
-const sizeOf = async (file: string) => (await stat(file).catch(unreadable)).size;
-
-async function* bytesOf(file: string | undefined, onRead: (done: number) => void): AsyncGenerator<Buffer> {
-  const stream = file === undefined ? process.stdin : createReadStream(file);
-  const chunks = stream[Symbol.asyncIterator]();
-  let done = 0;
-  try {
-    for (;;) {
-      const next = await chunks.next().catch(unreadable);
-      if (next.done) return;
-      yield next.value;
-      done += next.value.length;
-      onRead(done);
-    }
-  } finally {
-    stream.destroy();
-  }
-}
-
-function unreadable({ code }: NodeJS.ErrnoException): never {
-  throw new JourneyDbError("invalid_input", `file: expected one that can be read (${code})`);
-}
-
-/**
- * The lines of a stream of bytes. Not node:readline, which ends a line at U+2028 too, within a text
- * that JSON leaves as it is; and as bytes, since a stream's decoder replaces what is not UTF-8.
- */
-async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let begun: Buffer[] = [];
-  for await (const chunk of chunks) {
-    let start = 0;
-    for (let end = chunk.indexOf("\n"); end >= 0; end = chunk.indexOf("\n", start)) {
-      yield Buffer.concat([...begun, chunk.subarray(start, end)]);
-      begun = [];
-      start = end + 1;
-    }
-    begun.push(chunk.subarray(start));
-  }
-  yield Buffer.concat(begun);
-}
+const sentenceOf = ({ imported, present, refused }: Counts) =>
+  `imported ${counted(imported, "session")}; already there, left as they are: ${present}; refused: ${refused}`;
 
 interface Counts {
   imported: number;
@@ -83,45 +47,42 @@ interface Counts {
 }
 
 class Import {
-  private readonly counts: Counts = { imported: 0, present: 0, refused: 0 };
-  /** The ids of the lines so far: some 10 MB for 100,000. */
-  private readonly ids = new Set<string>();
-
-  /** @param strict in a transaction: the first refusal is thrown, so that nothing stays */
+  /**
+   * @param counts goes up with each line
+   * @param strict in a transaction: the first refusal is thrown, so that nothing stays
+   */
   constructor(
     private readonly db: Database,
     private readonly userId: string,
+    private readonly counts: Counts,
     private readonly strict: boolean,
   ) {}
 
-  async run(chunks: AsyncIterable<Buffer>): Promise<Counts> {
-    let batch: NumberedLine[] = [];
+  async run(lines: AsyncIterable<Buffer | null>): Promise<void> {
+    let batch = new Map<string, NumberedLine>();
     let characters = 0;
     const flush = async () => {
-      if (batch.length > 0) await this.store(batch);
-      batch = [];
+      if (batch.size > 0) await this.store([...batch.values()]);
+      batch = new Map();
       characters = 0;
     };
     let number = 0;
-    for await (const bytes of linesOf(chunks)) {
+    for await (const bytes of lines) {
       number++;
       const line = this.read(number, bytes);
       if (!line) continue;
-      if (batch.length === BATCH_LINES || characters > BATCH_CHARACTERS) await flush();
-      batch.push({ ...line, number });
+      // A second line of a session finds the first one's stored.
+      if (batch.has(line.id) || batch.size === BATCH_LINES || characters > BATCH_CHARACTERS) await flush();
+      batch.set(line.id, { ...line, number });
       characters += line.text.length;
     }
     await flush();
-    return this.counts;
   }
 
-  private read(number: number, bytes: Buffer): SessionLine | null {
+  private read(number: number, bytes: Buffer | null): SessionLine | null {
     try {
-      const line = fromLine(bytes);
-      if (line && this.ids.has(line.id))
-        throw new JourneyDbError("invalid_input", "session.id: expected each id once");
-      if (line) this.ids.add(line.id);
-      return line;
+      if (bytes) return fromLine(bytes);
+      throw new JourneyDbError("too_large", `session: expected at most ${LONGEST_LINE} bytes`);
     } catch (thrown) {
       this.refuse(number, thrown);
       return null;
@@ -176,5 +137,6 @@ class Import {
 /** What is the line's fault, and not the server's or the connection's: of a constraint of the application's own, too. */
 const isRefusal = (thrown: unknown): thrown is JourneyDbError =>
   thrown instanceof JourneyDbError &&
+  !thrown.retryable &&
   (["invalid_input", "too_large", "conflict"].includes(thrown.code) ||
     thrown.sqlState?.startsWith("23") === true);

@@ -31,5 +31,10 @@ export function showProgress(doing: string, total: number, unit: string): Progre
   };
   const bar = new cliProgress.SingleBar(options);
   bar.start(total, 0);
-  return { to: (done) => bar.update(done), end: () => bar.stop() };
+  const to = (done: number) => {
+    // The total may be an estimate.
+    if (done > bar.getTotal()) bar.setTotal(done);
+    bar.update(done);
+  };
+  return { to, end: () => bar.stop() };
 }

@@ -1,29 +1,29 @@
+import { ask } from "../admin/call.js";
 import { inactiveForSchema, prune } from "../admin/prune.js";
-import { stats } from "../admin/stats.js";
+import { estimateRows } from "../admin/walk.js";
 import { parse } from "../validate.js";
 import { showProgress } from "./progress.js";
-import { counted, FAILED, say, TIMEOUT_MS, type UrlOption, warn, withDatabase } from "./run.js";
+import { counted, FAILED, say, TIMEOUT_MS, type UrlOption, warn, withSessions } from "./run.js";
 
 /** Deletes what nobody has written to for long, of all users; Ctrl-C ends it after the statement under way. */
 export function runPrune({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor: string; dryRun?: true }) {
   parse(inactiveForSchema, inactiveFor, "--inactive-for", new Set());
-  return withDatabase(url, async (db) => {
+  return withSessions(url, async (db) => {
     const stop = new AbortController();
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-    const options = { inactiveFor, dryRun, signal: stop.signal, timeoutMs: TIMEOUT_MS };
-    const { sessions: all } = await stats(db, { timeoutMs: TIMEOUT_MS });
-    const progress = showProgress("looking at", all, "sessions");
+    const table = await ask(estimateRows, db, {}, TIMEOUT_MS);
+    const progress = showProgress("looking at", Math.max(table?.rows ?? 0, 0), "sessions");
     try {
       const { sessions } = await prune(db, {
-        ...options,
+        inactiveFor,
+        dryRun,
+        signal: stop.signal,
+        timeoutMs: TIMEOUT_MS,
         onProgress: ({ examined }) => progress.to(examined),
       });
       progress.end();
-      say(
-        dryRun
-          ? `${counted(sessions, "session")} would be deleted`
-          : `deleted ${counted(sessions, "session")}`,
-      );
+      const what = counted(sessions, "session");
+      say(dryRun ? `${what} would be deleted` : `deleted ${what}`);
     } catch (thrown) {
       progress.end();
       if (!stop.signal.aborted) throw thrown;

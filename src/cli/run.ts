@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { type Connection, connect } from "../connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../database-url.js";
 import { within } from "../deadline.js";
@@ -77,6 +78,17 @@ export async function withDatabase(url: string | undefined, use: (db: Connection
 
 /** @throws JourneyDbError invalid_input */
 export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId", new Set());
+
+/** Opens the database for what reads and writes sessions: where the role is not shown any, that would look as if there were none. */
+export const withSessions = (url: string | undefined, use: (db: Connection["db"]) => Promise<void>) =>
+  withDatabase(url, async (db) => {
+    const [table] = await db
+      .select({ hidden: sql<boolean | null>`row_security_active(to_regclass('journey_sessions')::oid)` })
+      .from(sql`(select) as nothing`);
+    if (table?.hidden)
+      throw new JourneyDbError("configuration", "Row level security hides the sessions from the role.");
+    await use(db);
+  });
 
 /** Sends one statement, prepared nowhere: it works through every pooler. */
 export const send = <Row>(db: Connection["db"], statement: Statement<Row>, values: Values) =>

@@ -1,9 +1,9 @@
 import { stats } from "../admin.js";
-import { say, TIMEOUT_MS, type UrlOption, withDatabase } from "./run.js";
+import { say, TIMEOUT_MS, type UrlOption, withSessions } from "./run.js";
 
 /** Prints a name and a value a line, for people and for `awk`. */
 export const runStats = ({ url }: UrlOption) =>
-  withDatabase(url, async (db) => {
+  withSessions(url, async (db) => {
     const found = await stats(db, { timeoutMs: TIMEOUT_MS });
     const figures = {
       sessions: found.sessions,
