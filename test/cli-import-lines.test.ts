@@ -196,6 +196,17 @@ describe("a file", { timeout: 60_000 }, () => {
     expect(await storedIds(userId)).toEqual(lines.map(idOf).sort());
   });
 
+  test("that has a session twice stores its first line, and finds it there at the second; `-` is stdin", async () => {
+    const userId = newUser();
+    const first = line({ phase: "first" });
+    const again = line({ id: idOf(first).toUpperCase(), phase: "again" });
+    const lines = [first, line(), again].join("\n");
+    expect(await cli.runFed(lines, "import", userId, "-", "--strict")).toMatchObject(imported(2, 1));
+    expect(await sql`select phase from journey_sessions where id = ${idOf(first)}`).toEqual([
+      { phase: "first" },
+    ]);
+  });
+
   test.each([
     ["is not there", "no.ndjson", "ENOENT"],
     ["is a folder", ".", "EISDIR"],

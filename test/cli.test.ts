@@ -144,7 +144,7 @@ describe("the database", () => {
     }
   });
 
-  test("is the embedded one without any, which is said on stderr", async () => {
+  test("is the embedded one without any, which is said on stderr", { timeout: 120_000 }, async () => {
     const folder = await temporaryFolder();
     const dryRun = await journeyDb(folder, {}, "migrate", "--dry-run");
     expect(dryRun).toMatchObject({ status: 0, stdout: expect.stringMatching(/^-- Run as one transaction/) });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { JourneyDbError } from "../src/index.js";
 import { fromLine, toLine } from "../src/ndjson.js";
-import { CANARY, CANARY_ID, leaks, shownOf } from "./support/canary.js";
+import { CANARY, leaks, shownOf } from "./support/canary.js";
 import { oddMessages, text, uiMessages } from "./support/messages.js";
 
 const ID = "00000000-0000-4000-8000-00000000000a";
@@ -69,7 +69,7 @@ describe("a line that is stored", () => {
     "1.5E+400",
     "-1e400",
     `1${"0".repeat(290)}e99`,
-  ])("may hold a number beyond a double: %.12s…", (number) => {
+  ])("may hold a number beyond a double: %#", (number) => {
     for (const json of [number, `[${number}]`, `[1,${number}]`, `{"a":${number}}`, `{"a": [\t${number} ]}`]) {
       expect(read(withData(json))?.text).toContain(number);
       expect(read(withJson("metadata", `{"n": ${json}}`))?.text).toContain(number);
@@ -209,8 +209,4 @@ describe("what export writes of a row", () => {
     for (const time of times)
       expect(JSON.parse(toLine(row(time, time)))).toMatchObject({ createdAt: time, updatedAt: time });
   });
-});
-
-it("the canary is looked for in what it stands in", () => {
-  expect(leaks(JSON.stringify({ ...session, id: CANARY_ID }))).not.toEqual([]);
 });

@@ -43,7 +43,8 @@ describe("README.md", () => {
         encoding: "utf8",
       },
     );
-    for (const [, command = ""] of commands.matchAll(/journey-db (\w+)/g)) expect(help).toContain(`  ${command} `);
+    for (const [, command = ""] of commands.matchAll(/journey-db (\w+)/g))
+      expect(help).toContain(`  ${command} `);
   });
 
   it("its links lead somewhere", () => {

@@ -125,7 +125,7 @@ test("verify reports a right that a public role has through another one, and nam
   const { urlAs, sql } = await supabaseDatabase(server, "inherited", "explicit");
   await migrate(openPostgresJs(urlAs("owner")));
   await sql.unsafe(
-    "create role readers; grant select on journey_sessions to readers; grant readers to anon with inherit true",
+    "create role readers; grant select on journey_sessions to readers; alter role anon inherit; grant readers to anon",
   );
   expect(await codesOf(urlAs("owner"))).toEqual(["error public_rights"]);
   await sql`grant select, truncate on journey_sessions to public`;

@@ -81,6 +81,11 @@ const refused: [call: string, () => Promise<unknown>, message: string][] = [
   ["create null", () => sessions.create(null), "session: expected object"],
   ["create phase null", () => sessions.create({ phase: null }), "session.phase: expected string"],
   ["create metadata null", () => sessions.create({ metadata: null }), "session.metadata: expected record"],
+  [
+    "create a message null",
+    () => sessions.create({ messages: [null] }),
+    "session.messages[0]: expected object",
+  ],
   ["create messages null", () => sessions.create({ messages: null }), "session.messages: expected array"],
   ["create id ''", () => sessions.create({ id: "" }), `session.id: ${notAnId}`],
   [
@@ -158,7 +163,10 @@ it.each([
   ["user"],
 ])("the user id %j is refused", (userId) => {
   expect(() => forUser(db, userId as string)).toThrow(
-    expect.objectContaining({ code: "invalid_input", message: expect.stringMatching(/^userId: expected /) }),
+    expect.objectContaining({
+      code: "invalid_input",
+      message: expect.stringMatching(/^userId: expected (string$|1 to 255 characters)/),
+    }),
   );
 });
 

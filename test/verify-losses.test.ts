@@ -51,9 +51,12 @@ const CHANGES: Record<string, Change> = {
       grant select on copied to public`,
     errors: ["view_rights"],
   },
-  "views of the table are nobody else's, or run with the caller's rights": {
-    change: `create view recent as select * from journey_sessions;
-      create view own with (security_invoker) as select * from journey_sessions; grant select on own to public`,
+  "a view of the table is nobody else's": {
+    change: "create view recent as select * from journey_sessions",
+  },
+  "everybody may read a view that runs with the caller's rights": {
+    change: `create view own with (security_invoker) as select * from journey_sessions;
+      grant select on own to public`,
   },
   "an index is unique": {
     change: `drop index idx_journey_sessions_user_id;

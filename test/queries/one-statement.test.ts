@@ -6,7 +6,9 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
 import { defineJourney, forUser } from "../../src/index.js";
 import { migratedDatabase, newUser, openNodePostgres, rawClient } from "../support/database.js";
+import { everyCall } from "../support/every-call.js";
 import { text } from "../support/messages.js";
+import { allStatements } from "../support/statements.js";
 
 const url = await migratedDatabase();
 
@@ -16,34 +18,19 @@ const db = drizzle({ client: rawClient(url, { max: 1 }), logger });
 
 describe("one statement a call", () => {
   const sessions = forUser(db, newUser());
-  const [a, b] = [randomUUID(), randomUUID()];
-  const calls: [string, () => Promise<unknown>][] = [
-    ["append with create", () => sessions.append(a, text("m1"), { create: true })],
-    ["append", () => sessions.append(a, [text("m2"), text("m3")], { after: "m1" })],
-    ["append from", () => sessions.append(a, text("m3b"), { from: "m3" })],
-    ["create", () => sessions.create({ id: b, messages: [text("m1")] })],
-    ["get", () => sessions.get(a)],
+  const calls: [name: string, call: () => Promise<unknown>][] = [
     ["get of nothing", () => sessions.get(randomUUID())],
-    ["messages", () => sessions.messages(a, { limit: 1, before: "m2" })],
-    ["latest", () => sessions.latest()],
-    ["list", () => sessions.list({ limit: 1 })],
-    ["search", () => sessions.search("text")],
+    ["delete of nothing", () => sessions.delete(randomUUID())],
     ["search that finds nothing", () => sessions.search("no such text")],
-    ["count", () => sessions.count()],
-    ["setPhase", () => sessions.setPhase(a, "review", { from: "setup" })],
-    ["mergeMetadata", () => sessions.mergeMetadata(a, { a: 1 }, { ifMatch: { a: null } })],
-    ["replaceMessages", () => sessions.replaceMessages(b, [text("m1")])],
-    ["truncate", () => sessions.truncate(a, { from: "m2" })],
-    ["fork", () => sessions.fork(a)],
-    ["delete", () => sessions.delete(b)],
-    ["delete of nothing", () => sessions.delete(b)],
-    ["deleteAll", () => sessions.deleteAll()],
+    ...everyCall(sessions),
   ];
 
-  it.each(calls)("%s", async (_, call) => {
-    sent.length = 0;
-    await call();
-    expect(sent).toHaveLength(1);
+  it("whatever the method and its options, and where nothing is found", async () => {
+    for (const [name, call] of calls) {
+      sent.length = 0;
+      await call();
+      expect(sent, name).toHaveLength(1);
+    }
   });
 
   it("two where a write is refused: the second tells why", async () => {
@@ -65,6 +52,13 @@ describe("prepared on the server", () => {
     const prepared =
       await client`select statement from pg_prepared_statements where statement like 'insert into "journey_sessions"%'`;
     expect(prepared).toHaveLength(1);
+  });
+
+  it("each under a name that says which it is, and that PostgreSQL does not cut", async () => {
+    for (const name of (await allStatements()).keys()) {
+      expect(`journey_db_${name}`).toMatch(/^journey_db(_[a-z]+)+$/);
+      expect(`journey_db_${name}`.length).toBeLessThanOrEqual(63);
+    }
   });
 
   it("under a name of its own on node-postgres, and not at all where prepare is false", async () => {

@@ -15,8 +15,12 @@ const DIRECT = ["postgres.js", "node-postgres", "PGlite"] as const;
 const POOLED = ["postgres.js through pgbouncer", "node-postgres through pgbouncer"] as const;
 export type Driver = (typeof DIRECT)[number] | (typeof POOLED)[number];
 
-/** The drivers that the query suite runs on. Those through pgbouncer have a run of their own: npm does not bring it along. */
-export const DRIVERS: readonly Driver[] = process.env.POOLER === "1" ? POOLED : DIRECT;
+/**
+ * The drivers that the query suite runs on. Those through pgbouncer have a run of their own: npm does not bring it along.
+ * ONE_DRIVER is for mutation testing, which runs the suite for each of a thousand changes, none of them a driver's.
+ */
+export const DRIVERS: readonly Driver[] =
+  process.env.POOLER === "1" ? POOLED : process.env.ONE_DRIVER === "1" ? ["postgres.js"] : DIRECT;
 
 const endings: (() => Promise<unknown>)[] = [];
 afterAll(async () => {
