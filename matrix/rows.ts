@@ -13,8 +13,8 @@ export interface Row {
 }
 
 /** Files about the package's build and documents, its programs, its process and the embedded database. */
-const LEFT_OUT = `architecture cli close connect* database-url demo docs* driver-errors embedded hostile/{boundary,canary,logs,options,sizes}
-  json package performance/imports readme studio unreachable workspace`;
+const LEFT_OUT = `architecture cli* close connect* database-url demo docs* driver-errors embedded hostile/{boundary,canary,logs,options,sizes}
+  json ndjson package performance/imports readme studio unreachable workspace`;
 const exclude = LEFT_OUT.split(/\s+/).map((file) => `--exclude=test/${file}.test.ts`);
 
 const ON_POSTGRES_14: readonly Known[] = [
