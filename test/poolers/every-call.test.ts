@@ -6,6 +6,7 @@ import {
   type JourneyMetadata,
   type UserSessions,
 } from "../../src/index.js";
+import { all } from "../support/answer.js";
 import { migratedDatabase, openPostgresJs } from "../support/database.js";
 import { text, uiMessages } from "../support/messages.js";
 import { startPgbouncer } from "../support/pgbouncer.js";
@@ -41,6 +42,10 @@ const CALLS: ((own: Sessions, strangers: Sessions) => Promise<unknown>)[] = [
   (own) => own.latest(),
   (own) => own.list({ limit: 1, orderBy: "updated", phase: "setup" }),
   async (own) => own.list({ cursor: (await own.list({ limit: 1 })).nextCursor }),
+  (own) => own.search("TEXT OF M", { limit: 1 }),
+  (_, strangers) => strangers.search("text of m"),
+  (own) => all(own.export()),
+  (_, strangers) => all(strangers.export()),
   (own) => own.count(),
   (own) => own.setPhase(A, "review", { from: "setup" }),
   (own) => own.setPhase(A, "done", { from: "setup" }),
