@@ -31,7 +31,7 @@ await migrate(db);
 const sql = postgres(url, { max: 1, onnotice: () => {} });
 const folder = mkdtempSync(join(tmpdir(), "journey-db-bench-"));
 
-const show = (what: string, figures: string) => console.log(`${what.padEnd(48)}${figures}`);
+const show = (what: string, figures: string) => console.log(`${what.padEnd(52)}${figures}`);
 
 /** Seconds. */
 async function taken(work: () => Promise<unknown>): Promise<number> {

@@ -77,7 +77,7 @@ export async function runSuite({ folder, node, options, known, report }: Run): P
   const expected = failures.length - problems.length;
   for (const { name, status, message, assertionResults } of files) {
     if (status === "failed" && assertionResults.every((test) => test.status !== "failed"))
-      problems.push(`${relative(folder, name)}: ${reasonIn(message)}`);
+      problems.push(`${relative(folder, name)}: ${reasonIn(message) || "it failed outside its tests"}`);
   }
   for (const one of known) {
     if (!failures.some(({ reason }) => reason === one))
