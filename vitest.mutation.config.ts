@@ -13,6 +13,7 @@ import config from "./vitest.config.js";
 const TESTS: Record<string, string[]> = {
   "src/queries/": ["queries/", "application-schemas", "concurrency", "model/", "performance/trigger"],
   "src/sessions.ts": ["validation", "application-schemas", "queries/", "deadline", "model/"],
+  "src/arguments.ts": ["validation", "application-schemas", "queries/", "deadline", "model/"],
   "src/messages.ts": ["messages.", "validation", "application-schemas", "queries/content"],
   "src/errors.ts": ["driver-errors", "validation", "errors", "unreachable"],
   "src/migrate.ts": ["migrate-journal", "migrate.", "migrate-failures"],

@@ -30,10 +30,6 @@ export function bounded<Calls extends object>(calls: Calls, deadline: Deadline):
   return bound as Calls;
 }
 
-/** Between the sessions of a batch, nothing is under way that would end. */
-export const exportAborted = () =>
-  new JourneyDbError("timeout", "The signal was aborted; the export ended early.", { retryable: true });
-
 /** @param name of the method that is called with `args`, which decide whether it may be repeated */
 export async function within<T>(
   { timeoutMs, signal }: Deadline,

@@ -17,6 +17,10 @@ export const corrupt = (column: "messages" | "metadata") =>
     `The stored ${column} is not ${column === "messages" ? "an array" : "an object"}; an older program may have written it. Run journey-db verify.`,
   );
 
+/** Between the sessions of a batch, where no call is under way that the signal would end. */
+export const exportAborted = () =>
+  new JourneyDbError("timeout", "The signal was aborted; the export ended early.", { retryable: true });
+
 export const leftOut = (sessions: number) =>
   new JourneyDbError(
     "corrupt",

@@ -49,8 +49,8 @@ export function corruptColumn(
 /** @throws JourneyDbError corrupt where the row has not the table's shape */
 export function toSession<Message, Metadata, Phase extends string>(
   row: SessionRow,
+  stored: StoredSummary = readSummary(row),
 ): Session<Message, Metadata, Phase> {
-  const stored = readSummary(row);
   const column = corruptColumn(row, stored);
   if (column) throw corrupt(column);
   return { ...toSummary<Metadata, Phase>(stored), messages: JSON.parse(row.messages) };

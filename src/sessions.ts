@@ -1,28 +1,16 @@
-import * as z from "zod";
+import { argumentsOf } from "./arguments.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
-import { bounded, exportAborted, within } from "./deadline.js";
+import { bounded, within } from "./deadline.js";
 import { exportRows } from "./export.js";
-import { isSessionId, isUserId, toStorable } from "./ids.js";
-import { MESSAGE_KEYS } from "./json.js";
-import {
-  type JourneyMessage,
-  type JourneyMetadata,
-  type MessageShape,
-  phaseSchema,
-  sessionIdSchema,
-  userIdSchema,
-} from "./messages.js";
+import { toStorable } from "./ids.js";
+import type { JourneyMessage, JourneyMetadata, MessageShape } from "./messages.js";
 import {
   arraySchema,
-  callOptions,
   databaseSchema,
   type JourneyOptions,
-  journeyOptionsSchema,
-  OPTION_KEYS,
   requestOptionsSchema,
   searchTextSchema,
 } from "./options.js";
-import { payloads } from "./payloads.js";
 import { append, appendOne, appendOneOrCreate, appendOrCreate } from "./queries/append.js";
 import { count } from "./queries/count.js";
 import { create, createRefusal } from "./queries/create.js";
@@ -42,6 +30,7 @@ import { truncate } from "./queries/truncate.js";
 import type { Write } from "./queries/write.js";
 import {
   corrupt,
+  exportAborted,
   idTaken,
   leftOut,
   messageNotFound,
@@ -51,7 +40,6 @@ import {
 } from "./refusal.js";
 import { corruptColumn, readSummary, toSession, toSummary, toWritten } from "./rows.js";
 import type { Journey, UserSessions } from "./user-sessions.js";
-import { declaredKeys, parse } from "./validate.js";
 
 const DEFAULT_PHASE = "setup";
 /** What append takes: no message at all appends nothing, which is never meant. */
@@ -72,33 +60,15 @@ export function defineJourney<
   Metadata extends object = JourneyMetadata,
   const Phase extends string = string,
 >(options: JourneyOptions<Message, Metadata, Phase> = {}): Journey<Message, Metadata, Phase> {
-  const knownKeys = new Set([...OPTION_KEYS, ...MESSAGE_KEYS]);
-  const journey = parse(journeyOptionsSchema, options, "options", knownKeys);
-  for (const key of [...declaredKeys(options.message), ...declaredKeys(options.metadata)]) knownKeys.add(key);
-
-  const phaseRule = journey.phases ? z.enum(journey.phases) : phaseSchema;
-  const schemas = callOptions(phaseRule);
-  const checked = <T>(schema: z.ZodType<T>, given: unknown, field = "options") =>
-    parse(schema, given, field, knownKeys);
-  /** Every call has these: the schema is asked only to explain what does not hold. */
-  const quick = (holds: (id: string) => boolean, schema: z.ZodType<string>, given: unknown, field: string) =>
-    typeof given === "string" && holds(given) ? given : checked(schema, given, field);
-  const noOptions = new Map<z.ZodType, unknown>();
-  /** That there are none is the most frequent case, and is checked once. */
-  const optionsOf = <T>(schema: z.ZodType<T>, given: unknown): T => {
-    if (given !== undefined) return checked(schema, given);
-    if (!noOptions.has(schema)) noOptions.set(schema, checked(schema, {}));
-    return noOptions.get(schema) as T;
-  };
+  const { journey, phaseRule, schemas, json, checked, optionsOf, userIdOf, sessionIdOf } =
+    argumentsOf(options);
   const maxBytes = journey.maxSessionBytes;
-  const json = payloads(options, { unstorable: journey.unstorable, maxBytes, knownKeys });
 
   return {
     forUser(db, givenUserId, request) {
       checked(databaseSchema, db, "db");
-      const userId = quick(isUserId, userIdSchema, givenUserId, "userId");
+      const userId = userIdOf(givenUserId);
       const { signal, timeoutMs = journey.timeoutMs } = optionsOf(requestOptionsSchema, request);
-      const idOf = (given: unknown) => quick(isSessionId, sessionIdSchema, given, "id");
 
       const send = <Row>(statement: Statement<Row>, values: Omit<Values, "userId"> = {}) =>
         statement.run(db, { ...values, userId }, journey.prepare);
@@ -122,7 +92,7 @@ export function defineJourney<
           } = optionsOf(schemas.append, options);
           const messages = checked(someMessages, Array.isArray(given) ? given : [given], "messages");
           const values = {
-            id: idOf(id),
+            id: sessionIdOf(id),
             messages: json.messages(messages, "messages"),
             phase: journey.phases?.[0] ?? DEFAULT_PHASE,
             checkAfter: after !== undefined,
@@ -157,13 +127,13 @@ export function defineJourney<
         },
 
         async get(id) {
-          const [row] = await send(get, { id: idOf(id) });
+          const [row] = await send(get, { id: sessionIdOf(id) });
           return row ? toSession(row) : null;
         },
 
         async messages(id, options) {
           const { limit, before = null } = optionsOf(schemas.messages, options);
-          const [page] = await send(messages, { id: idOf(id), limit, before });
+          const [page] = await send(messages, { id: sessionIdOf(id), limit, before });
           if (!page) throw sessionNotFound();
           if (!page.isArray) throw corrupt("messages");
           if (page.messages === null) throw messageNotFound("before");
@@ -211,7 +181,7 @@ export function defineJourney<
         async setPhase(id, phase, options) {
           const { from = null, ifRevision = null } = optionsOf(schemas.setPhase, options);
           const values = {
-            id: idOf(id),
+            id: sessionIdOf(id),
             phase: checked<string>(phaseRule, phase, "phase"),
             from,
             ifRevision,
@@ -222,7 +192,7 @@ export function defineJourney<
         async mergeMetadata(id, patch, options) {
           const { ifMatch, ifRevision = null } = optionsOf(schemas.mergeMetadata, options);
           const values = {
-            id: idOf(id),
+            id: sessionIdOf(id),
             patch: json.patch(patch, "patch"),
             ifMatch: ifMatch === undefined ? "{}" : json.patch(ifMatch, "options.ifMatch"),
             ifRevision,
@@ -236,7 +206,7 @@ export function defineJourney<
           const { ifRevision = null } = optionsOf(schemas.onlyRevision, options);
           const text = json.messages(checked(arraySchema, given, "messages"), "messages");
           const { messageCount, bytes, ...row } = await change(replaceMessages, {
-            id: idOf(id),
+            id: sessionIdOf(id),
             messages: text,
             ifRevision,
             maxBytes,
@@ -246,18 +216,18 @@ export function defineJourney<
 
         async truncate(id, options) {
           const { from, ifRevision = null } = checked(schemas.truncate, options);
-          const { messageCount, ...row } = await change(truncate, { id: idOf(id), from, ifRevision });
+          const { messageCount, ...row } = await change(truncate, { id: sessionIdOf(id), from, ifRevision });
           return { ...toWritten(row), messageCount };
         },
 
         async fork(id, options) {
           const { through = null, id: newId = null } = optionsOf(schemas.fork, options);
-          return toSession(await change(fork, { id: idOf(id), through, newId }));
+          return toSession(await change(fork, { id: sessionIdOf(id), through, newId }));
         },
 
         async delete(id, options) {
           const { ifRevision = null } = optionsOf(schemas.onlyRevision, options);
-          const values = { id: idOf(id), ifRevision };
+          const values = { id: sessionIdOf(id), ifRevision };
           const [deleted] = await send(deleteOne.statement, values);
           if (deleted || ifRevision === null) return deleted !== undefined;
           const [refusal] = await send(deleteOne.refusal, values);
@@ -278,8 +248,9 @@ export function defineJourney<
           within(deadline, "export", [], () => send(exportBatch, values));
         for await (const row of exportRows(batchOf)) {
           if (signal?.aborted) throw exportAborted();
-          if (corruptColumn(row, readSummary(row))) corrupted++;
-          else yield toSession<Message, Metadata, Phase>(row);
+          const stored = readSummary(row);
+          if (corruptColumn(row, stored)) corrupted++;
+          else yield toSession<Message, Metadata, Phase>(row, stored);
         }
         if (corrupted > 0) throw leftOut(corrupted);
       }

@@ -27,15 +27,23 @@ export function optionsOf<Shape extends z.core.$ZodLooseShape>(
 }
 
 /**
- * Sends one statement and answers its row. Never prepared on the server: a job gains nothing by it,
+ * Sends one statement and answers its rows. Never prepared on the server: a job gains nothing by it,
  * it works through every pooler, and each run is planned for its values.
  */
+export const rowsOf = <Row, Given extends Named>(
+  statement: Statement<Row, Given>,
+  db: Database,
+  values: Given,
+  timeoutMs: number,
+): Promise<Row[]> => within({ timeoutMs }, statement.name, [], () => statement.run(db, values, false));
+
+/** As rowsOf, of a statement that has one row. */
 export async function ask<Row>(
   statement: AdminStatement<Row>,
   db: Database,
   values: Named,
   timeoutMs: number,
 ): Promise<Row> {
-  const [row] = await within({ timeoutMs }, statement.name, [], () => statement.run(db, values, false));
+  const [row] = await rowsOf(statement, db, values, timeoutMs);
   return row as Row;
 }

@@ -1,7 +1,7 @@
 import { desc, type SQL, sql } from "drizzle-orm";
-import type { PgColumn } from "drizzle-orm/pg-core";
 import * as z from "zod";
 import type { Database } from "../database.js";
+import { exactTime } from "../queries/columns.js";
 import { statement } from "../queries/statement.js";
 import { journeySessions } from "../table.js";
 import { toDate } from "../time.js";
@@ -41,8 +41,6 @@ const { id, userId, messages, metadata, createdAt, updatedAt } = journeySessions
 const TABLE = sql`'journey_sessions'::regclass`;
 /** bigint would arrive as text. */
 const number = (count: SQL) => sql<number>`(${count})::float8`;
-const time = (of: "min" | "max", column: PgColumn) =>
-  sql<string | null>`to_jsonb(${sql.raw(of)}(${column}) at time zone 'UTC') #>> '{}'`;
 
 const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
   const owner = db.selectDistinct({ userId }).from(journeySessions).as("owner");
@@ -60,9 +58,9 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
       bytes: number(sql`pg_total_relation_size(${TABLE})`),
       largest: sql<string | null>`(${largest})`,
       deadRows: number(sql`pg_stat_get_dead_tuples(${TABLE})`),
-      oldestCreatedAt: time("min", createdAt),
-      oldestUpdatedAt: time("min", updatedAt),
-      newestUpdatedAt: time("max", updatedAt),
+      oldestCreatedAt: exactTime(sql`min(${createdAt})`),
+      oldestUpdatedAt: exactTime(sql`min(${updatedAt})`),
+      newestUpdatedAt: exactTime(sql`max(${updatedAt})`),
     })
     .from(journeySessions);
 });

@@ -91,12 +91,13 @@ class Import {
 
   /** All at once; where the server refuses, by halves, until it is known which line it refuses. */
   private async store(lines: NumberedLine[]): Promise<void> {
+    const sessions = `[${lines.map(({ text }) => text).join(",")}]`;
     let stored: Set<string>;
     try {
       // In a transaction a failed statement would fail all that follow: hence a savepoint.
       stored = await (this.strict
-        ? this.db.transaction((tx) => this.idsOf(tx, importSessions, lines))
-        : this.idsOf(this.db, importSessions, lines));
+        ? this.db.transaction((tx) => this.idsOf(tx, importSessions, sessions))
+        : this.idsOf(this.db, importSessions, sessions));
     } catch (thrown) {
       const [first, ...others] = lines;
       if (!first || others.length === 0) return this.refuse(first?.number ?? 0, thrown);
@@ -112,16 +113,15 @@ class Import {
   /** Why lines were not stored: the user has such a session already, or somebody else has. */
   private async explain(lines: NumberedLine[]): Promise<void> {
     if (lines.length === 0) return;
-    const own = await this.idsOf(this.db, importedSessions, lines);
+    const ids = JSON.stringify(lines.map(({ id }) => ({ id })));
+    const own = await this.idsOf(this.db, importedSessions, ids);
     for (const { id, number } of lines) {
       if (own.has(id)) this.counts.present++;
       else this.refuse(number, new JourneyDbError("conflict", "session.id: another user's session has it"));
     }
   }
 
-  /** What a statement answers of these lines. */
-  private async idsOf(db: Database, statement: typeof importSessions, lines: NumberedLine[]) {
-    const sessions = `[${lines.map(({ text }) => text).join(",")}]`;
+  private async idsOf(db: Database, statement: typeof importSessions, sessions: string) {
     return new Set((await send(db, statement, { userId: this.userId, sessions })).map(({ id }) => id));
   }
 

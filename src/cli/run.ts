@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
+import { rowsOf } from "../admin/call.js";
 import { type Connection, connect } from "../connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../database-url.js";
-import { within } from "../deadline.js";
 import { fromDriver, JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
 import { userIdSchema } from "../messages.js";
 import type { Statement, Values } from "../queries/statement.js";
@@ -90,9 +90,9 @@ export const withSessions = (url: string | undefined, use: (db: Connection["db"]
     await use(db);
   });
 
-/** Sends one statement, prepared nowhere: it works through every pooler. */
+/** Sends a statement on a user's sessions. */
 export const send = <Row>(db: Connection["db"], statement: Statement<Row>, values: Values) =>
-  within({ timeoutMs: TIMEOUT_MS }, statement.name, [], () => statement.run(db, values, false));
+  rowsOf(statement, db, values, TIMEOUT_MS);
 
 /** `1 session`, `2 sessions`. */
 export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

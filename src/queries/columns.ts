@@ -6,13 +6,16 @@ import { journeySessions } from "../table.js";
  * A timestamp that JSON shows to the microsecond, whatever the connection's TimeZone and DateStyle,
  * `infinity` included. A JavaScript Date would cut it to the millisecond.
  */
-const inUtc = (column: PgColumn): SQL => sql`${column} at time zone 'UTC'`;
+const inUtc = (time: PgColumn | SQL): SQL => sql`${time} at time zone 'UTC'`;
+
+/** A time as a text, exact. */
+export const exactTime = (time: PgColumn | SQL) => sql<string>`to_jsonb(${inUtc(time)}) #>> '{}'`;
 
 /** The back-translation of an exact time. */
 export const timeOf = (text: SQL): SQL => sql`${text}::text::timestamp at time zone 'UTC'`;
 
 /** Opaque to callers; the trigger makes it strictly increasing. */
-export const revision = sql<string>`to_jsonb(${inUtc(journeySessions.updatedAt)}) #>> '{}'`;
+export const revision = exactTime(journeySessions.updatedAt);
 
 /** What a summary is made of. */
 export const summarized = {
