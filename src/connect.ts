@@ -24,6 +24,11 @@ export interface ConnectOptions {
    * `timeoutMs` of defineJourney. Without effect behind a transaction pooler. @default 15000
    */
   statementTimeoutMs?: number | undefined;
+  /**
+   * Whether the embedded database stands in where there is no URL. With true in production too: for a
+   * demonstration, or a program on its user's own machine. @default true outside production
+   */
+  embedded?: boolean | undefined;
 }
 
 /** A database and what ends it. */
@@ -43,6 +48,7 @@ const optionsSchema = z.strictObject({
   max: z.int().min(1).max(1000).optional(),
   pooled: z.boolean().optional(),
   statementTimeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
+  embedded: z.boolean().optional(),
 });
 
 const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
@@ -51,8 +57,8 @@ const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
  * A Drizzle database over postgres.js, for the URL given or in DATABASE_URL. It does not touch the
  * server: one that cannot be reached shows at the first call, as code unavailable.
  *
- * Without a URL (an empty DATABASE_URL is none) and outside production, the embedded database in
- * `.journey-db/` of the working directory, with a line on stderr that says so. One process at a time
+ * Without a URL (an empty DATABASE_URL is none) and outside production, or with `embedded: true`, the
+ * embedded database in `.journey-db/` of the working directory, with a line on stderr that says so. One process at a time
  * can open it, once. It is empty at first: call migrate.
  *
  * Each call makes connections of its own, so an application calls it once and keeps the answer,
@@ -63,17 +69,18 @@ const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
  *   where another process has the embedded database open; corrupt where its folder is damaged
  */
 export async function connect(options: ConnectOptions = {}): Promise<Connection> {
-  const { url, ...rest } = parse(optionsSchema, options, "options", OPTION_KEYS);
+  const { url, embedded, ...rest } = parse(optionsSchema, options, "options", OPTION_KEYS);
   const configured = url ?? configuredUrl(process.env, "DATABASE_URL");
   if (configured !== undefined) {
     const address = parseDatabaseUrl(configured, url === undefined ? "DATABASE_URL" : "options.url");
     const { openServer } = await import("./server.js");
     return openServer(address, rest);
   }
-  if (process.env.NODE_ENV === "production") {
+  const production = process.env.NODE_ENV === "production";
+  if (!(embedded ?? !production)) {
     throw new JourneyDbError(
       "configuration",
-      "DATABASE_URL: expected a postgres:// or postgresql:// URL in production, and it is not set",
+      `DATABASE_URL: expected a postgres:// or postgresql:// URL${production ? " in production" : ""}, and it is not set`,
     );
   }
   const { EMBEDDED_FOLDER, openEmbedded } = await import("./embedded.js");

@@ -39,6 +39,14 @@ describe("configuration", () => {
     });
   });
 
+  test("may not be missing anywhere where the embedded database is not wanted", async () => {
+    vi.stubEnv("DATABASE_URL", "");
+    await expect(connect({ embedded: false })).rejects.toMatchObject({
+      code: "configuration",
+      message: "DATABASE_URL: expected a postgres:// or postgresql:// URL, and it is not set",
+    });
+  });
+
   test.each([["DATABASE_URL"], ["options.url"]])(
     "that is no URL is refused by its name: %s",
     async (name) => {

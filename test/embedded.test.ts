@@ -48,13 +48,13 @@ beforeAll(async () => {
 afterAll(() => rmSync(prepared, { recursive: true, force: true }));
 
 /** Opens the embedded database of its working directory, makes a session and waits for its end. */
-const holder = (cwd: string, env?: Record<string, string>) =>
+const holder = (cwd: string, env?: Record<string, string>, options = "{}") =>
   runCode(
     `
     import { connect } from "#/src/connect.ts";
     import { migrate } from "#/src/migrate.ts";
     import { forUser } from "#/src/sessions.ts";
-    const { db, close } = await connect();
+    const { db, close } = await connect(${options});
     await migrate(db);
     await forUser(db, "${user}").create();
     process.stdin.once("data", async () => {
@@ -84,6 +84,17 @@ test("without DATABASE_URL, connect opens .journey-db in the working directory, 
   expect(readFileSync(join(cwd, ".journey-db", ".gitignore"), "utf8")).toBe("*\n");
   const { db } = await open(join(cwd, ".journey-db"));
   expect(await forUser(db, user).count()).toBe(1);
+});
+
+test("in production too, where it is asked for", async () => {
+  const program = holder(
+    temporaryFolder(),
+    { DATABASE_URL: "", NODE_ENV: "production" },
+    "{ embedded: true }",
+  );
+  await program.printed("holding");
+  program.child.stdin?.write("\n");
+  expect(await program.ended).toBe(0);
 });
 
 describe("a folder that is open", () => {

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { installed, newFolder, npmInstall, pack, repository, run, write } from "./support/packages.js";
 
-const ENTRY_POINTS = ["", "/schema", "/messages", "/migrate", "/admin"].map(
+const ENTRY_POINTS = ["", "/schema", "/messages", "/migrate", "/admin", "/ai-sdk"].map(
   (path) => `@aigos/journey-db${path}`,
 );
 

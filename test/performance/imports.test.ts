@@ -20,7 +20,7 @@ const DRIZZLE_PARTS = ["cache", "pg-core", "query-builders", "sql"];
 const partsOfDrizzle = ({ files }: Loaded) =>
   new Set(files.flatMap((file) => /^drizzle-orm\/([^/]+)\//.exec(file)?.[1] ?? []));
 const ownFiles = ({ files }: Loaded) =>
-  files.filter((file) => !file.includes("/") || /^(admin|verify)\//.test(file));
+  files.filter((file) => !file.includes("/") || /^(admin|ai-sdk|verify)\//.test(file));
 
 describe("importing", () => {
   it("the package loads Drizzle for PostgreSQL and zod: no driver, no migrations, nothing of Node's own", async () => {
@@ -56,6 +56,15 @@ describe("importing", () => {
     const own = ownFiles(loaded);
     expect(own).toEqual(expect.arrayContaining(["admin.js", "admin/prune.js"]));
     expect(own.filter((file) => /^(sessions|index|connect|migrate)\b/.test(file))).toEqual([]);
+  });
+
+  it("./ai-sdk loads zod alone, so that a browser may: its calls take what the AI SDK and a handle give", async () => {
+    const loaded = await loadedBy(folder, `await load("ai-sdk");`);
+    expect(loaded.packages).toEqual(["zod"]);
+    expect(loaded.builtins).toEqual([]);
+    const own = ownFiles(loaded);
+    expect(own).toEqual(expect.arrayContaining(["ai-sdk.js", "ai-sdk/start-turn.js", "ai-sdk/turns.js"]));
+    expect(own.filter((file) => /^(sessions|index|table)\b/.test(file))).toEqual([]);
   });
 
   it("./migrate loads no driver", async () => {

@@ -1,0 +1,6 @@
+export { interruption, markInterrupted } from "./ai-sdk/answer.js";
+export { errorCode, errorResponse } from "./ai-sdk/error-response.js";
+export { type StartTurnOptions, startTurn, type Turn, type TurnResponse } from "./ai-sdk/start-turn.js";
+export { titleOf } from "./ai-sdk/title.js";
+export { type TurnRequest, turnRequest } from "./ai-sdk/turn-request.js";
+export { type Chat, type Turns, turnsOf } from "./ai-sdk/turns.js";

@@ -1,0 +1,159 @@
+import * as z from "zod";
+import { JourneyDbError } from "../errors.js";
+import { type MessageShape, messageIdSchema } from "../messages.js";
+import type { Appended, UserSessions } from "../user-sessions.js";
+import { parse } from "../validate.js";
+import { hasContent, type Interruption, isUnfinished, markInterrupted } from "./answer.js";
+import type { TurnRequest } from "./turn-request.js";
+
+export interface StartTurnOptions<Message> {
+  /** Titles a new session, as `metadata.title`: `titleOf`, or your own. @default no title */
+  title?: ((question: Message) => string | undefined) | undefined;
+  /** How many messages to read for the model, the newest: 1–1000. @default 1000 */
+  limit?: number | undefined;
+}
+
+/** What the AI SDK tells at the end of an answer, as far as v5, v6 or v7 has it. */
+interface Ending<Message> {
+  responseMessage: Message;
+  isAborted: boolean;
+  outcome?: { status: string };
+  finishReason?: string | undefined;
+}
+
+/** Options of `toUIMessageStreamResponse`. */
+export interface TurnResponse<Message> {
+  originalMessages: Message[];
+  /** The answer's id, the same in the stream and in the row. */
+  generateMessageId(): string;
+  /** Reads the answer to its end when the browser no longer does. */
+  consumeSseStream(options: { stream: ReadableStream }): Promise<void>;
+  /** Stores the answer. */
+  onFinish(ending: Ending<MessageShape>): Promise<void>;
+}
+
+/** A user's message that was stored, and what is left to do with it. */
+export interface Turn<Message> {
+  /** The conversation for the model, ending with the user's message. */
+  messages: Message[];
+  /** For `toUIMessageStreamResponse`. Give `streamText` the request's signal, or a stop is not noticed. */
+  response: TurnResponse<Message>;
+  /**
+   * Settles when the answer is stored; null where there was nothing to store: no part of it arrived,
+   * its session was deleted, or its question was edited or asked again meanwhile. Give it to Next.js'
+   * `after`, so that the process lives that long. It rejects with what the store threw.
+   */
+  stored: Promise<Appended | null>;
+  /** The request's JSON, for what the application added to it. */
+  body: Record<string, unknown>;
+}
+
+const turnSchema = z.looseObject({
+  // The message itself is for append to check.
+  message: z.looseObject({ role: z.literal("user"), metadata: z.looseObject({}).optional() }),
+  after: messageIdSchema.nullable(),
+  from: messageIdSchema.optional(),
+});
+const TURN_KEYS = new Set(["message", "role", "metadata", "after", "from"]);
+
+/** Each further try means that somebody else changed the session in the moment before. */
+const TRIES = 10;
+
+const interruptionOf = ({ isAborted, outcome, finishReason, responseMessage }: Ending<MessageShape>) => {
+  if (isAborted) return "stopped" satisfies Interruption;
+  const failed = outcome?.status === "failed" || finishReason === "error";
+  return failed || responseMessage.parts.some(isUnfinished) ? ("failed" satisfies Interruption) : undefined;
+};
+
+async function bodyOf(request: Request): Promise<Record<string, unknown>> {
+  try {
+    return (await request.json()) as Record<string, unknown>;
+  } catch {
+    throw new JourneyDbError("invalid_input", "request: expected JSON");
+  }
+}
+
+/**
+ * Begins a turn of a chat: stores the user's message of a request that `turnRequest` made, and answers
+ * what `streamText` and `toUIMessageStreamResponse` need. Only a first message makes the session.
+ *
+ * The answer is stored when it ends. What had arrived when the user stopped or left, or when the model
+ * failed, is stored too, with `metadata.interrupted`. It never brings back a session that was deleted,
+ * and does not follow a question that was edited or asked again meanwhile: `metadata.answerId` of the
+ * user's message names the one answer that it waits for. A message or metadata schema of the
+ * application must allow these keys, and `title`.
+ *
+ * @param sessions the user's; without `signal`, since the answer is stored after the request ended
+ * @throws JourneyDbError invalid_input, conflict where the conversation went on elsewhere, not_found, too_large
+ * @example
+ * const turn = await startTurn(sessions, id, request, { title: titleOf });
+ * const result = streamText({ model, messages: await convertToModelMessages(turn.messages), abortSignal: request.signal });
+ * return result.toUIMessageStreamResponse(turn.response);
+ */
+export async function startTurn<Message extends MessageShape>(
+  // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
+  sessions: UserSessions<Message, any, any>,
+  id: string,
+  request: Request,
+  { title, limit = 1000 }: StartTurnOptions<Message> = {},
+): Promise<Turn<Message>> {
+  const body = await bodyOf(request);
+  parse(turnSchema, body, "request", TURN_KEYS);
+  const { message, after, from } = body as unknown as TurnRequest<Message>;
+  const answerId = crypto.randomUUID();
+  const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
+  const create = after === null && from === undefined;
+  const appended = await sessions.append(id, question, { create, after, from });
+  let { revision } = appended;
+  const named = appended.created ? title?.(question) : undefined;
+  if (named !== undefined) {
+    ({ revision } = await sessions.mergeMetadata(id, { title: named }, { ifMatch: { title: null } }));
+  }
+  const { messages } = await sessions.messages(id, { limit });
+
+  // An older program may have left elements that are no messages.
+  const waitsForAnswer = (stored: Message | null) =>
+    (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId === answerId;
+
+  /** Where anything changed since the question was stored, looks whether it still waits. */
+  async function store(answer: Message): Promise<Appended | null> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await sessions.append(id, answer, { ifRevision: revision });
+      } catch (error) {
+        if (!(error instanceof JourneyDbError)) throw error;
+        if (error.code === "not_found") return null;
+        if (error.code !== "conflict" || tries === TRIES) throw error;
+      }
+      const session = await sessions.get(id);
+      if (!session?.messages.some(waitsForAnswer)) return null;
+      revision = session.revision;
+    }
+  }
+
+  let settle: (appended: Promise<Appended | null>) => void;
+  const stored = new Promise<Appended | null>((resolve) => {
+    settle = resolve;
+  });
+  // Who does not ask for it is told by the stream.
+  stored.catch(() => {});
+
+  return {
+    messages,
+    response: {
+      originalMessages: messages,
+      generateMessageId: () => answerId,
+      consumeSseStream: ({ stream }) => stream.pipeTo(new WritableStream()).catch(() => {}),
+      async onFinish(ending) {
+        const answer = ending.responseMessage as Message;
+        const how = interruptionOf(ending);
+        settle(
+          hasContent(answer) ? store(how ? markInterrupted(answer, how) : answer) : Promise.resolve(null),
+        );
+        await stored;
+      },
+    },
+    stored,
+    body,
+  };
+}

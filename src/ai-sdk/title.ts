@@ -1,0 +1,25 @@
+import type { MessageShape } from "../messages.js";
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/**
+ * A title made of a message's text: its words on one line, whole ones where they fit, with an
+ * ellipsis (…) where more follows. Undefined for a message without text.
+ *
+ * @param maxLength in characters as a reader counts them (grapheme clusters); 60 fit a line of a list
+ */
+export function titleOf({ parts }: Pick<MessageShape, "parts">, maxLength = 60): string | undefined {
+  const text = parts
+    .flatMap((part) => (part.type === "text" && "text" in part ? [String(part.text)] : []))
+    .join(" ");
+  // What is cut away need not be read: a cluster has some code units, seldom more than a dozen.
+  const line = text
+    .slice(0, maxLength * 100)
+    .replace(/\s+/g, " ")
+    .trim();
+  const characters = Array.from(graphemes.segment(line), ({ segment }) => segment);
+  if (characters.length <= maxLength) return line || undefined;
+  const cut = characters.slice(0, maxLength - 1).join("");
+  const space = characters[maxLength - 1] === " " ? cut.length : cut.lastIndexOf(" ");
+  return `${(space >= cut.length / 2 ? cut.slice(0, space) : cut).trimEnd()}…`;
+}

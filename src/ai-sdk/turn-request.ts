@@ -1,0 +1,34 @@
+import type { MessageShape } from "../messages.js";
+import { hasContent } from "./answer.js";
+
+/** The last message that is stored as far as the page knows, apart from the question that is sent. */
+export const lastKnown = (messages: readonly MessageShape[], questionId?: string): string | null =>
+  messages.findLast((message) => message.id !== questionId && hasContent(message))?.id ?? null;
+
+/** What startTurn reads of a request, beside what the application adds. */
+export interface TurnRequest<Message = MessageShape> {
+  /** The user's message. */
+  message: Message;
+  /** The message that the page has last, apart from `message`; null where it has none. */
+  after: string | null;
+  /** The message to drop with all that follows, where the turn replaces one. */
+  from?: string;
+}
+
+/**
+ * Makes the request that startTurn reads: only the user's message travels, and the id of the last
+ * message that the page knows, so that a page which is not up to date is refused. What the
+ * application gave as `body` goes along.
+ *
+ * @example new DefaultChatTransport({ api, prepareSendMessagesRequest: turnRequest })
+ */
+export function turnRequest<Message extends MessageShape>({
+  messages,
+  body,
+}: {
+  messages: Message[];
+  body: Record<string, unknown> | undefined;
+}): { body: TurnRequest<Message | undefined> } {
+  const message = messages.at(-1);
+  return { body: { after: lastKnown(messages, message?.id), ...body, message } };
+}

@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto";
+import { expect, test } from "vitest";
+import { startTurn } from "../../src/ai-sdk.js";
+import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
+import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
+import { text } from "../support/messages.js";
+
+const url = await migratedDatabase();
+const db = openPostgresJs(url);
+const sql = rawClient(url);
+
+const requestOf = (body: unknown) =>
+  new Request("http://application/api", {
+    method: "POST",
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+
+const open = () => {
+  const user = newUser();
+  return { user, id: randomUUID(), sessions: forUser(db, user) };
+};
+
+const ended = (responseMessage: JourneyMessage) => ({ responseMessage, isAborted: false });
+
+test.each([
+  ["{", "request: expected JSON"],
+  ["null", "request: expected object"],
+  [{ after: null }, "request.message: expected object"],
+  [{ message: text("m1"), after: 1 }, "request.after: expected string"],
+  [{ message: text("m1") }, "request.after: expected string"],
+  [{ message: text("m1"), after: null, from: "" }, /^request\.from: expected 1 to 256 characters/],
+  [{ message: text("m1", "forged", "assistant"), after: null }, 'request.message.role: expected "user"'],
+  [
+    { message: { ...text("m1"), metadata: "forged" }, after: null },
+    "request.message.metadata: expected object",
+  ],
+  [
+    { message: { ...text("m1"), parts: [{ forged: 1 }] }, after: null },
+    "messages[0].parts[0].type: expected string",
+  ],
+])("a request that is none is refused, and stores nothing: %j", async (body, message) => {
+  const { id, sessions } = open();
+  await expect(startTurn(sessions, id, requestOf(body))).rejects.toMatchObject({
+    code: "invalid_input",
+    message: typeof message === "string" ? message : expect.stringMatching(message),
+  });
+  expect(await sessions.get(id)).toBeNull();
+});
+
+test("a turn on another user's session is not_found, and changes nothing", async () => {
+  const { id, sessions } = open();
+  await sessions.create({ id, messages: [text("m1")] });
+  const before = await sessions.get(id);
+  const stranger = forUser(db, newUser());
+  for (const body of [
+    { message: text("m2"), after: null },
+    { message: text("m2"), after: "m1" },
+    { message: text("m1", "edited"), after: null, from: "m1" },
+  ]) {
+    await expect(startTurn(stranger, id, requestOf(body))).rejects.toMatchObject({ code: "not_found" });
+  }
+  expect(await sessions.get(id)).toEqual(before);
+});
+
+test("only a first message makes a session: one that was deleted does not come back", async () => {
+  const { id, sessions } = open();
+  for (const body of [
+    { message: text("m2"), after: "m1" },
+    { message: text("m1"), after: null, from: "m1" },
+  ]) {
+    await expect(startTurn(sessions, id, requestOf(body))).rejects.toMatchObject({ code: "not_found" });
+  }
+  expect(await sessions.get(id)).toBeNull();
+});
+
+test("a session gets the title that the application makes of its first message, and only that one", async () => {
+  const { id, sessions } = open();
+  const title = ({ id }: JourneyMessage) => `about ${id}`;
+  await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), { title });
+  await startTurn(sessions, id, requestOf({ message: text("m2"), after: "m1" }), { title });
+  expect((await sessions.get(id))?.metadata).toEqual({ title: "about m1" });
+
+  const untitled = randomUUID();
+  const nothing = () => undefined;
+  await startTurn(sessions, untitled, requestOf({ message: text("m1"), after: null }), { title: nothing });
+  expect((await sessions.get(untitled))?.metadata).toEqual({});
+});
+
+test("the model gets as many of the newest messages as are asked for, and the handler what else was sent", async () => {
+  const { id, sessions } = open();
+  await sessions.create({ id, messages: [text("m1"), text("m2")] });
+  const body = { message: text("m3"), after: "m2", tone: "dry" };
+  const turn = await startTurn(sessions, id, requestOf(body), { limit: 2 });
+  expect(turn.messages.map(({ id }) => id)).toEqual(["m2", "m3"]);
+  expect(turn.response.originalMessages).toBe(turn.messages);
+  expect(turn.body).toMatchObject({ tone: "dry" });
+});
+
+test("metadata of a message is kept beside what the turn adds", async () => {
+  const { id, sessions } = open();
+  const message = { ...text("m1"), metadata: { tone: "dry" } };
+  const turn = await startTurn(sessions, id, requestOf({ message, after: null }));
+  await turn.response.onFinish({
+    ...ended({ ...text("a1", "half", "assistant"), metadata: { model: "x" } }),
+    isAborted: true,
+  });
+  const [question, answer] = (await sessions.get(id))?.messages ?? [];
+  expect(question?.metadata).toEqual({ tone: "dry", answerId: turn.response.generateMessageId() });
+  expect(answer?.metadata).toEqual({ model: "x", interrupted: "stopped" });
+});
+
+test("the same request, sent twice, stores one message, and the answer to the later one", async () => {
+  const { id, sessions } = open();
+  const body = { message: text("m1"), after: null };
+  const first = await startTurn(sessions, id, requestOf(body));
+  const second = await startTurn(sessions, id, requestOf(body));
+  await first.response.onFinish(ended(text("a1", "first", "assistant")));
+  await second.response.onFinish(ended(text("a2", "second", "assistant")));
+  expect(await first.stored).toBeNull();
+  expect(await second.stored).toMatchObject({ messageCount: 2 });
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a2"]);
+});
+
+test("an answer goes behind what another tab added while it streamed", async () => {
+  const { id, sessions } = open();
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  await sessions.append(id, text("m2"));
+  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "m2", "a1"]);
+});
+
+test("an answer is stored where sixteen others change the session in that moment", async () => {
+  const { id, sessions } = open();
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const others = Array.from({ length: 16 }, (_, n) => sessions.mergeMetadata(id, { [`k${n}`]: n }));
+  await Promise.all([...others, turn.response.onFinish(ended(text("a1", "first", "assistant")))]);
+  const session = await sessions.get(id);
+  expect(session?.messages.map(({ id }) => id)).toEqual(["m1", "a1"]);
+  expect(Object.keys(session?.metadata ?? {})).toHaveLength(16);
+});
+
+test("elements that an older program left do not cost an answer", async () => {
+  const { user, id, sessions } = open();
+  await sql`insert into journey_sessions (id, user_id, messages) values (${id}, ${user}, '[null, 7, {"id": "old"}]')`;
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: "old" }));
+  await sessions.setPhase(id, "review");
+  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  expect(await turn.stored).toMatchObject({ messageCount: 5 });
+});
+
+test("a schema of the application's own decides about the title and about the messages", async () => {
+  const { user, id } = open();
+  const { z } = await import("zod");
+  const journey = defineJourney({ metadata: z.strictObject({ topic: z.string() }) });
+  const sessions = journey.forUser(db, user);
+  const request = () => requestOf({ message: text("m1"), after: null });
+  await expect(startTurn(sessions, id, request(), { title: () => "one" })).rejects.toMatchObject({
+    code: "invalid_input",
+    message: "patch: has a key that is not expected here",
+  });
+});

@@ -1,0 +1,290 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, test, vi } from "vitest";
+import { errorCode, interruption } from "../../src/ai-sdk.js";
+import { forUser, type JourneyMessage } from "../../src/index.js";
+import { openApplication, SDK_VERSIONS } from "../support/ai-chat.js";
+import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
+
+const db = openPostgresJs(await migratedDatabase());
+
+const wordsOf = ({ parts }: JourneyMessage) =>
+  parts.map((part) => (part.type === "text" ? part.text : "")).join("");
+
+describe.each(SDK_VERSIONS)("with %s", (version) => {
+  function open() {
+    const user = newUser();
+    const id = randomUUID();
+    const sessions = () => forUser(db, user);
+    const conversation = async () => ((await sessions().get(id))?.messages ?? []).map(wordsOf);
+    const stored = async () => (await sessions().get(id))?.messages ?? [];
+    return {
+      user,
+      id,
+      sessions,
+      conversation,
+      storedMessages: stored,
+      ...openApplication(version, sessions, id),
+    };
+  }
+  type Application = ReturnType<typeof open>;
+
+  /** A session with one turn. */
+  async function afterOneTurn(application: Application) {
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "one" });
+    (await application.reply(0)).says("first");
+    await sent;
+    await application.stored(0);
+    return page;
+  }
+
+  test("the first message makes the session, with a title, before the model is asked; the answer has one id", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "What is\n a row?" });
+    const reply = await application.reply(0);
+    expect(await application.conversation()).toEqual(["What is\n a row?"]);
+    expect((await application.sessions().get(application.id))?.metadata).toEqual({ title: "What is a row?" });
+    reply.says("A record.");
+    await sent;
+    expect(await application.stored(0)).toMatchObject({ messageCount: 2 });
+    const [question, answer] = await application.storedMessages();
+    expect(question).toMatchObject({ id: page.messages[0].id, metadata: { answerId: answer?.id } });
+    expect(answer).toMatchObject({ id: page.messages[1].id, role: "assistant" });
+    expect(wordsOf(answer as JourneyMessage)).toBe("A record.");
+    expect(interruption(answer as JourneyMessage)).toBeUndefined();
+  });
+
+  test("a second turn sends one message, and the model gets the whole conversation", async () => {
+    const application = open();
+    const page = await afterOneTurn(application);
+    const sent = page.turns.send({ text: "two" });
+    (await application.reply(1)).says("second");
+    await sent;
+    expect(application.prompts[1].map(({ role }: { role: string }) => role)).toEqual([
+      "user",
+      "assistant",
+      "user",
+    ]);
+    await application.stored(1);
+    expect(await application.conversation()).toEqual(["one", "first", "two", "second"]);
+    expect((await application.sessions().get(application.id))?.metadata).toEqual({ title: "one" });
+  });
+
+  test("what had arrived when the user stopped is stored, and marked", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "one" });
+    const reply = await application.reply(0);
+    reply.begin();
+    reply.words("half");
+    await vi.waitUntil(() => page.messages[1]?.parts.some((part: { text?: string }) => part.text === "half"));
+    await page.stop();
+    await sent;
+    await application.stored(0);
+    const answer = (await application.storedMessages())[1] as JourneyMessage;
+    expect(interruption(answer)).toBe("stopped");
+    expect(answer.id).toBe(page.messages[1].id);
+    expect(answer.parts.at(-1)).toMatchObject({ type: "text", text: "half", state: "done" });
+
+    const next = page.turns.send({ text: "two" });
+    (await application.reply(1)).says("second");
+    await next;
+    await application.stored(1);
+    expect(await application.conversation()).toEqual(["one", "half", "two", "second"]);
+  });
+
+  test("a browser that goes without a word costs nothing of the answer", async () => {
+    const application = open();
+    const request = new Request("http://application/api", {
+      method: "POST",
+      body: JSON.stringify({
+        message: { id: "m1", role: "user", parts: [{ type: "text", text: "one" }] },
+        after: null,
+      }),
+    });
+    const response = await application.handle(request);
+    await response.body?.cancel();
+    (await application.reply(0)).says("whole");
+    await application.stored(0);
+    expect(await application.conversation()).toEqual(["one", "whole"]);
+  });
+
+  test("a reply that fails before anything arrived leaves the user's message, which a retry stores once", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "one" });
+    (await application.reply(0)).fail();
+    await sent;
+    expect(await application.stored(0)).toBeNull();
+    expect(page.status).toBe("error");
+    expect(await application.conversation()).toEqual(["one"]);
+
+    const again = page.turns.retry();
+    (await application.reply(1)).says("first");
+    await again;
+    await application.stored(1);
+    expect(await application.conversation()).toEqual(["one", "first"]);
+    expect(application.statuses).toEqual([200, 200]);
+  });
+
+  test("a message that never reached the server is stored by a retry", async () => {
+    const application = open();
+    const page = await application.openPage([
+      { id: randomUUID(), role: "user", parts: [{ type: "text", text: "one" }] },
+    ]);
+    const again = page.turns.retry();
+    (await application.reply(0)).says("first");
+    await again;
+    await application.stored(0);
+    expect(await application.conversation()).toEqual(["one", "first"]);
+  });
+
+  test("what had arrived when the model failed is stored and marked, and a retry replaces it", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "one" });
+    const reply = await application.reply(0);
+    reply.begin();
+    reply.words("half");
+    reply.fail();
+    await sent;
+    await application.stored(0);
+    expect(await application.conversation()).toEqual(["one", "half"]);
+    expect(interruption((await application.storedMessages())[1] as JourneyMessage)).toBe("failed");
+
+    const again = page.turns.retry();
+    (await application.reply(1)).says("first");
+    await again;
+    await application.stored(1);
+    expect(await application.conversation()).toEqual(["one", "first"]);
+  });
+
+  test("a regenerated answer and an edited message replace what follows, of an earlier turn too", async () => {
+    const application = open();
+    const page = await afterOneTurn(application);
+    const sent = page.turns.send({ text: "two" });
+    (await application.reply(1)).says("second");
+    await sent;
+    await application.stored(1);
+
+    const regenerated = page.turns.regenerate(page.messages[3].id);
+    (await application.reply(2)).says("second again");
+    await regenerated;
+    await application.stored(2);
+    expect(await application.conversation()).toEqual(["one", "first", "two", "second again"]);
+
+    const edited = page.turns.edit(page.messages[2].id, { text: "two!" });
+    (await application.reply(3)).says("second!");
+    await edited;
+    await application.stored(3);
+    expect(await application.conversation()).toEqual(["one", "first", "two!", "second!"]);
+
+    const first = page.turns.regenerate(page.messages[1].id);
+    (await application.reply(4)).says("first again");
+    await first;
+    await application.stored(4);
+    expect(await application.conversation()).toEqual(["one", "first again"]);
+    expect(page.messages.map(wordsOf)).toEqual(["one", "first again"]);
+  });
+
+  test.each([
+    ["send", (page) => page.turns.send({ text: "late" })],
+    ["edit", (page) => page.turns.edit(page.messages[0].id, { text: "late" })],
+    ["regenerate", (page) => page.turns.regenerate(page.messages[1].id)],
+    ["plain regenerate", (page) => page.regenerate()],
+    // biome-ignore lint/suspicious/noExplicitAny: a page of any version
+  ] as [string, (page: any) => Promise<void>][])(
+    "a tab that is not up to date changes nothing: %s",
+    async (_, act) => {
+      const application = open();
+      const page = await afterOneTurn(application);
+      const stale = await application.openPage();
+      const sent = page.turns.send({ text: "two" });
+      (await application.reply(1)).says("second");
+      await sent;
+      await application.stored(1);
+      const before = await application.sessions().get(application.id);
+
+      await act(stale);
+      expect(errorCode(stale.error)).toBe("conflict");
+      expect(application.statuses.at(-1)).toBe(409);
+      expect(await application.sessions().get(application.id)).toEqual(before);
+    },
+  );
+
+  test("a session that was deleted while its answer streamed stays deleted", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "one" });
+    const reply = await application.reply(0);
+    await application.sessions().delete(application.id);
+    reply.says("first");
+    await sent;
+    expect(await application.stored(0)).toBeNull();
+    expect(await application.sessions().get(application.id)).toBeNull();
+  });
+
+  test("what is changed of the session while an answer streams does not cost it", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "one" });
+    const reply = await application.reply(0);
+    await application.sessions().mergeMetadata(application.id, { title: "renamed" });
+    await application.sessions().setPhase(application.id, "review");
+    reply.says("first");
+    await sent;
+    await application.stored(0);
+    expect(await application.conversation()).toEqual(["one", "first"]);
+  });
+
+  test.each(["edit", "regenerate"])(
+    "an answer to a question that another tab took over (%s) is dropped",
+    async (how) => {
+      const application = open();
+      const page = await application.openPage();
+      const slow = page.turns.send({ text: "one" });
+      const late = await application.reply(0);
+      late.begin();
+      const other = await application.openPage();
+      const taken =
+        how === "edit" ? other.turns.edit(other.messages[0].id, { text: "one!" }) : other.turns.retry();
+      const current = await application.reply(1);
+      late.words("late");
+      late.end();
+      await slow;
+      expect(await application.stored(0)).toBeNull();
+      current.says("current");
+      await taken;
+      await application.stored(1);
+      expect(await application.conversation()).toEqual([how === "edit" ? "one!" : "one", "current"]);
+    },
+  );
+
+  test("a tool call and its result are stored with the answer", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "one" });
+    (await application.reply(0)).call("c1");
+    (await application.reply(1)).says("fair");
+    await sent;
+    await application.stored(0);
+    const answer = (await application.storedMessages())[1] as JourneyMessage;
+    expect(answer.parts).toContainEqual(
+      expect.objectContaining({ type: "tool-weather", state: "output-available", output: "fair in Lyon" }),
+    );
+    expect(wordsOf(answer)).toBe("fair");
+  });
+
+  test("an answer that cannot be stored is told to the page and to whoever waits", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.turns.send({ text: "one" });
+    const reply = await application.reply(0);
+    reply.says("x".repeat(9_000_000));
+    await sent;
+    await expect(application.stored(0)).rejects.toMatchObject({ code: "too_large" });
+    expect(page.status).toBe("error");
+    expect(await application.conversation()).toEqual(["one"]);
+  });
+});

@@ -1,0 +1,181 @@
+import * as v6 from "ai";
+import { MockLanguageModelV3 } from "ai/test";
+import * as v5 from "ai5";
+import { MockLanguageModelV2 } from "ai5/test";
+import * as v7 from "ai7";
+import { MockLanguageModelV4 } from "ai7/test";
+import { vi } from "vitest";
+import * as z from "zod";
+import { errorResponse, startTurn, titleOf, turnRequest, turnsOf } from "../../src/ai-sdk.js";
+import type { JourneyMessage, UserSessions } from "../../src/index.js";
+
+// biome-ignore lint/suspicious/noExplicitAny: the versions' types are not assignable to one another, and what is tested here is what runs; test-d.ts has the types
+type Any = any;
+
+const SDKS: Record<string, { ai: Any; Model: Any }> = {
+  "ai v5": { ai: v5, Model: MockLanguageModelV2 },
+  "ai v6": { ai: v6, Model: MockLanguageModelV3 },
+  "ai v7": { ai: v7, Model: MockLanguageModelV4 },
+};
+
+export const SDK_VERSIONS = Object.keys(SDKS);
+
+/** A reply of the model, which goes on when the test says so. */
+export class Reply {
+  #controller!: ReadableStreamDefaultController<unknown>;
+  readonly stream = new ReadableStream({
+    start: (controller) => {
+      this.#controller = controller;
+      controller.enqueue({ type: "stream-start", warnings: [] });
+    },
+  });
+
+  /** As a provider's request does, it fails when it is aborted. */
+  constructor(
+    private readonly version: string,
+    signal: AbortSignal,
+  ) {
+    signal.addEventListener("abort", () => this.#controller.error(signal.reason));
+  }
+
+  begin(): void {
+    this.#controller.enqueue({ type: "text-start", id: "t" });
+  }
+  words(delta: string): void {
+    this.#controller.enqueue({ type: "text-delta", id: "t", delta });
+  }
+  call(toolCallId: string): void {
+    this.#controller.enqueue({
+      type: "tool-call",
+      toolCallId,
+      toolName: "weather",
+      input: '{"city":"Lyon"}',
+    });
+    this.#finish("tool-calls");
+  }
+  end(): void {
+    this.#controller.enqueue({ type: "text-end", id: "t" });
+    this.#finish("stop");
+  }
+  fail(): void {
+    this.#controller.enqueue({ type: "error", error: new Error("the model failed") });
+    this.#controller.close();
+  }
+  /** A whole reply. */
+  says(text: string): void {
+    this.begin();
+    this.words(text);
+    this.end();
+  }
+
+  #finish(reason: string): void {
+    const old = this.version === "ai v5";
+    const none = { total: 0, noCache: 0, cacheRead: 0, cacheWrite: 0, text: 0, reasoning: 0 };
+    this.#controller.enqueue({
+      type: "finish",
+      finishReason: old ? reason : { unified: reason, raw: undefined },
+      usage: old
+        ? { inputTokens: 0, outputTokens: 0, totalTokens: 0 }
+        : { inputTokens: none, outputTokens: none },
+    });
+    this.#controller.close();
+  }
+}
+
+/**
+ * A chat application of one version of the AI SDK, with one session: its route handler, and pages
+ * that are open on it. Between them there is no network.
+ */
+export function openApplication(
+  version: string,
+  sessions: () => UserSessions<JourneyMessage, Any, string>,
+  id: string,
+) {
+  const { ai, Model } = SDKS[version] as { ai: Any; Model: Any };
+  const replies: Reply[] = [];
+  const prompts: Any[] = [];
+  const stored: Promise<unknown>[] = [];
+  const statuses: number[] = [];
+  const model = new Model({
+    doStream: async ({ prompt, abortSignal }: Any) => {
+      prompts.push(prompt);
+      const reply = new Reply(version, abortSignal);
+      replies.push(reply);
+      return { stream: reply.stream };
+    },
+  });
+  const tools = {
+    weather: ai.tool({
+      inputSchema: z.object({ city: z.string() }),
+      execute: async ({ city }: Any) => `fair in ${city}`,
+    }),
+  };
+
+  async function handle(request: Request): Promise<Response> {
+    try {
+      const turn = await startTurn(sessions(), id, request, { title: titleOf });
+      stored.push(turn.stored);
+      const result = ai.streamText({
+        model,
+        tools,
+        stopWhen: ai.stepCountIs(3),
+        messages: await ai.convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }),
+        abortSignal: request.signal,
+        onError: () => {},
+      });
+      return result.toUIMessageStreamResponse(turn.response);
+    } catch (error) {
+      return errorResponse(error);
+    }
+  }
+
+  /** A page on the session, as it is stored now. */
+  async function openPage(shown?: JourneyMessage[]) {
+    const messages = shown ?? (await sessions().get(id))?.messages ?? [];
+    const state = {
+      status: "ready",
+      error: undefined,
+      messages,
+      pushMessage(message: Any) {
+        this.messages = [...this.messages, message];
+      },
+      popMessage() {
+        this.messages = this.messages.slice(0, -1);
+      },
+      replaceMessage(index: number, message: Any) {
+        this.messages = this.messages.with(index, message);
+      },
+      snapshot: structuredClone,
+    };
+    class Page extends (ai.AbstractChat as new (init: Any) => Any) {
+      get turns() {
+        return turnsOf(this as Any) as ReturnType<typeof turnsOf<JourneyMessage, Any>>;
+      }
+    }
+    const transport = new ai.DefaultChatTransport({
+      api: "http://application/api",
+      prepareSendMessagesRequest: turnRequest,
+      fetch: async (url: string, init: RequestInit) => {
+        const response = await handle(new Request(url, init));
+        statuses.push(response.status);
+        return response;
+      },
+    });
+    return new Page({ id, state, transport, generateId: crypto.randomUUID.bind(crypto) }) as Any;
+  }
+
+  return {
+    openPage,
+    handle,
+    prompts,
+    statuses,
+    /** The nth reply of the model, once it was asked for. */
+    reply: (n: number): Promise<Reply> =>
+      vi.waitUntil(() => replies[n], { timeout: 10_000, interval: 5 }) as Promise<Reply>,
+    /** The nth answer, once it is stored or dropped. */
+    async stored(n: number): Promise<Any> {
+      await vi.waitUntil(() => n in stored, { timeout: 10_000, interval: 5 });
+      return stored[n];
+    },
+  };
+}
