@@ -7,6 +7,7 @@ import { expect, test, vi } from "vitest";
 import { lockFolder } from "../src/embedded.js";
 import { forUser } from "../src/sessions.js";
 import { migratedDatabase, newUser, openPostgresJs } from "./support/database.js";
+import { text } from "./support/messages.js";
 import { runScript, temporaryFolder } from "./support/program.js";
 
 const url = await migratedDatabase();
@@ -28,18 +29,19 @@ async function startStudio(env?: Record<string, string>) {
   }
   const port = await freePort();
   const program = runScript("scripts/studio.ts", ["--port", String(port)], cwd, env);
-  const ask = async (sql: string): Promise<unknown> => {
-    const body = JSON.stringify({ type: "proxy", data: { sql, params: [], method: "all" } });
+  const post = async (body: object): Promise<unknown> => {
     const answer = await fetch(`http://127.0.0.1:${port}/`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body,
+      body: JSON.stringify(body),
     });
     return answer.json();
   };
+  const ask = (sql: string, params: string[] = []) =>
+    post({ type: "proxy", data: { sql, params, method: "all" } });
   await program.printed("Drizzle Studio is up");
   await vi.waitFor(() => ask("select 1"), 10_000);
-  return { ...program, ask, folder: join(cwd, ".journey-db") };
+  return { ...program, post, ask, folder: join(cwd, ".journey-db") };
 }
 
 test("Studio shows the embedded database, migrated, has it alone, warns, and lets go of it at the end", async () => {
@@ -59,6 +61,24 @@ test("Studio shows the database of DATABASE_URL, and DIRECT_URL counts for more"
   expect(await studio.ask(`select user_id from journey_sessions where user_id = '${user}'`)).toEqual([
     { user_id: user },
   ]);
+  studio.child.kill("SIGINT");
+  expect(await studio.ended).toBe(130);
+});
+
+test("Studio's page gets the schema's files, the list of tables, and the rows with their messages", async () => {
+  const user = newUser();
+  const messages = [text("m1", "Hello")];
+  const session = await forUser(openPostgresJs(url), user).create({ messages });
+  const studio = await startStudio({ DATABASE_URL: url });
+  expect(await studio.post({ type: "init" })).toMatchObject({
+    dialect: "postgresql",
+    schemaFiles: [{ name: "schema.ts", content: expect.stringContaining("journeySessions") }],
+  });
+  const tables =
+    "select table_schema, table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'";
+  expect(await studio.ask(tables)).toEqual([{ table_schema: "public", table_name: "journey_sessions" }]);
+  const rows = `select * from "public"."journey_sessions" where "user_id" = $1 order by "created_at" desc limit 50 offset 0`;
+  expect(await studio.ask(rows, [user])).toMatchObject([{ id: session.id, phase: "setup", messages }]);
   studio.child.kill("SIGINT");
   expect(await studio.ended).toBe(130);
 });

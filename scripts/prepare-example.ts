@@ -1,0 +1,23 @@
+/** Installs the example application where that was not done yet, and builds the package and then it. */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+export const EXAMPLE = fileURLToPath(new URL("../examples/journey-chat/", import.meta.url));
+
+function npm(...args: string[]): void {
+  const { status } = spawnSync("npm", args, {
+    cwd: EXAMPLE,
+    stdio: ["ignore", "ignore", "inherit"],
+    shell: process.platform === "win32",
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+if (!existsSync(`${EXAMPLE}node_modules`)) {
+  console.log("Installing the example's own dependencies …");
+  npm("ci");
+}
+console.log("Building the package and the example …");
+npm("run", "build", "--prefix", "../..");
+npm("run", "build");
