@@ -11,6 +11,7 @@ const pathOf = ({ value }: Block) => /^\/\/ ([\w./[\]-]+\.tsx?)/.exec(value)?.[1
 /** What the application has and this package does not need. */
 const APPLICATION = `declare module "@clerk/nextjs/server" { export function auth(): Promise<{ userId: string | null }> }
 declare module "next/navigation" { export function notFound(): never }
+declare module "next/server" { export function after(promise: Promise<unknown>): void }
 declare module "server-only" {}`;
 
 /** What a block that is no file of the application's may use without saying where it is from. */
