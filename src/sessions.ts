@@ -137,10 +137,12 @@ export function defineJourney<
           if (!page) throw sessionNotFound();
           if (!page.isArray) throw corrupt("messages");
           if (page.messages === null) throw messageNotFound("before");
+          const session = toSummary<Metadata, Phase>(readSummary(page));
           return {
+            session,
             messages: JSON.parse(page.messages),
             hasMore: page.hasMore === true,
-            revision: page.revision,
+            revision: session.revision,
           };
         },
 

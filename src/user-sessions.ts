@@ -123,7 +123,8 @@ export interface UserSessions<Message, Metadata, Phase extends string> {
 
   /**
    * One page of the conversation, in conversation order: the newest messages, or those just before
-   * the message `before`. Ask for the page before with the id of this page's first message.
+   * the message `before`. Ask for the page before with the id of this page's first message. What else
+   * the session has comes along, as it was at the same moment.
    *
    * @param options `limit` 1–1000, by default 50
    * @throws not_found for the session or the message `before`
@@ -131,7 +132,13 @@ export interface UserSessions<Message, Metadata, Phase extends string> {
   messages(
     id: string,
     options?: { limit?: number | undefined; before?: string | undefined },
-  ): Promise<{ messages: Message[]; hasMore: boolean; revision: string }>;
+  ): Promise<{
+    session: SessionSummary<Metadata, Phase>;
+    messages: Message[];
+    hasMore: boolean;
+    /** The session's. */
+    revision: string;
+  }>;
 
   /** The session that was created last, with all its messages, or null. */
   latest(): Promise<Session<Message, Metadata, Phase> | null>;

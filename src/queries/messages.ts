@@ -1,11 +1,10 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
-import { revision } from "./columns.js";
+import { type SummaryRow, summarized, summaryOf } from "./columns.js";
 import { isArray, m, placeOf, slice } from "./conversation.js";
 import { given, input, ownedBy, statement } from "./statement.js";
 
-export interface MessagesRow {
-  revision: string;
+export interface MessagesRow extends SummaryRow {
   /** False for an older program's row whose `messages` is no array. */
   isArray: boolean;
   /** Null where the message `before` is not there. */
@@ -24,7 +23,7 @@ const size = sql`place."limit"`;
 export const messages = statement<MessagesRow>("messages", (db) =>
   db
     .select({
-      revision,
+      summary: summaryOf(summarized),
       isArray: sql<boolean>`page.is_array`,
       messages: sql<string | null>`page.messages::text`,
       hasMore: sql<boolean | null>`page.has_more`,

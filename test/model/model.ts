@@ -111,7 +111,12 @@ export class Model {
     if (end < 0) return notFound;
     const start = Math.max(0, end - limit);
     return {
-      value: { messages: kept.messages.slice(start, end), hasMore: start > 0, revision: kept.revision },
+      value: {
+        session: this.summary(kept),
+        messages: kept.messages.slice(start, end),
+        hasMore: start > 0,
+        revision: kept.revision,
+      },
     };
   }
 

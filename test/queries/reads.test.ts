@@ -169,14 +169,19 @@ onEveryDriver((database, { forUser }) => {
     it("answers the newest page in conversation order and walks back to the first message", async () => {
       const sessions = newSessions();
       const all = Array.from({ length: 7 }, (_, n) => text(`m${n + 1}`));
-      const { id, revision } = await sessions.create({ messages: all });
+      const { messages: _, ...session } = await sessions.create({
+        messages: all,
+        metadata: { title: "Plan" },
+      });
+      const { id, revision } = session;
       const newest = await sessions.messages(id, { limit: 3 });
-      expect(newest).toEqual({ messages: all.slice(4), hasMore: true, revision });
+      expect(newest).toEqual({ session, messages: all.slice(4), hasMore: true, revision });
       const middle = await sessions.messages(id, { limit: 3, before: "m5" });
-      expect(middle).toEqual({ messages: all.slice(1, 4), hasMore: true, revision });
+      expect(middle).toEqual({ session, messages: all.slice(1, 4), hasMore: true, revision });
       const oldest = await sessions.messages(id, { limit: 3, before: "m2" });
-      expect(oldest).toEqual({ messages: all.slice(0, 1), hasMore: false, revision });
+      expect(oldest).toEqual({ session, messages: all.slice(0, 1), hasMore: false, revision });
       expect(await sessions.messages(id, { before: "m1" })).toEqual({
+        session,
         messages: [],
         hasMore: false,
         revision,
