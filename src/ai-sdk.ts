@@ -1,4 +1,4 @@
-export { interruption, markInterrupted } from "./ai-sdk/answer.js";
+export { hasContent, interruption, markInterrupted } from "./ai-sdk/answer.js";
 export { errorCode, errorResponse } from "./ai-sdk/error-response.js";
 export { type StartTurnOptions, startTurn, type Turn, type TurnResponse } from "./ai-sdk/start-turn.js";
 export { titleOf } from "./ai-sdk/title.js";

@@ -9,8 +9,10 @@ export interface Payloads {
   /** @param field what they are called in an error */
   messages(given: readonly unknown[], field: string): string;
   metadata(given: unknown, field: string): string;
-  /** As metadata; of the application's schema only what concerns these keys is asked. */
+  /** As metadata; of the application's schema only what concerns these keys is asked, null being no value. */
   patch(given: unknown, field: string): string;
+  /** As patch; but any key may be null, since any may be absent of what is stored. */
+  match(given: unknown, field: string): string;
 }
 
 /**
@@ -23,6 +25,8 @@ function upToFirstFault(message: JourneyMessage): JourneyMessage {
   const fault = parts.findIndex((part) => typeof part?.type !== "string" || part.type === "");
   return fault < 0 ? message : { ...message, parts: parts.slice(0, fault + 1) };
 }
+
+const isGiven = ([, item]: [string, unknown]) => item !== null && item !== undefined;
 
 export function payloads(
   application: { message?: z.ZodType | undefined; metadata?: z.ZodType | undefined },
@@ -54,26 +58,27 @@ export function payloads(
     return text;
   }
 
+  /** @param concerns which keys the application's schema is asked about */
+  function someKeys(given: unknown, field: string, concerns: (entry: [string, unknown]) => boolean): string {
+    const text = plainObject(given, field);
+    if (application.metadata) {
+      const entries = Object.entries(given as object);
+      const asked = new Set(entries.filter(concerns).map(([key]) => key));
+      const kept = Object.fromEntries(entries.filter(isGiven));
+      parse(application.metadata, kept, field, knownKeys, ({ code, path: [key] }) =>
+        key === undefined ? code === "unrecognized_keys" : asked.has(String(key)),
+      );
+    }
+    return text;
+  }
+
   return {
     messages,
     metadata(given, field) {
       if (application.metadata) parse(application.metadata, given, field, knownKeys);
       return plainObject(given, field);
     },
-    patch(given, field) {
-      const text = plainObject(given, field);
-      if (application.metadata) {
-        const patch = given as Record<string, unknown>;
-        const kept = Object.fromEntries(
-          Object.entries(patch).filter(([, item]) => item !== null && item !== undefined),
-        );
-        parse(application.metadata, kept, field, knownKeys, ({ code, path }) =>
-          path[0] === undefined
-            ? code === "unrecognized_keys"
-            : Object.hasOwn(patch, path[0]) && patch[path[0] as string] !== undefined,
-        );
-      }
-      return text;
-    },
+    patch: (given, field) => someKeys(given, field, ([, item]) => item !== undefined),
+    match: (given, field) => someKeys(given, field, isGiven),
   };
 }

@@ -196,7 +196,7 @@ export function defineJourney<
           const values = {
             id: sessionIdOf(id),
             patch: json.patch(patch, "patch"),
-            ifMatch: ifMatch === undefined ? "{}" : json.patch(ifMatch, "options.ifMatch"),
+            ifMatch: ifMatch === undefined ? "{}" : json.match(ifMatch, "options.ifMatch"),
             ifRevision,
             maxBytes,
           };

@@ -58,6 +58,17 @@ describe("an application's own schemas", () => {
     expect((await own.get(session))?.metadata).toEqual({ goal: "x", step: 1 });
   });
 
+  it("let ifMatch ask for the absence of any key, which a session that append made has not", async () => {
+    const session = randomUUID();
+    await own.append(session, text("m1"), { create: true });
+    await own.mergeMetadata(session, { goal: "x" }, { ifMatch: { goal: null } });
+    await expect(own.mergeMetadata(session, { goal: "y" }, { ifMatch: { goal: null } })).rejects.toMatchObject({
+      code: "conflict",
+    });
+    const refused = own.mergeMetadata(session, { goal: "y" }, { ifMatch: { goal: 5 } });
+    await expect(refused).rejects.toThrow("options.ifMatch.goal: expected string");
+  });
+
   it("may be asynchronous to no avail: that is said", async () => {
     const slow = defineJourney({ message: z.custom<never>(async () => true) });
     await expect(slow.forUser(db, owner).append(randomUUID(), text("m1") as never)).rejects.toMatchObject({
