@@ -4,15 +4,21 @@ import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { EXAMPLE } from "./prepare-example.js";
 
-const here = { cwd: EXAMPLE, stdio: "inherit" } as const;
-const cli = join(EXAMPLE, "../../dist/cli.js");
+const next = join(EXAMPLE, "node_modules/next/dist/bin/next");
+const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
 
-const { status } = spawnSync(process.execPath, [cli, "migrate"], here);
-if (status !== 0) process.exit(status ?? 1);
+function run(script: string, ...args: string[]): void {
+  const { status } = spawnSync(process.execPath, [script, ...args], { cwd: EXAMPLE, stdio: "inherit", env });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+console.log("Building the example …");
+run(next, "build");
+run(join(EXAMPLE, "../../dist/cli.js"), "migrate");
 
 const port = process.env.PORT || "3000";
-const next = join(EXAMPLE, "node_modules/next/dist/bin/next");
-const server = spawn(process.execPath, [next, "start", "--hostname", "localhost", "--port", port], here);
+const start = [next, "start", "--hostname", "localhost", "--port", port];
+const server = spawn(process.execPath, start, { cwd: EXAMPLE, stdio: "inherit", env });
 console.log(`\nOpen http://localhost:${port}/journey (Ctrl-C ends it)\n`);
 // Ctrl-C reaches the server without this, which then ends in order.
 process.on("SIGINT", () => {});

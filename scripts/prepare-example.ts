@@ -1,4 +1,4 @@
-/** Installs the example application where that was not done yet, and builds the package and then it. */
+/** Installs the example application where that was not done yet, and builds the package that it is linked with. */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -18,6 +18,4 @@ if (!existsSync(`${EXAMPLE}node_modules`)) {
   console.log("Installing the example's own dependencies …");
   npm("ci");
 }
-console.log("Building the package and the example …");
 npm("run", "build", "--prefix", "../..");
-npm("run", "build");

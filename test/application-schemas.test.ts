@@ -62,7 +62,9 @@ describe("an application's own schemas", () => {
     const session = randomUUID();
     await own.append(session, text("m1"), { create: true });
     await own.mergeMetadata(session, { goal: "x" }, { ifMatch: { goal: null } });
-    await expect(own.mergeMetadata(session, { goal: "y" }, { ifMatch: { goal: null } })).rejects.toMatchObject({
+    await expect(
+      own.mergeMetadata(session, { goal: "y" }, { ifMatch: { goal: null } }),
+    ).rejects.toMatchObject({
       code: "conflict",
     });
     const refused = own.mergeMetadata(session, { goal: "y" }, { ifMatch: { goal: 5 } });

@@ -1,0 +1,49 @@
+import { startTurn, titleOf } from "@aigos/journey-db/ai-sdk";
+import { convertToModelMessages, stepCountIs, streamText } from "ai";
+import { after } from "next/server";
+import * as z from "zod";
+import { metadataSchema, PAGE, phaseSchema } from "@/lib/journey";
+import { model, tools } from "@/lib/model";
+import { badRequest, withSessions } from "@/lib/with-sessions";
+
+type Params = { id: string };
+
+/** Takes the user's message and streams the answer. */
+export const POST = withSessions<Params>(async (sessions, request, { id }) => {
+  const turn = await startTurn(sessions, id, request, { title: titleOf });
+  const result = streamText({
+    model,
+    tools,
+    stopWhen: stepCountIs(5),
+    messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }),
+    abortSignal: request.signal,
+  });
+  after(turn.stored);
+  return result.toUIMessageStreamResponse(turn.response);
+});
+
+/** A page of the conversation: the newest messages, or those before one of them. */
+export const GET = withSessions<Params>(async (sessions, { nextUrl }, { id }) => {
+  const before = nextUrl.searchParams.get("before") ?? undefined;
+  const { messages, hasMore } = await sessions.messages(id, { limit: PAGE, before });
+  return Response.json({ messages, hasMore });
+});
+
+const changeSchema = z.union([
+  metadataSchema.strict(),
+  z.strictObject({ phase: phaseSchema, from: phaseSchema }),
+]);
+
+/** Gives the session a title, or moves it from one phase to another. */
+export const PATCH = withSessions<Params>(async (sessions, request, { id }) => {
+  const { data: change } = changeSchema.safeParse(await request.json().catch(() => undefined));
+  if (!change) return badRequest();
+  if ("title" in change) await sessions.mergeMetadata(id, change);
+  else await sessions.setPhase(id, change.phase, { from: change.from });
+  return Response.json({});
+});
+
+export const DELETE = withSessions<Params>(async (sessions, _request, { id }) => {
+  if (await sessions.delete(id)) return new Response(null, { status: 204 });
+  return Response.json({ code: "not_found" }, { status: 404 });
+});

@@ -1,0 +1,13 @@
+import Link from "next/link";
+import styles from "./not-found.module.css";
+
+/** The same for a session of somebody else and for one that does not exist. */
+export default function NotFound() {
+  return (
+    <main className={styles.page}>
+      <h1>Not found</h1>
+      <p>There is nothing at this address.</p>
+      <Link href="/journey">To your chats</Link>
+    </main>
+  );
+}

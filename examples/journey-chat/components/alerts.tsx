@@ -1,0 +1,50 @@
+"use client";
+import { errorCode } from "@aigos/journey-db/ai-sdk";
+import Link from "next/link";
+import styles from "./alerts.module.css";
+import type { ConversationState } from "./use-conversation";
+
+const REASONS: Record<string, string> = {
+  too_large: "This chat is full. Start a new one.",
+  invalid_input: "This message cannot be stored.",
+  unavailable: "The chats cannot be reached at the moment.",
+  timeout: "The chats cannot be reached at the moment.",
+};
+
+/** What went wrong, and what can be done about it. */
+export function Alerts({ conversation }: { conversation: ConversationState }) {
+  const { refusal, error, dismiss, retry } = conversation;
+  if (refusal === "conflict") {
+    return (
+      <div role="alert" className={styles.notice}>
+        <p>This conversation went on in another tab. Here is how it stands; your text was not sent.</p>
+        <button type="button" onClick={dismiss}>
+          Dismiss
+        </button>
+      </div>
+    );
+  }
+  if (refusal === "not_found") {
+    return (
+      <div role="alert" className={styles.notice}>
+        <p>
+          This session was deleted. Your text was not sent; it can be in{" "}
+          <Link href="/journey">a new chat</Link>.
+        </p>
+      </div>
+    );
+  }
+  if (!error) return null;
+  const code = errorCode(error);
+  return (
+    <div role="alert" className={styles.error}>
+      <p>{(code && REASONS[code]) ?? "The reply failed."}</p>
+      <button type="button" onClick={retry}>
+        Retry
+      </button>
+      <button type="button" onClick={dismiss}>
+        Dismiss
+      </button>
+    </div>
+  );
+}

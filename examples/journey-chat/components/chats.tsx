@@ -1,0 +1,57 @@
+"use client";
+import { Chat } from "@ai-sdk/react";
+import { hasContent, markInterrupted, turnRequest } from "@aigos/journey-db/ai-sdk";
+import type { JourneyMessage } from "@aigos/journey-db/messages";
+import { DefaultChatTransport } from "ai";
+import { createContext, type ReactNode, useContext, useState } from "react";
+import { sessionPath } from "@/lib/api";
+
+/**
+ * The chats that were opened, by the ids of their sessions. They outlive their pages, so that a reply
+ * goes on while another session is looked at.
+ */
+class Chats {
+  readonly #chats = new Map<string, Chat<JourneyMessage>>();
+
+  of(id: string, stored: JourneyMessage[]): Chat<JourneyMessage> {
+    const open = this.#chats.get(id) ?? chatOf(id, stored);
+    this.#chats.set(id, open);
+    return open;
+  }
+
+  forget(id: string): void {
+    this.#chats.get(id)?.stop();
+    this.#chats.delete(id);
+  }
+}
+
+function chatOf(id: string, stored: JourneyMessage[]): Chat<JourneyMessage> {
+  const chat: Chat<JourneyMessage> = new Chat<JourneyMessage>({
+    id,
+    messages: stored,
+    generateId: () => crypto.randomUUID(),
+    transport: new DefaultChatTransport({ api: sessionPath(id), prepareSendMessagesRequest: turnRequest }),
+    // The server marks what it stores; this is the page's own copy.
+    onFinish({ message, isAbort, isDisconnect, isError }) {
+      if (!isAbort && !isDisconnect && !isError) return;
+      chat.messages = chat.messages.flatMap((one) => {
+        if (one.id !== message.id || one.role === "user") return [one];
+        return hasContent(one) ? [markInterrupted(one, isAbort ? "stopped" : "failed")] : [];
+      });
+    },
+  });
+  return chat;
+}
+
+const ChatsContext = createContext<Chats | undefined>(undefined);
+
+export function ChatsProvider({ children }: { children: ReactNode }) {
+  const [chats] = useState(() => new Chats());
+  return <ChatsContext value={chats}>{children}</ChatsContext>;
+}
+
+export function useChats(): Chats {
+  const chats = useContext(ChatsContext);
+  if (!chats) throw new Error("useChats: expected a ChatsProvider above");
+  return chats;
+}

@@ -1,0 +1,45 @@
+"use client";
+import type { FormEvent, KeyboardEvent } from "react";
+import styles from "./composer.module.css";
+import { SendIcon, StopIcon } from "./icons";
+import type { ConversationState } from "./use-conversation";
+
+/** Where a message is written. Enter sends, Shift+Enter makes a line, Escape stops a reply. */
+export function Composer({ conversation }: { conversation: ConversationState }) {
+  const { draft, setDraft, isBusy, send, stop } = conversation;
+  const text = draft.trim();
+
+  function submit(event?: FormEvent) {
+    event?.preventDefault();
+    if (text && !isBusy) send(text);
+  }
+
+  function onKeyDown(event: KeyboardEvent) {
+    if (event.key === "Escape" && isBusy) stop();
+    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    submit();
+  }
+
+  return (
+    <form className={styles.composer} onSubmit={submit}>
+      <textarea
+        aria-label="Message"
+        placeholder="Write a message"
+        rows={1}
+        value={draft}
+        onChange={(event) => setDraft(event.target.value)}
+        onKeyDown={onKeyDown}
+      />
+      {isBusy ? (
+        <button type="button" aria-label="Stop" title="Stop" onClick={() => stop()}>
+          <StopIcon />
+        </button>
+      ) : (
+        <button type="submit" aria-label="Send" title="Send" disabled={!text}>
+          <SendIcon />
+        </button>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,51 @@
+"use client";
+import type { JourneyMessage } from "@aigos/journey-db/messages";
+import type { SessionItem } from "@/lib/journey";
+import { Alerts } from "./alerts";
+import { Composer } from "./composer";
+import styles from "./conversation.module.css";
+import { Greeting } from "./greeting";
+import { Header } from "./header";
+import { Log } from "./log";
+import { ReviewPanel } from "./review-panel";
+import { useConversation } from "./use-conversation";
+import { useSessions } from "./use-sessions";
+
+interface Stored {
+  session: SessionItem;
+  messages: JourneyMessage[];
+  hasMore: boolean;
+}
+
+const NOTHING = { messages: [], hasMore: false };
+
+/**
+ * A chat, stored or not begun. In phase 'setup' it is one column, in phase 'review' a panel stands
+ * beside it.
+ */
+export function Conversation({ id, stored }: { id: string; stored?: Stored }) {
+  const { sessions } = useSessions();
+  const session = sessions.find((one) => one.id === id) ?? stored?.session;
+  const conversation = useConversation(id, stored ?? NOTHING);
+  const isEmpty = conversation.messages.length === 0;
+
+  return (
+    <main className={styles.page} data-phase={session?.phase ?? "setup"}>
+      <Header session={session} />
+      <div className={styles.body}>
+        <section className={styles.chat} aria-label="Chat">
+          {isEmpty && conversation.refusal !== "not_found" ? (
+            <Greeting onChoose={conversation.send} />
+          ) : (
+            <Log id={id} conversation={conversation} />
+          )}
+          <div className={styles.foot}>
+            <Alerts conversation={conversation} />
+            <Composer conversation={conversation} />
+          </div>
+        </section>
+        {session?.phase === "review" && <ReviewPanel session={session} messages={conversation.messages} />}
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,128 @@
+"use client";
+import { useRouter } from "next/navigation";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
+import { send, sessionPath } from "@/lib/api";
+import styles from "./log.module.css";
+import { Message } from "./message";
+import type { ConversationState } from "./use-conversation";
+
+/** How near to the end, in pixels, a reader is at the end. */
+const NEAR = 48;
+
+/** The messages. It opens at the end, and stays there while a reader does; earlier ones come as they are scrolled to. */
+export function Log({ id, conversation }: { id: string; conversation: ConversationState }) {
+  const { messages, status, isBusy, hasMore } = conversation;
+  const [isLoading, setLoading] = useState(false);
+  const [failed, setFailed] = useState(false);
+  const scroller = useRef<HTMLDivElement>(null);
+  const earlier = useRef<HTMLButtonElement>(null);
+  const isAtEnd = useRef(true);
+  const router = useRouter();
+
+  useLayoutEffect(() => {
+    const found = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!found) return;
+    isAtEnd.current = false;
+    found.scrollIntoView({ block: "center" });
+  }, []);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever something is added
+  useLayoutEffect(() => {
+    if (isAtEnd.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
+  }, [messages, status]);
+
+  async function loadEarlier() {
+    setLoading(true);
+    setFailed(false);
+    try {
+      const { current: box } = scroller;
+      const fromEnd = box ? box.scrollHeight - box.scrollTop : 0;
+      await conversation.loadEarlier();
+      flushSync(() => setLoading(false));
+      // What was read stays where it was.
+      if (box) box.scrollTop = box.scrollHeight - fromEnd;
+    } catch {
+      setFailed(true);
+      setLoading(false);
+    }
+  }
+
+  useEffect(() => {
+    if (!hasMore || isLoading || failed || !earlier.current) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && loadEarlier(), {
+      root: scroller.current,
+      rootMargin: "200px 0px 0px",
+    });
+    observer.observe(earlier.current);
+    return () => observer.disconnect();
+  });
+
+  const fork = useCallback(
+    async (through: string) => {
+      const made = await send<{ id: string }>("POST", `${sessionPath(id)}/fork`, { through });
+      router.push(`/journey/${made.id}`);
+    },
+    [id, router],
+  );
+  const { edit, regenerate } = useLatest(conversation);
+
+  return (
+    <div
+      ref={scroller}
+      className={styles.scroller}
+      onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
+        isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR;
+      }}
+    >
+      {hasMore && (
+        <button
+          ref={earlier}
+          type="button"
+          className={styles.earlier}
+          disabled={isLoading}
+          onClick={loadEarlier}
+        >
+          {isLoading ? "Loading earlier messages …" : "Load earlier messages"}
+        </button>
+      )}
+      {failed && (
+        <p role="alert" className={styles.failed}>
+          Earlier messages could not be loaded.
+        </p>
+      )}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
+      <div role="log" aria-label="Conversation" aria-busy={isBusy} className={styles.log} tabIndex={0}>
+        {messages.map((message) => (
+          <Message
+            key={message.id}
+            message={message}
+            isIdle={!isBusy}
+            isStreaming={isBusy && message === messages.at(-1)}
+            onEdit={edit}
+            onRegenerate={regenerate}
+            onFork={fork}
+          />
+        ))}
+      </div>
+      {status === "submitted" && (
+        <p role="status" className={styles.waiting}>
+          <span className={styles.dots} aria-hidden="true" />
+          Waiting for the reply
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** The same functions in each render, which do what those of the last one do: messages that did not change are not rendered again. */
+function useLatest({ edit, regenerate }: ConversationState) {
+  const latest = useRef({ edit, regenerate });
+  useLayoutEffect(() => {
+    latest.current = { edit, regenerate };
+  });
+  return {
+    edit: useCallback((id: string, text: string) => latest.current.edit(id, text), []),
+    regenerate: useCallback((id: string) => latest.current.regenerate(id), []),
+  };
+}

@@ -1,0 +1,95 @@
+"use client";
+import { hasContent, interruption } from "@aigos/journey-db/ai-sdk";
+import type { JourneyMessage } from "@aigos/journey-db/messages";
+import { memo, useState } from "react";
+import { EditIcon, ForkIcon, RepeatIcon } from "./icons";
+import styles from "./message.module.css";
+import { MessageEditor } from "./message-editor";
+import { Part } from "./part";
+
+const BADGES = { stopped: "Stopped", failed: "Interrupted" };
+
+const textOf = ({ parts }: JourneyMessage) =>
+  parts.flatMap((part) => (part.type === "text" ? [String(part.text)] : [])).join("\n\n");
+
+export const Message = memo(function Message({
+  message,
+  isIdle,
+  isStreaming,
+  onEdit,
+  onRegenerate,
+  onFork,
+}: {
+  message: JourneyMessage;
+  isIdle: boolean;
+  isStreaming: boolean;
+  onEdit: (id: string, text: string) => void;
+  onRegenerate: (id: string) => void;
+  onFork: (id: string) => Promise<void>;
+}) {
+  const { id, role, parts } = message;
+  const [isEditing, setEditing] = useState(false);
+  const [failed, setFailed] = useState(false);
+  const isUser = role === "user";
+  const badge = interruption(message);
+  if (!isUser && !hasContent(message)) return null;
+
+  return (
+    <article
+      id={`message-${id}`}
+      data-message-id={id}
+      data-role={role}
+      aria-label={isUser ? "You" : "Assistant"}
+      className={styles.message}
+    >
+      {isEditing ? (
+        <MessageEditor
+          text={textOf(message)}
+          onSave={(text) => {
+            setEditing(false);
+            onEdit(id, text);
+          }}
+          onCancel={() => setEditing(false)}
+        />
+      ) : (
+        <div className={styles.content} data-streaming={isStreaming}>
+          {parts.map((part, n) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: parts have no ids and keep their places
+            <Part key={n} part={part} isUser={isUser} />
+          ))}
+        </div>
+      )}
+      {badge && <p className={styles.badge}>{BADGES[badge]}</p>}
+      {/* Its room is kept while a reply streams. */}
+      <div className={styles.actions}>
+        {isIdle && !isEditing && (
+          <>
+            {isUser ? (
+              <button type="button" aria-label="Edit" title="Edit" onClick={() => setEditing(true)}>
+                <EditIcon />
+              </button>
+            ) : (
+              <button
+                type="button"
+                aria-label="Regenerate"
+                title="Regenerate"
+                onClick={() => onRegenerate(id)}
+              >
+                <RepeatIcon />
+              </button>
+            )}
+            <button
+              type="button"
+              aria-label="Fork from here"
+              title="Fork from here"
+              onClick={() => onFork(id).catch(() => setFailed(true))}
+            >
+              <ForkIcon />
+            </button>
+          </>
+        )}
+        {failed && <span role="alert">It could not be copied.</span>}
+      </div>
+    </article>
+  );
+});

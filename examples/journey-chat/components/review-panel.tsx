@@ -1,0 +1,38 @@
+"use client";
+import type { JourneyMessage } from "@aigos/journey-db/messages";
+import type { SessionItem } from "@/lib/journey";
+import styles from "./review-panel.module.css";
+import { Time } from "./time";
+
+const lineOf = ({ parts }: JourneyMessage) =>
+  parts.flatMap((part) => (part.type === "text" ? [String(part.text)] : [])).join(" ");
+
+/** The second column of the phase 'review': what there is, and a way to each question. */
+export function ReviewPanel({ session, messages }: { session: SessionItem; messages: JourneyMessage[] }) {
+  const questions = messages.filter(({ role }) => role === "user");
+  return (
+    <aside aria-label="Review" className={styles.panel}>
+      <details open>
+        <summary>Review</summary>
+        <dl>
+          <dt>Title</dt>
+          <dd>{session.title}</dd>
+          <dt>Begun</dt>
+          <dd>
+            <Time at={session.createdAt} />
+          </dd>
+          <dt>Messages</dt>
+          <dd>{messages.length}</dd>
+        </dl>
+        <h2>Questions</h2>
+        <ol>
+          {questions.map((message) => (
+            <li key={message.id}>
+              <a href={`#message-${message.id}`}>{lineOf(message)}</a>
+            </li>
+          ))}
+        </ol>
+      </details>
+    </aside>
+  );
+}

@@ -1,0 +1,48 @@
+"use client";
+import Link from "next/link";
+import useSWR from "swr";
+import { ask, type Hit, SESSIONS } from "@/lib/api";
+import styles from "./search-results.module.css";
+import listStyles from "./session-list.module.css";
+
+/** The sessions that have the text, each with the place where. */
+export function SearchResults({ text, onOpen }: { text: string; onOpen: () => void }) {
+  const { data, error, isLoading } = useSWR<{ hits: Hit[] }>(
+    `${SESSIONS}?q=${encodeURIComponent(text)}`,
+    ask,
+    { keepPreviousData: true },
+  );
+  if (error) {
+    return (
+      <p className={listStyles.empty} role="alert">
+        The search failed.
+      </p>
+    );
+  }
+  if (isLoading && !data) return <div className={listStyles.skeleton} role="status" aria-label="Searching" />;
+  if (!data?.hits.length) {
+    return (
+      <p className={listStyles.empty}>
+        Nothing found
+        <span>Only what was written and answered is searched, not titles.</span>
+      </p>
+    );
+  }
+  return (
+    // biome-ignore lint/a11y/noRedundantRoles: Safari takes a list without bullets for none
+    <ul role="list" aria-label="Search results" className={listStyles.list}>
+      {data.hits.map(({ session, messageId, excerpt }) => (
+        <li key={session.id} className={styles.hit}>
+          <Link href={`/journey/${session.id}#message-${messageId}`} prefetch={false} onClick={onOpen}>
+            <span className={styles.title}>{session.title}</span>
+            <span className={styles.excerpt}>
+              {excerpt.before}
+              <mark>{excerpt.match}</mark>
+              {excerpt.after}
+            </span>
+          </Link>
+        </li>
+      ))}
+    </ul>
+  );
+}

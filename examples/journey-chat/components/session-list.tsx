@@ -1,0 +1,61 @@
+"use client";
+import { usePathname } from "next/navigation";
+import { useEffect, useRef, useState } from "react";
+import type { SessionItem } from "@/lib/journey";
+import { DeleteDialog } from "./delete-dialog";
+import styles from "./session-list.module.css";
+import { SessionRow } from "./session-row";
+import { useSessions } from "./use-sessions";
+
+/** All sessions of the user; the next page is loaded as its end comes into sight. */
+export function SessionList({ onOpen }: { onOpen: () => void }) {
+  const { sessions, hasMore, isLoadingMore, failed, loadMore, refresh } = useSessions();
+  const [doomed, setDoomed] = useState<SessionItem>();
+  const pathname = usePathname();
+  const end = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    if (!hasMore || isLoadingMore || failed || !end.current) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && loadMore(), {
+      rootMargin: "200px",
+    });
+    observer.observe(end.current);
+    return () => observer.disconnect();
+  });
+
+  if (sessions.length === 0 && !failed) {
+    return (
+      <p className={styles.empty}>
+        No sessions yet
+        <span>A chat appears here with its first message.</span>
+      </p>
+    );
+  }
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noRedundantRoles: Safari takes a list without bullets for none */}
+      <ul role="list" className={styles.list}>
+        {sessions.map((session) => (
+          <SessionRow
+            key={session.id}
+            session={session}
+            isCurrent={pathname === `/journey/${session.id}`}
+            onOpen={onOpen}
+            onDelete={() => setDoomed(session)}
+          />
+        ))}
+      </ul>
+      {isLoadingMore && <div className={styles.skeleton} role="status" aria-label="Loading more sessions" />}
+      {failed && (
+        <p className={styles.empty} role="alert">
+          The list could not be loaded.
+          <button type="button" onClick={refresh}>
+            Try again
+          </button>
+        </p>
+      )}
+      <div ref={end} />
+      {doomed && <DeleteDialog session={doomed} onClose={() => setDoomed(undefined)} />}
+    </>
+  );
+}

@@ -1,0 +1,108 @@
+"use client";
+import * as Menu from "@radix-ui/react-dropdown-menu";
+import Link from "next/link";
+import { useRouter } from "next/navigation";
+import { useRef, useState } from "react";
+import { send, sessionPath } from "@/lib/api";
+import type { SessionItem } from "@/lib/journey";
+import { MoreIcon } from "./icons";
+import styles from "./session-row.module.css";
+import { Time } from "./time";
+import { useSessions } from "./use-sessions";
+
+export function SessionRow({
+  session: { id, title, phase, createdAt },
+  isCurrent,
+  onOpen,
+  onDelete,
+}: {
+  session: SessionItem;
+  isCurrent: boolean;
+  onOpen: () => void;
+  onDelete: () => void;
+}) {
+  const [isRenaming, setRenaming] = useState(false);
+  const link = useRef<HTMLAnchorElement>(null);
+
+  if (isRenaming) return <TitleField id={id} title={title} onClose={() => setRenaming(false)} />;
+  return (
+    <li className={styles.row} data-current={isCurrent}>
+      <Link
+        ref={link}
+        href={`/journey/${id}`}
+        prefetch={false}
+        aria-current={isCurrent ? "page" : undefined}
+        onClick={onOpen}
+      >
+        <span className={styles.title}>{title}</span>
+        <span className={styles.about}>
+          <span data-phase={phase}>{phase === "review" ? "Review" : "Setup"}</span>
+          <Time at={createdAt} />
+        </span>
+      </Link>
+      <Menu.Root>
+        <Menu.Trigger className={styles.options} aria-label={`Options for ${title}`}>
+          <MoreIcon />
+        </Menu.Trigger>
+        <Menu.Portal>
+          <Menu.Content className={styles.menu} align="end" sideOffset={4}>
+            <Menu.Item onSelect={() => setRenaming(true)}>Rename</Menu.Item>
+            <Menu.Item onSelect={onDelete} className={styles.danger}>
+              Delete
+            </Menu.Item>
+          </Menu.Content>
+        </Menu.Portal>
+      </Menu.Root>
+    </li>
+  );
+}
+
+/** The row while its title is written. */
+function TitleField({ id, title, onClose }: { id: string; title: string; onClose: () => void }) {
+  const { refresh } = useSessions();
+  const router = useRouter();
+  const [failed, setFailed] = useState(false);
+
+  async function save(form: FormData) {
+    const renamed = String(form.get("title")).trim();
+    if (renamed && renamed !== title) {
+      try {
+        await send("PATCH", sessionPath(id), { title: renamed });
+      } catch {
+        setFailed(true);
+        return;
+      }
+      await refresh();
+      router.refresh();
+    }
+    onClose();
+  }
+
+  return (
+    <li className={styles.row}>
+      <form action={save} className={styles.rename}>
+        <input
+          name="title"
+          aria-label="Title"
+          aria-describedby={failed ? `${id}-failed` : undefined}
+          // biome-ignore lint/a11y/noAutofocus: the user has just asked to write here
+          autoFocus
+          required
+          maxLength={200}
+          defaultValue={title}
+          onFocus={(event) => event.target.select()}
+          onKeyDown={(event) => {
+            if (event.key !== "Escape") return;
+            event.preventDefault();
+            onClose();
+          }}
+        />
+        {failed && (
+          <span id={`${id}-failed`} role="alert">
+            It could not be renamed.
+          </span>
+        )}
+      </form>
+    </li>
+  );
+}

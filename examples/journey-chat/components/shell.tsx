@@ -1,0 +1,63 @@
+"use client";
+import { type ReactNode, useState } from "react";
+import { SWRConfig } from "swr";
+import type { SessionsPage } from "@/lib/api";
+import { ChatsProvider } from "./chats";
+import { CloseIcon, MenuIcon } from "./icons";
+import styles from "./shell.module.css";
+import { Sidebar } from "./sidebar";
+import { FirstPageContext } from "./use-sessions";
+import { type DemoUser, UserSwitch } from "./user-switch";
+
+/** What all chats of a user are shown in: the sidebar, on a phone a drawer, and beside it the page. */
+export function Shell({
+  users,
+  userId,
+  switchUser,
+  firstPage,
+  children,
+}: {
+  users: readonly DemoUser[];
+  userId: string;
+  switchUser: (form: FormData) => Promise<void>;
+  firstPage: SessionsPage;
+  children: ReactNode;
+}) {
+  const [isOpen, setOpen] = useState(false);
+  const close = () => setOpen(false);
+  return (
+    <SWRConfig value={{ provider: () => new Map() }}>
+      <FirstPageContext value={firstPage}>
+        <ChatsProvider>
+          <div className={styles.shell}>
+            <button
+              type="button"
+              className={styles.open}
+              aria-label="Open sessions"
+              onClick={() => setOpen(true)}
+            >
+              <MenuIcon />
+            </button>
+            {/* biome-ignore lint/a11y/noStaticElementInteractions: Escape closes the drawer wherever the focus is in it */}
+            <div
+              className={styles.drawer}
+              data-open={isOpen}
+              onKeyDown={(event) => event.key === "Escape" && !event.defaultPrevented && close()}
+            >
+              <button type="button" className={styles.close} aria-label="Close sessions" onClick={close}>
+                <CloseIcon />
+              </button>
+              <Sidebar onOpen={close} />
+              <UserSwitch users={users} userId={userId} switchUser={switchUser} />
+            </div>
+            {/* biome-ignore lint/a11y: a second way to close the drawer, for the mouse alone */}
+            <div className={styles.backdrop} data-open={isOpen} onClick={close} />
+            <div className={styles.page} inert={isOpen}>
+              {children}
+            </div>
+          </div>
+        </ChatsProvider>
+      </FirstPageContext>
+    </SWRConfig>
+  );
+}

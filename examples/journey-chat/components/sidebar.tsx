@@ -1,0 +1,57 @@
+"use client";
+import Link from "next/link";
+import { type KeyboardEvent, useRef, useState } from "react";
+import { useDebounce } from "use-debounce";
+import { PlusIcon, SearchIcon } from "./icons";
+import { SearchResults } from "./search-results";
+import { SessionList } from "./session-list";
+import styles from "./sidebar.module.css";
+
+/** Where each key leads from the nth of so many links. */
+const STEPS: Record<string, (n: number, count: number) => number> = {
+  ArrowDown: (n, count) => Math.min(n + 1, count - 1),
+  ArrowUp: (n) => Math.max(n - 1, 0),
+  Home: () => 0,
+  End: (_, count) => count - 1,
+};
+
+/** @param onOpen a chat is about to be shown */
+export function Sidebar({ onOpen }: { onOpen: () => void }) {
+  const [text, setText] = useState("");
+  const [searched] = useDebounce(text.trim(), 200);
+  const list = useRef<HTMLDivElement>(null);
+
+  /** Arrow keys walk along the links, and from the search into them. */
+  function walk(event: KeyboardEvent<HTMLElement>) {
+    const links = [...(list.current?.querySelectorAll<HTMLElement>("a") ?? [])];
+    const step = STEPS[event.key];
+    const here = links.indexOf(event.target as HTMLElement);
+    const isSearch = event.target instanceof HTMLInputElement && event.target.type === "search";
+    if (!step || links.length === 0 || (here < 0 && !(isSearch && event.key === "ArrowDown"))) return;
+    event.preventDefault();
+    links[step(here, links.length)]?.focus();
+  }
+
+  return (
+    <nav aria-label="Sessions" className={styles.sidebar} onKeyDown={walk}>
+      <Link href="/journey" className={styles.create} onClick={onOpen}>
+        <PlusIcon />
+        New chat
+      </Link>
+      <div className={styles.search}>
+        <SearchIcon />
+        <input
+          type="search"
+          aria-label="Search sessions"
+          placeholder="Search"
+          maxLength={1000}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+      </div>
+      <div ref={list} className={styles.list}>
+        {searched ? <SearchResults text={searched} onOpen={onOpen} /> : <SessionList onOpen={onOpen} />}
+      </div>
+    </nav>
+  );
+}

@@ -1,0 +1,90 @@
+"use client";
+import { useChat } from "@ai-sdk/react";
+import { errorCode, turnsOf } from "@aigos/journey-db/ai-sdk";
+import type { JourneyMessage } from "@aigos/journey-db/messages";
+import { useEffect, useState } from "react";
+import { messagesOf } from "@/lib/api";
+import { useChats } from "./chats";
+import { useSessions } from "./use-sessions";
+
+/** What was refused, of which nothing was sent or changed. */
+export type Refusal = "conflict" | "not_found";
+
+/** The chat of a session, its turns, and what the page tells of them. */
+export function useConversation(id: string, stored: { messages: JourneyMessage[]; hasMore: boolean }) {
+  const chats = useChats();
+  const [chat] = useState(() => chats.of(id, stored.messages));
+  const helpers = useChat({ chat });
+  const turns = turnsOf(helpers);
+  const { refresh } = useSessions();
+  const [hasMore, setHasMore] = useState(stored.hasMore);
+  const [refusal, setRefusal] = useState<Refusal>();
+  const [draft, setDraft] = useState("");
+  const { status } = helpers;
+  const isBusy = status === "submitted" || status === "streaming";
+
+  /** Shows the newest messages as they are stored. */
+  async function reload() {
+    const page = await messagesOf(id);
+    chat.messages = page.messages;
+    setHasMore(page.hasMore);
+  }
+
+  // A page that is shown again may be older than what is stored.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each time that the page is shown
+  useEffect(() => {
+    if (chat.messages !== stored.messages && chat.status === "ready" && chat.messages.length > 0) reload();
+  }, []);
+
+  // The session is in the list from its first reply on, and a title or a phase may have changed elsewhere.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: refresh is another function in each render
+  useEffect(() => {
+    if (status !== "submitted") refresh();
+  }, [status]);
+
+  /** Makes a turn; where it was refused, what the user wrote goes back to where it can be sent again. */
+  async function take(turn: () => Promise<void>, written = "") {
+    setRefusal(undefined);
+    await turn();
+    const code = errorCode(chat.error);
+    if (code !== "conflict" && code !== "not_found") return;
+    chat.clearError();
+    setRefusal(code);
+    setDraft((typed) => typed || written);
+    if (code === "conflict") await reload();
+    else chat.messages = [];
+  }
+
+  return {
+    messages: helpers.messages,
+    status,
+    isBusy,
+    error: status === "error" ? helpers.error : undefined,
+    refusal,
+    dismiss() {
+      setRefusal(undefined);
+      helpers.clearError();
+    },
+    draft,
+    setDraft,
+    hasMore,
+    /** Puts the page before the first message in front of it. */
+    async loadEarlier() {
+      const page = await messagesOf(id, chat.messages[0]?.id);
+      chat.messages = [...page.messages, ...chat.messages];
+      setHasMore(page.hasMore);
+    },
+    send(text: string) {
+      setDraft("");
+      // Not the router's, which would show the page anew.
+      if (chat.messages.length === 0) history.replaceState(null, "", `/journey/${id}`);
+      return take(() => turns.send({ text }), text);
+    },
+    edit: (messageId: string, text: string) => take(() => turns.edit(messageId, { text }), text),
+    regenerate: (messageId: string) => take(() => turns.regenerate(messageId)),
+    retry: () => take(turns.retry),
+    stop: helpers.stop,
+  };
+}
+
+export type ConversationState = ReturnType<typeof useConversation>;

@@ -1,0 +1,145 @@
+import { describe, expect, test } from "vitest";
+import { outline, type Row, textOf } from "./support/rows.js";
+import { inBrowser } from "./support/scene.js";
+
+/** Of each session, what was said. */
+const texts = async (rows: () => Promise<Row[]>) =>
+  (await rows()).map(({ messages }) => messages.map((message) => `${message.role}: ${textOf(message)}`));
+
+const answered = (question: string) => [
+  [`user: ${question}`, expect.stringMatching(/^assistant: Happy to help/)],
+];
+
+describe("a reply that fails before its first word", () => {
+  test(
+    "leaves the user's message, and is asked for again without a second one",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      await tab.send("Please fail early once");
+      await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+      await tab.has(1);
+      expect(await texts(rows)).toEqual([["user: Please fail early once"]]);
+      await tab.item("Please fail early once").waitFor();
+      await tab.alert.getByRole("button", { name: "Retry" }).click();
+      await tab.has(2);
+      await expect.poll(() => tab.alert.count()).toBe(0);
+      await expect.poll(() => texts(rows)).toEqual(answered("Please fail early once"));
+      expect(outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
+    }),
+  );
+
+  test(
+    "again and again leaves one message all the same, and so does a reload",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      await tab.send("Please fail early");
+      for (let tries = 0; tries < 3; tries++) {
+        const answer = tab.page.waitForResponse((one) => one.request().method() === "POST");
+        await tab.alert.getByRole("button", { name: "Retry" }).click();
+        await (await answer).finished();
+      }
+      await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+      expect(await texts(rows)).toEqual([["user: Please fail early"]]);
+      await tab.page.reload();
+      await tab.has(1);
+      expect(await texts(rows)).toEqual([["user: Please fail early"]]);
+    }),
+  );
+
+  test(
+    "is answered after its message was edited",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      await tab.send("Please fail early");
+      await tab.alert.waitFor();
+      await tab.act(tab.messages.first(), "Edit");
+      await tab.log.getByRole("textbox", { name: "Edit message" }).fill("Please do");
+      await tab.button("Save and send").click();
+      await tab.has(2);
+      await expect.poll(() => texts(rows)).toEqual(answered("Please do"));
+    }),
+  );
+});
+
+describe("a reply that fails half-way", () => {
+  test(
+    "keeps what arrived, marked, also after a reload, and is asked for again without a duplicate",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      await tab.send("Please fail once");
+      await tab.answer.getByText("Interrupted", { exact: true }).waitFor();
+      await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+      await expect.poll(async () => (await rows())[0]?.messages.length).toBe(2);
+      const partial = (await rows())[0]?.messages[1];
+      expect(partial?.metadata).toMatchObject({ interrupted: "failed" });
+      expect(await texts(rows)).toEqual(answered("Please fail once"));
+      expect(partial && textOf(partial)).not.toContain("look at what is in the row");
+      await tab.page.reload();
+      await tab.has(2);
+      await tab.answer.getByText("Interrupted", { exact: true }).waitFor();
+      await tab.button("Retry").click();
+      await tab.answer.getByText("look at what is in the row afterwards").waitFor();
+      await tab.has(2);
+      await expect.poll(async () => (await rows())[0]?.messages[1]?.id).not.toBe(partial?.id);
+      expect(await texts(rows)).toEqual(answered("Please fail once"));
+      expect((await rows())[0]?.messages[1]?.metadata?.interrupted).toBeUndefined();
+      expect(await tab.answer.getByText("Interrupted", { exact: true }).count()).toBe(0);
+    }),
+  );
+
+  test(
+    "can be left as it is: the next message follows it",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      await tab.send("Please fail");
+      await tab.alert.getByRole("button", { name: "Dismiss" }).click();
+      await expect.poll(() => tab.alert.count()).toBe(0);
+      await tab.ask("Never mind");
+      await expect.poll(async () => outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
+      expect((await rows())[0]?.messages.length).toBe(4);
+    }),
+  );
+});
+
+describe("a request that does not reach the server", () => {
+  test(
+    "says so, stores nothing, and is sent once by Retry",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      tab.mayMeet("no network");
+      await tab.page.context().setOffline(true);
+      await tab.send("Are you there?");
+      await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+      await tab.log.getByRole("article", { name: "You" }).getByText("Are you there?").waitFor();
+      expect(await rows()).toEqual([]);
+      await tab.page.context().setOffline(false);
+      await tab.alert.getByRole("button", { name: "Retry" }).click();
+      await tab.has(2);
+      await expect.poll(() => texts(rows)).toEqual(answered("Are you there?"));
+      expect(await tab.path()).toBe(`/journey/${(await rows())[0]?.id}`);
+    }),
+  );
+});
+
+describe("a server whose database fails", () => {
+  test(
+    "says so; the message is not lost, and is sent once by Retry",
+    inBrowser(async ({ open, rows, sql }) => {
+      const tab = await open();
+      tab.mayMeet(500, 503);
+      await tab.ask("Are you there?");
+      await sql`alter table journey_sessions rename to journey_sessions_away`;
+      try {
+        await tab.send("And now?");
+        await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+      } finally {
+        await sql`alter table journey_sessions_away rename to journey_sessions`;
+      }
+      await tab.log.getByRole("article", { name: "You" }).getByText("And now?").waitFor();
+      await tab.alert.getByRole("button", { name: "Retry" }).click();
+      await tab.has(4);
+      await expect.poll(async () => (await rows())[0]?.messages.length).toBe(4);
+      expect(outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
+    }),
+  );
+});

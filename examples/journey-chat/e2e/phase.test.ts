@@ -1,0 +1,128 @@
+import type { Locator } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { conversation, store } from "./support/rows.js";
+import { inBrowser, PHONE } from "./support/scene.js";
+import { read, type Tab } from "./support/tab.js";
+
+const panel = (tab: Tab): Locator => tab.page.getByRole("complementary", { name: "Review" });
+const radio = (tab: Tab, name: "Setup" | "Review"): Locator =>
+  tab.page.getByRole("radiogroup", { name: "Phase" }).getByRole("radio", { name });
+
+async function box(locator: Locator) {
+  const found = await locator.boundingBox();
+  if (!found) throw new Error("not on the page");
+  return found;
+}
+
+const isTwoColumns = async (tab: Tab) => {
+  await panel(tab).waitFor();
+  const [left, right] = [await box(tab.messages.first()), await box(panel(tab))];
+  expect(left.x + left.width).toBeLessThanOrEqual(right.x);
+  expect(right.width).toBeGreaterThan(200);
+  await expect.poll(() => radio(tab, "Review").isChecked()).toBe(true);
+};
+
+const isOneColumn = async (tab: Tab) => {
+  await panel(tab).waitFor({ state: "detached" });
+  const [main, column] = [await box(tab.page.getByRole("main")), await box(tab.composer)];
+  expect(Math.abs(main.x + main.width / 2 - (column.x + column.width / 2))).toBeLessThan(40);
+  await expect.poll(() => radio(tab, "Setup").isChecked()).toBe(true);
+};
+
+describe("the phase", () => {
+  test(
+    "of a new chat cannot be chosen; with the first message the row has 'setup', and the page one column",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      expect(await tab.page.getByRole("radiogroup", { name: "Phase" }).count()).toBe(0);
+      await tab.ask("Hello");
+      await isOneColumn(tab);
+      expect((await rows())[0]?.phase).toBe("setup");
+    }),
+  );
+
+  test(
+    "is changed in the row, changes the page, stays after a reload and can be changed back",
+    inBrowser(async ({ open, sql, rows }) => {
+      const tab = await open(`/journey/${await store(sql)}`);
+      const [before] = await rows();
+      await isOneColumn(tab);
+      await radio(tab, "Review").click();
+      await isTwoColumns(tab);
+      expect(await rows()).toMatchObject([{ phase: "review", messages: before?.messages }]);
+      await tab.page.reload();
+      await isTwoColumns(tab);
+      await radio(tab, "Setup").click();
+      await isOneColumn(tab);
+      expect((await rows())[0]?.phase).toBe("setup");
+    }),
+  );
+
+  test(
+    "that the row has decides, whoever wrote it there",
+    inBrowser(async ({ open, sql }) => {
+      const tab = await open(`/journey/${await store(sql, { title: "Moved" })}`);
+      await isOneColumn(tab);
+      await sql`update journey_sessions set phase = 'review'`;
+      await tab.page.reload();
+      await isTwoColumns(tab);
+      await expect.poll(() => read(tab.item("Moved"))).toMatch(/review/i);
+      await sql`update journey_sessions set phase = 'setup'`;
+      await tab.page.reload();
+      await isOneColumn(tab);
+    }),
+  );
+
+  test(
+    "can be changed after a first message without a reload, and the conversation goes on in it",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      await tab.ask("Hello");
+      await radio(tab, "Review").click();
+      await isTwoColumns(tab);
+      await tab.has(2);
+      await tab.ask("And more");
+      await expect.poll(async () => (await rows())[0]?.messages.length).toBe(4);
+      expect((await rows())[0]?.phase).toBe("review");
+    }),
+  );
+});
+
+describe("the review", () => {
+  test(
+    "tells of the session, and its outline leads to each of the user's messages",
+    inBrowser(async ({ open, sql }) => {
+      const messages = conversation(20);
+      const createdAt = new Date("2026-03-04T12:00:00Z");
+      const id = await store(sql, { title: "A long one", phase: "review", messages, createdAt });
+      const tab = await open(`/journey/${id}`);
+      await isTwoColumns(tab);
+      const text = await read(panel(tab));
+      expect(text).toContain("A long one");
+      expect(text).toContain("2026");
+      expect(text).toContain("20");
+      const first = tab.messages.first();
+      const inView = () =>
+        first.evaluate((article) => {
+          const { top, bottom } = article.getBoundingClientRect();
+          return top >= 0 && bottom <= innerHeight;
+        });
+      await expect.poll(inView).toBe(false);
+      await panel(tab).getByText("Question 1", { exact: true }).click();
+      await expect.poll(inView).toBe(true);
+      await panel(tab).getByText("Question 19", { exact: true }).waitFor();
+      expect(await panel(tab).getByText("Answer").count()).toBe(0);
+    }),
+  );
+
+  test(
+    "is above or below the conversation on a phone",
+    inBrowser(async ({ open, sql }) => {
+      const tab = await open(`/journey/${await store(sql, { phase: "review" })}`, PHONE);
+      await panel(tab).waitFor();
+      const [conversationBox, panelBox] = [await box(tab.log), await box(panel(tab))];
+      expect(panelBox.width).toBeGreaterThan(300);
+      expect(conversationBox.width).toBeGreaterThan(300);
+    }),
+  );
+});

@@ -1,0 +1,68 @@
+import { randomUUID } from "node:crypto";
+import type postgres from "postgres";
+import type { JourneyMessage } from "../../../../src/index.js";
+
+export interface Row {
+  id: string;
+  user_id: string;
+  phase: string;
+  messages: JourneyMessage[];
+  metadata: { title?: string };
+  /** As text: a JavaScript Date has no microseconds. */
+  updated_at: string;
+}
+
+/** All sessions, the newest created first. */
+export const rowsOf = (sql: postgres.Sql): Promise<Row[]> => sql<Row[]>`
+  select id, user_id, phase, messages, metadata, updated_at::text
+  from journey_sessions order by created_at desc, id desc`;
+
+/** A message of text parts. */
+export const said = (role: "user" | "assistant", id: string, ...texts: string[]): JourneyMessage => ({
+  id,
+  role,
+  parts: texts.map((text) => ({ type: "text", text })),
+});
+
+/** Questions and answers in turn, m1 to m<count>. */
+export const conversation = (count: number): JourneyMessage[] =>
+  Array.from({ length: count }, (_, n) =>
+    n % 2 === 0
+      ? said("user", `m${n + 1}`, `Question ${n + 1}`)
+      : said("assistant", `m${n + 1}`, `Answer ${n + 1}.\n\nIts second paragraph.`),
+  );
+
+export interface Stored {
+  as?: "ada" | "grace";
+  title?: string;
+  phase?: "setup" | "review";
+  messages?: JourneyMessage[];
+  /** @default now */
+  createdAt?: Date;
+}
+
+/** Stores a session as an earlier visit would have left it, and answers its id. */
+export async function store(sql: postgres.Sql, session: Stored = {}): Promise<string> {
+  const { as = "ada", title = "Earlier", phase = "setup", messages = conversation(2) } = session;
+  const id = randomUUID();
+  const time = (session.createdAt ?? new Date()).toISOString();
+  await sql`
+    insert into journey_sessions (id, user_id, phase, messages, metadata, created_at)
+    values (${id}, ${`user_${as}`}, ${phase}, ${JSON.stringify(messages)}::text::jsonb,
+            ${JSON.stringify({ title })}::text::jsonb, ${time})`;
+  return id;
+}
+
+/** The text parts of a message, one after another. */
+export const textOf = ({ parts }: JourneyMessage): string =>
+  parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
+
+/** Text as words: how a page breaks lines does not count. */
+export const words = (text: string): string => text.split(/\s+/).filter(Boolean).join(" ");
+
+/** What a page is to show of a message, as words: the numbers of a list are no text there. */
+export const wordsOf = (message: JourneyMessage): string => words(textOf(message).replace(/^\d+\. /gm, ""));
+
+/** The roles and ids of messages, to be compared with those of a page. */
+export const outline = (messages: readonly JourneyMessage[]) =>
+  messages.map(({ role, id }) => ({ by: role === "user" ? "You" : "Assistant", id }));

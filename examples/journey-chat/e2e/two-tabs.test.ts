@@ -1,0 +1,136 @@
+import { describe, expect, test } from "vitest";
+import { outline, store, textOf } from "./support/rows.js";
+import { inBrowser, type Scene } from "./support/scene.js";
+import { read, type Tab } from "./support/tab.js";
+
+const NOTICE = "This conversation went on in another tab.";
+
+/** One session in two tabs, which the first has continued: four messages, of which the second shows two. */
+async function staleTab({ open, sql, rows }: Scene) {
+  const id = await store(sql, { title: "Shared" });
+  const stale = await open(`/journey/${id}`);
+  stale.mayMeet(409);
+  const first = await open(`/journey/${id}`);
+  await stale.has(2);
+  await first.ask("From the first tab");
+  await expect.poll(async () => (await rows())[0]?.messages.length).toBe(4);
+  return { first, stale, before: await rows() };
+}
+
+/** The notice is there, the tab shows what the row has, and the row is as it was. */
+async function isRefreshed(tab: Tab, { rows }: Scene, before: unknown) {
+  await tab.alert.getByText(NOTICE).waitFor();
+  await tab.has(4);
+  await tab.log.getByText("From the first tab").waitFor();
+  expect(await tab.shown()).toEqual(outline((await rows())[0]?.messages ?? []));
+  expect(await rows()).toEqual(before);
+}
+
+describe("a tab whose conversation went on in another one", () => {
+  test(
+    "is told so when it sends, shows what is new and gives the text back; sent again, it is the next message",
+    inBrowser(async (scene) => {
+      const { stale, before } = await staleTab(scene);
+      await stale.send("From the second tab");
+      await isRefreshed(stale, scene, before);
+      expect(await stale.log.getByText("From the second tab").count()).toBe(0);
+      await expect.poll(() => stale.composer.inputValue()).toBe("From the second tab");
+      await stale.composer.press("Enter");
+      await stale.has(6);
+      await expect.poll(() => stale.alert.count()).toBe(0);
+      await expect
+        .poll(async () => outline((await scene.rows())[0]?.messages ?? []))
+        .toEqual(await stale.shown());
+      const [row] = await scene.rows();
+      expect(row?.messages.filter(({ role }) => role === "user").map(textOf)).toEqual([
+        "Question 1",
+        "From the first tab",
+        "From the second tab",
+      ]);
+    }),
+  );
+
+  test(
+    "is told so when it edits, and the row keeps both messages",
+    inBrowser(async (scene) => {
+      const { stale, before } = await staleTab(scene);
+      await stale.act(stale.messages.first(), "Edit");
+      await stale.log.getByRole("textbox", { name: "Edit message" }).fill("Otherwise");
+      await stale.button("Save and send").click();
+      await isRefreshed(stale, scene, before);
+      expect(await read(stale.messages.first())).toContain("Question 1");
+    }),
+  );
+
+  test(
+    "is told so when it asks for another answer",
+    inBrowser(async (scene) => {
+      const { stale, before } = await staleTab(scene);
+      await stale.act(stale.messages.nth(1), "Regenerate");
+      await isRefreshed(stale, scene, before);
+      expect(await stale.composer.inputValue()).toBe("");
+    }),
+  );
+
+  test(
+    "loses nothing of a reply that streams in the other",
+    inBrowser(async ({ open, sql, rows }) => {
+      const id = await store(sql);
+      const stale = await open(`/journey/${id}`);
+      stale.mayMeet(409);
+      const first = await open(`/journey/${id}`);
+      await stale.has(2);
+      await first.send("Write a long story");
+      await first.streams();
+      await stale.send("From the second tab");
+      await stale.alert.getByText(NOTICE).waitFor();
+      await stale.log.getByText("Write a long story").waitFor();
+      expect(await stale.composer.inputValue()).toBe("From the second tab");
+      await first.has(4);
+      await expect.poll(async () => outline((await rows())[0]?.messages ?? [])).toEqual(await first.shown());
+      expect((await rows())[0]?.messages[3]?.metadata?.interrupted).toBeUndefined();
+    }),
+  );
+});
+
+describe("a session that was deleted in another tab", () => {
+  test(
+    "is said to be deleted when a message is sent; the text is not lost and nothing is stored",
+    inBrowser(async ({ open, sql, rows }) => {
+      const id = await store(sql, { title: "Shared" });
+      const [tab, other] = [await open(`/journey/${id}`), await open()];
+      tab.mayMeet(404);
+      await tab.has(2);
+      await other.choose("Shared", "Delete");
+      await other.page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+      await expect.poll(rows).toEqual([]);
+      await tab.send("Are you there?");
+      await tab.alert.getByText("This session was deleted.").waitFor();
+      await expect.poll(() => tab.composer.inputValue()).toBe("Are you there?");
+      expect(await rows()).toEqual([]);
+    }),
+  );
+});
+
+describe("a phase that was changed in another tab", () => {
+  test(
+    "is not changed back by the one that did not know",
+    inBrowser(async ({ open, sql, rows }) => {
+      const id = await store(sql);
+      const tab = await open(`/journey/${id}`);
+      tab.mayMeet(409);
+      const radio = (name: string) =>
+        tab.page.getByRole("radiogroup", { name: "Phase" }).getByRole("radio", { name });
+      await radio("Review").check();
+      await tab.page.getByRole("complementary", { name: "Review" }).waitFor();
+      await sql`update journey_sessions set phase = 'setup'`;
+      const before = await rows();
+      const answer = tab.page.waitForResponse((one) => one.request().method() === "PATCH");
+      await radio("Setup").dispatchEvent("click");
+      expect((await answer).status()).toBe(409);
+      await expect.poll(() => radio("Setup").isChecked()).toBe(true);
+      await tab.page.getByRole("complementary", { name: "Review" }).waitFor({ state: "detached" });
+      expect(await rows()).toEqual(before);
+    }),
+  );
+});

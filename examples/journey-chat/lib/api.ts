@@ -1,0 +1,39 @@
+import type { SearchHit } from "@aigos/journey-db";
+import type { JourneyMessage } from "@aigos/journey-db/messages";
+import type { SessionItem } from "./journey";
+
+/** The routes as a page asks them. */
+
+export interface SessionsPage {
+  sessions: SessionItem[];
+  nextCursor?: string;
+}
+
+export type Hit = Omit<SearchHit, "session"> & { session: SessionItem };
+
+export interface MessagesPage {
+  messages: JourneyMessage[];
+  hasMore: boolean;
+}
+
+export const SESSIONS = "/api/journey";
+export const sessionPath = (id: string) => `${SESSIONS}/${id}`;
+
+/** Fails with the text of the answer, as useChat does, so that `errorCode` reads both. */
+export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(path, init);
+  const text = await response.text();
+  if (!response.ok) throw new Error(text || response.statusText);
+  return (text ? JSON.parse(text) : undefined) as T;
+}
+
+export const send = <T>(method: "POST" | "PATCH" | "DELETE", path: string, body?: object): Promise<T> =>
+  ask<T>(path, {
+    method,
+    headers: { "content-type": "application/json" },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+
+/** Messages of a session: the newest, or those before one of them. */
+export const messagesOf = (id: string, before?: string): Promise<MessagesPage> =>
+  ask(`${sessionPath(id)}${before === undefined ? "" : `?before=${encodeURIComponent(before)}`}`);

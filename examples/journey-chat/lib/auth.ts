@@ -1,0 +1,28 @@
+import "server-only";
+import { cookies } from "next/headers";
+import { redirect } from "next/navigation";
+
+/** Who can sign in to this demonstration. */
+export const DEMO_USERS = [
+  { id: "ada", name: "Ada" },
+  { id: "grace", name: "Grace" },
+] as const;
+
+const COOKIE = "demo-user";
+
+/**
+ * Who is signed in. A stand-in: with Clerk, this file is `export { auth } from "@clerk/nextjs/server"`,
+ * and a request without a `userId` is answered with 401.
+ */
+export async function auth(): Promise<(typeof DEMO_USERS)[number] & { userId: string }> {
+  const chosen = (await cookies()).get(COOKIE)?.value;
+  const user = DEMO_USERS.find(({ id }) => id === chosen) ?? DEMO_USERS[0];
+  return { ...user, userId: `user_${user.id}` };
+}
+
+/** Signs in as the user that the form names. */
+export async function switchUser(form: FormData): Promise<void> {
+  "use server";
+  (await cookies()).set(COOKIE, String(form.get("user")), { httpOnly: true, sameSite: "lax" });
+  redirect("/journey");
+}

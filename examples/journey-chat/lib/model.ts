@@ -1,0 +1,17 @@
+import "server-only";
+import { type LanguageModel, tool } from "ai";
+import * as z from "zod";
+import { scriptedModel } from "./scripted-model";
+
+/** With a key of the AI Gateway its model, else one that plays prepared replies. */
+export const model: LanguageModel = process.env.AI_GATEWAY_API_KEY
+  ? (process.env.MODEL ?? "openai/gpt-5-mini")
+  : scriptedModel;
+
+export const tools = {
+  weather: tool({
+    description: "The weather in a city, now.",
+    inputSchema: z.object({ city: z.string() }),
+    execute: async ({ city }) => ({ city, sky: "clear", celsius: 21, wind: "light, from the north" }),
+  }),
+};
