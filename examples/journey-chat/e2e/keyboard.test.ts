@@ -167,11 +167,11 @@ describe("the conversation by keyboard", () => {
     "changes the phase with the arrow keys",
     inBrowser(async ({ open, sql, rows }) => {
       const tab = await open(`/journey/${await store(sql)}`);
-      await tab.page.getByRole("radio", { name: "Setup" }).focus();
+      await tab.phase("Setup").focus();
       await tab.page.keyboard.press("ArrowRight");
-      await tab.page.getByRole("complementary", { name: "Review" }).waitFor();
+      await tab.panel.waitFor();
       await expect.poll(async () => (await rows())[0]?.phase).toBe("review");
-      await hasFocus(tab.page.getByRole("radio", { name: "Review" }));
+      await hasFocus(tab.phase("Review"));
     }),
   );
 });

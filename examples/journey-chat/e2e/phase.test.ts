@@ -4,10 +4,6 @@ import { conversation, store } from "./support/rows.js";
 import { inBrowser, PHONE } from "./support/scene.js";
 import { read, type Tab } from "./support/tab.js";
 
-const panel = (tab: Tab): Locator => tab.page.getByRole("complementary", { name: "Review" });
-const radio = (tab: Tab, name: "Setup" | "Review"): Locator =>
-  tab.page.getByRole("radiogroup", { name: "Phase" }).getByRole("radio", { name });
-
 async function box(locator: Locator) {
   const found = await locator.boundingBox();
   if (!found) throw new Error("not on the page");
@@ -15,18 +11,18 @@ async function box(locator: Locator) {
 }
 
 const isTwoColumns = async (tab: Tab) => {
-  await panel(tab).waitFor();
-  const [left, right] = [await box(tab.messages.first()), await box(panel(tab))];
+  await tab.panel.waitFor();
+  const [left, right] = [await box(tab.messages.first()), await box(tab.panel)];
   expect(left.x + left.width).toBeLessThanOrEqual(right.x);
   expect(right.width).toBeGreaterThan(200);
-  await expect.poll(() => radio(tab, "Review").isChecked()).toBe(true);
+  await expect.poll(() => tab.phase("Review").isChecked()).toBe(true);
 };
 
 const isOneColumn = async (tab: Tab) => {
-  await panel(tab).waitFor({ state: "detached" });
+  await tab.panel.waitFor({ state: "detached" });
   const [main, column] = [await box(tab.page.getByRole("main")), await box(tab.composer)];
   expect(Math.abs(main.x + main.width / 2 - (column.x + column.width / 2))).toBeLessThan(40);
-  await expect.poll(() => radio(tab, "Setup").isChecked()).toBe(true);
+  await expect.poll(() => tab.phase("Setup").isChecked()).toBe(true);
 };
 
 describe("the phase", () => {
@@ -34,7 +30,7 @@ describe("the phase", () => {
     "of a new chat cannot be chosen; with the first message the row has 'setup', and the page one column",
     inBrowser(async ({ open, rows }) => {
       const tab = await open();
-      expect(await tab.page.getByRole("radiogroup", { name: "Phase" }).count()).toBe(0);
+      expect(await tab.phases.count()).toBe(0);
       await tab.ask("Hello");
       await isOneColumn(tab);
       expect((await rows())[0]?.phase).toBe("setup");
@@ -47,12 +43,12 @@ describe("the phase", () => {
       const tab = await open(`/journey/${await store(sql)}`);
       const [before] = await rows();
       await isOneColumn(tab);
-      await radio(tab, "Review").click();
+      await tab.choosePhase("Review");
       await isTwoColumns(tab);
       expect(await rows()).toMatchObject([{ phase: "review", messages: before?.messages }]);
       await tab.page.reload();
       await isTwoColumns(tab);
-      await radio(tab, "Setup").click();
+      await tab.choosePhase("Setup");
       await isOneColumn(tab);
       expect((await rows())[0]?.phase).toBe("setup");
     }),
@@ -78,7 +74,7 @@ describe("the phase", () => {
     inBrowser(async ({ open, rows }) => {
       const tab = await open();
       await tab.ask("Hello");
-      await radio(tab, "Review").click();
+      await tab.choosePhase("Review");
       await isTwoColumns(tab);
       await tab.has(2);
       await tab.ask("And more");
@@ -97,7 +93,7 @@ describe("the review", () => {
       const id = await store(sql, { title: "A long one", phase: "review", messages, createdAt });
       const tab = await open(`/journey/${id}`);
       await isTwoColumns(tab);
-      const text = await read(panel(tab));
+      const text = await read(tab.panel);
       expect(text).toContain("A long one");
       expect(text).toContain("2026");
       expect(text).toContain("20");
@@ -108,10 +104,10 @@ describe("the review", () => {
           return top >= 0 && bottom <= innerHeight;
         });
       await expect.poll(inView).toBe(false);
-      await panel(tab).getByText("Question 1", { exact: true }).click();
+      await tab.panel.getByText("Question 1", { exact: true }).click();
       await expect.poll(inView).toBe(true);
-      await panel(tab).getByText("Question 19", { exact: true }).waitFor();
-      expect(await panel(tab).getByText("Answer").count()).toBe(0);
+      await tab.panel.getByText("Question 19", { exact: true }).waitFor();
+      expect(await tab.panel.getByText("Answer").count()).toBe(0);
     }),
   );
 
@@ -119,8 +115,8 @@ describe("the review", () => {
     "is above or below the conversation on a phone",
     inBrowser(async ({ open, sql }) => {
       const tab = await open(`/journey/${await store(sql, { phase: "review" })}`, PHONE);
-      await panel(tab).waitFor();
-      const [conversationBox, panelBox] = [await box(tab.log), await box(panel(tab))];
+      await tab.panel.waitFor();
+      const [conversationBox, panelBox] = [await box(tab.log), await box(tab.panel)];
       expect(panelBox.width).toBeGreaterThan(300);
       expect(conversationBox.width).toBeGreaterThan(300);
     }),

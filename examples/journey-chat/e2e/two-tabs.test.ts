@@ -119,17 +119,15 @@ describe("a phase that was changed in another tab", () => {
       const id = await store(sql);
       const tab = await open(`/journey/${id}`);
       tab.mayMeet(409);
-      const radio = (name: string) =>
-        tab.page.getByRole("radiogroup", { name: "Phase" }).getByRole("radio", { name });
-      await radio("Review").check();
-      await tab.page.getByRole("complementary", { name: "Review" }).waitFor();
+      await tab.choosePhase("Review");
+      await tab.panel.waitFor();
       await sql`update journey_sessions set phase = 'setup'`;
       const before = await rows();
       const answer = tab.page.waitForResponse((one) => one.request().method() === "PATCH");
-      await radio("Setup").dispatchEvent("click");
+      await tab.choosePhase("Setup");
       expect((await answer).status()).toBe(409);
-      await expect.poll(() => radio("Setup").isChecked()).toBe(true);
-      await tab.page.getByRole("complementary", { name: "Review" }).waitFor({ state: "detached" });
+      await expect.poll(() => tab.phase("Setup").isChecked()).toBe(true);
+      await tab.panel.waitFor({ state: "detached" });
       expect(await rows()).toEqual(before);
     }),
   );

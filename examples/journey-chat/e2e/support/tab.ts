@@ -5,6 +5,8 @@ import { words } from "./rows.js";
 /** What a page may meet where its test says so: an HTTP status, or no network. */
 type Expected = number | "no network";
 
+export type Phase = "Setup" | "Review";
+
 const beginningWith = (text: string) => new RegExp(`^\\s*${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`);
 
 /** The text that the page shows there, its white space evened out. */
@@ -84,6 +86,13 @@ export class Tab {
     // Next.js announces the title of a page in an alert of its own.
     return this.page.locator('[role="alert"]:not(#__next-route-announcer__)');
   }
+  get phases(): Locator {
+    return this.page.getByRole("radiogroup", { name: "Phase" });
+  }
+  phase = (name: Phase): Locator => this.phases.getByRole("radio", { name });
+  get panel(): Locator {
+    return this.page.getByRole("complementary", { name: "Review" });
+  }
   get composer(): Locator {
     return this.page.getByRole("textbox", { name: "Message", exact: true });
   }
@@ -142,6 +151,9 @@ export class Tab {
         id: one.getAttribute("data-message-id"),
       })),
     );
+
+  /** By its label: the radio button itself may be out of sight. */
+  choosePhase = (name: Phase) => this.phases.getByText(name, { exact: true }).click();
 
   /** Chooses from the menu of a session in the sidebar. */
   async choose(title: string, option: "Rename" | "Delete"): Promise<void> {
