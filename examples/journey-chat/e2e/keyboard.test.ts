@@ -98,6 +98,7 @@ describe("the list of sessions by keyboard", () => {
       await hasFocus(options);
       await tab.page.keyboard.press("Enter");
       await tab.page.keyboard.press("End");
+      await hasFocus(menu.getByRole("menuitem", { name: "Delete" }));
       await tab.page.keyboard.press("Enter");
       const dialog = tab.page.getByRole("dialog", { name: "Delete this session?" });
       await hasFocus(dialog.getByRole("button", { name: "Cancel" }));
@@ -126,6 +127,7 @@ describe("the list of sessions by keyboard", () => {
       await keys.press("Enter");
       await hasFocus(tab.page.getByRole("menuitem", { name: "Rename" }));
       await keys.press("ArrowDown");
+      await hasFocus(tab.page.getByRole("menuitem", { name: "Delete" }));
       await keys.press("Enter");
       await hasFocus(tab.page.getByRole("dialog").getByRole("button", { name: "Cancel" }));
       await tab.page.getByRole("dialog").getByRole("button", { name: "Delete" }).focus();

@@ -21,7 +21,10 @@ async function fits(tab: Tab) {
       tab.page.evaluate(() => {
         const beyond = [...document.querySelectorAll("button, a, input, textarea, select")].filter((one) => {
           const { left, right, width } = one.getBoundingClientRect();
-          const hidden = width === 0 || one.closest("[inert]") !== null || !one.checkVisibility();
+          const hidden =
+            width === 0 ||
+            one.closest("[inert]") !== null ||
+            !one.checkVisibility({ visibilityProperty: true });
           return !hidden && !one.closest("pre, table") && (left < -1 || right > innerWidth + 1);
         });
         const { scrollWidth } = document.documentElement;
