@@ -13,7 +13,7 @@ const REASONS: Record<string, string> = {
 
 /** What went wrong, and what can be done about it. */
 export function Alerts({ conversation }: { conversation: ConversationState }) {
-  const { refusal, error, dismiss, retry } = conversation;
+  const { refusal, error, lacksReply, dismiss, retry } = conversation;
   if (refusal === "conflict") {
     return (
       <div role="alert" className={styles.notice}>
@@ -34,11 +34,13 @@ export function Alerts({ conversation }: { conversation: ConversationState }) {
       </div>
     );
   }
-  if (!error) return null;
+  if (!error && !lacksReply) return null;
   const code = errorCode(error);
   return (
     <div role="alert" className={styles.error}>
-      <p>{(code && REASONS[code]) ?? "The reply failed."}</p>
+      <p>
+        {(code && REASONS[code]) ?? (error ? "The reply failed." : "The last message has no whole reply.")}
+      </p>
       <button type="button" onClick={retry}>
         Retry
       </button>

@@ -19,6 +19,8 @@ class Chats {
     return open;
   }
 
+  has = (id: string): boolean => this.#chats.has(id);
+
   forget(id: string): void {
     this.#chats.get(id)?.stop();
     this.#chats.delete(id);

@@ -1,7 +1,8 @@
 "use client";
 import { hasContent, interruption } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
-import { memo, useState } from "react";
+import { memo, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { EditIcon, ForkIcon, RepeatIcon } from "./icons";
 import styles from "./message.module.css";
 import { MessageEditor } from "./message-editor";
@@ -30,6 +31,7 @@ export const Message = memo(function Message({
   const { id, role, parts } = message;
   const [isEditing, setEditing] = useState(false);
   const [failed, setFailed] = useState(false);
+  const editButton = useRef<HTMLButtonElement>(null);
   const isUser = role === "user";
   const badge = interruption(message);
   if (!isUser && !hasContent(message)) return null;
@@ -49,7 +51,10 @@ export const Message = memo(function Message({
             setEditing(false);
             onEdit(id, text);
           }}
-          onCancel={() => setEditing(false)}
+          onCancel={() => {
+            flushSync(() => setEditing(false));
+            editButton.current?.focus();
+          }}
         />
       ) : (
         <div className={styles.content} data-streaming={isStreaming}>
@@ -65,7 +70,13 @@ export const Message = memo(function Message({
         {isIdle && !isEditing && (
           <>
             {isUser ? (
-              <button type="button" aria-label="Edit" title="Edit" onClick={() => setEditing(true)}>
+              <button
+                ref={editButton}
+                type="button"
+                aria-label="Edit"
+                title="Edit"
+                onClick={() => setEditing(true)}
+              >
                 <EditIcon />
               </button>
             ) : (

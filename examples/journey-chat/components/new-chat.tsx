@@ -1,6 +1,7 @@
 "use client";
 import { usePathname } from "next/navigation";
-import { useState } from "react";
+import { useEffect, useState } from "react";
+import { useChats } from "./chats";
 import { Conversation } from "./conversation";
 
 /**
@@ -16,5 +17,12 @@ export function NewChat() {
     if (pathname === "/journey") setFresh(crypto.randomUUID());
   }
   const id = pathname.slice("/journey/".length) || fresh;
+
+  // Of a chat that was begun here and is no longer known, by another user say, the server must decide.
+  const isUnknown = !useChats().has(id) && id !== fresh;
+  useEffect(() => {
+    if (isUnknown) location.reload();
+  }, [isUnknown]);
+  if (isUnknown) return null;
   return <Conversation key={id} id={id} />;
 }

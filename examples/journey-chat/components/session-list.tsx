@@ -1,8 +1,6 @@
 "use client";
 import { usePathname } from "next/navigation";
-import { useEffect, useRef, useState } from "react";
-import type { SessionItem } from "@/lib/journey";
-import { DeleteDialog } from "./delete-dialog";
+import { useEffect, useRef } from "react";
 import styles from "./session-list.module.css";
 import { SessionRow } from "./session-row";
 import { useSessions } from "./use-sessions";
@@ -10,7 +8,6 @@ import { useSessions } from "./use-sessions";
 /** All sessions of the user; the next page is loaded as its end comes into sight. */
 export function SessionList({ onOpen }: { onOpen: () => void }) {
   const { sessions, hasMore, isLoadingMore, failed, loadMore, refresh } = useSessions();
-  const [doomed, setDoomed] = useState<SessionItem>();
   const pathname = usePathname();
   const end = useRef<HTMLDivElement>(null);
 
@@ -41,7 +38,6 @@ export function SessionList({ onOpen }: { onOpen: () => void }) {
             session={session}
             isCurrent={pathname === `/journey/${session.id}`}
             onOpen={onOpen}
-            onDelete={() => setDoomed(session)}
           />
         ))}
       </ul>
@@ -55,7 +51,6 @@ export function SessionList({ onOpen }: { onOpen: () => void }) {
         </p>
       )}
       <div ref={end} />
-      {doomed && <DeleteDialog session={doomed} onClose={() => setDoomed(undefined)} />}
     </>
   );
 }

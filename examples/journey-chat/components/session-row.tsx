@@ -5,30 +5,30 @@ import { useRouter } from "next/navigation";
 import { useRef, useState } from "react";
 import { send, sessionPath } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
+import { DeleteDialog } from "./delete-dialog";
 import { MoreIcon } from "./icons";
 import styles from "./session-row.module.css";
 import { Time } from "./time";
 import { useSessions } from "./use-sessions";
 
 export function SessionRow({
-  session: { id, title, phase, createdAt },
+  session,
   isCurrent,
   onOpen,
-  onDelete,
 }: {
   session: SessionItem;
   isCurrent: boolean;
   onOpen: () => void;
-  onDelete: () => void;
 }) {
+  const { id, title, phase, createdAt } = session;
   const [isRenaming, setRenaming] = useState(false);
-  const link = useRef<HTMLAnchorElement>(null);
+  const [isDeleting, setDeleting] = useState(false);
+  const options = useRef<HTMLButtonElement>(null);
 
   if (isRenaming) return <TitleField id={id} title={title} onClose={() => setRenaming(false)} />;
   return (
     <li className={styles.row} data-current={isCurrent}>
       <Link
-        ref={link}
         href={`/journey/${id}`}
         prefetch={false}
         aria-current={isCurrent ? "page" : undefined}
@@ -40,19 +40,28 @@ export function SessionRow({
           <Time at={createdAt} />
         </span>
       </Link>
-      <Menu.Root>
-        <Menu.Trigger className={styles.options} aria-label={`Options for ${title}`}>
+      <Menu.Root modal={false}>
+        <Menu.Trigger ref={options} className={styles.options} aria-label={`Options for ${title}`}>
           <MoreIcon />
         </Menu.Trigger>
         <Menu.Portal>
           <Menu.Content className={styles.menu} align="end" sideOffset={4}>
             <Menu.Item onSelect={() => setRenaming(true)}>Rename</Menu.Item>
-            <Menu.Item onSelect={onDelete} className={styles.danger}>
+            <Menu.Item onSelect={() => setDeleting(true)} className={styles.danger}>
               Delete
             </Menu.Item>
           </Menu.Content>
         </Menu.Portal>
       </Menu.Root>
+      {isDeleting && (
+        <DeleteDialog
+          session={session}
+          onClose={() => {
+            setDeleting(false);
+            options.current?.focus();
+          }}
+        />
+      )}
     </li>
   );
 }

@@ -1,5 +1,5 @@
 "use client";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { SWRConfig } from "swr";
 import type { SessionsPage } from "@/lib/api";
 import { ChatsProvider } from "./chats";
@@ -25,12 +25,30 @@ export function Shell({
 }) {
   const [isOpen, setOpen] = useState(false);
   const close = () => setOpen(false);
+  const openButton = useRef<HTMLButtonElement>(null);
+  const closeButton = useRef<HTMLButtonElement>(null);
+
+  useEffect(() => {
+    if (!isOpen) return;
+    const opener = openButton.current;
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.defaultPrevented) setOpen(false);
+    };
+    closeButton.current?.focus();
+    document.addEventListener("keydown", onKeyDown);
+    return () => {
+      document.removeEventListener("keydown", onKeyDown);
+      opener?.focus();
+    };
+  }, [isOpen]);
+
   return (
     <SWRConfig value={{ provider: () => new Map() }}>
       <FirstPageContext value={firstPage}>
         <ChatsProvider>
           <div className={styles.shell}>
             <button
+              ref={openButton}
               type="button"
               className={styles.open}
               aria-label="Open sessions"
@@ -38,13 +56,14 @@ export function Shell({
             >
               <MenuIcon />
             </button>
-            {/* biome-ignore lint/a11y/noStaticElementInteractions: Escape closes the drawer wherever the focus is in it */}
-            <div
-              className={styles.drawer}
-              data-open={isOpen}
-              onKeyDown={(event) => event.key === "Escape" && !event.defaultPrevented && close()}
-            >
-              <button type="button" className={styles.close} aria-label="Close sessions" onClick={close}>
+            <div className={styles.drawer} data-open={isOpen}>
+              <button
+                ref={closeButton}
+                type="button"
+                className={styles.close}
+                aria-label="Close sessions"
+                onClick={close}
+              >
                 <CloseIcon />
               </button>
               <Sidebar onOpen={close} />

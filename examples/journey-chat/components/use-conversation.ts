@@ -1,6 +1,6 @@
 "use client";
 import { useChat } from "@ai-sdk/react";
-import { errorCode, turnsOf } from "@aigos/journey-db/ai-sdk";
+import { errorCode, interruption, turnsOf } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { useEffect, useState } from "react";
 import { messagesOf } from "@/lib/api";
@@ -22,6 +22,10 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
   const [draft, setDraft] = useState("");
   const { status } = helpers;
   const isBusy = status === "submitted" || status === "streaming";
+  const last = helpers.messages.at(-1);
+  const lacksReply =
+    !isBusy && last !== undefined && (last.role === "user" || interruption(last) === "failed");
+  const [dismissed, setDismissed] = useState<JourneyMessage>();
 
   /** Shows the newest messages as they are stored. */
   async function reload() {
@@ -61,8 +65,11 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     isBusy,
     error: status === "error" ? helpers.error : undefined,
     refusal,
+    /** The last message has no reply, or not a whole one: it failed, now or before the page was opened. */
+    lacksReply: lacksReply && last !== dismissed,
     dismiss() {
       setRefusal(undefined);
+      setDismissed(last);
       helpers.clearError();
     },
     draft,
