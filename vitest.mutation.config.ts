@@ -12,6 +12,7 @@ import config from "./vitest.config.js";
  */
 const TESTS: Record<string, string[]> = {
   "src/queries/": ["queries/", "application-schemas", "concurrency", "model/", "performance/trigger"],
+  "src/ai-sdk/": ["ai-sdk/"],
   "src/sessions.ts": ["validation", "application-schemas", "queries/", "deadline", "model/"],
   "src/arguments.ts": ["validation", "application-schemas", "queries/", "deadline", "model/"],
   "src/messages.ts": ["messages.", "validation", "application-schemas", "queries/content"],

@@ -52,6 +52,26 @@ describe("the list of sessions", () => {
   );
 });
 
+describe("a long title", () => {
+  test.each([
+    ["of words", "Where the trains from Lyon to Geneva and on to Zürich go in winter"],
+    ["of one word", "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk".repeat(3)],
+  ])(
+    "%s leaves its row as wide as the others, with its options in sight",
+    inBrowser(async ({ open, sql }, _, title) => {
+      await store(sql, { title });
+      const tab = await open();
+      const options = tab.sessions.getByRole("button", { name: `Options for ${title}` });
+      const [right, edge] = await Promise.all(
+        [options, tab.sessions].map((one) =>
+          one.evaluate((element) => element.getBoundingClientRect().right),
+        ),
+      );
+      expect(right).toBeLessThanOrEqual(edge ?? 0);
+    }),
+  );
+});
+
 describe("rename", () => {
   test(
     "saves with Enter: in the list, above the conversation and in the row, and stays after a reload",
