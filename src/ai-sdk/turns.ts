@@ -38,33 +38,27 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
 ): Turns<NonNullable<Parameters<C["sendMessage"]>[0]>> {
   const { messages } = chat;
 
-  const replace = (questionId: string) => ({
-    body: { after: lastKnown(messages, questionId), from: questionId },
-  });
+  /** What the server is told of a turn that this message begins. */
+  const bodyOf = (questionId: string) => ({ after: lastKnown(messages, questionId) });
 
-  const questionOf = (messageId: string) =>
-    messages
-      .slice(0, messages.findIndex(({ id }) => id === messageId) + 1)
-      .findLast(({ role }) => role === "user");
-
-  async function regenerate(messageId: string): Promise<void> {
-    const question = questionOf(messageId);
-    if (!question)
-      throw new RangeError("messageId: expected the id of a message that follows one of the user's");
-    await chat.regenerate({ messageId, ...replace(question.id) });
+  /** Asks once more, where the chat ends with the question afterwards. */
+  function ask(answerId: string | undefined, drop: boolean): Promise<void> {
+    const answer = messages.findIndex(({ id }) => id === answerId);
+    const question = messages.slice(0, answer + 1).findLast(({ role }) => role === "user");
+    if (!question) throw new RangeError("messageId: expected a message with one of the user's before it");
+    const { id } = question;
+    return chat.regenerate({ messageId: id, body: { ...bodyOf(id), ...(drop && { from: id }) } });
   }
 
   return {
     send: (content) => chat.sendMessage(content, { body: { after: lastKnown(messages) } }),
-    edit: (messageId, content) => chat.sendMessage({ ...content, messageId }, replace(messageId)),
-    regenerate,
+    edit: (messageId, content) =>
+      chat.sendMessage({ ...content, messageId }, { body: { ...bodyOf(messageId), from: messageId } }),
+    regenerate: async (messageId) => ask(messageId, true),
     async retry() {
       const last = messages.at(-1);
-      if (!last) throw new RangeError("messages: expected at least 1 message");
-      if (last.role === "assistant" && hasContent(last)) return regenerate(last.id);
-      // Not `from`: whether the message reached the server is not known here.
-      const after = lastKnown(messages, questionOf(last.id)?.id);
-      await chat.regenerate({ messageId: last.id, body: { after } });
+      // Whether a message without any answer reached the server is not known here: there may be nothing to drop.
+      return ask(last?.id, last?.role === "assistant" && hasContent(last));
     },
   };
 }

@@ -188,6 +188,24 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(page.messages.map(wordsOf)).toEqual(["one", "first again"]);
   });
 
+  test("of several answers to one message, regenerating any drops all", async () => {
+    const application = open();
+    const page = await afterOneTurn(application);
+    await application
+      .sessions()
+      .append(application.id, { id: "a2", role: "assistant", parts: [{ type: "text", text: "more" }] });
+    const reloaded = await application.openPage();
+    const regenerated = reloaded.turns.regenerate("a2");
+    (await application.reply(1)).says("again");
+    await regenerated;
+    await application.stored(1);
+    expect(await application.conversation()).toEqual(["one", "again"]);
+    expect(reloaded.messages.map(wordsOf)).toEqual(["one", "again"]);
+    await expect(reloaded.turns.regenerate("none")).rejects.toThrow(RangeError);
+    await expect((await application.openPage([])).turns.retry()).rejects.toThrow(RangeError);
+    expect(page.messages).toHaveLength(2);
+  });
+
   test.each([
     ["send", (page) => page.turns.send({ text: "late" })],
     ["edit", (page) => page.turns.edit(page.messages[0].id, { text: "late" })],
