@@ -14,10 +14,9 @@ export interface StartTurnOptions<Message> {
 }
 
 /** What the AI SDK tells at the end of an answer, as far as v5, v6 or v7 has it. */
-interface Ending<Message> {
-  responseMessage: Message;
+interface Ending {
+  responseMessage: MessageShape;
   isAborted: boolean;
-  outcome?: { status: string };
   finishReason?: string | undefined;
 }
 
@@ -29,7 +28,7 @@ export interface TurnResponse<Message> {
   /** Reads the answer to its end when the browser no longer does. */
   consumeSseStream(options: { stream: ReadableStream }): Promise<void>;
   /** Stores the answer. */
-  onFinish(ending: Ending<MessageShape>): Promise<void>;
+  onFinish(ending: Ending): Promise<void>;
 }
 
 /** A user's message that was stored, and what is left to do with it. */
@@ -59,11 +58,11 @@ const TURN_KEYS = new Set(["message", "role", "metadata", "after", "from"]);
 /** Each further try means that somebody else changed the session in the moment before. */
 const TRIES = 10;
 
-const interruptionOf = ({ isAborted, outcome, finishReason, responseMessage }: Ending<MessageShape>) => {
-  if (isAborted) return "stopped" satisfies Interruption;
-  const failed = outcome?.status === "failed" || finishReason === "error";
-  return failed || responseMessage.parts.some(isUnfinished) ? ("failed" satisfies Interruption) : undefined;
-};
+function interruptionOf({ isAborted, finishReason, responseMessage }: Ending): Interruption | undefined {
+  if (isAborted) return "stopped";
+  // The reason is missing where the stream broke off; then a part is not at its end.
+  return finishReason === "error" || responseMessage.parts.some(isUnfinished) ? "failed" : undefined;
+}
 
 async function bodyOf(request: Request): Promise<Record<string, unknown>> {
   try {
@@ -102,12 +101,12 @@ export async function startTurn<Message extends MessageShape>(
   const { message, after, from } = body as unknown as TurnRequest<Message>;
   const answerId = crypto.randomUUID();
   const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
-  const create = after === null && from === undefined;
-  const appended = await sessions.append(id, question, { create, after, from });
+  // Makes the session where `after` is null and there is no `from`: append does so in no other case.
+  const appended = await sessions.append(id, question, { create: true, after, from });
   let { revision } = appended;
   const named = appended.created ? title?.(question) : undefined;
   if (named !== undefined) {
-    ({ revision } = await sessions.mergeMetadata(id, { title: named }, { ifMatch: { title: null } }));
+    ({ revision } = await sessions.mergeMetadata(id, { title: named }));
   }
   const { messages } = await sessions.messages(id, { limit });
 

@@ -1,6 +1,6 @@
 import type { MessageShape } from "../messages.js";
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+const graphemes = new Intl.Segmenter();
 
 /**
  * A title made of a message's text: its words on one line, whole ones where they fit, with an
@@ -19,7 +19,8 @@ export function titleOf({ parts }: Pick<MessageShape, "parts">, maxLength = 60):
     .trim();
   const characters = Array.from(graphemes.segment(line), ({ segment }) => segment);
   if (characters.length <= maxLength) return line || undefined;
-  const cut = characters.slice(0, maxLength - 1).join("");
-  const space = characters[maxLength - 1] === " " ? cut.length : cut.lastIndexOf(" ");
-  return `${(space >= cut.length / 2 ? cut.slice(0, space) : cut).trimEnd()}…`;
+  const cut = characters.slice(0, maxLength).join("");
+  const space = cut.lastIndexOf(" ");
+  const isMost = space >= (cut.length - 1) / 2;
+  return `${isMost ? cut.slice(0, space) : characters.slice(0, maxLength - 1).join("")}…`;
 }

@@ -10,13 +10,14 @@ export interface Chat<Message extends MessageShape> {
   regenerate(options?: { messageId?: string; body?: object }): Promise<void>;
 }
 
-/** What a user does in a chat. Each of them is refused with `conflict` where the conversation went on elsewhere. */
+/**
+ * What a user does in a chat beside sending a message, which is `sendMessage`. As that, each is refused
+ * with `conflict` where the conversation went on elsewhere.
+ */
 export interface Turns<Content> {
-  /** Sends a new message: what `sendMessage` takes. */
-  send(content: Content): Promise<void>;
-  /** Puts other content in place of one of the user's messages, drops what follows and asks again. */
+  /** Puts other content, what `sendMessage` takes, in place of one of the user's messages, drops what follows and asks again. */
   edit(messageId: string, content: Content): Promise<void>;
-  /** Drops an answer and what follows it, and asks again. */
+  /** Drops an answer, others to the same message and what follows, and asks again. */
   regenerate(messageId: string): Promise<void>;
   /**
    * Asks again after the last reply failed: the user's message is sent once more where nothing of a
@@ -29,36 +30,43 @@ export interface Turns<Content> {
  * The turns of a chat whose transport has `turnRequest`. They are made of what the page shows at this
  * moment, so make them anew in each render.
  *
+ * @throws RangeError where the message is none of the chat, or none of the user's is before it
  * @example
  * const chat = useChat({ transport });
- * const { send, retry } = turnsOf(chat);
+ * const { regenerate, retry } = turnsOf(chat);
  */
 export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
   chat: C & Chat<Message>,
 ): Turns<NonNullable<Parameters<C["sendMessage"]>[0]>> {
   const { messages } = chat;
 
-  /** What the server is told of a turn that this message begins. */
-  const bodyOf = (questionId: string) => ({ after: lastKnown(messages, questionId) });
+  /** That the question replaces itself and what follows it, as far as the page knows. */
+  const replacing = (questionId: string) => ({
+    body: { after: lastKnown(messages, questionId), from: questionId },
+  });
 
-  /** Asks once more, where the chat ends with the question afterwards. */
-  function ask(answerId: string | undefined, drop: boolean): Promise<void> {
-    const answer = messages.findIndex(({ id }) => id === answerId);
-    const question = messages.slice(0, answer + 1).findLast(({ role }) => role === "user");
+  /** The user's message that the message is, or answers. */
+  function questionOf(messageId: string | undefined): string {
+    const place = messages.findIndex(({ id }) => id === messageId);
+    const question = messages.slice(0, place + 1).findLast(({ role }) => role === "user");
     if (!question) throw new RangeError("messageId: expected a message with one of the user's before it");
-    const { id } = question;
-    return chat.regenerate({ messageId: id, body: { ...bodyOf(id), ...(drop && { from: id }) } });
+    return question.id;
+  }
+
+  /** Keeps the question, also where there are several answers to it. */
+  async function regenerate(messageId: string): Promise<void> {
+    const question = questionOf(messageId);
+    await chat.regenerate({ messageId: question, ...replacing(question) });
   }
 
   return {
-    send: (content) => chat.sendMessage(content, { body: { after: lastKnown(messages) } }),
-    edit: (messageId, content) =>
-      chat.sendMessage({ ...content, messageId }, { body: { ...bodyOf(messageId), from: messageId } }),
-    regenerate: async (messageId) => ask(messageId, true),
+    edit: (messageId, content) => chat.sendMessage({ ...content, messageId }, replacing(messageId)),
+    regenerate,
     async retry() {
       const last = messages.at(-1);
-      // Whether a message without any answer reached the server is not known here: there may be nothing to drop.
-      return ask(last?.id, last?.role === "assistant" && hasContent(last));
+      if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);
+      // Not `from`: whether the message reached the server is not known here.
+      await chat.regenerate({ messageId: questionOf(last?.id) });
     },
   };
 }

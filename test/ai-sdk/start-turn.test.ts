@@ -109,6 +109,17 @@ test("metadata of a message is kept beside what the turn adds", async () => {
   expect(answer?.metadata).toEqual({ model: "x", interrupted: "stopped" });
 });
 
+test("an answer that breaks off without a word of why is marked as failed", async () => {
+  const { id, sessions } = open();
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const parts = [
+    { type: "text", text: "whole", state: "done" },
+    { type: "text", text: "half", state: "streaming" },
+  ];
+  await turn.response.onFinish(ended({ id: "a1", role: "assistant", parts }));
+  expect((await sessions.get(id))?.messages[1]?.metadata).toEqual({ interrupted: "failed" });
+});
+
 test("the same request, sent twice, stores one message, and the answer to the later one", async () => {
   const { id, sessions } = open();
   const body = { message: text("m1"), after: null };
@@ -137,6 +148,57 @@ test("an answer is stored where sixteen others change the session in that moment
   const session = await sessions.get(id);
   expect(session?.messages.map(({ id }) => id)).toEqual(["m1", "a1"]);
   expect(Object.keys(session?.metadata ?? {})).toHaveLength(16);
+});
+
+test("an answer that others are in the way of each time is given up in the end, and says so", async () => {
+  const { id, sessions } = open();
+  let looked = 0;
+  const restless = {
+    ...sessions,
+    async get(id: string) {
+      const session = await sessions.get(id);
+      await sessions.mergeMetadata(id, { looked: ++looked });
+      return session;
+    },
+  };
+  const turn = await startTurn(restless, id, requestOf({ message: text("m1"), after: null }));
+  await sessions.setPhase(id, "review");
+  const stored = turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  await expect(stored).rejects.toMatchObject({ code: "conflict" });
+  await expect(turn.stored).rejects.toMatchObject({ code: "conflict" });
+  expect(looked).toBe(9);
+});
+
+test("what no other try can change is thrown at once", async () => {
+  const { id, sessions } = open();
+  let looked = 0;
+  const watched = {
+    ...sessions,
+    get(id: string) {
+      looked++;
+      return sessions.get(id);
+    },
+  };
+  const turn = await startTurn(watched, id, requestOf({ message: text("m1"), after: null }));
+  const long = turn.response.onFinish(ended(text("a1", "x".repeat(9_000_000), "assistant")));
+  await expect(long).rejects.toMatchObject({ code: "too_large" });
+  expect(looked).toBe(0);
+});
+
+test("a session that is deleted while others change it stays deleted", async () => {
+  const { id, sessions } = open();
+  const vanishing = {
+    ...sessions,
+    async get(id: string) {
+      await sessions.delete(id);
+      return sessions.get(id);
+    },
+  };
+  const turn = await startTurn(vanishing, id, requestOf({ message: text("m1"), after: null }));
+  await sessions.setPhase(id, "review");
+  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  expect(await turn.stored).toBeNull();
+  expect(await sessions.get(id)).toBeNull();
 });
 
 test("elements that an older program left do not cost an answer", async () => {

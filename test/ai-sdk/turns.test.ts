@@ -31,7 +31,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   /** A session with one turn. */
   async function afterOneTurn(application: Application) {
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "one" });
+    const sent = page.sendMessage({ text: "one" });
     (await application.reply(0)).says("first");
     await sent;
     await application.stored(0);
@@ -41,7 +41,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("the first message makes the session, with a title, before the model is asked; the answer has one id", async () => {
     const application = open();
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "What is\n a row?" });
+    const sent = page.sendMessage({ text: "What is\n a row?" });
     const reply = await application.reply(0);
     expect(await application.conversation()).toEqual(["What is\n a row?"]);
     expect((await application.sessions().get(application.id))?.metadata).toEqual({ title: "What is a row?" });
@@ -58,7 +58,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("a second turn sends one message, and the model gets the whole conversation", async () => {
     const application = open();
     const page = await afterOneTurn(application);
-    const sent = page.turns.send({ text: "two" });
+    const sent = page.sendMessage({ text: "two" });
     (await application.reply(1)).says("second");
     await sent;
     expect(application.prompts[1].map(({ role }: { role: string }) => role)).toEqual([
@@ -74,7 +74,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("what had arrived when the user stopped is stored, and marked", async () => {
     const application = open();
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "one" });
+    const sent = page.sendMessage({ text: "one" });
     const reply = await application.reply(0);
     reply.begin();
     reply.words("half");
@@ -87,7 +87,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(answer.id).toBe(page.messages[1].id);
     expect(answer.parts.at(-1)).toMatchObject({ type: "text", text: "half", state: "done" });
 
-    const next = page.turns.send({ text: "two" });
+    const next = page.sendMessage({ text: "two" });
     (await application.reply(1)).says("second");
     await next;
     await application.stored(1);
@@ -113,7 +113,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("a reply that fails before anything arrived leaves the user's message, which a retry stores once", async () => {
     const application = open();
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "one" });
+    const sent = page.sendMessage({ text: "one" });
     (await application.reply(0)).fail();
     await sent;
     expect(await application.stored(0)).toBeNull();
@@ -143,7 +143,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("what had arrived when the model failed is stored and marked, and a retry replaces it", async () => {
     const application = open();
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "one" });
+    const sent = page.sendMessage({ text: "one" });
     const reply = await application.reply(0);
     reply.begin();
     reply.words("half");
@@ -160,10 +160,20 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(await application.conversation()).toEqual(["one", "first"]);
   });
 
+  test("a failure between two parts is one too", async () => {
+    const application = open();
+    const page = await application.openPage();
+    const sent = page.sendMessage({ text: "one" });
+    (await application.reply(0)).failAfter("whole");
+    await sent;
+    await application.stored(0);
+    expect(interruption((await application.storedMessages())[1] as JourneyMessage)).toBe("failed");
+  });
+
   test("a regenerated answer and an edited message replace what follows, of an earlier turn too", async () => {
     const application = open();
     const page = await afterOneTurn(application);
-    const sent = page.turns.send({ text: "two" });
+    const sent = page.sendMessage({ text: "two" });
     (await application.reply(1)).says("second");
     await sent;
     await application.stored(1);
@@ -207,7 +217,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   });
 
   test.each([
-    ["send", (page) => page.turns.send({ text: "late" })],
+    ["send", (page) => page.sendMessage({ text: "late" })],
     ["edit", (page) => page.turns.edit(page.messages[0].id, { text: "late" })],
     ["regenerate", (page) => page.turns.regenerate(page.messages[1].id)],
     ["plain regenerate", (page) => page.regenerate()],
@@ -218,7 +228,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       const application = open();
       const page = await afterOneTurn(application);
       const stale = await application.openPage();
-      const sent = page.turns.send({ text: "two" });
+      const sent = page.sendMessage({ text: "two" });
       (await application.reply(1)).says("second");
       await sent;
       await application.stored(1);
@@ -234,7 +244,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("a session that was deleted while its answer streamed stays deleted", async () => {
     const application = open();
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "one" });
+    const sent = page.sendMessage({ text: "one" });
     const reply = await application.reply(0);
     await application.sessions().delete(application.id);
     reply.says("first");
@@ -246,7 +256,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("what is changed of the session while an answer streams does not cost it", async () => {
     const application = open();
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "one" });
+    const sent = page.sendMessage({ text: "one" });
     const reply = await application.reply(0);
     await application.sessions().mergeMetadata(application.id, { title: "renamed" });
     await application.sessions().setPhase(application.id, "review");
@@ -261,7 +271,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     async (how) => {
       const application = open();
       const page = await application.openPage();
-      const slow = page.turns.send({ text: "one" });
+      const slow = page.sendMessage({ text: "one" });
       const late = await application.reply(0);
       late.begin();
       const other = await application.openPage();
@@ -282,7 +292,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("a tool call and its result are stored with the answer", async () => {
     const application = open();
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "one" });
+    const sent = page.sendMessage({ text: "one" });
     (await application.reply(0)).call("c1");
     (await application.reply(1)).says("fair");
     await sent;
@@ -297,7 +307,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("an answer that cannot be stored is told to the page and to whoever waits", async () => {
     const application = open();
     const page = await application.openPage();
-    const sent = page.turns.send({ text: "one" });
+    const sent = page.sendMessage({ text: "one" });
     const reply = await application.reply(0);
     reply.says("x".repeat(9_000_000));
     await sent;

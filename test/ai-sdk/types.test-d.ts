@@ -61,9 +61,9 @@ describe("without a cast, in each version of the AI SDK", () => {
 
   test("turnsOf takes a chat, and its turns take what the chat sends", () => {
     const hook = turnsOf(useChat());
-    expectTypeOf(hook.send).toBeCallableWith({ text: "Hello" });
+    expectTypeOf(hook.edit).toBeCallableWith("m1", { text: "Hello" });
     // @ts-expect-error a chat sends no numbers
-    expectTypeOf(hook.send).toBeCallableWith(1);
+    expectTypeOf(hook.edit).toBeCallableWith("m1", 1);
     const own = turnsOf(useChat<Own6>());
     expectTypeOf(own.edit).toBeCallableWith("m1", { text: "Hello", metadata: { model: "m" } });
     turnsOf({} as v5.AbstractChat<v5.UIMessage>);

@@ -61,6 +61,13 @@ export class Reply {
     this.#controller.enqueue({ type: "error", error: new Error("the model failed") });
     this.#controller.close();
   }
+  /** An error where no part is under way. */
+  failAfter(text: string): void {
+    this.begin();
+    this.words(text);
+    this.#controller.enqueue({ type: "text-end", id: "t" });
+    this.fail();
+  }
   /** A whole reply. */
   says(text: string): void {
     this.begin();

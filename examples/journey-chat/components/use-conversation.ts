@@ -85,7 +85,7 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
       setDraft("");
       // Not the router's, which would show the page anew.
       if (chat.messages.length === 0) history.replaceState(null, "", `/journey/${id}`);
-      return take(() => turns.send({ text }), text);
+      return take(() => helpers.sendMessage({ text }), text);
     },
     edit: (messageId: string, text: string) => take(() => turns.edit(messageId, { text }), text),
     regenerate: (messageId: string) => take(() => turns.regenerate(messageId)),

@@ -126,7 +126,7 @@ const STATES: Record<string, State> = {
 
 describe.each(LOOKS)("$name", (look) => {
   test.each(Object.entries(STATES))(
-    "%s has no serious violation of what axe knows",
+    "no rule of axe is seriously broken by %s",
     inBrowser(async (scene, name, state) => {
       const tab = await state(scene, look);
       await photograph(tab, `${look.name}-${name.replaceAll(" ", "-")}`);

@@ -41,16 +41,28 @@ describe("a conversation of 200 messages", () => {
     inBrowser(async ({ open, sql }) => {
       const tab = await open(`/journey/${await store(sql, { messages: MESSAGES })}`);
       await expect.poll(() => inView(tab, "m200")).toBe(true);
-      let top = 0;
-      // Held until the place is known.
-      await tab.page.route("**/api/journey/*?before=*", async (route) => {
-        top = await topOf(tab, "m171");
-        await route.continue();
+      let answer = () => {};
+      const held = new Promise<void>((resolve) => {
+        answer = resolve;
       });
+      await tab.page.route("**/api/journey/*?before=*", (route) => held.then(() => route.continue()));
+      const asked = tab.page.waitForRequest("**/api/journey/*?before=*");
       await tab.messages.first().hover();
       await tab.page.mouse.wheel(0, -100_000);
-      await expect.poll(async () => (await ids(tab)).length).toBeGreaterThan(30);
-      await expect.poll(async () => Math.abs((await topOf(tab, "m171")) - top)).toBeLessThan(60);
+      await asked;
+      // Until scrolling has come to rest.
+      let top = Number.NaN;
+      await expect
+        .poll(async () => {
+          const before = top;
+          top = await topOf(tab, "m171");
+          return top === before;
+        })
+        .toBe(true);
+      answer();
+      await expect.poll(async () => (await ids(tab)).length).toBe(60);
+      await expect.poll(async () => Math.abs((await topOf(tab, "m171")) - top)).toBeLessThan(20);
+      expect(await inView(tab, "m171")).toBe(true);
     }),
   );
 

@@ -140,7 +140,8 @@ export class Tab {
   /** Until some words of a reply have arrived, and more are to come. */
   async streams(): Promise<void> {
     await this.button("Stop").waitFor();
-    await expect.poll(async () => (await read(this.answer)).split(/\s+/).length).toBeGreaterThan(12);
+    const reply = this.messages.last().and(this.page.getByRole("article", { name: "Assistant" }));
+    await expect.poll(async () => (await read(reply)).split(" ").length).toBeGreaterThan(12);
   }
 
   /** Who said what, as the page shows it: ids to be compared with those of a row. */
