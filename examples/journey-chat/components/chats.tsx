@@ -32,7 +32,18 @@ function chatOf(id: string, stored: JourneyMessage[]): Chat<JourneyMessage> {
     id,
     messages: stored,
     generateId: () => crypto.randomUUID(),
-    transport: new DefaultChatTransport({ api: sessionPath(id), prepareSendMessagesRequest: turnRequest }),
+    transport: new DefaultChatTransport({
+      api: sessionPath(id),
+      prepareSendMessagesRequest: turnRequest,
+      async fetch(...request) {
+        const response = await fetch(...request);
+        // The session is there now. Not the router's, which would show the page anew.
+        if (response.ok && location.pathname === "/journey") {
+          history.replaceState(null, "", `/journey/${id}`);
+        }
+        return response;
+      },
+    }),
     // The server marks what it stores; this is the page's own copy.
     onFinish({ message, isAbort, isDisconnect, isError }) {
       if (!isAbort && !isDisconnect && !isError) return;

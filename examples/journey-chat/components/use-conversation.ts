@@ -83,8 +83,6 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     },
     send(text: string) {
       setDraft("");
-      // Not the router's, which would show the page anew.
-      if (chat.messages.length === 0) history.replaceState(null, "", `/journey/${id}`);
       return take(() => helpers.sendMessage({ text }), text);
     },
     edit: (messageId: string, text: string) => take(() => turns.edit(messageId, { text }), text),
