@@ -114,6 +114,7 @@ describe("a request that does not reach the server", () => {
       await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
       await tab.log.getByRole("article", { name: "You" }).getByText("Are you there?").waitFor();
       expect(await rows()).toEqual([]);
+      expect(tab.path()).toBe("/journey");
       await tab.page.context().setOffline(false);
       await tab.alert.getByRole("button", { name: "Retry" }).click();
       await tab.has(2);
