@@ -30,9 +30,8 @@ export function errorResponse(error: unknown): Response {
  */
 export function errorCode(error: unknown): JourneyDbErrorCode | undefined {
   if (error instanceof JourneyDbError) return error.code;
-  if (!(error instanceof Error)) return undefined;
   try {
-    const { code } = JSON.parse(error.message);
+    const { code } = JSON.parse((error as Error).message);
     return Object.hasOwn(STATUS, code) ? code : undefined;
   } catch {
     return undefined;
