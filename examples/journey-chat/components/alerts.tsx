@@ -39,7 +39,8 @@ export function Alerts({ conversation }: { conversation: ConversationState }) {
   return (
     <div role="alert" className={styles.error}>
       <p>
-        {(code && REASONS[code]) ?? (error ? "The reply failed." : "The last message has no whole reply.")}
+        {(code && REASONS[code]) ??
+          (error ? "The reply failed." : "The last reply is missing or incomplete.")}
       </p>
       <button type="button" onClick={retry}>
         Retry
