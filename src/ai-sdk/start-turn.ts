@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { JourneyDbError } from "../errors.js";
-import { type MessageShape, messageIdSchema } from "../messages.js";
+import { type MessageShape, messageIdSchema, messageSchema } from "../messages.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
 import { hasContent, type Interruption, isUnfinished, markInterrupted } from "./answer.js";
@@ -33,7 +33,7 @@ export interface TurnResponse<Message> {
 
 /** A user's message that was stored, and what is left to do with it. */
 export interface Turn<Message> {
-  /** The conversation for the model, ending with the user's message. */
+  /** The conversation for the model, ending with the user's message. What an older program left that is no message is not in it. */
   messages: Message[];
   /** For `toUIMessageStreamResponse`. Give `streamText` the request's signal, or a stop is not noticed. */
   response: TurnResponse<Message>;
@@ -108,9 +108,10 @@ export async function startTurn<Message extends MessageShape>(
   if (named !== undefined) {
     ({ revision } = await sessions.mergeMetadata(id, { title: named }));
   }
-  const { messages } = await sessions.messages(id, { limit });
+  const page = await sessions.messages(id, { limit });
+  // An older program may have left elements that are none, which no model could be given.
+  const messages = page.messages.filter((stored) => messageSchema.safeParse(stored).success);
 
-  // An older program may have left elements that are no messages.
   const waitsForAnswer = (stored: Message | null) =>
     (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId === answerId;
 

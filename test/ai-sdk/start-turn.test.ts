@@ -205,6 +205,7 @@ test("elements that an older program left do not cost an answer", async () => {
   const { user, id, sessions } = open();
   await sql`insert into journey_sessions (id, user_id, messages) values (${id}, ${user}, '[null, 7, {"id": "old"}]')`;
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: "old" }));
+  expect(turn.messages.map(({ id }) => id)).toEqual(["m1"]);
   await sessions.setPhase(id, "review");
   await turn.response.onFinish(ended(text("a1", "first", "assistant")));
   expect(await turn.stored).toMatchObject({ messageCount: 5 });

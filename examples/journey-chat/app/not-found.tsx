@@ -1,5 +1,5 @@
 import Link from "next/link";
-import styles from "./not-found.module.css";
+import styles from "./plain-page.module.css";
 
 /** The same for a session of somebody else and for one that does not exist. */
 export default function NotFound() {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { outline, type Row, textOf } from "./support/rows.js";
+import { outline, type Row, said, store, textOf } from "./support/rows.js";
 import { inBrowser } from "./support/scene.js";
+import { read } from "./support/tab.js";
 
 /** Of each session, what was said. */
 const texts = async (rows: () => Promise<Row[]>) =>
@@ -143,6 +144,38 @@ describe("a server whose database fails", () => {
       await tab.has(4);
       await expect.poll(async () => (await rows())[0]?.messages.length).toBe(4);
       expect(outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
+    }),
+  );
+});
+
+describe("what an older program left", () => {
+  test(
+    "among the messages is left out of the page, and the conversation goes on",
+    inBrowser(async ({ open, rows, sql }) => {
+      const junk = [null, 7, { id: "x" }] as never[];
+      const messages = [said("user", "m1", "Question 1"), ...junk, said("assistant", "m2", "Answer 2.")];
+      const id = await store(sql, { messages });
+      const tab = await open(`/journey/${id}`);
+      await tab.has(2);
+      await tab.ask("Are you there?");
+      await expect.poll(async () => (await rows())[0]?.messages.length).toBe(7);
+      expect((await rows())[0]?.messages.slice(0, 5)).toEqual(messages);
+    }),
+  );
+
+  test(
+    "in place of the messages is said to be damaged, beside the sessions that are not",
+    inBrowser(async ({ open, sql }) => {
+      const id = await store(sql, { title: "Damaged" });
+      await store(sql, { title: "Sound" });
+      await sql`alter table journey_sessions drop constraint journey_sessions_messages_is_array`;
+      await sql`update journey_sessions set messages = '{}' where id = ${id}`;
+      const tab = await open();
+      tab.mayMeet(500, "server error");
+      await tab.item("Damaged").click();
+      await expect.poll(() => read(tab.title)).toBe("This cannot be shown");
+      await tab.item("Sound").click();
+      await tab.has(2);
     }),
   );
 });

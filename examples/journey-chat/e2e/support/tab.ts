@@ -2,8 +2,8 @@ import type { Locator, Page } from "playwright-core";
 import { expect } from "vitest";
 import { words } from "./rows.js";
 
-/** What a page may meet where its test says so: an HTTP status, or no network. */
-type Expected = number | "no network";
+/** What a page may meet where its test says so: an HTTP status, no network, or a page that the server could not render. */
+type Expected = number | "no network" | "server error";
 
 export type Phase = "Setup" | "Review";
 
@@ -32,7 +32,11 @@ export class Tab {
       const text = `console: ${message.text()} (${message.location().url})`;
       // What these say is known from the answers themselves.
       if (text.includes("the server responded with a status of")) return;
-      this.met.push({ what: text.includes("net::ERR_") ? "no network" : "error", text });
+      const kind = text.includes("net::ERR_") ? "no network" : undefined;
+      this.met.push({
+        what: kind ?? (text.includes("React error #441;") ? "server error" : "error"),
+        text,
+      });
     });
     page.on("response", (response) => {
       const status = response.status();

@@ -2,7 +2,7 @@ import { JourneyDbError } from "@aigos/journey-db";
 import { notFound } from "next/navigation";
 import { Conversation } from "@/components/conversation";
 import { auth } from "@/lib/auth";
-import { PAGE, sessionsOf, toItem } from "@/lib/journey";
+import { PAGE, sessionsOf, toItem, toShown } from "@/lib/journey";
 
 /** A stored chat, with its newest messages. */
 export default async function ChatPage({ params }: PageProps<"/journey/[id]">) {
@@ -13,5 +13,11 @@ export default async function ChatPage({ params }: PageProps<"/journey/[id]">) {
     throw error;
   });
   const { session, messages, hasMore } = page;
-  return <Conversation key={id} id={id} stored={{ session: toItem(session), messages, hasMore }} />;
+  return (
+    <Conversation
+      key={id}
+      id={id}
+      stored={{ session: toItem(session), messages: toShown(messages), hasMore }}
+    />
+  );
 }

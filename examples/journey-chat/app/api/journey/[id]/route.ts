@@ -2,7 +2,7 @@ import { startTurn, titleOf } from "@aigos/journey-db/ai-sdk";
 import { convertToModelMessages, stepCountIs, streamText } from "ai";
 import { after } from "next/server";
 import * as z from "zod";
-import { metadataSchema, PAGE, phaseSchema } from "@/lib/journey";
+import { metadataSchema, PAGE, phaseSchema, toShown } from "@/lib/journey";
 import { model, tools } from "@/lib/model";
 import { badRequest, withSessions } from "@/lib/with-sessions";
 
@@ -26,7 +26,7 @@ export const POST = withSessions<Params>(async (sessions, request, { id }) => {
 export const GET = withSessions<Params>(async (sessions, { nextUrl }, { id }) => {
   const before = nextUrl.searchParams.get("before") ?? undefined;
   const { messages, hasMore } = await sessions.messages(id, { limit: PAGE, before });
-  return Response.json({ messages, hasMore });
+  return Response.json({ messages: toShown(messages), hasMore });
 });
 
 const changeSchema = z.union([

@@ -1,0 +1,15 @@
+"use client";
+import styles from "./plain-page.module.css";
+
+/** What stands in for a page whose chat cannot be read: the database does not answer, or an older program left it damaged. */
+export default function ErrorPage({ reset }: { reset: () => void }) {
+  return (
+    <main className={styles.page}>
+      <h1>This cannot be shown</h1>
+      <p role="alert">The chats cannot be reached at the moment, or this one is damaged.</p>
+      <button type="button" onClick={reset}>
+        Try again
+      </button>
+    </main>
+  );
+}
