@@ -27,9 +27,10 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     !isBusy && last !== undefined && (last.role === "user" || interruption(last) === "failed");
   const [dismissed, setDismissed] = useState<JourneyMessage>();
 
-  /** Shows the newest messages as they are stored. */
+  /** Shows the newest messages as they are stored; where they cannot be had, what was shown stays. */
   async function reload() {
-    const page = await messagesOf(id);
+    const page = await messagesOf(id).catch(() => undefined);
+    if (!page) return;
     chat.messages = page.messages;
     setHasMore(page.hasMore);
   }
