@@ -78,7 +78,10 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     hasMore,
     /** Puts the page before the first message in front of it. */
     async loadEarlier() {
-      const page = await messagesOf(id, chat.messages[0]?.id);
+      const first = chat.messages[0]?.id;
+      const page = await messagesOf(id, first);
+      // Scrolling and the button may both have asked, and the chat may have been loaded anew.
+      if (chat.messages[0]?.id !== first) return;
       chat.messages = [...page.messages, ...chat.messages];
       setHasMore(page.hasMore);
     },
