@@ -17,20 +17,24 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
   const [failed, setFailed] = useState(false);
   const scroller = useRef<HTMLDivElement>(null);
   const earlier = useRef<HTMLButtonElement>(null);
-  const isAtEnd = useRef(true);
+  /** Where the end was when something was last shown; at first, what is opened. */
+  const end = useRef(0);
   const router = useRouter();
+
+  // Not by scroll events, which come later than the words of a reply may.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever something is added
+  useLayoutEffect(() => {
+    const { current: box } = scroller;
+    if (!box) return;
+    const isAtEnd = end.current - box.scrollTop - box.clientHeight < NEAR;
+    end.current = box.scrollHeight;
+    if (isAtEnd) box.scrollTop = box.scrollHeight;
+  }, [messages, status]);
 
   useLayoutEffect(() => {
     const found = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (!found) return;
-    isAtEnd.current = false;
-    found.scrollIntoView({ block: "center" });
+    if (found) found.scrollIntoView({ block: "center" });
   }, []);
-
-  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever something is added
-  useLayoutEffect(() => {
-    if (isAtEnd.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
-  }, [messages, status]);
 
   async function loadEarlier() {
     setLoading(true);
@@ -68,13 +72,7 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
   const { edit, regenerate } = useLatest(conversation);
 
   return (
-    <div
-      ref={scroller}
-      className={styles.scroller}
-      onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) => {
-        isAtEnd.current = scrollHeight - scrollTop - clientHeight < NEAR;
-      }}
-    >
+    <div ref={scroller} className={styles.scroller}>
       {hasMore && (
         <button
           ref={earlier}

@@ -99,7 +99,10 @@ describe("a conversation of 200 messages", () => {
       await tab.has(20);
       await tab.send("Write a long story");
       await tab.streams();
-      await expect.poll(() => inView(tab, "m20")).toBe(true);
+      // What has just arrived is in sight.
+      const isFollowed = () =>
+        tab.answer.evaluate((article) => article.getBoundingClientRect().bottom <= innerHeight);
+      await expect.poll(isFollowed).toBe(true);
       await tab.messages.first().scrollIntoViewIfNeeded();
       await expect.poll(() => inView(tab, "m1")).toBe(true);
       const words = async () => (await read(tab.answer)).split(/\s+/).length;
