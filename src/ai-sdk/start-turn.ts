@@ -4,7 +4,7 @@ import { type MessageShape, messageIdSchema, messageSchema } from "../messages.j
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
 import { hasContent, type Interruption, isUnfinished, markInterrupted } from "./answer.js";
-import type { TurnRequest } from "./turn-request.js";
+import { lastKnown, type TurnRequest } from "./turn-request.js";
 
 export interface StartTurnOptions<Message> {
   /** Titles a new session, as `metadata.title`: `titleOf`, or your own. @default no title */
@@ -55,13 +55,32 @@ const turnSchema = z.looseObject({
 });
 const TURN_KEYS = new Set(["message", "role", "metadata", "after", "from"]);
 
-/** Each further try means that somebody else changed the session in the moment before. */
+/** How often an answer is tried to be stored, each time after a longer pause: nobody else has it any more. */
 const TRIES = 10;
+const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** How many of the newest messages are looked at to tell whether a page is up to date. */
+const LOOK = 50;
 
 function interruptionOf({ isAborted, finishReason, responseMessage }: Ending): Interruption | undefined {
   if (isAborted) return "stopped";
   // The reason is missing where the stream broke off; then a part is not at its end.
   return finishReason === "error" || responseMessage.parts.some(isUnfinished) ? "failed" : undefined;
+}
+
+const isMessage = (stored: unknown) => messageSchema.safeParse(stored).success;
+
+const answerIdOf = (stored: MessageShape | null): unknown =>
+  (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
+
+/**
+ * Whether the page's last message is the last that is stored, as a page sees it: apart from elements that
+ * are no messages. Or the answer that the last one waits for, which a page has before it is stored.
+ */
+function isUpToDate(stored: MessageShape[], after: string | null, questionId: string): boolean {
+  const messages = stored.filter(isMessage);
+  const last = messages.at(-1);
+  return lastKnown(messages, questionId) === after || (after !== null && answerIdOf(last ?? null) === after);
 }
 
 async function bodyOf(request: Request): Promise<Record<string, unknown>> {
@@ -76,14 +95,14 @@ async function bodyOf(request: Request): Promise<Record<string, unknown>> {
  * Begins a turn of a chat: stores the user's message of a request that `turnRequest` made, and answers
  * what `streamText` and `toUIMessageStreamResponse` need. Only a first message makes the session.
  *
- * The answer is stored when it ends. What had arrived when the user stopped or left, or when the model
+ * The answer is stored when it ends, behind its question, whatever followed that meanwhile. What had arrived when the user stopped or left, or when the model
  * failed, is stored too, with `metadata.interrupted`. It never brings back a session that was deleted,
  * and does not follow a question that was edited or asked again meanwhile: `metadata.answerId` of the
  * user's message names the one answer that it waits for. A message or metadata schema of the
  * application must allow these keys, and `title`.
  *
  * @param sessions the user's; without `signal`, since the answer is stored after the request ended
- * @throws JourneyDbError invalid_input, conflict where the conversation went on elsewhere, not_found, too_large
+ * @throws JourneyDbError as append: invalid_input, conflict where the conversation went on elsewhere, not_found, too_large, corrupt, unavailable, timeout
  * @example
  * const turn = await startTurn(sessions, id, request, { title: titleOf });
  * const result = streamText({ model, messages: await convertToModelMessages(turn.messages), abortSignal: request.signal });
@@ -101,33 +120,49 @@ export async function startTurn<Message extends MessageShape>(
   const { message, after, from } = body as unknown as TurnRequest<Message>;
   const answerId = crypto.randomUUID();
   const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
+  const named = title?.(question);
   // Makes the session where `after` is null and there is no `from`: append does so in no other case.
-  const appended = await sessions.append(id, question, { create: true, after, from });
+  const appended = await sessions.append(id, question, { create: true, after, from }).catch(async (error) => {
+    if (!(error instanceof JourneyDbError) || error.code !== "conflict") throw error;
+    const stored = await sessions.messages(id, { limit: LOOK });
+    if (!isUpToDate(stored.messages, after, question.id)) throw error;
+    return sessions.append(id, question, { from, ifRevision: stored.revision });
+  });
   let { revision } = appended;
-  const named = appended.created ? title?.(question) : undefined;
-  if (named !== undefined) {
+  if (appended.created && named !== undefined) {
     ({ revision } = await sessions.mergeMetadata(id, { title: named }));
   }
   const page = await sessions.messages(id, { limit });
-  // An older program may have left elements that are none, which no model could be given.
-  const messages = page.messages.filter((stored) => messageSchema.safeParse(stored).success);
+  const messages = page.messages.filter(isMessage);
+  // What came behind it in this moment is not asked about.
+  messages.splice(messages.findIndex((stored) => stored.id === question.id) + 1);
 
-  const waitsForAnswer = (stored: Message | null) =>
-    (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId === answerId;
+  const waitsForAnswer = (stored: Message | null) => answerIdOf(stored) === answerId;
 
-  /** Where anything changed since the question was stored, looks whether it still waits. */
+  /** Puts the answer behind its question, where that still waits for it. */
+  async function putBehindQuestion(answer: Message): Promise<Appended | null> {
+    const session = await sessions.get(id);
+    const place = session?.messages.findIndex(waitsForAnswer) ?? -1;
+    if (!session || place < 0) return null;
+    const following = session.messages.slice(place + 1).filter((stored) => stored?.id !== answer.id);
+    const [next] = following;
+    const options = { from: next?.id, ifRevision: session.revision };
+    return sessions.append(id, [answer, ...following], options);
+  }
+
   async function store(answer: Message): Promise<Appended | null> {
     for (let tries = 1; ; tries++) {
       try {
-        return await sessions.append(id, answer, { ifRevision: revision });
+        // At first as if nothing had changed since the question was stored.
+        if (tries === 1) return await sessions.append(id, answer, { ifRevision: revision });
+        return await putBehindQuestion(answer);
       } catch (error) {
         if (!(error instanceof JourneyDbError)) throw error;
         if (error.code === "not_found") return null;
-        if (error.code !== "conflict" || tries === TRIES) throw error;
+        const mayPass = error.code === "conflict" || (error.code === "unavailable" && error.retryable);
+        if (!mayPass || tries === TRIES) throw error;
       }
-      const session = await sessions.get(id);
-      if (!session?.messages.some(waitsForAnswer)) return null;
-      revision = session.revision;
+      if (tries > 1) await pause(50 * tries);
     }
   }
 

@@ -2,11 +2,15 @@ import type { MessageShape } from "../messages.js";
 
 const graphemes = new Intl.Segmenter();
 
+/** A cluster can be of any length; with the ellipsis the title stays below what columns and schemas often allow. */
+const MOST_UNITS = 199;
+
 /**
  * A title made of a message's text: its words on one line, whole ones where they fit, with an
  * ellipsis (…) where more follows. Undefined for a message without text.
  *
- * @param maxLength in characters as a reader counts them (grapheme clusters); 60 fit a line of a list
+ * @param maxLength in characters as a reader counts them (grapheme clusters), and at most 200
+ *   UTF-16 code units, whatever this says; 60 fit a line of a list
  */
 export function titleOf({ parts }: Pick<MessageShape, "parts">, maxLength = 60): string | undefined {
   const text = parts
@@ -17,8 +21,11 @@ export function titleOf({ parts }: Pick<MessageShape, "parts">, maxLength = 60):
     .slice(0, maxLength * 100)
     .replace(/\s+/g, " ")
     .trim();
-  const characters = Array.from(graphemes.segment(line), ({ segment }) => segment);
-  if (characters.length <= maxLength) return line || undefined;
+  const characters = [...graphemes.segment(line)]
+    .filter(({ index, segment }) => index + segment.length <= MOST_UNITS)
+    .map(({ segment }) => segment);
+  if (characters.length === 0) return undefined;
+  if (characters.length <= maxLength && line.length <= MOST_UNITS) return line;
   const cut = characters.slice(0, maxLength).join("");
   const space = cut.lastIndexOf(" ");
   const isMost = space >= (cut.length - 1) / 2;

@@ -8,6 +8,7 @@ import { text } from "../support/messages.js";
 const url = await migratedDatabase();
 const db = openPostgresJs(url);
 const sql = rawClient(url);
+const unreachable = openPostgresJs("postgres://127.0.0.1:1/none");
 
 const requestOf = (body: unknown) =>
   new Request("http://application/api", {
@@ -132,12 +133,64 @@ test("the same request, sent twice, stores one message, and the answer to the la
   expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a2"]);
 });
 
-test("an answer goes behind what another tab added while it streamed", async () => {
+test("an answer goes behind its question, before what another tab added while it streamed", async () => {
   const { id, sessions } = open();
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
-  await sessions.append(id, text("m2"));
+  await sessions.append(id, [text("m2"), text("a2", "second", "assistant")]);
   await turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "m2", "a1"]);
+  expect(await turn.stored).toMatchObject({ messageCount: 4 });
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1", "m2", "a2"]);
+});
+
+test("a page may go on before the answer that it has is stored: after a stop, say", async () => {
+  const { id, sessions } = open();
+  const first = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const answerId = first.response.generateMessageId();
+  const second = await startTurn(sessions, id, requestOf({ message: text("m2"), after: answerId }));
+  expect(second.messages.map(({ id }) => id)).toEqual(["m1", "m2"]);
+  await second.response.onFinish(ended(text("a2", "second", "assistant")));
+  await first.response.onFinish(ended(text(answerId, "half", "assistant")));
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", answerId, "m2", "a2"]);
+});
+
+test("and may ask again before it", async () => {
+  const { id, sessions } = open();
+  const first = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const answerId = first.response.generateMessageId();
+  const again = { message: text("m1", "edited"), after: answerId, from: "m1" };
+  const second = await startTurn(sessions, id, requestOf(again));
+  await first.response.onFinish(ended(text(answerId, "late", "assistant")));
+  await second.response.onFinish(ended(text("a2", "second", "assistant")));
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a2"]);
+});
+
+test.each([["a1"], ["none"], [null]])(
+  "but not a page that has another message last: after %j",
+  async (after) => {
+    const { id, sessions } = open();
+    await sessions.create({ id, messages: [text("m1"), text("a1", "first", "assistant"), text("m2")] });
+    const before = await sessions.get(id);
+    const stale = startTurn(sessions, id, requestOf({ message: text("m3"), after }));
+    await expect(stale).rejects.toMatchObject({ code: "conflict" });
+    expect(await sessions.get(id)).toEqual(before);
+  },
+);
+
+test("an answer survives a moment in which the database cannot be reached", async () => {
+  const { id, sessions } = open();
+  let refused = 0;
+  const flaky = {
+    ...sessions,
+    append(...[id, messages, options]: Parameters<typeof sessions.append>) {
+      if (options?.ifRevision === undefined || refused === 2) return sessions.append(id, messages, options);
+      refused++;
+      return forUser(unreachable, newUser()).append(id, messages, options);
+    },
+  };
+  const turn = await startTurn(flaky, id, requestOf({ message: text("m1"), after: null }));
+  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  expect(refused).toBe(2);
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1"]);
 });
 
 test("an answer is stored where sixteen others change the session in that moment", async () => {
@@ -204,7 +257,8 @@ test("a session that is deleted while others change it stays deleted", async () 
 test("elements that an older program left do not cost an answer", async () => {
   const { user, id, sessions } = open();
   await sql`insert into journey_sessions (id, user_id, messages) values (${id}, ${user}, '[null, 7, {"id": "old"}]')`;
-  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: "old" }));
+  // A page shows none of them, so it has no last message.
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
   expect(turn.messages.map(({ id }) => id)).toEqual(["m1"]);
   await sessions.setPhase(id, "review");
   await turn.response.onFinish(ended(text("a1", "first", "assistant")));

@@ -45,9 +45,15 @@ test("all text parts make the title, and no other part", () => {
 
 test("difficult text and a megabyte of it make a title of at most 60 characters", () => {
   const characters = new Intl.Segmenter();
-  for (const content of [...nastyStrings, "word ".repeat(200_000), "\u0301".repeat(1_000_000)]) {
+  for (const content of [
+    ...nastyStrings,
+    "word ".repeat(200_000),
+    "\u0301".repeat(1_000_000),
+    "👩‍👩‍👧‍👦".repeat(40),
+  ]) {
     const title = titled(content) ?? "";
     expect([...characters.segment(title)].length).toBeLessThanOrEqual(60);
+    expect(title.length).toBeLessThanOrEqual(200);
     expect(title).not.toMatch(/\n/);
   }
 });
