@@ -12,9 +12,10 @@ function run(script: string, ...args: string[]): void {
   if (status !== 0) process.exit(status ?? 1);
 }
 
+// First, since it is refused where the embedded database is open in another one.
+run(join(EXAMPLE, "../../dist/cli.js"), "migrate");
 console.log("Building the example …");
 run(next, "build");
-run(join(EXAMPLE, "../../dist/cli.js"), "migrate");
 
 const port = process.env.PORT || "3000";
 const start = [next, "start", "--hostname", "localhost", "--port", port];

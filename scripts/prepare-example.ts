@@ -14,7 +14,8 @@ function npm(...args: string[]): void {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-if (!existsSync(`${EXAMPLE}node_modules`)) {
+// The last that npm writes: an install that was interrupted has none.
+if (!existsSync(`${EXAMPLE}node_modules/.package-lock.json`)) {
   console.log("Installing the example's own dependencies …");
   npm("ci");
 }

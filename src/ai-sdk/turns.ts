@@ -30,7 +30,7 @@ export interface Turns<Content> {
  * The turns of a chat whose transport has `turnRequest`. They are made of what the page shows at this
  * moment, so make them anew in each render.
  *
- * @throws RangeError where the message is none of the chat, or none of the user's is before it
+ * @throws RangeError in regenerate and retry, where none of the user's messages is before that message
  * @example
  * const chat = useChat({ transport });
  * const { regenerate, retry } = turnsOf(chat);

@@ -2,12 +2,12 @@
 import styles from "./plain-page.module.css";
 
 /** What stands in for a page whose chat cannot be read: the database does not answer, or an older program left it damaged. */
-export default function ErrorPage({ reset }: { reset: () => void }) {
+export default function ErrorPage({ retry }: { retry: () => void }) {
   return (
     <main className={styles.page}>
       <h1>This cannot be shown</h1>
       <p role="alert">The chats cannot be reached at the moment, or this one is damaged.</p>
-      <button type="button" onClick={reset}>
+      <button type="button" onClick={retry}>
         Try again
       </button>
     </main>

@@ -13,8 +13,11 @@ import { sessionPath } from "@/lib/api";
 class Chats {
   readonly #chats = new Map<string, Chat<JourneyMessage>>();
 
+  /** The id of the chat that the page shows. */
+  shown: string | undefined;
+
   of(id: string, stored: JourneyMessage[]): Chat<JourneyMessage> {
-    const open = this.#chats.get(id) ?? chatOf(id, stored);
+    const open = this.#chats.get(id) ?? chatOf(id, stored, () => this.shown === id);
     this.#chats.set(id, open);
     return open;
   }
@@ -27,7 +30,7 @@ class Chats {
   }
 }
 
-function chatOf(id: string, stored: JourneyMessage[]): Chat<JourneyMessage> {
+function chatOf(id: string, stored: JourneyMessage[], isShown: () => boolean): Chat<JourneyMessage> {
   const chat: Chat<JourneyMessage> = new Chat<JourneyMessage>({
     id,
     messages: stored,
@@ -38,7 +41,7 @@ function chatOf(id: string, stored: JourneyMessage[]): Chat<JourneyMessage> {
       async fetch(...request) {
         const response = await fetch(...request);
         // The session is there now. Not the router's, which would show the page anew.
-        if (response.ok && location.pathname === "/journey") {
+        if (response.ok && isShown() && location.pathname === "/journey") {
           history.replaceState(null, "", `/journey/${id}`);
         }
         return response;

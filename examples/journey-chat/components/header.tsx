@@ -39,7 +39,7 @@ function PhaseSwitch({ session: { id, phase: from } }: { session: SessionItem })
 
   return (
     <div className={styles.switch}>
-      {failed && <span role="alert">It was moved elsewhere.</span>}
+      {failed && <span role="alert">It could not be moved.</span>}
       <div role="radiogroup" aria-label="Phase" className={styles.phases}>
         {PHASES.map(({ phase, name }) => (
           <label key={phase}>

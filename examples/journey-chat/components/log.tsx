@@ -10,6 +10,15 @@ import type { ConversationState } from "./use-conversation";
 /** How near to the end, in pixels, a reader is at the end. */
 const NEAR = 48;
 
+/** The hash as text; a broken one leads nowhere. */
+function hashOf({ hash }: Location): string {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
 /** The messages. It opens at the end, and stays there while a reader does; earlier ones come as they are scrolled to. */
 export function Log({ id, conversation }: { id: string; conversation: ConversationState }) {
   const { messages, status, isBusy, hasMore } = conversation;
@@ -32,19 +41,21 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
   }, [messages, status]);
 
   useLayoutEffect(() => {
-    const found = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (found) found.scrollIntoView({ block: "center" });
+    document.getElementById(hashOf(location))?.scrollIntoView({ block: "center" });
   }, []);
 
   async function loadEarlier() {
     setLoading(true);
     setFailed(false);
     try {
+      const show = await conversation.earlier();
       const { current: box } = scroller;
       const fromEnd = box ? box.scrollHeight - box.scrollTop : 0;
-      await conversation.loadEarlier();
-      flushSync(() => setLoading(false));
-      // What was read stays where it was.
+      flushSync(() => {
+        show();
+        setLoading(false);
+      });
+      // What is read stays where it is.
       if (box) box.scrollTop = box.scrollHeight - fromEnd;
     } catch {
       setFailed(true);
@@ -96,7 +107,6 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
             key={message.id}
             message={message}
             isIdle={!isBusy}
-            isStreaming={isBusy && message === messages.at(-1)}
             onEdit={edit}
             onRegenerate={regenerate}
             onFork={fork}

@@ -3,6 +3,7 @@ import { hasContent, interruption } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { memo, useRef, useState } from "react";
 import { flushSync } from "react-dom";
+import { textOf } from "@/lib/text";
 import { EditIcon, ForkIcon, RepeatIcon } from "./icons";
 import styles from "./message.module.css";
 import { MessageEditor } from "./message-editor";
@@ -10,20 +11,15 @@ import { Part } from "./part";
 
 const BADGES = { stopped: "Stopped", failed: "Interrupted" };
 
-const textOf = ({ parts }: JourneyMessage) =>
-  parts.flatMap((part) => (part.type === "text" ? [String(part.text)] : [])).join("\n\n");
-
 export const Message = memo(function Message({
   message,
   isIdle,
-  isStreaming,
   onEdit,
   onRegenerate,
   onFork,
 }: {
   message: JourneyMessage;
   isIdle: boolean;
-  isStreaming: boolean;
   onEdit: (id: string, text: string) => void;
   onRegenerate: (id: string) => void;
   onFork: (id: string) => Promise<void>;
@@ -57,7 +53,7 @@ export const Message = memo(function Message({
           }}
         />
       ) : (
-        <div className={styles.content} data-streaming={isStreaming}>
+        <div className={styles.content}>
           {parts.map((part, n) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: parts have no ids and keep their places
             <Part key={n} part={part} isUser={isUser} />

@@ -11,7 +11,10 @@ export function Part({ part, isUser }: { part: JourneyMessage["parts"][number]; 
     if (isUser) return <p className={styles.plain}>{part.text}</p>;
     return (
       <div className={styles.prose}>
-        <Markdown remarkPlugins={[remarkGfm]}>{part.text}</Markdown>
+        {/* A picture would be fetched from wherever the model, or what it has read, says. */}
+        <Markdown remarkPlugins={[remarkGfm]} disallowedElements={["img"]}>
+          {part.text}
+        </Markdown>
       </div>
     );
   }

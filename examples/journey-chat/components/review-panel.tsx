@@ -1,11 +1,9 @@
 "use client";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import type { SessionItem } from "@/lib/journey";
+import { textOf } from "@/lib/text";
 import styles from "./review-panel.module.css";
 import { Time } from "./time";
-
-const lineOf = ({ parts }: JourneyMessage) =>
-  parts.flatMap((part) => (part.type === "text" ? [String(part.text)] : [])).join(" ");
 
 /** The second column of the phase 'review': what there is, and a way to each question. */
 export function ReviewPanel({ session, messages }: { session: SessionItem; messages: JourneyMessage[] }) {
@@ -28,7 +26,7 @@ export function ReviewPanel({ session, messages }: { session: SessionItem; messa
         <ol>
           {questions.map((message) => (
             <li key={message.id}>
-              <a href={`#message-${message.id}`}>{lineOf(message)}</a>
+              <a href={`#message-${encodeURIComponent(message.id)}`}>{textOf(message)}</a>
             </li>
           ))}
         </ol>

@@ -33,7 +33,11 @@ export function SearchResults({ text, onOpen }: { text: string; onOpen: () => vo
     <ul role="list" aria-label="Search results" className={listStyles.list}>
       {data.hits.map(({ session, messageId, excerpt }) => (
         <li key={session.id} className={styles.hit}>
-          <Link href={`/journey/${session.id}#message-${messageId}`} prefetch={false} onClick={onOpen}>
+          <Link
+            href={`/journey/${session.id}#message-${encodeURIComponent(messageId)}`}
+            prefetch={false}
+            onClick={onOpen}
+          >
             <span className={styles.title}>{session.title}</span>
             <span className={styles.excerpt}>
               {excerpt.before}

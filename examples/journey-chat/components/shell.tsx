@@ -1,5 +1,5 @@
 "use client";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useCallback, useEffect, useRef, useState } from "react";
 import { SWRConfig } from "swr";
 import type { SessionsPage } from "@/lib/api";
 import { ChatsProvider } from "./chats";
@@ -24,7 +24,7 @@ export function Shell({
   children: ReactNode;
 }) {
   const [isOpen, setOpen] = useState(false);
-  const close = () => setOpen(false);
+  const close = useCallback(() => setOpen(false), []);
   const openButton = useRef<HTMLButtonElement>(null);
   const closeButton = useRef<HTMLButtonElement>(null);
 
@@ -32,15 +32,19 @@ export function Shell({
     if (!isOpen) return;
     const opener = openButton.current;
     const onKeyDown = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && !event.defaultPrevented) setOpen(false);
+      if (event.key === "Escape" && !event.defaultPrevented) close();
     };
     closeButton.current?.focus();
+    // On a wider window there is no drawer that could be closed.
+    const wide = matchMedia("(min-width: 768px)");
+    wide.addEventListener("change", close);
     document.addEventListener("keydown", onKeyDown);
     return () => {
       document.removeEventListener("keydown", onKeyDown);
+      wide.removeEventListener("change", close);
       opener?.focus();
     };
-  }, [isOpen]);
+  }, [isOpen, close]);
 
   return (
     <SWRConfig value={{ provider: () => new Map() }}>

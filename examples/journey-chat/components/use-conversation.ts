@@ -4,11 +4,16 @@ import { errorCode, interruption, turnsOf } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { useEffect, useState } from "react";
 import { messagesOf } from "@/lib/api";
+import { textOf } from "@/lib/text";
 import { useChats } from "./chats";
 import { useSessions } from "./use-sessions";
 
 /** What was refused, of which nothing was sent or changed. */
 export type Refusal = "conflict" | "not_found";
+
+/** The user's last messages, where no answer follows them. */
+const unansweredOf = (messages: JourneyMessage[]) =>
+  messages.slice(messages.findLastIndex(({ role }) => role === "assistant") + 1);
 
 /** The chat of a session, its turns, and what the page tells of them. */
 export function useConversation(id: string, stored: { messages: JourneyMessage[]; hasMore: boolean }) {
@@ -35,6 +40,13 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     setHasMore(page.hasMore);
   }
 
+  useEffect(() => {
+    chats.shown = id;
+    return () => {
+      chats.shown = undefined;
+    };
+  }, [chats, id]);
+
   // A page that is shown again may be older than what is stored.
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each time that the page is shown
   useEffect(() => {
@@ -55,9 +67,16 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     if (code !== "conflict" && code !== "not_found") return;
     chat.clearError();
     setRefusal(code);
-    setDraft((typed) => typed || written);
+    const unanswered = unansweredOf(chat.messages);
     if (code === "conflict") await reload();
     else chat.messages = [];
+    if (!written) return;
+    // What was sent before and did not arrive comes back too.
+    const shown = new Set(chat.messages.map((message) => message.id));
+    const lost = unanswered.filter((message) => !shown.has(message.id)).map(textOf);
+    setDraft((typed) =>
+      [...lost.filter((text) => text !== written), written, typed].filter(Boolean).join("\n\n"),
+    );
   }
 
   return {
@@ -76,14 +95,16 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     draft,
     setDraft,
     hasMore,
-    /** Puts the page before the first message in front of it. */
-    async loadEarlier() {
+    /** Loads the page before the first message; what it answers puts that in front. */
+    async earlier() {
       const first = chat.messages[0]?.id;
       const page = await messagesOf(id, first);
       // Scrolling and the button may both have asked, and the chat may have been loaded anew.
-      if (chat.messages[0]?.id !== first) return;
-      chat.messages = [...page.messages, ...chat.messages];
-      setHasMore(page.hasMore);
+      return () => {
+        if (chat.messages[0]?.id !== first) return;
+        chat.messages = [...page.messages, ...chat.messages];
+        setHasMore(page.hasMore);
+      };
     },
     send(text: string) {
       setDraft("");

@@ -11,8 +11,9 @@ export const DEMO_USERS = [
 const COOKIE = "demo-user";
 
 /**
- * Who is signed in. A stand-in: with Clerk, this file is `export { auth } from "@clerk/nextjs/server"`,
- * and a request without a `userId` is answered with 401.
+ * Who is signed in. A stand-in: with Clerk, this becomes its `auth()` of "@clerk/nextjs/server", whose
+ * `userId` is null for a visitor: with-sessions.ts then answers 401, and the pages redirect to the sign-in.
+ * The users and the switch below go.
  */
 export async function auth(): Promise<(typeof DEMO_USERS)[number] & { userId: string }> {
   const chosen = (await cookies()).get(COOKIE)?.value;

@@ -17,6 +17,8 @@ export const POST = withSessions<Params>(async (sessions, request, { id }) => {
     stopWhen: stepCountIs(5),
     messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }),
     abortSignal: request.signal,
+    // Its message may hold what the user wrote.
+    onError: ({ error }) => console.error("The model failed:", error instanceof Error ? error.name : "?"),
   });
   after(turn.stored);
   return result.toUIMessageStreamResponse(turn.response);
