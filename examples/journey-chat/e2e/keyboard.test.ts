@@ -198,7 +198,7 @@ describe("the focus", () => {
         });
         if (!name) break;
         reached.push(name);
-        expect(await showsFocus(tab), name).toBe(true);
+        await expect.poll(() => showsFocus(tab), { message: name }).toBe(true);
       }
       expect(reached.join("\n")).toMatch(/New chat[\s\S]*One[\s\S]*Message/);
     }),
