@@ -63,6 +63,10 @@ export const messageSchema: z.ZodType<JourneyMessage, JourneyMessage> = z.looseO
   parts: z.array(z.looseObject({ type: z.string().min(1) })).min(1),
 });
 
+/** Whether a stored element is a message: an older program may have left some that are none. */
+export const isMessage = (stored: unknown): stored is JourneyMessage =>
+  messageSchema.safeParse(stored).success;
+
 /** The conversation of one session, oldest message first. */
 export const messagesSchema = z.array(messageSchema);
 

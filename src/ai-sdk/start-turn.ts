@@ -1,9 +1,10 @@
 import * as z from "zod";
 import { JourneyDbError } from "../errors.js";
-import { type MessageShape, messageIdSchema, messageSchema } from "../messages.js";
+import { isMessage, type MessageShape, messageIdSchema } from "../messages.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
 import { hasContent, type Interruption, isUnfinished, markInterrupted } from "./answer.js";
+import { answerIdOf, storeAnswer } from "./store-answer.js";
 import { lastKnown, type TurnRequest } from "./turn-request.js";
 
 export interface StartTurnOptions<Message> {
@@ -55,10 +56,6 @@ const turnSchema = z.looseObject({
 });
 const TURN_KEYS = new Set(["message", "role", "metadata", "after", "from"]);
 
-/** How often an answer is tried to be stored, each time after a longer pause: nobody else has it any more. */
-const TRIES = 10;
-const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
-
 /** How many of the newest messages are looked at to tell whether a page is up to date. */
 const LOOK = 50;
 
@@ -68,19 +65,15 @@ function interruptionOf({ isAborted, finishReason, responseMessage }: Ending): I
   return finishReason === "error" || responseMessage.parts.some(isUnfinished) ? "failed" : undefined;
 }
 
-const isMessage = (stored: unknown) => messageSchema.safeParse(stored).success;
-
-const answerIdOf = (stored: MessageShape | null): unknown =>
-  (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
-
 /**
  * Whether the page's last message is the last that is stored, as a page sees it: apart from elements that
  * are no messages. Or the answer that the last one waits for, which a page has before it is stored.
  */
 function isUpToDate(stored: MessageShape[], after: string | null, questionId: string): boolean {
   const messages = stored.filter(isMessage);
-  const last = messages.at(-1);
-  return lastKnown(messages, questionId) === after || (after !== null && answerIdOf(last ?? null) === after);
+  return (
+    lastKnown(messages, questionId) === after || (after !== null && answerIdOf(messages.at(-1)) === after)
+  );
 }
 
 async function bodyOf(request: Request): Promise<Record<string, unknown>> {
@@ -120,7 +113,8 @@ export async function startTurn<Message extends MessageShape>(
   const { message, after, from } = body as unknown as TurnRequest<Message>;
   const answerId = crypto.randomUUID();
   const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
-  const named = title?.(question);
+  // Before anything is stored, so that its mistakes leave nothing behind.
+  const named = after === null && from === undefined ? title?.(question) : undefined;
   // Makes the session where `after` is null and there is no `from`: append does so in no other case.
   const appended = await sessions.append(id, question, { create: true, after, from }).catch(async (error) => {
     if (!(error instanceof JourneyDbError) || error.code !== "conflict") throw error;
@@ -137,36 +131,7 @@ export async function startTurn<Message extends MessageShape>(
   // What came behind it in this moment is not asked about.
   messages.splice(messages.findIndex((stored) => stored.id === question.id) + 1);
 
-  const waitsForAnswer = (stored: Message | null) => answerIdOf(stored) === answerId;
-
-  /** Puts the answer behind its question, where that still waits for it. */
-  async function putBehindQuestion(answer: Message): Promise<Appended | null> {
-    const session = await sessions.get(id);
-    const place = session?.messages.findIndex(waitsForAnswer) ?? -1;
-    if (!session || place < 0) return null;
-    const following = session.messages.slice(place + 1).filter((stored) => stored?.id !== answer.id);
-    const [next] = following;
-    const options = { from: next?.id, ifRevision: session.revision };
-    return sessions.append(id, [answer, ...following], options);
-  }
-
-  async function store(answer: Message): Promise<Appended | null> {
-    for (let tries = 1; ; tries++) {
-      try {
-        // At first as if nothing had changed since the question was stored.
-        if (tries === 1) return await sessions.append(id, answer, { ifRevision: revision });
-        return await putBehindQuestion(answer);
-      } catch (error) {
-        if (!(error instanceof JourneyDbError)) throw error;
-        if (error.code === "not_found") return null;
-        const mayPass = error.code === "conflict" || (error.code === "unavailable" && error.retryable);
-        if (!mayPass || tries === TRIES) throw error;
-      }
-      if (tries > 1) await pause(50 * tries);
-    }
-  }
-
-  let settle: (appended: Promise<Appended | null>) => void;
+  let settle: (appended: Promise<Appended | null> | null) => void;
   const stored = new Promise<Appended | null>((resolve) => {
     settle = resolve;
   });
@@ -182,9 +147,8 @@ export async function startTurn<Message extends MessageShape>(
       async onFinish(ending) {
         const answer = ending.responseMessage as Message;
         const how = interruptionOf(ending);
-        settle(
-          hasContent(answer) ? store(how ? markInterrupted(answer, how) : answer) : Promise.resolve(null),
-        );
+        const whole = how ? markInterrupted(answer, how) : answer;
+        settle(hasContent(answer) ? storeAnswer(sessions, id, whole, answerId, revision) : null);
         await stored;
       },
     },

@@ -21,7 +21,8 @@ export function titleOf({ parts }: Pick<MessageShape, "parts">, maxLength = 60):
     .slice(0, maxLength * 100)
     .replace(/\s+/g, " ")
     .trim();
-  const characters = [...graphemes.segment(line)]
+  // Twice as much as can be kept: what is cut through is not among it.
+  const characters = [...graphemes.segment(line.slice(0, 2 * MOST_UNITS))]
     .filter(({ index, segment }) => index + segment.length <= MOST_UNITS)
     .map(({ segment }) => segment);
   if (characters.length === 0) return undefined;

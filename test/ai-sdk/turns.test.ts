@@ -31,10 +31,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   /** A session with one turn. */
   async function afterOneTurn(application: Application) {
     const page = await application.openPage();
-    const sent = page.sendMessage({ text: "one" });
-    (await application.reply(0)).says("first");
-    await sent;
-    await application.stored(0);
+    await application.answered(0, page.sendMessage({ text: "one" }), "first");
     return page;
   }
 
@@ -87,10 +84,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(answer.id).toBe(page.messages[1].id);
     expect(answer.parts.at(-1)).toMatchObject({ type: "text", text: "half", state: "done" });
 
-    const next = page.sendMessage({ text: "two" });
-    (await application.reply(1)).says("second");
-    await next;
-    await application.stored(1);
+    await application.answered(1, page.sendMessage({ text: "two" }), "second");
     expect(await application.conversation()).toEqual(["one", "half", "two", "second"]);
   });
 
@@ -120,10 +114,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(page.status).toBe("error");
     expect(await application.conversation()).toEqual(["one"]);
 
-    const again = page.turns.retry();
-    (await application.reply(1)).says("first");
-    await again;
-    await application.stored(1);
+    await application.answered(1, page.turns.retry(), "first");
     expect(await application.conversation()).toEqual(["one", "first"]);
     expect(application.statuses).toEqual([200, 200]);
   });
@@ -133,10 +124,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     const page = await application.openPage([
       { id: randomUUID(), role: "user", parts: [{ type: "text", text: "one" }] },
     ]);
-    const again = page.turns.retry();
-    (await application.reply(0)).says("first");
-    await again;
-    await application.stored(0);
+    await application.answered(0, page.turns.retry(), "first");
     expect(await application.conversation()).toEqual(["one", "first"]);
   });
 
@@ -153,10 +141,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(await application.conversation()).toEqual(["one", "half"]);
     expect(interruption((await application.storedMessages())[1] as JourneyMessage)).toBe("failed");
 
-    const again = page.turns.retry();
-    (await application.reply(1)).says("first");
-    await again;
-    await application.stored(1);
+    await application.answered(1, page.turns.retry(), "first");
     expect(await application.conversation()).toEqual(["one", "first"]);
   });
 
@@ -173,27 +158,15 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   test("a regenerated answer and an edited message replace what follows, of an earlier turn too", async () => {
     const application = open();
     const page = await afterOneTurn(application);
-    const sent = page.sendMessage({ text: "two" });
-    (await application.reply(1)).says("second");
-    await sent;
-    await application.stored(1);
+    await application.answered(1, page.sendMessage({ text: "two" }), "second");
 
-    const regenerated = page.turns.regenerate(page.messages[3].id);
-    (await application.reply(2)).says("second again");
-    await regenerated;
-    await application.stored(2);
+    await application.answered(2, page.turns.regenerate(page.messages[3].id), "second again");
     expect(await application.conversation()).toEqual(["one", "first", "two", "second again"]);
 
-    const edited = page.turns.edit(page.messages[2].id, { text: "two!" });
-    (await application.reply(3)).says("second!");
-    await edited;
-    await application.stored(3);
+    await application.answered(3, page.turns.edit(page.messages[2].id, { text: "two!" }), "second!");
     expect(await application.conversation()).toEqual(["one", "first", "two!", "second!"]);
 
-    const first = page.turns.regenerate(page.messages[1].id);
-    (await application.reply(4)).says("first again");
-    await first;
-    await application.stored(4);
+    await application.answered(4, page.turns.regenerate(page.messages[1].id), "first again");
     expect(await application.conversation()).toEqual(["one", "first again"]);
     expect(page.messages.map(wordsOf)).toEqual(["one", "first again"]);
   });
@@ -205,10 +178,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       .sessions()
       .append(application.id, { id: "a2", role: "assistant", parts: [{ type: "text", text: "more" }] });
     const reloaded = await application.openPage();
-    const regenerated = reloaded.turns.regenerate("a2");
-    (await application.reply(1)).says("again");
-    await regenerated;
-    await application.stored(1);
+    await application.answered(1, reloaded.turns.regenerate("a2"), "again");
     expect(await application.conversation()).toEqual(["one", "again"]);
     expect(reloaded.messages.map(wordsOf)).toEqual(["one", "again"]);
     await expect(reloaded.turns.regenerate("none")).rejects.toThrow(RangeError);

@@ -171,18 +171,28 @@ export function openApplication(
     return new Page({ id, state, transport, generateId: crypto.randomUUID.bind(crypto) }) as Any;
   }
 
+  /** The nth reply of the model, once it was asked for. */
+  const reply = (n: number): Promise<Reply> =>
+    vi.waitUntil(() => replies[n], { timeout: 10_000, interval: 5 }) as Promise<Reply>;
+
+  /** The nth answer, once it is stored or dropped. */
+  async function storedAnswer(n: number): Promise<Any> {
+    await vi.waitUntil(() => n in stored, { timeout: 10_000, interval: 5 });
+    return stored[n];
+  }
+
   return {
     openPage,
     handle,
     prompts,
     statuses,
-    /** The nth reply of the model, once it was asked for. */
-    reply: (n: number): Promise<Reply> =>
-      vi.waitUntil(() => replies[n], { timeout: 10_000, interval: 5 }) as Promise<Reply>,
-    /** The nth answer, once it is stored or dropped. */
-    async stored(n: number): Promise<Any> {
-      await vi.waitUntil(() => n in stored, { timeout: 10_000, interval: 5 });
-      return stored[n];
+    reply,
+    stored: storedAnswer,
+    /** Until what a page asked has the nth reply, whole and stored. */
+    async answered(n: number, asked: Promise<void>, text: string): Promise<void> {
+      (await reply(n)).says(text);
+      await asked;
+      await storedAnswer(n);
     },
   };
 }

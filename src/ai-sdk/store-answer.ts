@@ -1,0 +1,51 @@
+import { JourneyDbError } from "../errors.js";
+import type { MessageShape } from "../messages.js";
+import type { Appended, UserSessions } from "../user-sessions.js";
+
+/** How often an answer is tried to be stored, each time after a longer pause: nobody else has it any more. */
+const TRIES = 10;
+const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** The answer that a user's message waits for. An older program may have left elements that are no messages. */
+export const answerIdOf = (stored: MessageShape | null | undefined): unknown =>
+  (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
+
+/**
+ * Stores the answer behind its question, whatever followed that meanwhile; null where the session was
+ * deleted or no question waits for this answer.
+ *
+ * @param revision the session's when the question was stored
+ * @throws JourneyDbError as append; conflict and a database that is away only after several tries
+ */
+export async function storeAnswer<Message extends MessageShape>(
+  // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
+  sessions: UserSessions<Message, any, any>,
+  id: string,
+  answer: Message,
+  answerId: string,
+  revision: string,
+): Promise<Appended | null> {
+  /** Looks where the question is now. */
+  async function putBehindQuestion(): Promise<Appended | null> {
+    const session = await sessions.get(id);
+    const place = session?.messages.findIndex((stored) => answerIdOf(stored) === answerId) ?? -1;
+    if (!session || place < 0) return null;
+    const following = session.messages.slice(place + 1).filter((stored) => stored?.id !== answer.id);
+    const options = { from: following[0]?.id, ifRevision: session.revision };
+    return sessions.append(id, [answer, ...following], options);
+  }
+
+  for (let tries = 1; ; tries++) {
+    try {
+      // At first as if nothing had changed since the question was stored.
+      if (tries === 1) return await sessions.append(id, answer, { ifRevision: revision });
+      return await putBehindQuestion();
+    } catch (error) {
+      if (!(error instanceof JourneyDbError)) throw error;
+      if (error.code === "not_found") return null;
+      const mayPass = error.code === "conflict" || (error.code === "unavailable" && error.retryable);
+      if (!mayPass || tries === TRIES) throw error;
+    }
+    if (tries > 1) await pause(50 * tries);
+  }
+}
