@@ -1,5 +1,5 @@
 "use client";
-import type { JourneyMessage } from "@aigos/journey-db/messages";
+import type { MessagesPage } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
 import { Alerts } from "./alerts";
 import { Composer } from "./composer";
@@ -11,19 +11,19 @@ import { ReviewPanel } from "./review-panel";
 import { useConversation } from "./use-conversation";
 import { useSessions } from "./use-sessions";
 
-interface Stored {
-  session: SessionItem;
-  messages: JourneyMessage[];
-  hasMore: boolean;
-}
-
-const NOTHING = { messages: [], hasMore: false };
+const NOTHING: MessagesPage = { messages: [], hasMore: false };
 
 /**
  * A chat, stored or not begun. In phase 'setup' it is one column, in phase 'review' a panel stands
  * beside it.
  */
-export function Conversation({ id, stored }: { id: string; stored?: Stored }) {
+export function Conversation({
+  id,
+  stored,
+}: {
+  id: string;
+  stored?: MessagesPage & { session: SessionItem };
+}) {
   const { sessions } = useSessions();
   const session = sessions.find((one) => one.id === id) ?? stored?.session;
   const conversation = useConversation(id, stored ?? NOTHING);

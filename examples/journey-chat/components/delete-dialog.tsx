@@ -4,6 +4,7 @@ import { usePathname, useRouter } from "next/navigation";
 import { useEffect, useRef, useState } from "react";
 import { send, sessionPath } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
+import buttons from "./button.module.css";
 import { useChats } from "./chats";
 import styles from "./delete-dialog.module.css";
 import { useSessions } from "./use-sessions";
@@ -49,10 +50,10 @@ export function DeleteDialog({
       </p>
       {state === "failed" && <p role="alert">It could not be deleted. Try again.</p>}
       <div>
-        <button type="button" onClick={() => dialog.current?.close()}>
+        <button type="button" className={buttons.button} onClick={() => dialog.current?.close()}>
           Cancel
         </button>
-        <button type="button" className={styles.delete} disabled={state === "deleting"} onClick={remove}>
+        <button type="button" className={buttons.danger} disabled={state === "deleting"} onClick={remove}>
           Delete
         </button>
       </div>

@@ -1,5 +1,6 @@
 "use client";
 import { useState } from "react";
+import buttons from "./button.module.css";
 import styles from "./message-editor.module.css";
 
 export function MessageEditor({
@@ -39,10 +40,10 @@ export function MessageEditor({
       />
       <p>What follows this message is replaced.</p>
       <div>
-        <button type="button" onClick={onCancel}>
+        <button type="button" className={buttons.button} onClick={onCancel}>
           Cancel
         </button>
-        <button type="submit" className={styles.save} disabled={!written.trim()}>
+        <button type="submit" className={buttons.primary} disabled={!written.trim()}>
           Save and send
         </button>
       </div>

@@ -3,7 +3,7 @@ import { useChat } from "@ai-sdk/react";
 import { errorCode, interruption, turnsOf } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { useEffect, useState } from "react";
-import { messagesOf } from "@/lib/api";
+import { type MessagesPage, messagesOf } from "@/lib/api";
 import { textOf } from "@/lib/text";
 import { useChats } from "./chats";
 import { useSessions } from "./use-sessions";
@@ -16,7 +16,7 @@ const unansweredOf = (messages: JourneyMessage[]) =>
   messages.slice(messages.findLastIndex(({ role }) => role === "assistant") + 1);
 
 /** The chat of a session, its turns, and what the page tells of them. */
-export function useConversation(id: string, stored: { messages: JourneyMessage[]; hasMore: boolean }) {
+export function useConversation(id: string, stored: MessagesPage) {
   const chats = useChats();
   const [chat] = useState(() => chats.of(id, stored.messages));
   const helpers = useChat({ chat });
@@ -32,10 +32,11 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     !isBusy && last !== undefined && (last.role === "user" || interruption(last) === "failed");
   const [dismissed, setDismissed] = useState<JourneyMessage>();
 
-  /** Shows the newest messages as they are stored; where they cannot be had, what was shown stays. */
+  /** Shows the newest messages as they are stored. What is shown stays where they cannot be had, and where it went on meanwhile. */
   async function reload() {
+    const shown = chat.messages;
     const page = await messagesOf(id).catch(() => undefined);
-    if (!page) return;
+    if (!page || chat.messages !== shown) return;
     chat.messages = page.messages;
     setHasMore(page.hasMore);
   }
@@ -74,9 +75,7 @@ export function useConversation(id: string, stored: { messages: JourneyMessage[]
     // What was sent before and did not arrive comes back too.
     const shown = new Set(chat.messages.map((message) => message.id));
     const lost = unanswered.filter((message) => !shown.has(message.id)).map(textOf);
-    setDraft((typed) =>
-      [...lost.filter((text) => text !== written), written, typed].filter(Boolean).join("\n\n"),
-    );
+    setDraft((typed) => [...new Set([...lost, written, typed])].filter(Boolean).join("\n\n"));
   }
 
   return {

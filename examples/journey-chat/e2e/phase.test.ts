@@ -1,6 +1,6 @@
 import type { Locator } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { conversation, store } from "./support/rows.js";
+import { conversation, outline, store } from "./support/rows.js";
 import { inBrowser, PHONE } from "./support/scene.js";
 import { read, type Tab } from "./support/tab.js";
 
@@ -79,6 +79,44 @@ describe("the phase", () => {
       await tab.ask("And more");
       await expect.poll(async () => (await rows())[0]?.messages.length).toBe(4);
       expect((await rows())[0]?.phase).toBe("review");
+    }),
+  );
+});
+
+describe("a page that is shown anew", () => {
+  test(
+    "keeps a message that was sent before its stored messages had come",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      await tab.ask("Hello");
+      let release = () => {};
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      let asked = false;
+      await tab.page.route("**/api/journey/*", async (route) => {
+        if (route.request().method() === "GET") {
+          asked = true;
+          const answer = await route.fetch();
+          await held;
+          return route.fulfill({ response: answer });
+        }
+        return route.continue();
+      });
+      await tab.choosePhase("Review");
+      await expect.poll(() => asked).toBe(true);
+      await tab.send("And more");
+      await tab.has(4);
+      const loaded = tab.page.waitForResponse(
+        (one) => one.request().method() === "GET" && /\/api\/journey\/[\w-]+$/.test(one.url()),
+      );
+      release();
+      await (await loaded).finished();
+      // What came has been rendered.
+      await tab.page.evaluate(
+        () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+      );
+      expect(outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
     }),
   );
 });

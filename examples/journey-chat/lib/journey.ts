@@ -1,6 +1,5 @@
 import "server-only";
-import { connect, defineJourney, type JourneyMessage, type SessionSummary } from "@aigos/journey-db";
-import { messageSchema } from "@aigos/journey-db/messages";
+import { connect, defineJourney, type SessionSummary } from "@aigos/journey-db";
 import * as z from "zod";
 
 /** How many messages the browser gets at a time. */
@@ -43,7 +42,3 @@ export const toItem = ({ id, metadata, phase, createdAt }: SessionSummary<Metada
   phase,
   createdAt: createdAt.toISOString(),
 });
-
-/** The messages that can be shown: an older program may have left elements that are none. */
-export const toShown = (messages: JourneyMessage[]): JourneyMessage[] =>
-  messages.filter((stored) => messageSchema.safeParse(stored).success);

@@ -1,6 +1,7 @@
 import "server-only";
 import { errorResponse } from "@aigos/journey-db/ai-sdk";
 import type { NextRequest } from "next/server";
+import type * as z from "zod";
 import { auth } from "./auth";
 import { sessionsOf } from "./journey";
 
@@ -18,6 +19,11 @@ export function withSessions<Params>(
       return errorResponse(error);
     }
   };
+}
+
+/** What the request brings, or undefined where it is not what the route takes. */
+export async function bodyOf<T>(request: NextRequest, schema: z.ZodType<T>): Promise<T | undefined> {
+  return schema.safeParse(await request.json().catch(() => undefined)).data;
 }
 
 /** For a request whose body is not what the route takes. */

@@ -1,8 +1,9 @@
 import { JourneyDbError } from "@aigos/journey-db";
+import { isMessage } from "@aigos/journey-db/messages";
 import { notFound } from "next/navigation";
 import { Conversation } from "@/components/conversation";
 import { auth } from "@/lib/auth";
-import { PAGE, sessionsOf, toItem, toShown } from "@/lib/journey";
+import { PAGE, sessionsOf, toItem } from "@/lib/journey";
 
 /** A stored chat, with its newest messages. */
 export default async function ChatPage({ params }: PageProps<"/journey/[id]">) {
@@ -17,7 +18,7 @@ export default async function ChatPage({ params }: PageProps<"/journey/[id]">) {
     <Conversation
       key={id}
       id={id}
-      stored={{ session: toItem(session), messages: toShown(messages), hasMore }}
+      stored={{ session: toItem(session), messages: messages.filter(isMessage), hasMore }}
     />
   );
 }

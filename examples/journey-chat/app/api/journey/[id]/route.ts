@@ -1,10 +1,11 @@
 import { startTurn, titleOf } from "@aigos/journey-db/ai-sdk";
+import { isMessage } from "@aigos/journey-db/messages";
 import { convertToModelMessages, stepCountIs, streamText } from "ai";
 import { after } from "next/server";
 import * as z from "zod";
-import { metadataSchema, PAGE, phaseSchema, toShown } from "@/lib/journey";
+import { metadataSchema, PAGE, phaseSchema } from "@/lib/journey";
 import { model, tools } from "@/lib/model";
-import { badRequest, withSessions } from "@/lib/with-sessions";
+import { badRequest, bodyOf, withSessions } from "@/lib/with-sessions";
 
 type Params = { id: string };
 
@@ -28,7 +29,7 @@ export const POST = withSessions<Params>(async (sessions, request, { id }) => {
 export const GET = withSessions<Params>(async (sessions, { nextUrl }, { id }) => {
   const before = nextUrl.searchParams.get("before") ?? undefined;
   const { messages, hasMore } = await sessions.messages(id, { limit: PAGE, before });
-  return Response.json({ messages: toShown(messages), hasMore });
+  return Response.json({ messages: messages.filter(isMessage), hasMore });
 });
 
 const changeSchema = z.union([
@@ -38,7 +39,7 @@ const changeSchema = z.union([
 
 /** Gives the session a title, or moves it from one phase to another. */
 export const PATCH = withSessions<Params>(async (sessions, request, { id }) => {
-  const { data: change } = changeSchema.safeParse(await request.json().catch(() => undefined));
+  const change = await bodyOf(request, changeSchema);
   if (!change) return badRequest();
   if ("title" in change) await sessions.mergeMetadata(id, change);
   else await sessions.setPhase(id, change.phase, { from: change.from });
