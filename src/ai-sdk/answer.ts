@@ -3,13 +3,15 @@ import type { MessageShape } from "../messages.js";
 /** How an answer ended that did not end by itself: the user stopped it or left, or the model failed. */
 export type Interruption = "stopped" | "failed";
 
-/** Whether anything arrived. The marks between the steps of a model say nothing yet. */
+/** Whether anything arrived that can be shown. The marks between the steps of a model and an empty text say nothing yet. */
 export const hasContent = ({ parts }: Pick<MessageShape, "parts">): boolean =>
-  parts.some(({ type }) => type !== "step-start");
+  parts.some((part) => part.type !== "step-start" && !("text" in part && part.text === ""));
 
-/** Whether a part was cut off, which every version of the AI SDK says in the same way. */
-export const isUnfinished = (part: MessageShape["parts"][number]): boolean =>
-  "state" in part && part.state === "streaming";
+const stateOf = (part: MessageShape["parts"][number]): unknown => ("state" in part ? part.state : undefined);
+
+/** Whether a text or the input of a tool was cut off, which every version of the AI SDK says in the same way. */
+export const isCutOff = (part: MessageShape["parts"][number]): boolean =>
+  stateOf(part) === "streaming" || stateOf(part) === "input-streaming";
 
 /**
  * A copy of the message with `metadata.interrupted`, whose texts no longer say that they are
@@ -20,7 +22,7 @@ export function markInterrupted<Message extends MessageShape>(message: Message, 
   return {
     ...message,
     metadata: { ...(message.metadata as object | undefined), interrupted: how },
-    parts: message.parts.map((part) => (isUnfinished(part) ? { ...part, state: "done" } : part)),
+    parts: message.parts.map((part) => (stateOf(part) === "streaming" ? { ...part, state: "done" } : part)),
   };
 }
 

@@ -3,7 +3,7 @@ import { JourneyDbError } from "../errors.js";
 import { isMessage, type MessageShape, messageIdSchema } from "../messages.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
-import { hasContent, type Interruption, isUnfinished, markInterrupted } from "./answer.js";
+import { hasContent, type Interruption, isCutOff, markInterrupted } from "./answer.js";
 import { answerIdOf, storeAnswer } from "./store-answer.js";
 import { lastKnown, type TurnRequest } from "./turn-request.js";
 
@@ -41,7 +41,8 @@ export interface Turn<Message> {
   /**
    * Settles when the answer is stored; null where there was nothing to store: no part of it arrived,
    * its session was deleted, or its question was edited or asked again meanwhile. Give it to Next.js'
-   * `after`, so that the process lives that long. It rejects with what the store threw.
+   * `after`, so that the process lives that long, once there is a stream: without one it never settles. It rejects
+   * with what the store threw.
    */
   stored: Promise<Appended | null>;
   /** The request's JSON, for what the application added to it. */
@@ -54,15 +55,20 @@ const turnSchema = z.looseObject({
   after: messageIdSchema.nullable(),
   from: messageIdSchema.optional(),
 });
+const limitSchema = z.int().min(1).max(1000);
 const TURN_KEYS = new Set(["message", "role", "metadata", "after", "from"]);
 
 /** How many of the newest messages are looked at to tell whether a page is up to date. */
 const LOOK = 50;
+/** How often it is looked anew, since the session changed between the look and the write. */
+const LOOKS = 5;
+
+const isConflict = (error: unknown) => error instanceof JourneyDbError && error.code === "conflict";
 
 function interruptionOf({ isAborted, finishReason, responseMessage }: Ending): Interruption | undefined {
   if (isAborted) return "stopped";
   // The reason is missing where the stream broke off; then a part is not at its end.
-  return finishReason === "error" || responseMessage.parts.some(isUnfinished) ? "failed" : undefined;
+  return finishReason === "error" || responseMessage.parts.some(isCutOff) ? "failed" : undefined;
 }
 
 /**
@@ -98,7 +104,7 @@ async function bodyOf(request: Request): Promise<Record<string, unknown>> {
  * @throws JourneyDbError as append: invalid_input, conflict where the conversation went on elsewhere, not_found, too_large, corrupt, unavailable, timeout
  * @example
  * const turn = await startTurn(sessions, id, request, { title: titleOf });
- * const result = streamText({ model, messages: await convertToModelMessages(turn.messages), abortSignal: request.signal });
+ * const result = streamText({ model, messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }), abortSignal: request.signal });
  * return result.toUIMessageStreamResponse(turn.response);
  */
 export async function startTurn<Message extends MessageShape>(
@@ -110,26 +116,40 @@ export async function startTurn<Message extends MessageShape>(
 ): Promise<Turn<Message>> {
   const body = await bodyOf(request);
   parse(turnSchema, body, "request", TURN_KEYS);
+  const checkedLimit = parse(limitSchema, limit, "options.limit", TURN_KEYS);
   const { message, after, from } = body as unknown as TurnRequest<Message>;
   const answerId = crypto.randomUUID();
   const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
   // Before anything is stored, so that its mistakes leave nothing behind.
   const named = after === null && from === undefined ? title?.(question) : undefined;
-  // Makes the session where `after` is null and there is no `from`: append does so in no other case.
-  const appended = await sessions.append(id, question, { create: true, after, from }).catch(async (error) => {
-    if (!(error instanceof JourneyDbError) || error.code !== "conflict") throw error;
-    const stored = await sessions.messages(id, { limit: LOOK });
-    if (!isUpToDate(stored.messages, after, question.id)) throw error;
-    return sessions.append(id, question, { from, ifRevision: stored.revision });
-  });
-  let { revision } = appended;
-  if (appended.created && named !== undefined) {
-    ({ revision } = await sessions.mergeMetadata(id, { title: named }));
+
+  async function appendQuestion(): Promise<Appended> {
+    try {
+      // Makes the session where `after` is null and there is no `from`: append does so in no other case.
+      return await sessions.append(id, question, { create: true, after, from });
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      for (let looks = 1; ; looks++) {
+        const stored = await sessions.messages(id, { limit: LOOK });
+        if (!isUpToDate(stored.messages, after, question.id)) throw error;
+        try {
+          return await sessions.append(id, question, { from, ifRevision: stored.revision });
+        } catch (changed) {
+          if (!isConflict(changed) || looks === LOOKS) throw changed;
+        }
+      }
+    }
   }
-  const page = await sessions.messages(id, { limit });
-  const messages = page.messages.filter(isMessage);
-  // What came behind it in this moment is not asked about.
-  messages.splice(messages.findIndex((stored) => stored.id === question.id) + 1);
+
+  const { revision } = await appendQuestion();
+  const page = await sessions.messages(id, { limit: checkedLimit });
+  if (named !== undefined && page.session.metadata.title === undefined) {
+    // Not its revision: what others did before it would count as seen.
+    await sessions.mergeMetadata(id, { title: named });
+  }
+  const place = page.messages.findIndex((stored) => stored?.id === question.id);
+  // What came behind it in this moment is not asked about, however much that is.
+  const messages = place < 0 ? [question] : page.messages.slice(0, place + 1).filter(isMessage);
 
   let settle: (appended: Promise<Appended | null> | null) => void;
   const stored = new Promise<Appended | null>((resolve) => {

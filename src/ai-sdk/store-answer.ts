@@ -43,7 +43,7 @@ export async function storeAnswer<Message extends MessageShape>(
     } catch (error) {
       if (!(error instanceof JourneyDbError)) throw error;
       if (error.code === "not_found") return null;
-      const mayPass = error.code === "conflict" || (error.code === "unavailable" && error.retryable);
+      const mayPass = error.code === "conflict" || error.retryable;
       if (!mayPass || tries === TRIES) throw error;
     }
     if (tries > 1) await pause(50 * tries);

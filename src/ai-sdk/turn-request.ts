@@ -18,7 +18,7 @@ export interface TurnRequest<Message = MessageShape> {
 /**
  * Makes the request that startTurn reads: only the user's message travels, and the id of the last
  * message that the page knows, so that a page which is not up to date is refused. What the
- * application gave as `body` goes along.
+ * application gave as `body` goes along; the names `message`, `after` and `from` are taken.
  *
  * @example new DefaultChatTransport({ api, prepareSendMessagesRequest: turnRequest })
  */

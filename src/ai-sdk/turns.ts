@@ -21,7 +21,8 @@ export interface Turns<Content> {
   regenerate(messageId: string): Promise<void>;
   /**
    * Asks again after the last reply failed: the user's message is sent once more where nothing of a
-   * reply arrived, and stored once; what arrived of one is dropped.
+   * reply arrived, and stored once; what arrived of one is dropped. A first message makes its session
+   * again where that was deleted meanwhile.
    */
   retry(): Promise<void>;
 }

@@ -31,7 +31,8 @@ test.each([[undefined], [null], [{}], [{ interrupted: true }], [{ interrupted: "
 test.each([
   [[], false],
   [[{ type: "step-start" }, { type: "step-start" }], false],
-  [[{ type: "step-start" }, { type: "text", text: "" }], true],
+  [[{ type: "step-start" }, { type: "text", text: "" }, { type: "reasoning", text: "" }], false],
+  [[{ type: "step-start" }, { type: "text", text: " " }], true],
   [[{ type: "tool-weather" }], true],
 ])("of the parts %j something arrived: %j", (parts, is) => {
   expect(hasContent({ parts })).toBe(is);

@@ -2,26 +2,13 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { startTurn } from "../../src/ai-sdk.js";
 import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
-import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
+import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
+import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
 
-const url = await migratedDatabase();
-const db = openPostgresJs(url);
-const sql = rawClient(url);
-const unreachable = openPostgresJs("postgres://127.0.0.1:1/none");
-
-const requestOf = (body: unknown) =>
-  new Request("http://application/api", {
-    method: "POST",
-    body: typeof body === "string" ? body : JSON.stringify(body),
-  });
-
-const open = () => {
-  const user = newUser();
-  return { user, id: randomUUID(), sessions: forUser(db, user) };
-};
-
-const ended = (responseMessage: JourneyMessage) => ({ responseMessage, isAborted: false });
+const db = openPostgresJs(await migratedDatabase());
+const unreachable = openPostgresJs(NOWHERE);
+const open = () => openFor(db);
 
 test.each([
   ["{", "request: expected JSON"],
@@ -97,51 +84,6 @@ test("the model gets as many of the newest messages as are asked for, and the ha
   expect(turn.body).toMatchObject({ tone: "dry" });
 });
 
-test("metadata of a message is kept beside what the turn adds", async () => {
-  const { id, sessions } = open();
-  const message = { ...text("m1"), metadata: { tone: "dry" } };
-  const turn = await startTurn(sessions, id, requestOf({ message, after: null }));
-  await turn.response.onFinish({
-    ...ended({ ...text("a1", "half", "assistant"), metadata: { model: "x" } }),
-    isAborted: true,
-  });
-  const [question, answer] = (await sessions.get(id))?.messages ?? [];
-  expect(question?.metadata).toEqual({ tone: "dry", answerId: turn.response.generateMessageId() });
-  expect(answer?.metadata).toEqual({ model: "x", interrupted: "stopped" });
-});
-
-test("an answer that breaks off without a word of why is marked as failed", async () => {
-  const { id, sessions } = open();
-  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
-  const parts = [
-    { type: "text", text: "whole", state: "done" },
-    { type: "text", text: "half", state: "streaming" },
-  ];
-  await turn.response.onFinish(ended({ id: "a1", role: "assistant", parts }));
-  expect((await sessions.get(id))?.messages[1]?.metadata).toEqual({ interrupted: "failed" });
-});
-
-test("the same request, sent twice, stores one message, and the answer to the later one", async () => {
-  const { id, sessions } = open();
-  const body = { message: text("m1"), after: null };
-  const first = await startTurn(sessions, id, requestOf(body));
-  const second = await startTurn(sessions, id, requestOf(body));
-  await first.response.onFinish(ended(text("a1", "first", "assistant")));
-  await second.response.onFinish(ended(text("a2", "second", "assistant")));
-  expect(await first.stored).toBeNull();
-  expect(await second.stored).toMatchObject({ messageCount: 2 });
-  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a2"]);
-});
-
-test("an answer goes behind its question, before what another tab added while it streamed", async () => {
-  const { id, sessions } = open();
-  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
-  await sessions.append(id, [text("m2"), text("a2", "second", "assistant")]);
-  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  expect(await turn.stored).toMatchObject({ messageCount: 4 });
-  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1", "m2", "a2"]);
-});
-
 test("a page may go on before the answer that it has is stored: after a stop, say", async () => {
   const { id, sessions } = open();
   const first = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
@@ -176,93 +118,56 @@ test.each([["a1"], ["none"], [null]])(
   },
 );
 
-test("an answer survives a moment in which the database cannot be reached", async () => {
+test("a session whose title could not be stored gets it with the next try of its first message", async () => {
   const { id, sessions } = open();
-  let refused = 0;
-  const flaky = {
-    ...sessions,
-    append(...[id, messages, options]: Parameters<typeof sessions.append>) {
-      if (options?.ifRevision === undefined || refused === 2) return sessions.append(id, messages, options);
-      refused++;
-      return forUser(unreachable, newUser()).append(id, messages, options);
-    },
-  };
-  const turn = await startTurn(flaky, id, requestOf({ message: text("m1"), after: null }));
-  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  expect(refused).toBe(2);
-  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1"]);
+  const first = { message: text("m1"), after: null };
+  const away = { ...sessions, mergeMetadata: forUser(unreachable, newUser()).mergeMetadata };
+  const title = () => "one";
+  await expect(startTurn(away, id, requestOf(first), { title })).rejects.toMatchObject({
+    code: "unavailable",
+  });
+  await startTurn(sessions, id, requestOf(first), { title });
+  expect((await sessions.get(id))?.metadata).toEqual({ title: "one" });
 });
 
-test("an answer is stored where sixteen others change the session in that moment", async () => {
+test("a page that is up to date is not refused since the session changes while that is looked at", async () => {
   const { id, sessions } = open();
-  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
-  const others = Array.from({ length: 16 }, (_, n) => sessions.mergeMetadata(id, { [`k${n}`]: n }));
-  await Promise.all([...others, turn.response.onFinish(ended(text("a1", "first", "assistant")))]);
-  const session = await sessions.get(id);
-  expect(session?.messages.map(({ id }) => id)).toEqual(["m1", "a1"]);
-  expect(Object.keys(session?.metadata ?? {})).toHaveLength(16);
-});
-
-test("an answer that others are in the way of each time is given up in the end, and says so", async () => {
-  const { id, sessions } = open();
-  let looked = 0;
-  const restless = {
+  const first = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const answerId = first.response.generateMessageId();
+  let looks = 0;
+  const busy = {
     ...sessions,
-    async get(id: string) {
-      const session = await sessions.get(id);
-      await sessions.mergeMetadata(id, { looked: ++looked });
-      return session;
+    async messages(...given: Parameters<Sessions["messages"]>) {
+      const page = await sessions.messages(...given);
+      if (++looks === 1) await first.response.onFinish(ended(text(answerId, "half", "assistant")));
+      return page;
     },
   };
-  const turn = await startTurn(restless, id, requestOf({ message: text("m1"), after: null }));
-  await sessions.setPhase(id, "review");
-  const stored = turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  await expect(stored).rejects.toMatchObject({ code: "conflict" });
-  await expect(turn.stored).rejects.toMatchObject({ code: "conflict" });
-  expect(looked).toBe(9);
+  await startTurn(busy, id, requestOf({ message: text("m2"), after: answerId }));
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", answerId, "m2"]);
 });
 
-test("what no other try can change is thrown at once", async () => {
+test.each([[0], [1001], [1.5]])("a limit of %j is refused before anything is stored", async (limit) => {
   const { id, sessions } = open();
-  let looked = 0;
-  const watched = {
-    ...sessions,
-    get(id: string) {
-      looked++;
-      return sessions.get(id);
-    },
-  };
-  const turn = await startTurn(watched, id, requestOf({ message: text("m1"), after: null }));
-  const long = turn.response.onFinish(ended(text("a1", "x".repeat(9_000_000), "assistant")));
-  await expect(long).rejects.toMatchObject({ code: "too_large" });
-  expect(looked).toBe(0);
-});
-
-test("a session that is deleted while others change it stays deleted", async () => {
-  const { id, sessions } = open();
-  const vanishing = {
-    ...sessions,
-    async get(id: string) {
-      await sessions.delete(id);
-      return sessions.get(id);
-    },
-  };
-  const turn = await startTurn(vanishing, id, requestOf({ message: text("m1"), after: null }));
-  await sessions.setPhase(id, "review");
-  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  expect(await turn.stored).toBeNull();
+  const refused = startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), { limit });
+  await expect(refused).rejects.toMatchObject({
+    code: "invalid_input",
+    message: expect.stringMatching(/^options\.limit: expected/),
+  });
   expect(await sessions.get(id)).toBeNull();
 });
 
-test("elements that an older program left do not cost an answer", async () => {
-  const { user, id, sessions } = open();
-  await sql`insert into journey_sessions (id, user_id, messages) values (${id}, ${user}, '[null, 7, {"id": "old"}]')`;
-  // A page shows none of them, so it has no last message.
-  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+test("the model is asked about the question, however much others added behind it in this moment", async () => {
+  const { id, sessions } = open();
+  const crowded = {
+    ...sessions,
+    async messages(...given: Parameters<Sessions["messages"]>) {
+      await sessions.append(id, [text("m2"), text("m3")]);
+      return sessions.messages(...given);
+    },
+  };
+  const turn = await startTurn(crowded, id, requestOf({ message: text("m1"), after: null }), { limit: 2 });
   expect(turn.messages.map(({ id }) => id)).toEqual(["m1"]);
-  await sessions.setPhase(id, "review");
-  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  expect(await turn.stored).toMatchObject({ messageCount: 5 });
 });
 
 test("a schema of the application's own decides about the title and about the messages", async () => {

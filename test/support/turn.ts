@@ -1,0 +1,24 @@
+import { randomUUID } from "node:crypto";
+import { type Database, forUser, type JourneyMessage } from "../../src/index.js";
+import { newUser } from "./database.js";
+
+/** A user and the id of a session that is not there yet. */
+export const openFor = (db: Database) => {
+  const user = newUser();
+  return { user, id: randomUUID(), sessions: forUser(db, user) };
+};
+
+export type Sessions = ReturnType<typeof openFor>["sessions"];
+
+/** A request of a page; a text goes as it is. */
+export const requestOf = (body: unknown): Request =>
+  new Request("http://application/api", {
+    method: "POST",
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+
+/** What the AI SDK tells at the end of an answer that the user did not stop. */
+export const ended = (responseMessage: JourneyMessage) => ({ responseMessage, isAborted: false });
+
+/** A database that nobody can reach. */
+export const NOWHERE = "postgres://127.0.0.1:1/none";
