@@ -13,7 +13,7 @@ const REASONS: Record<string, string> = {
 
 /** What went wrong, and what can be done about it. */
 export function Alerts({ conversation }: { conversation: ConversationState }) {
-  const { refusal, error, lacksReply, dismiss, retry } = conversation;
+  const { refusal, isGone, error, lacksReply, dismiss, retry, carryDraft } = conversation;
   if (refusal === "conflict") {
     return (
       <div role="alert" className={styles.notice}>
@@ -24,12 +24,15 @@ export function Alerts({ conversation }: { conversation: ConversationState }) {
       </div>
     );
   }
-  if (refusal === "not_found") {
+  if (isGone) {
     return (
       <div role="alert" className={styles.notice}>
         <p>
           This session was deleted. Your text was not sent; it can be in{" "}
-          <Link href="/journey">a new chat</Link>.
+          <Link href="/journey" onClick={carryDraft}>
+            a new chat
+          </Link>
+          .
         </p>
       </div>
     );

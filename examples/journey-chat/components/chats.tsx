@@ -16,6 +16,9 @@ class Chats {
   /** The id of the chat that the page shows. */
   shown: string | undefined;
 
+  /** What the next chat that is shown begins to write with. */
+  carried = "";
+
   of(id: string, stored: JourneyMessage[]): Chat<JourneyMessage> {
     const open = this.#chats.get(id) ?? chatOf(id, stored, () => this.shown === id);
     this.#chats.set(id, open);

@@ -6,12 +6,12 @@ import type { ConversationState } from "./use-conversation";
 
 /** Where a message is written. Enter sends, Shift+Enter makes a line, Escape stops a reply. */
 export function Composer({ conversation }: { conversation: ConversationState }) {
-  const { draft, setDraft, isBusy, send, stop } = conversation;
+  const { draft, setDraft, isBusy, isGone, send, stop } = conversation;
   const text = draft.trim();
 
   function submit(event?: FormEvent) {
     event?.preventDefault();
-    if (text && !isBusy) send(text);
+    if (text && !isBusy && !isGone) send(text);
   }
 
   function onKeyDown(event: KeyboardEvent) {
@@ -36,7 +36,7 @@ export function Composer({ conversation }: { conversation: ConversationState }) 
           <StopIcon />
         </button>
       ) : (
-        <button type="submit" aria-label="Send" title="Send" disabled={!text}>
+        <button type="submit" aria-label="Send" title="Send" disabled={!text || isGone}>
           <SendIcon />
         </button>
       )}

@@ -34,7 +34,7 @@ export function Conversation({
       <Header session={session} />
       <div className={styles.body}>
         <section className={styles.chat} aria-label="Chat">
-          {isEmpty && conversation.refusal !== "not_found" ? (
+          {isEmpty && !conversation.isGone ? (
             <Greeting onChoose={conversation.send} />
           ) : (
             <Log id={id} conversation={conversation} />

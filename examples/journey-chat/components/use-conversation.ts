@@ -25,6 +25,8 @@ export function useConversation(id: string, stored: MessagesPage) {
   const [hasMore, setHasMore] = useState(stored.hasMore);
   const [refusal, setRefusal] = useState<Refusal>();
   const [draft, setDraft] = useState("");
+  /** What was written in a session that is gone goes along to a new chat. */
+  const isGone = refusal === "not_found";
   const { status } = helpers;
   const isBusy = status === "submitted" || status === "streaming";
   const last = helpers.messages.at(-1);
@@ -43,6 +45,8 @@ export function useConversation(id: string, stored: MessagesPage) {
 
   useEffect(() => {
     chats.shown = id;
+    if (chats.carried) setDraft(chats.carried);
+    chats.carried = "";
     return () => {
       chats.shown = undefined;
     };
@@ -71,7 +75,6 @@ export function useConversation(id: string, stored: MessagesPage) {
     const unanswered = unansweredOf(chat.messages);
     if (code === "conflict") await reload();
     else chat.messages = [];
-    if (!written) return;
     // What was sent before and did not arrive comes back too.
     const shown = new Set(chat.messages.map((message) => message.id));
     const lost = unanswered.filter((message) => !shown.has(message.id)).map(textOf);
@@ -93,6 +96,10 @@ export function useConversation(id: string, stored: MessagesPage) {
     },
     draft,
     setDraft,
+    isGone,
+    carryDraft() {
+      chats.carried = draft;
+    },
     hasMore,
     /** Loads the page before the first message; what it answers puts that in front. */
     async earlier() {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { outline, store, textOf } from "./support/rows.js";
+import { outline, said, store, textOf } from "./support/rows.js";
 import { inBrowser, type Scene } from "./support/scene.js";
 import { read, type Tab } from "./support/tab.js";
 
@@ -108,6 +108,54 @@ describe("a session that was deleted in another tab", () => {
       await tab.alert.getByText("This session was deleted.").waitFor();
       await expect.poll(() => tab.composer.inputValue()).toBe("Are you there?");
       expect(await rows()).toEqual([]);
+    }),
+  );
+
+  test(
+    "takes nothing more; what was written goes along to a new chat",
+    inBrowser(async ({ open, sql, rows }) => {
+      const id = await store(sql);
+      const tab = await open(`/journey/${id}`);
+      tab.mayMeet(404);
+      await tab.has(2);
+      await sql`delete from journey_sessions`;
+      await tab.send("Are you there?");
+      await tab.alert.getByText("This session was deleted.").waitFor();
+      await expect.poll(() => tab.composer.inputValue()).toBe("Are you there?");
+      await tab.composer.press("Enter");
+      expect(await tab.button("Send").isDisabled()).toBe(true);
+      await tab.alert.getByRole("link").click();
+      await tab.page.waitForURL("**/journey");
+      await expect.poll(() => tab.composer.inputValue()).toBe("Are you there?");
+      await tab.composer.press("Enter");
+      await tab.has(2);
+      const [row, ...others] = await rows();
+      expect(others).toEqual([]);
+      expect(row?.id).not.toBe(id);
+      expect(row?.messages[0] && textOf(row.messages[0])).toBe("Are you there?");
+    }),
+  );
+});
+
+describe("a message that did not arrive before another tab went on", () => {
+  test(
+    "comes back to where it can be sent, also when Retry is refused",
+    inBrowser(async ({ open, sql, rows }) => {
+      const id = await store(sql);
+      const tab = await open(`/journey/${id}`);
+      tab.mayMeet("no network", 409);
+      await tab.has(2);
+      await tab.page.context().setOffline(true);
+      await tab.send("Are you there?");
+      await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+      const added = [said("user", "m3", "From elsewhere"), said("assistant", "m4", "An answer.")];
+      await sql`update journey_sessions set messages = messages || ${JSON.stringify(added)}::text::jsonb`;
+      await tab.page.context().setOffline(false);
+      await tab.alert.getByRole("button", { name: "Retry" }).click();
+      await tab.alert.getByText("This conversation went on in another tab.").waitFor();
+      await tab.has(4);
+      await expect.poll(() => tab.composer.inputValue()).toBe("Are you there?");
+      expect((await rows())[0]?.messages.length).toBe(4);
     }),
   );
 });
