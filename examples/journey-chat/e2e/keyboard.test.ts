@@ -18,7 +18,10 @@ async function withThree({ open, sql }: Scene) {
   return { tab, ids };
 }
 
-/** Whether what has the focus, or what is around it, is drawn otherwise than without. */
+/**
+ * Whether what has the focus, or what is around it, is drawn otherwise than without. The page must be opened
+ * with `reducedMotion`: while a transition runs, both are drawn as it began.
+ */
 const showsFocus = (tab: Tab) =>
   tab.page.evaluate(() => {
     const at = document.activeElement as HTMLElement;
@@ -198,7 +201,7 @@ describe("the focus", () => {
         });
         if (!name) break;
         reached.push(name);
-        await expect.poll(() => showsFocus(tab), { message: name }).toBe(true);
+        expect(await showsFocus(tab), name).toBe(true);
       }
       expect(reached.join("\n")).toMatch(/New chat[\s\S]*One[\s\S]*Message/);
     }),
