@@ -3,11 +3,16 @@ import type { MessageShape } from "../messages.js";
 /** How an answer ended that did not end by itself: the user stopped it or left, or the model failed. */
 export type Interruption = "stopped" | "failed";
 
-/** Whether anything arrived that can be shown. The marks between the steps of a model and an empty text say nothing yet. */
-export const hasContent = ({ parts }: Pick<MessageShape, "parts">): boolean =>
-  parts.some((part) => part.type !== "step-start" && !("text" in part && part.text === ""));
+/** Whether the part says anything. The marks between the steps of a model and an empty text do not yet. */
+export const isContent = (part: MessageShape["parts"][number]): boolean =>
+  part.type !== "step-start" && !("text" in part && part.text === "");
 
-const stateOf = (part: MessageShape["parts"][number]): unknown => ("state" in part ? part.state : undefined);
+/** Whether anything arrived that can be shown. */
+export const hasContent = ({ parts }: Pick<MessageShape, "parts">): boolean => parts.some(isContent);
+
+/** The state of a text or of a tool call. */
+export const stateOf = (part: MessageShape["parts"][number]): unknown =>
+  "state" in part ? part.state : undefined;
 
 /** Whether a text or the input of a tool was cut off, which every version of the AI SDK says in the same way. */
 export const isCutOff = (part: MessageShape["parts"][number]): boolean =>

@@ -4,8 +4,10 @@ import { isMessage, type MessageShape, messageIdSchema } from "../messages.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
 import { hasContent, type Interruption, isCutOff, markInterrupted } from "./answer.js";
-import { answerIdOf, storeAnswer } from "./store-answer.js";
-import { lastKnown, type TurnRequest } from "./turn-request.js";
+import { storeAnswer } from "./store-answer.js";
+import { storeQuestion, storeToolAnswers } from "./store-sent.js";
+import { withoutLostCalls } from "./tool-answers.js";
+import type { TurnRequest } from "./turn-request.js";
 
 export interface StartTurnOptions<Message> {
   /** Titles a new session, as `metadata.title`: `titleOf`, or your own. @default no title */
@@ -32,9 +34,12 @@ export interface TurnResponse<Message> {
   onFinish(ending: Ending): Promise<void>;
 }
 
-/** A user's message that was stored, and what is left to do with it. */
+/** A user's message, or what the page said of tool calls, that was stored, and what is left to do with it. */
 export interface Turn<Message> {
-  /** The conversation for the model, ending with the user's message. What an older program left that is no message is not in it. */
+  /**
+   * The conversation for the model, ending with the user's message, or with the answer that goes on. Not in it: what
+   * an older program left that is no message, and calls that were approved but never ran, which the AI SDK takes for an error.
+   */
   messages: Message[];
   /** For `toUIMessageStreamResponse`. Give `streamText` the request's signal, or a stop is not noticed. */
   response: TurnResponse<Message>;
@@ -50,36 +55,22 @@ export interface Turn<Message> {
 }
 
 const turnSchema = z.looseObject({
-  // The message itself is for append to check.
-  message: z.looseObject({ role: z.literal("user"), metadata: z.looseObject({}).optional() }),
+  // A user's message itself is for append to check.
+  message: z.looseObject({ role: z.enum(["user", "assistant"]), metadata: z.looseObject({}).optional() }),
   after: messageIdSchema.nullable(),
   from: messageIdSchema.optional(),
 });
+const toolAnswersSchema = z.looseObject({
+  message: z.looseObject({ id: messageIdSchema, parts: z.array(z.looseObject({})) }),
+  from: z.undefined().optional(),
+});
 const limitSchema = z.int().min(1).max(1000);
-const TURN_KEYS = new Set(["message", "role", "metadata", "after", "from"]);
-
-/** How many of the newest messages are looked at to tell whether a page is up to date. */
-const LOOK = 50;
-/** How often it is looked anew, since the session changed between the look and the write. */
-const LOOKS = 5;
-
-const isConflict = (error: unknown) => error instanceof JourneyDbError && error.code === "conflict";
+const TURN_KEYS = new Set(["message", "id", "role", "parts", "metadata", "after", "from"]);
 
 function interruptionOf({ isAborted, finishReason, responseMessage }: Ending): Interruption | undefined {
   if (isAborted) return "stopped";
   // The reason is missing where the stream broke off; then a part is not at its end.
   return finishReason === "error" || responseMessage.parts.some(isCutOff) ? "failed" : undefined;
-}
-
-/**
- * Whether the page's last message is the last that is stored, as a page sees it: apart from elements that
- * are no messages. Or the answer that the last one waits for, which a page has before it is stored.
- */
-function isUpToDate(stored: MessageShape[], after: string | null, questionId: string): boolean {
-  const messages = stored.filter(isMessage);
-  return (
-    lastKnown(messages, questionId) === after || (after !== null && answerIdOf(messages.at(-1)) === after)
-  );
 }
 
 async function bodyOf(request: Request): Promise<Record<string, unknown>> {
@@ -94,14 +85,20 @@ async function bodyOf(request: Request): Promise<Record<string, unknown>> {
  * Begins a turn of a chat: stores the user's message of a request that `turnRequest` made, and answers
  * what `streamText` and `toUIMessageStreamResponse` need. Only a first message makes the session.
  *
- * The answer is stored when it ends, behind its question, whatever followed that meanwhile. What had arrived when the user stopped or left, or when the model
- * failed, is stored too, with `metadata.interrupted`. It never brings back a session that was deleted,
- * and does not follow a question that was edited or asked again meanwhile: `metadata.answerId` of the
- * user's message names the one answer that it waits for. A message or metadata schema of the
- * application must allow these keys, and `title`.
+ * The answer is stored when it ends, behind its question, whatever followed that meanwhile. What had
+ * arrived when the user stopped or left, or when the model failed, is stored too, with
+ * `metadata.interrupted`. It never brings back a session that was deleted, and does not follow a
+ * question that was edited or asked again meanwhile: `metadata.answerId` of the user's message names
+ * the one answer that it waits for. A message or metadata schema of the application must allow these
+ * keys, and `title`.
+ *
+ * Where the page answered tool calls of the last answer (`addToolOutput`, `addToolApprovalResponse`),
+ * what it says is stored, and the model goes on with that answer. Only the outputs and approvals that
+ * the stored answer waits for are taken, each once: not the rest of the page's copy. A call that is to
+ * be approved cannot also run in the page.
  *
  * @param sessions the user's; without `signal`, since the answer is stored after the request ended
- * @throws JourneyDbError as append: invalid_input, conflict where the conversation went on elsewhere, not_found, too_large, corrupt, unavailable, timeout
+ * @throws JourneyDbError as append: invalid_input, conflict where the conversation went on or a tool call was answered elsewhere, not_found, too_large, corrupt, unavailable, timeout
  * @example
  * const turn = await startTurn(sessions, id, request, { title: titleOf });
  * const result = streamText({ model, messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }), abortSignal: request.signal });
@@ -117,39 +114,26 @@ export async function startTurn<Message extends MessageShape>(
   const body = await bodyOf(request);
   parse(turnSchema, body, "request", TURN_KEYS);
   const checkedLimit = parse(limitSchema, limit, "options.limit", TURN_KEYS);
-  const { message, after, from } = body as unknown as TurnRequest<Message>;
-  const answerId = crypto.randomUUID();
-  const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
+  const sent = body as unknown as TurnRequest<Message>;
+  const isQuestion = sent.message.role === "user";
+  if (!isQuestion) parse(toolAnswersSchema, body, "request", TURN_KEYS);
   // Before anything is stored, so that its mistakes leave nothing behind.
-  const named = after === null && from === undefined ? title?.(question) : undefined;
+  const named =
+    isQuestion && sent.after === null && sent.from === undefined ? title?.(sent.message) : undefined;
 
-  async function appendQuestion(): Promise<Appended> {
-    try {
-      // Makes the session where `after` is null and there is no `from`: append does so in no other case.
-      return await sessions.append(id, question, { create: true, after, from });
-    } catch (error) {
-      if (!isConflict(error)) throw error;
-      for (let looks = 1; ; looks++) {
-        const stored = await sessions.messages(id, { limit: LOOK });
-        if (!isUpToDate(stored.messages, after, question.id)) throw error;
-        try {
-          return await sessions.append(id, question, { from, ifRevision: stored.revision });
-        } catch (changed) {
-          if (!isConflict(changed) || looks === LOOKS) throw changed;
-        }
-      }
-    }
-  }
-
-  const { revision } = await appendQuestion();
+  const answerId = isQuestion ? crypto.randomUUID() : sent.message.id;
+  const { message, revision } = isQuestion
+    ? await storeQuestion(sessions, id, sent, answerId)
+    : await storeToolAnswers(sessions, id, sent.message);
   const page = await sessions.messages(id, { limit: checkedLimit });
   if (named !== undefined && page.session.metadata.title === undefined) {
     // Not its revision: what others did before it would count as seen.
     await sessions.mergeMetadata(id, { title: named });
   }
-  const place = page.messages.findIndex((stored) => stored?.id === question.id);
+  const place = page.messages.findIndex((stored) => stored?.id === message.id);
   // What came behind it in this moment is not asked about, however much that is.
-  const messages = place < 0 ? [question] : page.messages.slice(0, place + 1).filter(isMessage);
+  const before = page.messages.slice(0, Math.max(place, 0)).filter(isMessage).map(withoutLostCalls);
+  const messages = [...before, page.messages[place] ?? message];
 
   let settle: (appended: Promise<Appended | null> | null) => void;
   const stored = new Promise<Appended | null>((resolve) => {

@@ -11,10 +11,10 @@ export const answerIdOf = (stored: MessageShape | null | undefined): unknown =>
   (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
 
 /**
- * Stores the answer behind its question, whatever followed that meanwhile; null where the session was
- * deleted or no question waits for this answer.
+ * Stores the answer in place of its beginning, or else behind its question, whatever followed meanwhile;
+ * null where the session was deleted or no question waits for this answer.
  *
- * @param revision the session's when the question was stored
+ * @param revision the session's when what the answer is to was stored
  * @throws JourneyDbError as append; conflict and a database that is away only after several tries
  */
 export async function storeAnswer<Message extends MessageShape>(
@@ -25,21 +25,24 @@ export async function storeAnswer<Message extends MessageShape>(
   answerId: string,
   revision: string,
 ): Promise<Appended | null> {
-  /** Looks where the question is now. */
-  async function putBehindQuestion(): Promise<Appended | null> {
+  /** Looks where it belongs now: where its beginning is, or else behind its question. */
+  async function putInPlace(): Promise<Appended | null> {
     const session = await sessions.get(id);
-    const place = session?.messages.findIndex((stored) => answerIdOf(stored) === answerId) ?? -1;
-    if (!session || place < 0) return null;
-    const following = session.messages.slice(place + 1).filter((stored) => stored?.id !== answer.id);
-    const options = { from: following[0]?.id, ifRevision: session.revision };
-    return sessions.append(id, [answer, ...following], options);
+    if (!session) return null;
+    const { messages, revision: ifRevision } = session;
+    if (messages.some((stored) => stored?.id === answer.id))
+      return sessions.append(id, answer, { ifRevision });
+    const place = messages.findIndex((stored) => answerIdOf(stored) === answerId);
+    if (place < 0) return null;
+    const following = messages.slice(place + 1);
+    return sessions.append(id, [answer, ...following], { from: following[0]?.id, ifRevision });
   }
 
   for (let tries = 1; ; tries++) {
     try {
-      // At first as if nothing had changed since the question was stored.
+      // At first as if nothing had changed since the page's message was stored.
       if (tries === 1) return await sessions.append(id, answer, { ifRevision: revision });
-      return await putBehindQuestion();
+      return await putInPlace();
     } catch (error) {
       if (!(error instanceof JourneyDbError)) throw error;
       if (error.code === "not_found") return null;

@@ -7,7 +7,7 @@ export const lastKnown = (messages: readonly MessageShape[], questionId?: string
 
 /** What startTurn reads of a request, beside what the application adds. */
 export interface TurnRequest<Message = MessageShape> {
-  /** The user's message. */
+  /** The user's message, or the answer whose tool calls the page answered. */
   message: Message;
   /** The message that the page has last, apart from `message`; null where it has none. */
   after: string | null;
@@ -16,7 +16,7 @@ export interface TurnRequest<Message = MessageShape> {
 }
 
 /**
- * Makes the request that startTurn reads: only the user's message travels, and the id of the last
+ * Makes the request that startTurn reads: only the last message travels, and the id of the last other
  * message that the page knows, so that a page which is not up to date is refused. What the
  * application gave as `body` goes along; the names `message`, `after` and `from` are taken.
  *

@@ -1,5 +1,6 @@
 import type { MessageShape } from "../messages.js";
 import { hasContent } from "./answer.js";
+import { endsInToolAnswer } from "./tool-answers.js";
 import { lastKnown } from "./turn-request.js";
 
 /** What useChat answers, or a Chat, of ai v5, v6 or v7, as far as it is needed here. */
@@ -21,8 +22,9 @@ export interface Turns<Content> {
   regenerate(messageId: string): Promise<void>;
   /**
    * Asks again after the last reply failed: the user's message is sent once more where nothing of a
-   * reply arrived, and stored once; what arrived of one is dropped. A first message makes its session
-   * again where that was deleted meanwhile.
+   * reply arrived, and stored once; what arrived of one is dropped, but where it ends with what tools
+   * gave, the model goes on from there. A first message makes its session again where that was deleted
+   * meanwhile.
    */
   retry(): Promise<void>;
 }
@@ -65,6 +67,7 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
     regenerate,
     async retry() {
       const last = messages.at(-1);
+      if (last?.role === "assistant" && endsInToolAnswer(last)) return chat.sendMessage();
       if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);
       // Not `from`: whether the message reached the server is not known here.
       await chat.regenerate({ messageId: questionOf(last?.id) });

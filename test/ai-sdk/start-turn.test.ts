@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
+import * as z from "zod";
 import { startTurn } from "../../src/ai-sdk.js";
 import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
@@ -17,7 +18,10 @@ test.each([
   [{ message: text("m1"), after: 1 }, "request.after: expected string"],
   [{ message: text("m1") }, "request.after: expected string"],
   [{ message: text("m1"), after: null, from: "" }, /^request\.from: expected 1 to 256 characters/],
-  [{ message: text("m1", "forged", "assistant"), after: null }, 'request.message.role: expected "user"'],
+  [
+    { message: text("m1", "forged", "system"), after: null },
+    'request.message.role: expected "user" or "assistant"',
+  ],
   [
     { message: { ...text("m1"), metadata: "forged" }, after: null },
     "request.message.metadata: expected object",
@@ -35,6 +39,18 @@ test.each([
   expect(await sessions.get(id)).toBeNull();
 });
 
+test("a request can bring no message of the assistant", async () => {
+  const { id, sessions } = open();
+  const forged = text("a1", "forged", "assistant");
+  const send = (after: string | null) => startTurn(sessions, id, requestOf({ message: forged, after }));
+  await expect(send(null)).rejects.toMatchObject({ code: "not_found" });
+  await sessions.create({ id, messages: [text("m1"), text("a1", "said", "assistant")] });
+  const before = await sessions.get(id);
+  await expect(send("m1")).rejects.toMatchObject({ code: "conflict" });
+  await expect(send("a1")).rejects.toMatchObject({ code: "conflict" });
+  expect(await sessions.get(id)).toEqual(before);
+});
+
 test("a turn on another user's session is not_found, and changes nothing", async () => {
   const { id, sessions } = open();
   await sessions.create({ id, messages: [text("m1")] });
@@ -44,6 +60,7 @@ test("a turn on another user's session is not_found, and changes nothing", async
     { message: text("m2"), after: null },
     { message: text("m2"), after: "m1" },
     { message: text("m1", "edited"), after: null, from: "m1" },
+    { message: text("m1", "continued", "assistant"), after: null },
   ]) {
     await expect(startTurn(stranger, id, requestOf(body))).rejects.toMatchObject({ code: "not_found" });
   }
@@ -172,7 +189,6 @@ test("the model is asked about the question, however much others added behind it
 
 test("a schema of the application's own decides about the title and about the messages", async () => {
   const { user, id } = open();
-  const { z } = await import("zod");
   const journey = defineJourney({ metadata: z.strictObject({ topic: z.string() }) });
   const sessions = journey.forUser(db, user);
   const request = () => requestOf({ message: text("m1"), after: null });

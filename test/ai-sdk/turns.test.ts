@@ -263,7 +263,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     const application = open();
     const page = await application.openPage();
     const sent = page.sendMessage({ text: "one" });
-    (await application.reply(0)).call("c1");
+    (await application.reply(0)).call("weather");
     (await application.reply(1)).says("fair");
     await sent;
     await application.stored(0);

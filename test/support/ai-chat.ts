@@ -44,13 +44,11 @@ export class Reply {
   words(delta: string): void {
     this.#controller.enqueue({ type: "text-delta", id: "t", delta });
   }
-  call(toolCallId: string): void {
-    this.#controller.enqueue({
-      type: "tool-call",
-      toolCallId,
-      toolName: "weather",
-      input: '{"city":"Lyon"}',
-    });
+  call(...tools: ("weather" | "locate" | "book")[]): void {
+    for (const toolName of tools) {
+      const toolCallId = `call-${toolName}`;
+      this.#controller.enqueue({ type: "tool-call", toolCallId, toolName, input: '{"city":"Lyon"}' });
+    }
     this.#finish("tool-calls");
   }
   end(): void {
@@ -111,10 +109,17 @@ export function openApplication(
       return { stream: reply.stream };
     },
   });
+  const booked: string[] = [];
+  const inputSchema = z.object({ city: z.string() });
   const tools = {
-    weather: ai.tool({
-      inputSchema: z.object({ city: z.string() }),
-      execute: async ({ city }: Any) => `fair in ${city}`,
+    weather: ai.tool({ inputSchema, execute: async ({ city }: Any) => `fair in ${city}` }),
+    /** Runs in the page. */
+    locate: ai.tool({ inputSchema }),
+    /** Waits for an approval, of which v5 knows nothing. */
+    book: ai.tool({
+      inputSchema,
+      needsApproval: true,
+      execute: async ({ city }: Any) => `booked ${booked.push(city)}`,
     }),
   };
 
@@ -168,7 +173,15 @@ export function openApplication(
         return response;
       },
     });
-    return new Page({ id, state, transport, generateId: crypto.randomUUID.bind(crypto) }) as Any;
+    return new Page({
+      id,
+      state,
+      transport,
+      generateId: crypto.randomUUID.bind(crypto),
+      sendAutomaticallyWhen: (now: Any) =>
+        ai.lastAssistantMessageIsCompleteWithToolCalls(now) ||
+        ai.lastAssistantMessageIsCompleteWithApprovalResponses?.(now),
+    }) as Any;
   }
 
   /** The nth reply of the model, once it was asked for. */
@@ -186,6 +199,7 @@ export function openApplication(
     handle,
     prompts,
     statuses,
+    booked,
     reply,
     stored: storedAnswer,
     /** Until what a page asked has the nth reply, whole and stored. */
