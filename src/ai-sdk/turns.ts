@@ -1,11 +1,12 @@
 import type { MessageShape } from "../messages.js";
-import { hasContent } from "./answer.js";
+import { hasContent, interruption } from "./answer.js";
 import { endsInToolAnswer } from "./tool-answers.js";
 import { lastKnown } from "./turn-request.js";
 
 /** What useChat answers, or a Chat, of ai v5, v6 or v7, as far as it is needed here. */
 export interface Chat<Message extends MessageShape> {
   messages: Message[];
+  error: Error | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: each version of the AI SDK has its own type for what can be sent
   sendMessage(message?: any, options?: { body?: object }): Promise<void>;
   regenerate(options?: { messageId?: string; body?: object }): Promise<void>;
@@ -23,7 +24,7 @@ export interface Turns<Content> {
   /**
    * Asks again after the last reply failed: the user's message is sent once more where nothing of a
    * reply arrived, and stored once; what arrived of one is dropped, but where it ends with what tools
-   * gave, the model goes on from there. A first message makes its session again where that was deleted
+   * gave, and the model failed to go on, it goes on from there. A first message makes its session again where that was deleted
    * meanwhile.
    */
   retry(): Promise<void>;
@@ -67,7 +68,9 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
     regenerate,
     async retry() {
       const last = messages.at(-1);
-      if (last?.role === "assistant" && endsInToolAnswer(last)) return chat.sendMessage();
+      // Without an error, the model goes on elsewhere, or the server was stopped: what tools did is not known.
+      const mayGoOn = last && endsInToolAnswer(last) && (chat.error || interruption(last));
+      if (mayGoOn) return chat.sendMessage();
       if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);
       // Not `from`: whether the message reached the server is not known here.
       await chat.regenerate({ messageId: questionOf(last?.id) });

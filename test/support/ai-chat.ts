@@ -101,6 +101,7 @@ export function openApplication(
   const prompts: Any[] = [];
   const stored: Promise<unknown>[] = [];
   const statuses: number[] = [];
+  const network = { isDown: false };
   const model = new Model({
     doStream: async ({ prompt, abortSignal }: Any) => {
       prompts.push(prompt);
@@ -168,6 +169,7 @@ export function openApplication(
       api: "http://application/api",
       prepareSendMessagesRequest: turnRequest,
       fetch: async (url: string, init: RequestInit) => {
+        if (network.isDown) throw new TypeError("Failed to fetch");
         const response = await handle(new Request(url, init));
         statuses.push(response.status);
         return response;
@@ -199,6 +201,7 @@ export function openApplication(
     handle,
     prompts,
     statuses,
+    network,
     booked,
     reply,
     stored: storedAnswer,
