@@ -3,8 +3,10 @@ import styles from "./greeting.module.css";
 const SUGGESTIONS = [
   "Think about a weekend in Lyon",
   "What is the weather in Lyon?",
+  "Book a table for two",
   "Write a long story",
   "Fail half-way",
+  "Fail, but only once",
 ];
 
 /** What a chat begins with. It is part of the page, and is not stored. */

@@ -80,7 +80,7 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
     },
     [id, router],
   );
-  const { edit, regenerate } = useLatest(conversation);
+  const { edit, regenerate, answerTool } = useLatest(conversation);
 
   return (
     <div ref={scroller} className={styles.scroller}>
@@ -102,7 +102,7 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
       <div role="log" aria-label="Conversation" aria-busy={isBusy} className={styles.log} tabIndex={0}>
-        {messages.map((message) => (
+        {messages.map((message, n) => (
           <Message
             key={message.id}
             message={message}
@@ -110,6 +110,7 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
             onEdit={edit}
             onRegenerate={regenerate}
             onFork={fork}
+            onAnswerTool={n === messages.length - 1 ? answerTool : undefined}
           />
         ))}
       </div>
@@ -124,13 +125,14 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
 }
 
 /** The same functions in each render, which do what those of the last one do: messages that did not change are not rendered again. */
-function useLatest({ edit, regenerate }: ConversationState) {
-  const latest = useRef({ edit, regenerate });
+function useLatest({ edit, regenerate, answerTool }: ConversationState) {
+  const latest = useRef({ edit, regenerate, answerTool });
   useLayoutEffect(() => {
-    latest.current = { edit, regenerate };
+    latest.current = { edit, regenerate, answerTool };
   });
   return {
     edit: useCallback((id: string, text: string) => latest.current.edit(id, text), []),
     regenerate: useCallback((id: string) => latest.current.regenerate(id), []),
+    answerTool: useCallback((id: string, approved: boolean) => latest.current.answerTool(id, approved), []),
   };
 }

@@ -7,7 +7,7 @@ import { textOf } from "@/lib/text";
 import { EditIcon, ForkIcon, RepeatIcon } from "./icons";
 import styles from "./message.module.css";
 import { MessageEditor } from "./message-editor";
-import { Part } from "./part";
+import { type AnswerTool, Part } from "./part";
 
 const BADGES = { stopped: "Stopped", failed: "Interrupted" };
 
@@ -17,12 +17,14 @@ export const Message = memo(function Message({
   onEdit,
   onRegenerate,
   onFork,
+  onAnswerTool,
 }: {
   message: JourneyMessage;
   isIdle: boolean;
   onEdit: (id: string, text: string) => void;
   onRegenerate: (id: string) => void;
   onFork: (id: string) => Promise<void>;
+  onAnswerTool?: AnswerTool | undefined;
 }) {
   const { id, role, parts } = message;
   const [isEditing, setEditing] = useState(false);
@@ -56,7 +58,7 @@ export const Message = memo(function Message({
         <div className={styles.content}>
           {parts.map((part, n) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: parts have no ids and keep their places
-            <Part key={n} part={part} isUser={isUser} />
+            <Part key={n} part={part} isUser={isUser} onAnswerTool={isIdle ? onAnswerTool : undefined} />
           ))}
         </div>
       )}

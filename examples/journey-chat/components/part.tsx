@@ -1,12 +1,24 @@
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import Markdown from "react-markdown";
 import remarkGfm from "remark-gfm";
+import button from "./button.module.css";
 import styles from "./part.module.css";
 
 const json = (value: unknown) => (value === undefined ? undefined : JSON.stringify(value, null, 2));
 
+/** Lets a tool run that asks for it, or not. */
+export type AnswerTool = (approvalId: string, approved: boolean) => void;
+
 /** Any part of a message; those that a reader need not see are left out. */
-export function Part({ part, isUser }: { part: JourneyMessage["parts"][number]; isUser: boolean }) {
+export function Part({
+  part,
+  isUser,
+  onAnswerTool,
+}: {
+  part: JourneyMessage["parts"][number];
+  isUser: boolean;
+  onAnswerTool: AnswerTool | undefined;
+}) {
   if (part.type === "text") {
     if (isUser) return <p className={styles.plain}>{part.text}</p>;
     return (
@@ -26,11 +38,25 @@ export function Part({ part, isUser }: { part: JourneyMessage["parts"][number]; 
       </details>
     );
   }
-  if (part.type.startsWith("tool-") || part.type === "dynamic-tool") return <ToolCall part={part} />;
+  if (part.type.startsWith("tool-") || part.type === "dynamic-tool") {
+    return <ToolCall part={part} onAnswer={onAnswerTool} />;
+  }
   return null;
 }
 
-function ToolCall({ part }: { part: JourneyMessage["parts"][number] }) {
+const WITHOUT_RESULT: Record<string, string> = {
+  "approval-requested": "Waits for you",
+  "approval-responded": "No answer yet",
+  "output-denied": "You did not allow it",
+};
+
+function ToolCall({
+  part,
+  onAnswer,
+}: {
+  part: JourneyMessage["parts"][number];
+  onAnswer: AnswerTool | undefined;
+}) {
   const name = part.toolName ?? part.type.slice("tool-".length);
   const found = part.errorText ?? json(part.output);
   return (
@@ -42,8 +68,18 @@ function ToolCall({ part }: { part: JourneyMessage["parts"][number] }) {
           <pre>{json(part.input)}</pre>
         </dd>
         <dt>Found</dt>
-        <dd>{found === undefined ? "No answer" : <pre>{found}</pre>}</dd>
+        <dd>{found === undefined ? (WITHOUT_RESULT[part.state] ?? "No answer") : <pre>{found}</pre>}</dd>
       </dl>
+      {part.state === "approval-requested" && onAnswer && (
+        <div className={styles.choice}>
+          <button type="button" className={button.primary} onClick={() => onAnswer(part.approval.id, true)}>
+            Allow
+          </button>
+          <button type="button" className={button.button} onClick={() => onAnswer(part.approval.id, false)}>
+            Do not allow
+          </button>
+        </div>
+      )}
     </section>
   );
 }

@@ -2,6 +2,7 @@
 import { useChat } from "@ai-sdk/react";
 import { errorCode, interruption, turnsOf } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
+import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
 import { useEffect, useState } from "react";
 import { type MessagesPage, messagesOf } from "@/lib/api";
 import { textOf } from "@/lib/text";
@@ -31,7 +32,11 @@ export function useConversation(id: string, stored: MessagesPage) {
   const isBusy = status === "submitted" || status === "streaming";
   const last = helpers.messages.at(-1);
   const lacksReply =
-    !isBusy && last !== undefined && (last.role === "user" || interruption(last) === "failed");
+    !isBusy &&
+    last !== undefined &&
+    (last.role === "user" ||
+      interruption(last) === "failed" ||
+      lastAssistantMessageIsCompleteWithApprovalResponses(helpers));
   const [dismissed, setDismissed] = useState<JourneyMessage>();
 
   /** Shows the newest messages as they are stored. What is shown stays where they cannot be had, and where it went on meanwhile. */
@@ -119,6 +124,12 @@ export function useConversation(id: string, stored: MessagesPage) {
     edit: (messageId: string, text: string) => take(() => turns.edit(messageId, { text }), text),
     regenerate: (messageId: string) => take(() => turns.regenerate(messageId)),
     retry: () => take(turns.retry),
+    /** Lets a tool run that waits for it, or not. The model goes on when no other waits. */
+    answerTool: (approvalId: string, approved: boolean) =>
+      take(async () => {
+        await helpers.addToolApprovalResponse({ id: approvalId, approved });
+        if (lastAssistantMessageIsCompleteWithApprovalResponses(chat)) await helpers.sendMessage();
+      }),
     stop: helpers.stop,
   };
 }

@@ -67,6 +67,12 @@ const STATES: Record<string, State> = {
     await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
     return tab;
   },
+  "a tool that waits to be allowed": async ({ open }, { visitor }) => {
+    const tab = await open("/journey", visitor);
+    await tab.send("Book a table for two");
+    await tab.button("Allow").waitFor();
+    return tab;
+  },
   "a conversation that went on in another tab": async (scene, look) => {
     const tab = await stored(scene, look, { messages: conversation(2) });
     tab.mayMeet(409);

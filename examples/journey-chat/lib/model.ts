@@ -14,4 +14,10 @@ export const tools = {
     inputSchema: z.object({ city: z.string() }),
     execute: async ({ city }) => ({ city, sky: "clear", celsius: 21, wind: "light, from the north" }),
   }),
+  book: tool({
+    description: "Books a table in a restaurant, once the user has agreed.",
+    inputSchema: z.object({ restaurant: z.string(), people: z.number().int().min(1) }),
+    needsApproval: true,
+    execute: async ({ restaurant }) => ({ restaurant, reference: crypto.randomUUID().slice(0, 8) }),
+  }),
 };

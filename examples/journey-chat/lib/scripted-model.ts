@@ -37,7 +37,7 @@ const failure: LanguageModelV3StreamPart = {
 
 const PLAIN = `Happy to help. Nothing you write here leaves this machine: the replies are prepared, and they are stored like any other.
 
-Ask me to think about something, for the weather, for a long story, or to fail half-way, and look at what is in the row afterwards.`;
+Ask me to think about something, for the weather, for a table, for a long story, or to fail half-way, and look at what is in the row afterwards.`;
 
 const PLAN = `Saturday for the old town: the covered market in the morning, the traboules of Croix-Rousse after lunch, dinner in a bouchon.
 
@@ -47,6 +47,10 @@ const THOUGHTS = `Two days, so one theme a day. The market closes at two on Sund
 
 const WEATHER =
   "It is 21 degrees in Lyon under a clear sky, with a light wind from the north. A good evening to sit outside.";
+
+const BOOKED = "The table is booked, for two, at eight. The reference is above.";
+
+const NOT_BOOKED = "As you like: nothing is booked.";
 
 const PARAGRAPH = `The ferryman counted the lamps on the far bank every evening, and every evening there were eleven. On the day there were twelve he tied the boat, put the kettle on, and waited for whoever had come so far to ask for the crossing. Nobody called. In the morning the twelfth lamp was still burning, small and steady, a little apart from the rest.`;
 
@@ -72,17 +76,30 @@ function fails(question: string): boolean {
   return true;
 }
 
+const call = (toolName: string, input: object): LanguageModelV3StreamPart[] => [
+  { type: "tool-call", toolCallId: crypto.randomUUID(), toolName, input: JSON.stringify(input) },
+  finish("tool-calls"),
+];
+
+/** What a tool gave, where that is the last that the model was told. */
+function toolResultOf(prompt: LanguageModelV3CallOptions["prompt"]) {
+  const last = prompt.at(-1);
+  const result = last?.role === "tool" ? last.content.find(({ type }) => type === "tool-result") : undefined;
+  return result?.type === "tool-result" ? result.output : undefined;
+}
+
 /** The reply that the last message of the user asks for. */
-function replyTo(question: string, isToolAnswered: boolean): LanguageModelV3StreamPart[] {
+function replyTo(prompt: LanguageModelV3CallOptions["prompt"]): LanguageModelV3StreamPart[] {
+  const question = questionOf(prompt);
+  const found = toolResultOf(prompt);
   if (fails(question)) return question.includes("early") ? [failure] : [...say(PLAIN).slice(0, 12), failure];
   if (/think|reason/.test(question)) return [...think(THOUGHTS), ...say(PLAN), finish("stop")];
   if (question.includes("weather")) {
-    if (isToolAnswered) return [...say(WEATHER), finish("stop")];
-    const input = JSON.stringify({ city: "Lyon" });
-    return [
-      { type: "tool-call", toolCallId: crypto.randomUUID(), toolName: "weather", input },
-      finish("tool-calls"),
-    ];
+    return found ? [...say(WEATHER), finish("stop")] : call("weather", { city: "Lyon" });
+  }
+  if (question.includes("book")) {
+    if (!found) return call("book", { restaurant: "Chez Hortense", people: 2 });
+    return [...say(found.type === "execution-denied" ? NOT_BOOKED : BOOKED), finish("stop")];
   }
   return [...say(question.includes("long") ? STORY : PLAIN), finish("stop")];
 }
@@ -97,10 +114,7 @@ export const scriptedModel = new MockLanguageModelV3({
       stream: simulateReadableStream<LanguageModelV3StreamPart>({
         initialDelayInMs: question.includes("slow") ? 5000 : 300,
         chunkDelayInMs: 25,
-        chunks: [
-          { type: "stream-start", warnings: [] },
-          ...replyTo(question, prompt.at(-1)?.role === "tool"),
-        ],
+        chunks: [{ type: "stream-start", warnings: [] }, ...replyTo(prompt)],
       }),
     };
   },
