@@ -1,5 +1,5 @@
 "use client";
-import { useRouter } from "next/navigation";
+import { useRouter, useSearchParams } from "next/navigation";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { send, sessionPath } from "@/lib/api";
@@ -9,15 +9,6 @@ import type { ConversationState } from "./use-conversation";
 
 /** How near to the end, in pixels, a reader is at the end. */
 const NEAR = 48;
-
-/** The hash as text; a broken one leads nowhere. */
-function hashOf({ hash }: Location): string {
-  try {
-    return decodeURIComponent(hash.slice(1));
-  } catch {
-    return "";
-  }
-}
 
 /** The messages. It opens at the end, and stays there while a reader does; earlier ones come as they are scrolled to. */
 export function Log({ id, conversation }: { id: string; conversation: ConversationState }) {
@@ -29,6 +20,9 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
   /** Where the end was when something was last shown; at first, what is opened. */
   const end = useRef(0);
   const router = useRouter();
+  /** The message that a search led to, and the one that was last gone to. */
+  const wanted = useSearchParams().get("message");
+  const shown = useRef<string>(null);
 
   // Not by scroll events, which come later than the words of a reply may.
   // biome-ignore lint/correctness/useExhaustiveDependencies: whenever something is added
@@ -40,10 +34,6 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
     if (isAtEnd) box.scrollTop = box.scrollHeight;
   }, [messages, status]);
 
-  useLayoutEffect(() => {
-    document.getElementById(hashOf(location))?.scrollIntoView({ block: "center" });
-  }, []);
-
   async function loadEarlier() {
     setLoading(true);
     setFailed(false);
@@ -51,16 +41,13 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
       const show = await conversation.earlier();
       const { current: box } = scroller;
       const fromEnd = box ? box.scrollHeight - box.scrollTop : 0;
-      flushSync(() => {
-        show();
-        setLoading(false);
-      });
+      flushSync(show);
       // What is read stays where it is.
       if (box) box.scrollTop = box.scrollHeight - fromEnd;
     } catch {
       setFailed(true);
-      setLoading(false);
     }
+    setLoading(false);
   }
 
   useEffect(() => {
@@ -71,6 +58,18 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
     });
     observer.observe(earlier.current);
     return () => observer.disconnect();
+  });
+
+  // An older message than those that are loaded is reached page by page, as by scrolling.
+  useEffect(() => {
+    if (!wanted || shown.current === wanted || isLoading) return;
+    const article = scroller.current?.querySelector(`[data-message-id="${CSS.escape(wanted)}"]`);
+    if (!article) {
+      if (hasMore && !failed) loadEarlier();
+      return;
+    }
+    shown.current = wanted;
+    article.scrollIntoView({ block: "center" });
   });
 
   const fork = useCallback(
@@ -107,6 +106,7 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
             key={message.id}
             message={message}
             isIdle={!isBusy}
+            isFound={message.id === wanted}
             onEdit={edit}
             onRegenerate={regenerate}
             onFork={fork}

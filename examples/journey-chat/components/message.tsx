@@ -14,6 +14,7 @@ const BADGES = { stopped: "Stopped", failed: "Interrupted" };
 export const Message = memo(function Message({
   message,
   isIdle,
+  isFound,
   onEdit,
   onRegenerate,
   onFork,
@@ -21,6 +22,8 @@ export const Message = memo(function Message({
 }: {
   message: JourneyMessage;
   isIdle: boolean;
+  /** Whether a search led to it. */
+  isFound: boolean;
   onEdit: (id: string, text: string) => void;
   onRegenerate: (id: string) => void;
   onFork: (id: string) => Promise<void>;
@@ -36,9 +39,9 @@ export const Message = memo(function Message({
 
   return (
     <article
-      id={`message-${id}`}
       data-message-id={id}
       data-role={role}
+      data-found={isFound || undefined}
       aria-label={isUser ? "You" : "Assistant"}
       className={styles.message}
     >

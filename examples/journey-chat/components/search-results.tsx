@@ -34,7 +34,7 @@ export function SearchResults({ text, onOpen }: { text: string; onOpen: () => vo
       {data.hits.map(({ session, messageId, excerpt }) => (
         <li key={session.id} className={styles.hit}>
           <Link
-            href={`/journey/${session.id}#message-${encodeURIComponent(messageId)}`}
+            href={`/journey/${session.id}?message=${encodeURIComponent(messageId)}`}
             prefetch={false}
             onClick={onOpen}
           >

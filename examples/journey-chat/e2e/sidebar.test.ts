@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { conversation, said, store } from "./support/rows.js";
+import { store } from "./support/rows.js";
 import { inBrowser, type Scene } from "./support/scene.js";
 import { read, type Tab } from "./support/tab.js";
 
@@ -157,55 +157,6 @@ describe("delete", () => {
       await tab.item("Open one").waitFor({ state: "detached" });
       expect(await titles()).toEqual(["Kept"]);
       await tab.item("Kept").waitFor();
-    }),
-  );
-});
-
-describe("search", () => {
-  const search = (tab: Tab) => tab.sessions.getByRole("searchbox", { name: "Search sessions" });
-  const results = (tab: Tab) => tab.sessions.getByRole("list", { name: "Search results" });
-
-  test(
-    "finds text in the conversations and marks it; a hit opens its session at the message",
-    inBrowser(async ({ open, sql }) => {
-      const messages = conversation(20).with(2, said("user", "m3", "Where do the herons nest?"));
-      const id = await store(sql, { title: "Birds", messages });
-      await store(sql, { title: "Trains" });
-      const tab = await open();
-      await search(tab).fill("HERONS");
-      const hit = results(tab).getByRole("listitem");
-      await expect.poll(() => hit.count()).toBe(1);
-      expect(await read(hit)).toMatch(/Birds[\s\S]*Where do the herons nest\?/);
-      expect(await read(hit.locator("mark"))).toBe("herons");
-      await hit.getByRole("link").click();
-      await tab.page.waitForURL(`**/journey/${id}**`);
-      const found = tab.log.getByText("Where do the herons nest?");
-      await expect
-        .poll(() =>
-          found.evaluate((text) => {
-            const { top, bottom } = text.getBoundingClientRect();
-            return top >= 0 && bottom <= innerHeight;
-          }),
-        )
-        .toBe(true);
-    }),
-  );
-
-  test(
-    "says where nothing is found, takes signs as they are, and emptied shows the list again",
-    inBrowser(async ({ open, sql }) => {
-      await store(sql, { title: "Percent", messages: [said("user", "m1", "100% <b>sure</b>")] });
-      await store(sql, { title: "Plain" });
-      const tab = await open();
-      await search(tab).fill("nothing like it");
-      await tab.sessions.getByText("Nothing found").waitFor();
-      await search(tab).fill("% <B>s");
-      await expect
-        .poll(() => results(tab).getByRole("listitem").locator("mark").allInnerTexts())
-        .toEqual(["% <b>s"]);
-      await search(tab).fill("");
-      await tab.item("Plain").waitFor();
-      await tab.item("Percent").waitFor();
     }),
   );
 });
