@@ -4,7 +4,8 @@ import "./globals.css";
 import type { Metadata, Viewport } from "next";
 import type { ReactNode } from "react";
 
-export const metadata: Metadata = { title: "Journey", description: "A chat that is kept in PostgreSQL." };
+/** Without a title: each page renders its own, which follows what it shows. */
+export const metadata: Metadata = { description: "A chat that is kept in PostgreSQL." };
 
 export const viewport: Viewport = {
   themeColor: [

@@ -5,6 +5,7 @@ import styles from "./plain-page.module.css";
 export default function NotFound() {
   return (
     <main className={styles.page}>
+      <title>Not found – Journey</title>
       <h1>Not found</h1>
       <p>There is nothing at this address.</p>
       <Link href="/journey">To your chats</Link>

@@ -11,9 +11,23 @@ const REASONS: Record<string, string> = {
   timeout: "The chats cannot be reached at the moment.",
 };
 
-/** What went wrong, and what can be done about it. */
-export function Alerts({ conversation }: { conversation: ConversationState }) {
-  const { refusal, isGone, error, lacksReply, dismiss, retry, carryDraft } = conversation;
+/**
+ * What went wrong, and what can be done about it.
+ * @param onDone it was done, and takes the focus along as it goes
+ */
+export function Alerts({ conversation, onDone }: { conversation: ConversationState; onDone: () => void }) {
+  const { refusal, isGone, error, lacksReply, carryDraft } = conversation;
+
+  function dismiss() {
+    conversation.dismiss();
+    onDone();
+  }
+
+  function retry() {
+    conversation.retry();
+    onDone();
+  }
+
   if (refusal === "conflict") {
     return (
       <div role="alert" className={styles.notice}>

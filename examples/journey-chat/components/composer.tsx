@@ -1,17 +1,38 @@
 "use client";
-import type { FormEvent, KeyboardEvent } from "react";
+import { type FormEvent, type KeyboardEvent, type RefObject, useCallback } from "react";
 import styles from "./composer.module.css";
 import { SendIcon, StopIcon } from "./icons";
 import type { ConversationState } from "./use-conversation";
 
 /** Where a message is written. Enter sends, Shift+Enter makes a line, Escape stops a reply. */
-export function Composer({ conversation }: { conversation: ConversationState }) {
+export function Composer({
+  conversation,
+  field,
+}: {
+  conversation: ConversationState;
+  field: RefObject<HTMLTextAreaElement | null>;
+}) {
   const { draft, setDraft, isBusy, isGone, send, stop } = conversation;
   const text = draft.trim();
 
   function submit(event?: FormEvent) {
     event?.preventDefault();
-    if (text && !isBusy && !isGone) send(text);
+    if (!text || isBusy || isGone) return;
+    send(text);
+    field.current?.focus();
+  }
+
+  // The button goes when a reply ends by itself too, and must not take the focus along.
+  const stopButton = useCallback(
+    (button: HTMLButtonElement) => () => {
+      if (document.activeElement === button) field.current?.focus();
+    },
+    [field],
+  );
+
+  function onStop() {
+    stop();
+    field.current?.focus();
   }
 
   function onKeyDown(event: KeyboardEvent) {
@@ -24,6 +45,7 @@ export function Composer({ conversation }: { conversation: ConversationState }) 
   return (
     <form className={styles.composer} onSubmit={submit}>
       <textarea
+        ref={field}
         aria-label="Message"
         placeholder="Write a message"
         rows={1}
@@ -32,7 +54,7 @@ export function Composer({ conversation }: { conversation: ConversationState }) 
         onKeyDown={onKeyDown}
       />
       {isBusy ? (
-        <button type="button" aria-label="Stop" title="Stop" onClick={() => stop()}>
+        <button ref={stopButton} type="button" aria-label="Stop" title="Stop" onClick={onStop}>
           <StopIcon />
         </button>
       ) : (

@@ -1,4 +1,5 @@
 "use client";
+import { useRef } from "react";
 import type { MessagesPage } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
 import { Alerts } from "./alerts";
@@ -28,20 +29,28 @@ export function Conversation({
   const session = sessions.find((one) => one.id === id) ?? stored?.session;
   const conversation = useConversation(id, stored ?? NOTHING);
   const isEmpty = conversation.messages.length === 0;
+  const field = useRef<HTMLTextAreaElement>(null);
+  const toField = () => field.current?.focus();
 
   return (
     <main className={styles.page} data-phase={session?.phase ?? "setup"}>
+      <title>{`${session?.title ?? "New chat"} – Journey`}</title>
       <Header session={session} />
       <div className={styles.body}>
         <section className={styles.chat} aria-label="Chat">
           {isEmpty && !conversation.isGone ? (
-            <Greeting onChoose={conversation.send} />
+            <Greeting
+              onChoose={(text) => {
+                conversation.send(text);
+                toField();
+              }}
+            />
           ) : (
             <Log id={id} conversation={conversation} />
           )}
           <div className={styles.foot}>
-            <Alerts conversation={conversation} />
-            <Composer conversation={conversation} />
+            <Alerts conversation={conversation} onDone={toField} />
+            <Composer conversation={conversation} field={field} />
           </div>
         </section>
         {session?.phase === "review" && <ReviewPanel session={session} messages={conversation.messages} />}

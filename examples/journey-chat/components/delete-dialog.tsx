@@ -38,8 +38,8 @@ export function DeleteDialog({
     }
     chats.forget(id);
     if (pathname === `/journey/${id}`) router.push("/journey");
+    dialog.current?.close();
     await refresh();
-    onClose();
   }
 
   return (

@@ -2,7 +2,8 @@
 import * as Menu from "@radix-ui/react-dropdown-menu";
 import Link from "next/link";
 import { useRouter } from "next/navigation";
-import { useRef, useState } from "react";
+import { useLayoutEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { send, sessionPath } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
 import { DeleteDialog } from "./delete-dialog";
@@ -10,6 +11,10 @@ import { MoreIcon } from "./icons";
 import styles from "./session-row.module.css";
 import { Time } from "./time";
 import { useSessions } from "./use-sessions";
+
+/** The session after it, or else before it; of the only one, "New chat". */
+const neighbourOf = (row: HTMLElement) =>
+  (row.nextElementSibling ?? row.previousElementSibling ?? row.closest("nav"))?.querySelector("a");
 
 export function SessionRow({
   session,
@@ -24,10 +29,25 @@ export function SessionRow({
   const [isRenaming, setRenaming] = useState(false);
   const [isDeleting, setDeleting] = useState(false);
   const options = useRef<HTMLButtonElement>(null);
+  const row = useRef<HTMLLIElement>(null);
 
-  if (isRenaming) return <TitleField id={id} title={title} onClose={() => setRenaming(false)} />;
+  function endRenaming() {
+    flushSync(() => setRenaming(false));
+    // Else the user has gone on elsewhere while it was saved.
+    if (document.activeElement === document.body) options.current?.focus();
+  }
+
+  // A row that goes must not take the focus along.
+  useLayoutEffect(
+    () => () => {
+      if (row.current?.contains(document.activeElement)) neighbourOf(row.current)?.focus();
+    },
+    [],
+  );
+
+  if (isRenaming) return <TitleField id={id} title={title} onClose={endRenaming} />;
   return (
-    <li className={styles.row} data-current={isCurrent}>
+    <li ref={row} className={styles.row} data-current={isCurrent}>
       <Link
         href={`/journey/${id}`}
         prefetch={false}
@@ -44,14 +64,13 @@ export function SessionRow({
         <Menu.Trigger ref={options} className={styles.options} aria-label={`Options for ${title}`}>
           <MoreIcon />
         </Menu.Trigger>
-        <Menu.Portal>
-          <Menu.Content className={styles.menu} align="end" sideOffset={4}>
-            <Menu.Item onSelect={() => setRenaming(true)}>Rename</Menu.Item>
-            <Menu.Item onSelect={() => setDeleting(true)} className={styles.danger}>
-              Delete
-            </Menu.Item>
-          </Menu.Content>
-        </Menu.Portal>
+        {/* Not in a portal: it must be part of the drawer, beside which nothing can be used. */}
+        <Menu.Content className={styles.menu} align="end" sideOffset={4}>
+          <Menu.Item onSelect={() => setRenaming(true)}>Rename</Menu.Item>
+          <Menu.Item onSelect={() => setDeleting(true)} className={styles.danger}>
+            Delete
+          </Menu.Item>
+        </Menu.Content>
       </Menu.Root>
       {isDeleting && (
         <DeleteDialog

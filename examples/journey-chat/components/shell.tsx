@@ -9,6 +9,8 @@ import { Sidebar } from "./sidebar";
 import { FirstPageContext } from "./use-sessions";
 import { type DemoUser, UserSwitch } from "./user-switch";
 
+const MODAL = { role: "dialog", "aria-modal": true, "aria-label": "Sessions" };
+
 /** What all chats of a user are shown in: the sidebar, on a phone a drawer, and beside it the page. */
 export function Shell({
   users,
@@ -32,7 +34,9 @@ export function Shell({
     if (!isOpen) return;
     const opener = openButton.current;
     const onKeyDown = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && !event.defaultPrevented) close();
+      // A menu or a question in the drawer is closed first.
+      if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog:modal")) return;
+      close();
     };
     closeButton.current?.focus();
     // On a wider window there is no drawer that could be closed.
@@ -56,11 +60,12 @@ export function Shell({
               type="button"
               className={styles.open}
               aria-label="Open sessions"
+              inert={isOpen}
               onClick={() => setOpen(true)}
             >
               <MenuIcon />
             </button>
-            <div className={styles.drawer} data-open={isOpen}>
+            <div className={styles.drawer} data-open={isOpen} {...(isOpen && MODAL)}>
               <button
                 ref={closeButton}
                 type="button"

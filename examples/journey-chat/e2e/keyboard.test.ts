@@ -1,11 +1,7 @@
-import type { Locator } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { conversation, store } from "./support/rows.js";
+import { conversation, said, store } from "./support/rows.js";
 import { inBrowser, type Scene } from "./support/scene.js";
-import { read, type Tab } from "./support/tab.js";
-
-const hasFocus = (locator: Locator) =>
-  expect.poll(() => locator.evaluate((element) => element === document.activeElement)).toBe(true);
+import { hasFocus, read, type Tab } from "./support/tab.js";
 
 /** Stores sessions named One to Three, the newest first, and opens a new chat. */
 async function withThree({ open, sql }: Scene) {
@@ -204,6 +200,126 @@ describe("the focus", () => {
         expect(await showsFocus(tab), name).toBe(true);
       }
       expect(reached.join("\n")).toMatch(/New chat[\s\S]*One[\s\S]*Message/);
+    }),
+  );
+
+  test.each<[string, (tab: Tab) => Promise<void>]>([
+    ["a click", (tab) => tab.button("Stop").click()],
+    ["Enter", (tab) => tab.button("Stop").press("Enter")],
+    ["Escape in the message", (tab) => tab.composer.press("Escape")],
+  ])(
+    "goes from Stop to the message, after %s",
+    inBrowser(async ({ open }, _, stop) => {
+      const tab = await open();
+      await tab.send("Write a long story");
+      await tab.streams();
+      await stop(tab);
+      await tab.answer.getByText("Stopped", { exact: true }).waitFor();
+      await hasFocus(tab.composer);
+      expect(await tab.composer.inputValue()).toBe("");
+    }),
+  );
+
+  test(
+    "goes to the message from what ends with a reply, or begins one",
+    inBrowser(async ({ open }) => {
+      const tab = await open();
+      await tab.button("What is the weather in Lyon?").press("Enter");
+      await tab.has(2);
+      await hasFocus(tab.composer);
+      await tab.composer.fill("Be slow");
+      await tab.button("Send").press("Enter");
+      await tab.button("Stop").waitFor();
+      await hasFocus(tab.composer);
+      await tab.button("Stop").focus();
+      await tab.has(4);
+      await hasFocus(tab.composer);
+    }),
+  );
+
+  test.each(["Retry", "Dismiss"] as const)(
+    "goes from %s to the message",
+    inBrowser(async ({ open }, name) => {
+      const tab = await open();
+      await tab.send(`Please fail early once, then ${name}`);
+      await tab.alert.getByRole("button", { name }).press("Enter");
+      await expect.poll(() => tab.alert.count()).toBe(0);
+      await hasFocus(tab.composer);
+      await tab.idle();
+      await hasFocus(tab.composer);
+    }),
+  );
+
+  test(
+    "goes to the message from the notice of a conversation that went on elsewhere",
+    inBrowser(async ({ open, sql }) => {
+      const tab = await open(`/journey/${await store(sql)}`);
+      tab.mayMeet(409);
+      const messages = JSON.stringify([...conversation(2), said("user", "m3", "From elsewhere")]);
+      await sql`update journey_sessions set messages = ${messages}::text::jsonb`;
+      await tab.send("Unsent");
+      await tab.alert.getByText("went on in another tab").waitFor();
+      await tab.button("Dismiss").press("Enter");
+      await hasFocus(tab.composer);
+      await expect.poll(() => tab.composer.inputValue()).toBe("Unsent");
+    }),
+  );
+
+  test.each([
+    ["changed", "Renamed", "Enter"],
+    ["left as it is", "Two", "Enter"],
+    ["cancelled", "Renamed", "Escape"],
+  ] as const)(
+    "goes back to the row's options after its title was %s",
+    inBrowser(async (scene, _, title, key) => {
+      const { tab } = await withThree(scene);
+      await tab.choose("Two", "Rename");
+      const field = tab.sessions.getByRole("textbox", { name: "Title" });
+      await field.fill(title);
+      await field.press(key);
+      const name = `Options for ${key === "Escape" ? "Two" : title}`;
+      await hasFocus(tab.sessions.getByRole("button", { name }));
+    }),
+  );
+
+  test(
+    "stays where it was moved to while a title was being saved",
+    inBrowser(async (scene) => {
+      const { tab } = await withThree(scene);
+      let save = () => {};
+      const isLeft = new Promise<void>((resolve) => {
+        save = resolve;
+      });
+      await tab.page.route("**/api/journey/*", (route) => isLeft.then(() => route.continue()));
+      await tab.choose("Two", "Rename");
+      const field = tab.sessions.getByRole("textbox", { name: "Title" });
+      await field.fill("Renamed");
+      await field.press("Enter");
+      await tab.composer.focus();
+      save();
+      await tab.item("Renamed").waitFor();
+      await hasFocus(tab.composer);
+    }),
+  );
+
+  test(
+    "goes from a session that is deleted to the next, of the last to the one before, of the only one to New chat",
+    inBrowser(async (scene) => {
+      const { tab, ids } = await withThree(scene);
+      const remove = async (title: string) => {
+        await tab.choose(title, "Delete");
+        await tab.page.getByRole("dialog").getByRole("button", { name: "Delete" }).press("Enter");
+        await tab.item(title).waitFor({ state: "detached" });
+      };
+      await remove("Two");
+      await hasFocus(tab.item("Three"));
+      await remove("Three");
+      await hasFocus(tab.item("One"));
+      await tab.item("One").click();
+      await tab.page.waitForURL(`**/${ids[0]}`);
+      await remove("One");
+      await tab.page.waitForURL("**/journey");
+      await hasFocus(tab.sessions.getByRole("link", { name: "New chat" }));
     }),
   );
 });

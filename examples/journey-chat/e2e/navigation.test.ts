@@ -110,3 +110,55 @@ describe("a reply that streams", () => {
     }),
   );
 });
+
+describe("the title of the document", () => {
+  const isTitled = (tab: Tab, title: string) => expect.poll(() => tab.page.title()).toBe(title);
+
+  test(
+    "is that of the session, and follows when it is renamed or another is opened",
+    inBrowser(async ({ open, sql }) => {
+      await store(sql, { title: "The other one" });
+      const tab = await open(`/journey/${await store(sql, { title: "Old title" })}`);
+      await isTitled(tab, "Old title – Journey");
+      await tab.choose("Old title", "Rename");
+      const field = tab.sessions.getByRole("textbox", { name: "Title" });
+      await field.fill("New title");
+      await field.press("Enter");
+      await isTitled(tab, "New title – Journey");
+      await tab.item("The other one").click();
+      await isTitled(tab, "The other one – Journey");
+      expect(await tab.page.locator("head title").count()).toBe(1);
+      await newChat(tab);
+      await isTitled(tab, "New chat – Journey");
+      await tab.page.goBack();
+      await isTitled(tab, "The other one – Journey");
+    }),
+  );
+
+  test(
+    "of a new chat becomes that of the session with the first message",
+    inBrowser(async ({ open }) => {
+      const tab = await open();
+      await isTitled(tab, "New chat – Journey");
+      await tab.send("Write a long story");
+      await isTitled(tab, "Write a long story – Journey");
+    }),
+  );
+
+  test(
+    "says where nothing is found, and where it cannot be shown",
+    inBrowser(async ({ open, sql }) => {
+      const id = await store(sql, { title: "Damaged" });
+      await sql`alter table journey_sessions drop constraint journey_sessions_messages_is_array`;
+      await sql`update journey_sessions set messages = '{}' where id = ${id}`;
+      const tab = await open();
+      tab.mayMeet(404, 500, "server error");
+      await tab.item("Damaged").click();
+      await isTitled(tab, "This cannot be shown – Journey");
+      for (const path of ["/journey/none", "/none"]) {
+        await tab.go(path);
+        await isTitled(tab, "Not found – Journey");
+      }
+    }),
+  );
+});

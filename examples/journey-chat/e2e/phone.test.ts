@@ -1,7 +1,8 @@
+import type { Locator } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { conversation, said, store } from "./support/rows.js";
 import { inBrowser, PHONE, type Visitor } from "./support/scene.js";
-import type { Tab } from "./support/tab.js";
+import { hasFocus, type Tab } from "./support/tab.js";
 
 const LONG_WORD = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft".repeat(
   2,
@@ -85,15 +86,70 @@ describe("on a phone, 375 pixels wide", () => {
       await openDrawer(tab);
       await tab.page.keyboard.press("Escape");
       await tab.item("In the drawer").waitFor({ state: "hidden" });
-      await expect
-        .poll(() => tab.button("Open sessions").evaluate((one) => one === document.activeElement))
-        .toBe(true);
+      await hasFocus(tab.button("Open sessions"));
       await openDrawer(tab);
       await fits(tab);
       await tab.item("In the drawer").click();
       await tab.page.waitForURL(`**/${id}`);
       await tab.item("In the drawer").waitFor({ state: "hidden" });
       await tab.has(2);
+    }),
+  );
+
+  test(
+    "the drawer is a modal dialog, which the backdrop closes too: it takes the focus, keeps it, and gives it back",
+    inBrowser(async ({ open, sql }) => {
+      await store(sql, { title: "In the drawer" });
+      const tab = await open("/journey", PHONE);
+      const [opener, drawer] = [
+        tab.button("Open sessions"),
+        tab.page.getByRole("dialog", { name: "Sessions" }),
+      ];
+      await opener.waitFor();
+      expect(await drawer.count()).toBe(0);
+      await opener.press("Enter");
+      await hasFocus(tab.button("Close sessions"));
+      expect(await drawer.getAttribute("aria-modal")).toBe("true");
+      const isOutside = () =>
+        tab.page.evaluate(() => {
+          const { activeElement: at, body } = document;
+          return at !== body && !at?.closest('[role="dialog"]') && at?.outerHTML;
+        });
+      for (let steps = 0; steps < 12; steps++) {
+        await tab.page.keyboard.press("Tab");
+        expect(await isOutside()).toBe(false);
+      }
+      await tab.page.mouse.click(370, 400);
+      await drawer.waitFor({ state: "hidden" });
+      await hasFocus(opener);
+    }),
+  );
+
+  test(
+    "what is open in the drawer is closed by Escape before the drawer is",
+    inBrowser(async ({ open, sql }) => {
+      await store(sql, { title: "In the drawer" });
+      const tab = await open("/journey", PHONE);
+      const [drawer, menu, question] = [
+        tab.page.getByRole("dialog", { name: "Sessions" }),
+        tab.page.getByRole("menu"),
+        tab.page.getByRole("dialog", { name: "Delete this session?" }),
+      ];
+      await openDrawer(tab);
+      const options = drawer.getByRole("button", { name: "Options for In the drawer" });
+      await options.tap();
+      await drawer.and(tab.page.locator(":has([role=menu])")).waitFor();
+      await tab.page.keyboard.press("Escape");
+      await menu.waitFor({ state: "hidden" });
+      await hasFocus(options);
+      await tab.choose("In the drawer", "Delete");
+      await question.waitFor();
+      await tab.page.keyboard.press("Escape");
+      await question.waitFor({ state: "hidden" });
+      await hasFocus(options);
+      await tab.page.keyboard.press("Escape");
+      await drawer.waitFor({ state: "hidden" });
+      await hasFocus(tab.button("Open sessions"));
     }),
   );
 
@@ -132,6 +188,32 @@ describe("on a phone, 375 pixels wide", () => {
       await tab.messages.first().getByRole("button", { name: "Edit" }).tap();
       await tab.log.getByRole("textbox", { name: "Edit message" }).waitFor();
       await fits(tab);
+    }),
+  );
+
+  test(
+    "what is written into is large enough for iOS not to zoom in, and on a desktop as small as around it",
+    inBrowser(async ({ open, sql }) => {
+      const id = await store(sql, { title: "One" });
+      for (const [visitor, sizes] of [
+        [PHONE, { Search: "16px", Title: "16px", Edit: "16px", Message: "16px", User: "16px" }],
+        [{}, { Search: "15px", Title: "14px", Edit: "15px", Message: "16px", User: "13px" }],
+      ] as const) {
+        const tab = await open(`/journey/${id}`, visitor);
+        await tab.act(tab.messages.first(), "Edit");
+        const edit = tab.log.getByRole("textbox", { name: "Edit message" });
+        const sizeOf = (one: Locator) => one.evaluate((element) => getComputedStyle(element).fontSize);
+        const [Edit, Message] = [await sizeOf(edit), await sizeOf(tab.composer)];
+        if (visitor === PHONE) await openDrawer(tab);
+        await tab.choose("One", "Rename");
+        expect({
+          Search: await sizeOf(tab.sessions.getByRole("searchbox")),
+          Title: await sizeOf(tab.sessions.getByRole("textbox", { name: "Title" })),
+          Edit,
+          Message,
+          User: await sizeOf(tab.page.getByRole("combobox", { name: "Signed in as" })),
+        }).toEqual(sizes);
+      }
     }),
   );
 });

@@ -15,6 +15,10 @@ export async function read(there: Locator): Promise<string> {
   return words((await there.allInnerTexts()).join("\n"));
 }
 
+/** Until it has the focus. */
+export const hasFocus = (there: Locator) =>
+  expect.poll(() => there.evaluate((element) => element === document.activeElement)).toBe(true);
+
 /** One tab of the application, by what a person or a screen reader finds in it. */
 export class Tab {
   private readonly met: { what: Expected | "error"; text: string }[] = [];
