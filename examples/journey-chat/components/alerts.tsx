@@ -11,27 +11,13 @@ const REASONS: Record<string, string> = {
   timeout: "The chats cannot be reached at the moment.",
 };
 
-/**
- * What went wrong, and what can be done about it.
- * @param onDone it was done, and takes the focus along as it goes
- */
-export function Alerts({ conversation, onDone }: { conversation: ConversationState; onDone: () => void }) {
-  const { refusal, isGone, error, lacksReply, carryDraft } = conversation;
-
-  function dismiss() {
-    conversation.dismiss();
-    onDone();
-  }
-
-  function retry() {
-    conversation.retry();
-    onDone();
-  }
-
+/** What went wrong, and what can be done about it. */
+export function Alerts({ conversation }: { conversation: ConversationState }) {
+  const { refusal, isGone, error, lacksReply, dismiss, retry, carryDraft } = conversation;
   if (refusal === "conflict") {
     return (
       <div role="alert" className={styles.notice}>
-        <p>This conversation went on in another tab. Here is how it stands; your text was not sent.</p>
+        <p>This conversation went on in another tab. Here is how it stands; nothing was sent.</p>
         <button type="button" onClick={dismiss}>
           Dismiss
         </button>

@@ -1,39 +1,26 @@
 "use client";
-import { type FormEvent, type KeyboardEvent, type RefObject, useCallback } from "react";
+import { type FormEvent, type KeyboardEvent, useCallback } from "react";
 import styles from "./composer.module.css";
 import { SendIcon, StopIcon } from "./icons";
 import type { ConversationState } from "./use-conversation";
 
 /** Where a message is written. Enter sends, Shift+Enter makes a line, Escape stops a reply. */
-export function Composer({
-  conversation,
-  field,
-}: {
-  conversation: ConversationState;
-  field: RefObject<HTMLTextAreaElement | null>;
-}) {
-  const { draft, setDraft, isBusy, isGone, send, stop } = conversation;
+export function Composer({ conversation }: { conversation: ConversationState }) {
+  const { draft, setDraft, isBusy, isGone, send, stop, field, toField } = conversation;
   const text = draft.trim();
 
   function submit(event?: FormEvent) {
     event?.preventDefault();
-    if (!text || isBusy || isGone) return;
-    send(text);
-    field.current?.focus();
+    if (text && !isBusy && !isGone) send(text);
   }
 
   // The button goes when a reply ends by itself too, and must not take the focus along.
   const stopButton = useCallback(
     (button: HTMLButtonElement) => () => {
-      if (document.activeElement === button) field.current?.focus();
+      if (document.activeElement === button) toField();
     },
-    [field],
+    [toField],
   );
-
-  function onStop() {
-    stop();
-    field.current?.focus();
-  }
 
   function onKeyDown(event: KeyboardEvent) {
     if (event.key === "Escape" && isBusy) stop();
@@ -54,7 +41,7 @@ export function Composer({
         onKeyDown={onKeyDown}
       />
       {isBusy ? (
-        <button ref={stopButton} type="button" aria-label="Stop" title="Stop" onClick={onStop}>
+        <button ref={stopButton} type="button" aria-label="Stop" title="Stop" onClick={stop}>
           <StopIcon />
         </button>
       ) : (

@@ -1,5 +1,4 @@
 "use client";
-import { useRef } from "react";
 import type { MessagesPage } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
 import { Alerts } from "./alerts";
@@ -29,8 +28,6 @@ export function Conversation({
   const session = sessions.find((one) => one.id === id) ?? stored?.session;
   const conversation = useConversation(id, stored ?? NOTHING);
   const isEmpty = conversation.messages.length === 0;
-  const field = useRef<HTMLTextAreaElement>(null);
-  const toField = () => field.current?.focus();
 
   return (
     <main className={styles.page} data-phase={session?.phase ?? "setup"}>
@@ -39,18 +36,13 @@ export function Conversation({
       <div className={styles.body}>
         <section className={styles.chat} aria-label="Chat">
           {isEmpty && !conversation.isGone ? (
-            <Greeting
-              onChoose={(text) => {
-                conversation.send(text);
-                toField();
-              }}
-            />
+            <Greeting onChoose={conversation.send} />
           ) : (
             <Log id={id} conversation={conversation} />
           )}
           <div className={styles.foot}>
-            <Alerts conversation={conversation} onDone={toField} />
-            <Composer conversation={conversation} field={field} />
+            <Alerts conversation={conversation} />
+            <Composer conversation={conversation} />
           </div>
         </section>
         {session?.phase === "review" && <ReviewPanel session={session} messages={conversation.messages} />}

@@ -3,7 +3,7 @@ import { useChat } from "@ai-sdk/react";
 import { errorCode, interruption, turnsOf } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
-import { useEffect, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { type MessagesPage, messagesOf } from "@/lib/api";
 import { textOf } from "@/lib/text";
 import { useChats } from "./chats";
@@ -26,6 +26,11 @@ export function useConversation(id: string, stored: MessagesPage) {
   const [hasMore, setHasMore] = useState(stored.hasMore);
   const [refusal, setRefusal] = useState<Refusal>();
   const [draft, setDraft] = useState("");
+  const field = useRef<HTMLTextAreaElement>(null);
+  /** Most of what a user acts with goes away with it, and must not take the focus along. On a phone that would bring up a keyboard. */
+  const toField = useCallback(() => {
+    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+  }, []);
   /** What was written in a session that is gone goes along to a new chat. */
   const isGone = refusal === "not_found";
   const { status } = helpers;
@@ -72,6 +77,7 @@ export function useConversation(id: string, stored: MessagesPage) {
   /** Makes a turn; where it was refused, what the user wrote goes back to where it can be sent again. */
   async function take(turn: () => Promise<void>, written = "") {
     setRefusal(undefined);
+    toField();
     await turn();
     const code = errorCode(chat.error);
     if (code !== "conflict" && code !== "not_found") return;
@@ -98,7 +104,10 @@ export function useConversation(id: string, stored: MessagesPage) {
       setRefusal(undefined);
       setDismissed(last);
       helpers.clearError();
+      toField();
     },
+    field,
+    toField,
     draft,
     setDraft,
     isGone,
@@ -130,7 +139,10 @@ export function useConversation(id: string, stored: MessagesPage) {
         await helpers.addToolApprovalResponse({ id: approvalId, approved });
         if (lastAssistantMessageIsCompleteWithApprovalResponses(chat)) await helpers.sendMessage();
       }),
-    stop: helpers.stop,
+    stop() {
+      toField();
+      return helpers.stop();
+    },
   };
 }
 
