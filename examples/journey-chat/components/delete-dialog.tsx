@@ -39,6 +39,8 @@ export function DeleteDialog({
     chats.forget(id);
     if (pathname === `/journey/${id}`) router.push("/journey");
     dialog.current?.close();
+    // Its event may come after the row is gone, and the focus with it.
+    onClose();
     await refresh();
   }
 
