@@ -15,6 +15,8 @@ export interface Scene {
   sql: postgres.Sql;
   /** All sessions, the newest created first. */
   rows(): Promise<Row[]>;
+  /** Of the file. */
+  application: Application;
   /** A new tab at the path. Tabs of equal visitors share a browser profile. */
   open(path?: string, visitor?: Visitor): Promise<Tab>;
 }
@@ -67,7 +69,7 @@ export function inBrowser<Case extends unknown[]>(
       return tab;
     };
     try {
-      await body({ sql, rows: () => rowsOf(sql), open }, ...values);
+      await body({ sql, rows: () => rowsOf(sql), application, open }, ...values);
       const problems = tabs.flatMap((tab) => tab.problems());
       if (problems.length > 0) throw new Error(`in the browser:\n${problems.join("\n")}`);
     } catch (error) {
