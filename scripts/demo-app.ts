@@ -1,34 +1,55 @@
-/** Serves the example application on this machine: `npm run demo:app`. PORT names another port than 3000. */
+/**
+ * Serves the example application on this machine: `npm run demo:app`. PORT names another port than 3000;
+ * EXAMPLE_FOLDER a copy of the example, with a build and .env files of its own.
+ */
 import "./closed-output.js";
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { EXAMPLE } from "./prepare-example.js";
 
-const next = join(EXAMPLE, "node_modules/next/dist/bin/next");
-const env: NodeJS.ProcessEnv = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
+const folder = process.env.EXAMPLE_FOLDER || EXAMPLE;
+const next = join(folder, "node_modules/next/dist/bin/next");
+const given: NodeJS.ProcessEnv = { ...process.env, NEXT_TELEMETRY_DISABLED: "1" };
 
-function run(environment: NodeJS.ProcessEnv, script: string, ...args: string[]): void {
-  const here = { cwd: EXAMPLE, stdio: "inherit", env: environment } as const;
-  const { status } = spawnSync(process.execPath, [script, ...args], here);
-  if (status !== 0) process.exit(status ?? 1);
+let child: ChildProcess | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child?.kill(signal));
+
+/** Runs Node in the example's folder until it ends. Where it fails or a signal ended it, this process ends likewise. */
+async function run(env: NodeJS.ProcessEnv, args: string[], onLine?: (line: string) => void): Promise<void> {
+  child = spawn(process.execPath, args, {
+    cwd: folder,
+    stdio: ["inherit", onLine ? "pipe" : "inherit", "inherit"],
+    env,
+  });
+  if (child.stdout && onLine) createInterface({ input: child.stdout }).on("line", onLine);
+  const [status, signal] = await once(child, "close");
+  if (status !== 0) process.exit(status ?? 128 + constants.signals[signal as NodeJS.Signals]);
 }
 
-// The database that the application opens: it knows no DIRECT_URL, and the embedded one in production too.
-const { DIRECT_URL, NODE_ENV, ...rest } = env;
-const sameDatabase: NodeJS.ProcessEnv =
-  rest.DATABASE_URL?.trim() && DIRECT_URL ? { ...rest, DIRECT_URL } : rest;
+/** The environment in which `migrate` finds the database that the application opens. */
+function migrating(): NodeJS.ProcessEnv {
+  const { loadEnvConfig }: { loadEnvConfig(folder: string): { combinedEnv: NodeJS.ProcessEnv } } =
+    createRequire(next)("@next/env");
+  // Next.js' own loader, since which .env file counts for what is its own to say.
+  const { DIRECT_URL, NODE_ENV, ...env } = loadEnvConfig(folder).combinedEnv;
+  // The application knows no DIRECT_URL: one from elsewhere than DATABASE_URL may lead to another database.
+  const isPair = "DATABASE_URL" in given === "DIRECT_URL" in given;
+  // Without NODE_ENV, since the application opens the embedded database in production too.
+  return env.DATABASE_URL?.trim() && DIRECT_URL && isPair ? { ...env, DIRECT_URL } : env;
+}
+
 // First, since it is refused where the embedded database is open in another one.
-run(sameDatabase, join(EXAMPLE, "../../dist/cli.js"), "migrate");
+await run(migrating(), [join(EXAMPLE, "../../dist/cli.js"), "migrate"]);
 console.log("Building the example …");
-run(env, next, "build");
+await run(given, [next, "build"]);
 
 const port = process.env.PORT || "3000";
-const start = [next, "start", "--hostname", "localhost", "--port", port];
-const server = spawn(process.execPath, start, { cwd: EXAMPLE, stdio: "inherit", env });
-console.log(`\nOpen http://localhost:${port}/journey (Ctrl-C ends it)\n`);
-// Ctrl-C reaches the server without this, which then ends in order.
-process.on("SIGINT", () => {});
-process.on("SIGTERM", () => server.kill("SIGTERM"));
-server.on("exit", (status) => {
-  process.exitCode = status ?? 1;
+await run(given, [next, "start", "--hostname", "localhost", "--port", port], (line) => {
+  console.log(line);
+  // Next.js says so once it listens.
+  if (line.includes("Ready in")) console.log(`\nOpen http://localhost:${port}/journey (Ctrl-C ends it)\n`);
 });

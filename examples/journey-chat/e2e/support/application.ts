@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { atEnd } from "../../../../test/support/database.js";
-import { EXAMPLE, environment, NEXT } from "./next.js";
+import { BUILT, environment, NEXT } from "./next.js";
 
 export interface Application {
   url: string;
@@ -21,7 +21,7 @@ export async function startApplication(databaseUrl: string): Promise<Application
     const child = spawn(
       process.execPath,
       ["--import", ENDS_WITH_PARENT, NEXT, "start", "-H", "127.0.0.1", "-p", port],
-      { cwd: EXAMPLE, env: environment({ DATABASE_URL: databaseUrl }), detached: true },
+      { cwd: BUILT, env: environment({ DATABASE_URL: databaseUrl }), detached: true },
     );
     const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
     atEnd(() => {

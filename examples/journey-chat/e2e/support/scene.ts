@@ -1,8 +1,9 @@
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from "playwright-core";
+import type { BrowserContext, BrowserContextOptions } from "playwright-core";
 import type postgres from "postgres";
 import { beforeEach } from "vitest";
-import { atEnd, migratedDatabase, rawClient } from "../../../../test/support/database.js";
+import { migratedDatabase, rawClient } from "../../../../test/support/database.js";
 import { type Application, startApplication } from "./application.js";
+import { browser } from "./browser.js";
 import { type Row, rowsOf } from "./rows.js";
 import { Tab } from "./tab.js";
 
@@ -27,10 +28,6 @@ export const PHONE = { viewport: { width: 375, height: 812 }, hasTouch: true, is
 const database = await migratedDatabase();
 const sql = rawClient(database);
 const application: Application = await startApplication(database);
-const browser: Browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-});
-atEnd(() => browser.close());
 
 // The application knows two users, so tests cannot have some of their own: the file's database is emptied instead.
 beforeEach(async () => {
