@@ -19,11 +19,11 @@ export interface Payloads {
  * The message as far as its first part that is none. zod lists every fault, which took seconds and a
  * gigabyte for four megabytes of `[1,1,1,…`; only the first is told.
  */
-function upToFirstFault(message: JourneyMessage): JourneyMessage {
+export function upToFirstFault(message: unknown): unknown {
   const parts: unknown = (message as Partial<JourneyMessage> | null)?.parts;
   if (!Array.isArray(parts)) return message;
   const fault = parts.findIndex((part) => typeof part?.type !== "string" || part.type === "");
-  return fault < 0 ? message : { ...message, parts: parts.slice(0, fault + 1) };
+  return fault < 0 ? message : { ...(message as object), parts: parts.slice(0, fault + 1) };
 }
 
 const isGiven = ([, item]: [string, unknown]) => item !== null && item !== undefined;

@@ -1,12 +1,12 @@
 import * as z from "zod";
 import { JourneyDbError } from "../errors.js";
-import { isMessage, type MessageShape, messageIdSchema } from "../messages.js";
+import { type MessageShape, messageIdSchema, messageSchema } from "../messages.js";
+import { upToFirstFault } from "../payloads.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
 import { hasContent, type Interruption, isCutOff, markInterrupted } from "./answer.js";
 import { storeAnswer } from "./store-answer.js";
-import { storeQuestion, storeToolAnswers } from "./store-sent.js";
-import { withoutLostCalls } from "./tool-answers.js";
+import { isConflict, storeQuestion, storeToolAnswers } from "./store-sent.js";
 import type { TurnRequest } from "./turn-request.js";
 
 export interface StartTurnOptions<Message> {
@@ -55,22 +55,25 @@ export interface Turn<Message> {
 }
 
 const turnSchema = z.looseObject({
-  // A user's message itself is for append to check.
   message: z.looseObject({ role: z.enum(["user", "assistant"]), metadata: z.looseObject({}).optional() }),
   after: messageIdSchema.nullable(),
+  isOpen: z.boolean().optional(),
   from: messageIdSchema.optional(),
 });
 const toolAnswersSchema = z.looseObject({
-  message: z.looseObject({ id: messageIdSchema, parts: z.array(z.looseObject({})) }),
+  message: z.looseObject({ id: messageIdSchema, parts: z.array(z.unknown()) }),
   from: z.undefined().optional(),
 });
 const limitSchema = z.int().min(1).max(1000);
-const TURN_KEYS = new Set(["message", "id", "role", "parts", "metadata", "after", "from"]);
+const TURN_KEYS = new Set(["message", "id", "role", "parts", "type", "metadata", "after", "isOpen", "from"]);
 
-function interruptionOf({ isAborted, finishReason, responseMessage }: Ending): Interruption | undefined {
-  if (isAborted) return "stopped";
-  // The reason is missing where the stream broke off; then a part is not at its end.
-  return finishReason === "error" || responseMessage.parts.some(isCutOff) ? "failed" : undefined;
+function interruptionOf(ending: Ending): Interruption | undefined {
+  if (ending.isAborted) return "stopped";
+  // The reason is missing where the stream broke off; early versions of v5 tell none at all.
+  const isBroken = "finishReason" in ending && ending.finishReason === undefined;
+  const hasFailed =
+    isBroken || ending.finishReason === "error" || ending.responseMessage.parts.some(isCutOff);
+  return hasFailed ? "failed" : undefined;
 }
 
 async function bodyOf(request: Request): Promise<Record<string, unknown>> {
@@ -116,24 +119,22 @@ export async function startTurn<Message extends MessageShape>(
   const checkedLimit = parse(limitSchema, limit, "options.limit", TURN_KEYS);
   const sent = body as unknown as TurnRequest<Message>;
   const isQuestion = sent.message.role === "user";
-  if (!isQuestion) parse(toolAnswersSchema, body, "request", TURN_KEYS);
-  // Before anything is stored, so that its mistakes leave nothing behind.
+  if (isQuestion) parse(messageSchema, upToFirstFault(sent.message), "request.message", TURN_KEYS);
+  else parse(toolAnswersSchema, body, "request", TURN_KEYS);
+  // Before anything is stored, so that what it throws leaves nothing behind.
   const named =
     isQuestion && sent.after === null && sent.from === undefined ? title?.(sent.message) : undefined;
 
   const answerId = isQuestion ? crypto.randomUUID() : sent.message.id;
-  const { message, revision } = isQuestion
-    ? await storeQuestion(sessions, id, sent, answerId)
-    : await storeToolAnswers(sessions, id, sent.message);
-  const page = await sessions.messages(id, { limit: checkedLimit });
-  if (named !== undefined && page.session.metadata.title === undefined) {
-    // Not its revision: what others did before it would count as seen.
-    await sessions.mergeMetadata(id, { title: named });
+  const { messages, revision } = isQuestion
+    ? await storeQuestion(sessions, id, sent, answerId, checkedLimit)
+    : await storeToolAnswers(sessions, id, sent.message, checkedLimit);
+  if (named !== undefined) {
+    // Its revision is not asked for: what others did before it would count as seen.
+    await sessions.mergeMetadata(id, { title: named }, { ifMatch: { title: null } }).catch((error) => {
+      if (!isConflict(error)) throw error;
+    });
   }
-  const place = page.messages.findIndex((stored) => stored?.id === message.id);
-  // What came behind it in this moment is not asked about, however much that is.
-  const before = page.messages.slice(0, Math.max(place, 0)).filter(isMessage).map(withoutLostCalls);
-  const messages = [...before, page.messages[place] ?? message];
 
   let settle: (appended: Promise<Appended | null> | null) => void;
   const stored = new Promise<Appended | null>((resolve) => {
@@ -152,7 +153,11 @@ export async function startTurn<Message extends MessageShape>(
         const answer = ending.responseMessage as Message;
         const how = interruptionOf(ending);
         const whole = how ? markInterrupted(answer, how) : answer;
-        settle(hasContent(answer) ? storeAnswer(sessions, id, whole, answerId, revision) : null);
+        settle(
+          hasContent(answer)
+            ? storeAnswer(sessions, id, whole, isQuestion ? answerId : undefined, revision)
+            : null,
+        );
         await stored;
       },
     },

@@ -12,8 +12,9 @@ export const answerIdOf = (stored: MessageShape | null | undefined): unknown =>
 
 /**
  * Stores the answer in place of its beginning, or else behind its question, whatever followed meanwhile;
- * null where the session was deleted or no question waits for this answer.
+ * null where the session was deleted, its beginning dropped, or no question waits for this answer.
  *
+ * @param answerId what its question names; undefined where its beginning was stored, without which it has no place
  * @param revision the session's when what the answer is to was stored
  * @throws JourneyDbError as append; conflict and a database that is away only after several tries
  */
@@ -22,10 +23,10 @@ export async function storeAnswer<Message extends MessageShape>(
   sessions: UserSessions<Message, any, any>,
   id: string,
   answer: Message,
-  answerId: string,
+  answerId: string | undefined,
   revision: string,
 ): Promise<Appended | null> {
-  /** Looks where it belongs now: where its beginning is, or else behind its question. */
+  /** Looks where it belongs now. */
   async function putInPlace(): Promise<Appended | null> {
     const session = await sessions.get(id);
     if (!session) return null;
@@ -33,7 +34,7 @@ export async function storeAnswer<Message extends MessageShape>(
     if (messages.some((stored) => stored?.id === answer.id))
       return sessions.append(id, answer, { ifRevision });
     const place = messages.findIndex((stored) => answerIdOf(stored) === answerId);
-    if (place < 0) return null;
+    if (answerId === undefined || place < 0) return null;
     const following = messages.slice(place + 1);
     return sessions.append(id, [answer, ...following], { from: following[0]?.id, ifRevision });
   }

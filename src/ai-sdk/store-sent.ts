@@ -2,7 +2,7 @@ import { JourneyDbError } from "../errors.js";
 import { isMessage, type MessageShape } from "../messages.js";
 import type { UserSessions } from "../user-sessions.js";
 import { answerIdOf } from "./store-answer.js";
-import { continuedAnswer } from "./tool-answers.js";
+import { continuedAnswer, isOpen, withoutLostCalls } from "./tool-answers.js";
 import { lastKnown, type TurnRequest } from "./turn-request.js";
 
 /** How many of the newest messages are looked at to tell whether a page is up to date. */
@@ -10,20 +10,25 @@ const LOOK = 50;
 /** How often it is looked anew, since the session changed between the look and the write. */
 const LOOKS = 5;
 
-/** A message that was stored, and the session's revision then. */
-export interface Sent<Message> {
-  message: Message;
+/** What a turn begins with when the page's message is stored. */
+export interface Begun<Message> {
+  /** The newest messages for the model, up to what was stored. */
+  messages: Message[];
+  /** Of the session when it was stored. */
   revision: string;
 }
 
-const isConflict = (error: unknown) => error instanceof JourneyDbError && error.code === "conflict";
+export const isConflict = (error: unknown) => error instanceof JourneyDbError && error.code === "conflict";
 
 /**
- * Whether the page's last message is the last that is stored. Or the answer that the last one waits
- * for, which a page has before it is stored.
+ * Whether the page's last message is the last that is stored, and has not gone on since. Or the answer
+ * that the last one waits for, which a page has before it is stored.
  */
-const isUpToDate = (stored: MessageShape[], after: string | null, questionId: string): boolean =>
-  lastKnown(stored, questionId) === after || (after !== null && answerIdOf(stored.at(-1)) === after);
+function isUpToDate(stored: MessageShape[], { message, after, isOpen: wasOpen }: TurnRequest): boolean {
+  const last = lastKnown(stored, message.id);
+  if ((last?.id ?? null) === after) return !wasOpen || (last !== undefined && isOpen(last));
+  return after !== null && answerIdOf(stored.at(-1)) === after;
+}
 
 /**
  * Looks at the newest messages, as a page sees them: without elements that are none. Then stores what
@@ -33,15 +38,17 @@ async function storeAfterLook<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
   sessions: UserSessions<Message, any, any>,
   id: string,
-  choose: (stored: Message[]) => Message,
+  limit: number,
+  choose: (newest: Message[]) => Message,
   from?: string,
-): Promise<Sent<Message>> {
+): Promise<{ newest: Message[]; message: Message; revision: string }> {
   for (let looks = 1; ; looks++) {
-    const stored = await sessions.messages(id, { limit: LOOK });
-    const message = choose(stored.messages.filter(isMessage));
+    const page = await sessions.messages(id, { limit });
+    const newest = page.messages.filter(isMessage);
+    const message = choose(newest);
     try {
-      const { revision } = await sessions.append(id, message, { from, ifRevision: stored.revision });
-      return { message, revision };
+      const { revision } = await sessions.append(id, message, { from, ifRevision: page.revision });
+      return { newest, message, revision };
     } catch (error) {
       if (!isConflict(error) || looks === LOOKS) throw error;
     }
@@ -57,22 +64,46 @@ export async function storeQuestion<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: as above
   sessions: UserSessions<Message, any, any>,
   id: string,
-  { message: sent, after, from }: TurnRequest<Message>,
+  sent: TurnRequest<Message>,
   answerId: string,
-): Promise<Sent<Message>> {
-  const message = { ...sent, metadata: { ...(sent.metadata as object | undefined), answerId } };
-  try {
-    // Makes the session where `after` is null and there is no `from`: append does so in no other case.
-    const { revision } = await sessions.append(id, message, { create: true, after, from });
-    return { message, revision };
-  } catch (error) {
-    if (!isConflict(error)) throw error;
-    const choose = (stored: Message[]) => {
-      if (!isUpToDate(stored, after, message.id)) throw error;
-      return message;
+  limit: number,
+): Promise<Begun<Message>> {
+  const { after, from, isOpen } = sent;
+  const question = {
+    ...sent.message,
+    metadata: { ...(sent.message.metadata as object | undefined), answerId },
+  };
+
+  /** Where `refusal` is given, it was not stored for that, and a look is to tell whether the page is up to date. */
+  async function afterLook(refusal?: unknown): Promise<string> {
+    const choose = (newest: Message[]) => {
+      if (isUpToDate(newest, sent)) return question;
+      throw (
+        refusal ??
+        new JourneyDbError("conflict", "request.isOpen: the last answer has gone on; nothing changed.")
+      );
     };
-    return storeAfterLook(sessions, id, choose, from);
+    return (await storeAfterLook(sessions, id, LOOK, choose, from)).revision;
   }
+
+  async function store(): Promise<string> {
+    // An append compares the last message's id alone, which stays when an answer goes on.
+    if (isOpen) return afterLook();
+    try {
+      // Makes the session where `after` is null and there is no `from`: append does so in no other case.
+      return (await sessions.append(id, question, { create: true, after, from })).revision;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      return afterLook(error);
+    }
+  }
+
+  const revision = await store();
+  const { messages } = await sessions.messages(id, { limit });
+  const place = messages.findIndex((stored) => stored?.id === question.id);
+  // What came behind it in this moment is not asked about, however much that is.
+  const before = messages.slice(0, Math.max(place, 0)).filter(isMessage);
+  return { messages: [...before.map(withoutLostCalls), messages[place] ?? question], revision };
 }
 
 /**
@@ -80,19 +111,22 @@ export async function storeQuestion<Message extends MessageShape>(
  *
  * @throws JourneyDbError as append, and conflict where they were answered before or the conversation went on
  */
-export function storeToolAnswers<Message extends MessageShape>(
+export async function storeToolAnswers<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: as above
   sessions: UserSessions<Message, any, any>,
   id: string,
   sent: Message,
-): Promise<Sent<Message>> {
-  return storeAfterLook(sessions, id, (stored) => {
-    const answer = stored.at(-1);
-    const continued = answer?.id === sent.id ? continuedAnswer(answer, sent) : undefined;
+  limit: number,
+): Promise<Begun<Message>> {
+  const { newest, message, revision } = await storeAfterLook(sessions, id, limit, (newest) => {
+    const answer = newest.at(-1);
+    const isSame = answer?.role === "assistant" && answer.id === sent.id;
+    const continued = isSame ? continuedAnswer(answer, sent) : undefined;
     if (continued) return continued;
     throw new JourneyDbError(
       "conflict",
-      "request.message: no tool call at the end of the conversation waits for it; nothing changed.",
+      "request.message: expected answers to all tool calls that wait at the end of the conversation; nothing changed.",
     );
   });
+  return { messages: [...newest.slice(0, -1).map(withoutLostCalls), message], revision };
 }

@@ -14,11 +14,16 @@ const MOST_UNITS = 199;
  */
 export function titleOf({ parts }: Pick<MessageShape, "parts">, maxLength = 60): string | undefined {
   const text = parts
-    .flatMap((part) => (part.type === "text" && "text" in part ? [String(part.text)] : []))
-    .join(" ");
+    .flatMap((part) =>
+      part.type === "text" && "text" in part && typeof part.text === "string" ? [part.text] : [],
+    )
+    .join(" ")
+    .trimStart();
   // What is cut away need not be read: a cluster has some code units, seldom more than a dozen.
   const line = text
     .slice(0, maxLength * 100)
+    // The half of a character that was cut through.
+    .replace(/[\ud800-\udbff]$/, "")
     .replace(/\s+/g, " ")
     .trim();
   // Twice as much as can be kept: what is cut through is not among it.

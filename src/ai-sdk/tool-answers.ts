@@ -4,7 +4,12 @@ import { parse } from "../validate.js";
 import { interruption, isContent, stateOf } from "./answer.js";
 
 /** A part of a message, with what it has where it is a tool call. */
-type Part = MessageShape["parts"][number] & { toolCallId?: unknown; approval?: object };
+type Part = MessageShape["parts"][number] & {
+  toolCallId?: unknown;
+  approval?: object;
+  preliminary?: unknown;
+  providerExecuted?: unknown;
+};
 
 /** What is taken of a part that answers a tool call. */
 interface Answer {
@@ -13,36 +18,69 @@ interface Answer {
 }
 
 /** What a page may say of a tool call, by the state in which that waits. */
-const ANSWERS: Record<string, z.ZodType<Answer>> = {
-  "input-available": z
-    .object({
-      state: z.enum(["output-available", "output-error"]),
-      output: z.unknown().optional(),
-      errorText: z.string().optional(),
-    })
-    .refine(({ state, errorText }) => state === "output-available" || errorText !== undefined, {
-      path: ["errorText"],
-      params: { expected: "string" },
+const ANSWERS = new Map<unknown, z.ZodType<Answer>>([
+  [
+    "input-available",
+    z
+      .object({
+        state: z.enum(["output-available", "output-error"]),
+        output: z.unknown().optional(),
+        errorText: z.string().optional(),
+      })
+      .refine(({ state, errorText }) => state === "output-available" || errorText !== undefined, {
+        path: ["errorText"],
+        params: { expected: "string" },
+      }),
+  ],
+  [
+    "approval-requested",
+    z.object({
+      state: z.literal("approval-responded"),
+      approval: z.object({ approved: z.boolean(), reason: z.string().optional() }),
     }),
-  "approval-requested": z.object({
-    state: z.literal("approval-responded"),
-    approval: z.object({ approved: z.boolean(), reason: z.string().optional() }),
-  }),
-};
+  ],
+]);
 const ANSWER_KEYS = new Set(["state", "output", "errorText", "approval", "approved", "reason"]);
 
-const ANSWERED = new Set<unknown>([
-  "output-available",
-  "output-error",
-  "output-denied",
-  "approval-responded",
-]);
+const FINAL = new Set<unknown>(["output-available", "output-error", "output-denied"]);
+const UNDER_WAY = new Set<unknown>(["input-streaming", "input-available", "approval-requested"]);
 
-/** Whether the model has not gone on since the last of its tool calls was answered. */
-export const endsInToolAnswer = ({ parts }: Pick<MessageShape, "parts">): boolean => {
+/** Whether nothing more comes of the tool call. */
+const isFinal = (part: Part): boolean => FINAL.has(stateOf(part)) && part.preliminary !== true;
+
+/** Whether it was decided that the tool may run or not, and nothing came of that yet. */
+const isDecided = (part: Part): boolean => stateOf(part) === "approval-responded";
+
+/** Whether the tool call waits for the page. What the provider runs does not. */
+const isWaiting = (part: Part): boolean =>
+  typeof part.toolCallId === "string" &&
+  (stateOf(part) === "approval-requested" ||
+    (stateOf(part) === "input-available" && part.providerExecuted !== true));
+
+/** The parts since the model went on last, and where they begin. What it has begun and not said yet is left out. */
+function lastStepOf(parts: readonly Part[]): { step: readonly Part[]; start: number } {
+  const said = parts.slice(0, parts.findLastIndex(isContent) + 1);
+  const start = said.findLastIndex(({ type }) => type === "step-start") + 1;
+  return { step: said.slice(start), start };
+}
+
+/** Whether tool calls at the message's end wait for the page, and none was decided before. */
+export function isOpen({ parts }: Pick<MessageShape, "parts">): boolean {
+  const { step } = lastStepOf(parts);
+  return step.some(isWaiting) && !step.some(isDecided);
+}
+
+/** Whether the page has answered the tool calls at the message's end, and the model has not gone on since. */
+export function isAnswered({ parts }: Pick<MessageShape, "parts">): boolean {
+  const calls = lastStepOf(parts).step.filter(({ toolCallId }) => toolCallId !== undefined);
+  return calls.length > 0 && calls.every((part) => isFinal(part) || isDecided(part));
+}
+
+/** Whether a model that failed after its last tool was done can go on from there. Not where a tool may have run without a word of it. */
+export function canGoOn({ parts }: Pick<MessageShape, "parts">): boolean {
   const last = parts.findLast(isContent);
-  return last !== undefined && ANSWERED.has(stateOf(last));
-};
+  return last !== undefined && isFinal(last) && !parts.some(isDecided);
+}
 
 /**
  * The message without calls that were approved or refused and of which nothing came, as where the
@@ -51,32 +89,36 @@ export const endsInToolAnswer = ({ parts }: Pick<MessageShape, "parts">): boolea
  */
 export const withoutLostCalls = <Message extends MessageShape>(message: Message): Message => ({
   ...message,
-  parts: message.parts.filter((part) => stateOf(part) !== "approval-responded"),
+  parts: message.parts.filter((part) => !isDecided(part)),
 });
 
-/** A copy of the message with what the page says of the tool calls that wait in it; undefined where that is nothing. */
+/** A copy of the message with what the page says of the tool calls that wait at its end, or undefined where that is not all. */
 function withToolAnswers<Message extends MessageShape>(
   stored: Message,
-  sent: readonly Part[],
+  sent: readonly (Part | null)[],
 ): Message | undefined {
-  let isAnswered = false;
-  const parts = (stored.parts as readonly Part[]).map((part) => {
-    const schema = ANSWERS[String(stateOf(part))];
-    const place = sent.findIndex(({ toolCallId }) => toolCallId === part.toolCallId);
+  // What was decided before may be running.
+  if (!isOpen(stored)) return undefined;
+  const { step, start } = lastStepOf(stored.parts);
+  const answered = step.map((part) => {
+    if (!isWaiting(part)) return part;
+    // A provider may use an id once in each step, and the page's copy ends with the same one.
+    const place = sent.findLastIndex((one) => one?.toolCallId === part.toolCallId);
     const given = sent[place];
-    if (!schema || !given || !ANSWERED.has(stateOf(given))) return part;
+    if (!given || UNDER_WAY.has(stateOf(given))) return part;
+    const schema = ANSWERS.get(stateOf(part)) as z.ZodType<Answer>;
     const { approval, ...answer } = parse(schema, given, `request.message.parts[${place}]`, ANSWER_KEYS);
-    isAnswered = true;
     return { ...part, ...answer, ...(approval && { approval: { ...part.approval, ...approval } }) };
   });
-  return isAnswered ? { ...stored, parts } : undefined;
+  if (answered.some(isWaiting)) return undefined;
+  return { ...stored, parts: [...stored.parts.slice(0, start), ...answered] };
 }
 
 /**
- * The stored answer as the model goes on with it, or undefined where nothing was said that it waits
- * for. Of the page's copy nothing is believed but the outputs and the approvals of tool calls that
- * wait for them; what the server's own tools were doing when the answer was interrupted does not.
- * Where the model failed to go on, it goes on once more.
+ * The stored answer as the model goes on with it, or undefined where it does not wait for what was
+ * said. Of the page's copy nothing is believed but the outputs and the approvals of tool calls that
+ * wait for them, of all at once. Where the model failed to go on, it goes on once more, without the
+ * calls that came to no end then.
  *
  * @throws JourneyDbError invalid_input, of an output or an approval that is none
  */
@@ -85,7 +127,10 @@ export function continuedAnswer<Message extends MessageShape>(
   sent: Message,
 ): Message | undefined {
   if (!interruption(stored)) return withToolAnswers(stored, sent.parts);
-  if (!endsInToolAnswer(stored)) return undefined;
+  if (!canGoOn(stored)) return undefined;
   const { interrupted: _, ...metadata } = stored.metadata as { interrupted: unknown };
-  return { ...stored, metadata, parts: stored.parts.slice(0, stored.parts.findLastIndex(isContent) + 1) };
+  const parts = stored.parts
+    .slice(0, stored.parts.findLastIndex(isContent) + 1)
+    .filter((part: Part) => !UNDER_WAY.has(stateOf(part)) && part.preliminary !== true);
+  return { ...stored, metadata, parts };
 }

@@ -1,9 +1,21 @@
 import type { MessageShape } from "../messages.js";
 import { hasContent } from "./answer.js";
+import { isOpen } from "./tool-answers.js";
 
-/** The last message that is stored as far as the page knows, apart from the question that is sent. */
-export const lastKnown = (messages: readonly MessageShape[], questionId?: string): string | null =>
-  messages.findLast((message) => message.id !== questionId && hasContent(message))?.id ?? null;
+/** The last message that is stored as far as a page knows, apart from the one that it sends. */
+export const lastKnown = (
+  messages: readonly MessageShape[],
+  sentId: string | undefined,
+): MessageShape | undefined => messages.findLast((message) => message.id !== sentId && hasContent(message));
+
+/** What startTurn compares with what is stored. */
+export function knownOf(
+  messages: readonly MessageShape[],
+  sentId: string | undefined,
+): Pick<TurnRequest, "after" | "isOpen"> {
+  const last = lastKnown(messages, sentId);
+  return { after: last?.id ?? null, ...(last && isOpen(last) && { isOpen: true }) };
+}
 
 /** What startTurn reads of a request, beside what the application adds. */
 export interface TurnRequest<Message = MessageShape> {
@@ -11,6 +23,8 @@ export interface TurnRequest<Message = MessageShape> {
   message: Message;
   /** The message that the page has last, apart from `message`; null where it has none. */
   after: string | null;
+  /** That tool calls of that message wait for the page: it keeps its id when it goes on. */
+  isOpen?: boolean;
   /** The message to drop with all that follows, where the turn replaces one. */
   from?: string;
 }
@@ -18,7 +32,7 @@ export interface TurnRequest<Message = MessageShape> {
 /**
  * Makes the request that startTurn reads: only the last message travels, and the id of the last other
  * message that the page knows, so that a page which is not up to date is refused. What the
- * application gave as `body` goes along; the names `message`, `after` and `from` are taken.
+ * application gave as `body` goes along; the names `message`, `after`, `isOpen` and `from` are taken.
  *
  * @example new DefaultChatTransport({ api, prepareSendMessagesRequest: turnRequest })
  */
@@ -30,5 +44,5 @@ export function turnRequest<Message extends MessageShape>({
   body: Record<string, unknown> | undefined;
 }): { body: TurnRequest<Message | undefined> } {
   const message = messages.at(-1);
-  return { body: { after: lastKnown(messages, message?.id), ...body, message } };
+  return { body: { ...knownOf(messages, message?.id), ...body, message } };
 }

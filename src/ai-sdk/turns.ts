@@ -1,14 +1,14 @@
 import type { MessageShape } from "../messages.js";
 import { hasContent, interruption } from "./answer.js";
-import { endsInToolAnswer } from "./tool-answers.js";
-import { lastKnown } from "./turn-request.js";
+import { canGoOn, isAnswered } from "./tool-answers.js";
+import { knownOf } from "./turn-request.js";
 
 /** What useChat answers, or a Chat, of ai v5, v6 or v7, as far as it is needed here. */
 export interface Chat<Message extends MessageShape> {
   messages: Message[];
   error: Error | undefined;
   // biome-ignore lint/suspicious/noExplicitAny: each version of the AI SDK has its own type for what can be sent
-  sendMessage(message?: any, options?: { body?: object }): Promise<void>;
+  sendMessage(message?: any, options?: { body?: object; messageId?: string }): Promise<void>;
   regenerate(options?: { messageId?: string; body?: object }): Promise<void>;
 }
 
@@ -46,7 +46,7 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
 
   /** That the question replaces itself and what follows it, as far as the page knows. */
   const replacing = (questionId: string) => ({
-    body: { after: lastKnown(messages, questionId), from: questionId },
+    body: { ...knownOf(messages, questionId), from: questionId },
   });
 
   /** The user's message that the message is, or answers. */
@@ -64,13 +64,18 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
   }
 
   return {
-    edit: (messageId, content) => chat.sendMessage({ ...content, messageId }, replacing(messageId)),
+    edit(messageId, content) {
+      const place = messages.findIndex(({ id }) => id === messageId);
+      // Where nothing follows, whether the message reached the server is not known: stored, it is replaced all the same.
+      const isFollowed = messages.slice(place + 1).some(hasContent);
+      return chat.sendMessage({ ...content, messageId }, isFollowed ? replacing(messageId) : undefined);
+    },
     regenerate,
     async retry() {
       const last = messages.at(-1);
-      // Without an error, the model goes on elsewhere, or the server was stopped: what tools did is not known.
-      const mayGoOn = last && endsInToolAnswer(last) && (chat.error || interruption(last));
-      if (mayGoOn) return chat.sendMessage();
+      // Without an error and whole, the model goes on elsewhere, or the server was stopped: what tools did is not known.
+      const goesOn = last && (chat.error ? isAnswered(last) : interruption(last) && canGoOn(last));
+      if (goesOn) return chat.sendMessage(undefined, { messageId: last.id });
       if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);
       // Not `from`: whether the message reached the server is not known here.
       await chat.regenerate({ messageId: questionOf(last?.id) });

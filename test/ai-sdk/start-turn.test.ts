@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import * as z from "zod";
-import { startTurn } from "../../src/ai-sdk.js";
+import { startTurn, titleOf } from "../../src/ai-sdk.js";
 import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
@@ -28,11 +28,15 @@ test.each([
   ],
   [
     { message: { ...text("m1"), parts: [{ forged: 1 }] }, after: null },
-    "messages[0].parts[0].type: expected string",
+    "request.message.parts[0].type: expected string",
   ],
+  [{ message: { role: "user" }, after: null }, "request.message.id: expected string"],
+  [{ message: { ...text("m1"), parts: [null] }, after: null }, "request.message.parts[0]: expected object"],
+  [{ message: { ...text("m1"), parts: "forged" }, after: null }, "request.message.parts: expected array"],
+  [{ message: text("m1"), after: null, isOpen: 1 }, "request.isOpen: expected boolean"],
 ])("a request that is none is refused, and stores nothing: %j", async (body, message) => {
   const { id, sessions } = open();
-  await expect(startTurn(sessions, id, requestOf(body))).rejects.toMatchObject({
+  await expect(startTurn(sessions, id, requestOf(body), { title: titleOf })).rejects.toMatchObject({
     code: "invalid_input",
     message: typeof message === "string" ? message : expect.stringMatching(message),
   });
@@ -114,13 +118,22 @@ test("a page may go on before the answer that it has is stored: after a stop, sa
 
 test("and may ask again before it", async () => {
   const { id, sessions } = open();
-  const first = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  await sessions.create({ id, messages: [text("m1"), text("a1", "first", "assistant")] });
+  const first = await startTurn(sessions, id, requestOf({ message: text("m2"), after: "a1" }));
   const answerId = first.response.generateMessageId();
   const again = { message: text("m1", "edited"), after: answerId, from: "m1" };
   const second = await startTurn(sessions, id, requestOf(again));
   await first.response.onFinish(ended(text(answerId, "late", "assistant")));
-  await second.response.onFinish(ended(text("a2", "second", "assistant")));
-  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a2"]);
+  await second.response.onFinish(ended(text("a3", "third", "assistant")));
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a3"]);
+});
+
+test("nor does it matter that tools of that answer were at work", async () => {
+  const { id, sessions } = open();
+  const first = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const after = first.response.generateMessageId();
+  await startTurn(sessions, id, requestOf({ message: text("m2"), after, isOpen: true }));
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "m2"]);
 });
 
 test.each([["a1"], ["none"], [null]])(
@@ -145,6 +158,19 @@ test("a session whose title could not be stored gets it with the next try of its
   });
   await startTurn(sessions, id, requestOf(first), { title });
   expect((await sessions.get(id))?.metadata).toEqual({ title: "one" });
+});
+
+test("a title that the user gives in that moment stays", async () => {
+  const { id, sessions } = open();
+  const renamed = {
+    ...sessions,
+    async mergeMetadata(...given: Parameters<Sessions["mergeMetadata"]>) {
+      await sessions.mergeMetadata(id, { title: "mine" });
+      return sessions.mergeMetadata(...given);
+    },
+  };
+  await startTurn(renamed, id, requestOf({ message: text("m1"), after: null }), { title: () => "made" });
+  expect((await sessions.get(id))?.metadata).toEqual({ title: "mine" });
 });
 
 test("a page that is up to date is not refused since the session changes while that is looked at", async () => {
@@ -196,4 +222,16 @@ test("a schema of the application's own decides about the title and about the me
     code: "invalid_input",
     message: "patch: has a key that is not expected here",
   });
+  const plain = z.looseObject({
+    id: z.string(),
+    role: z.enum(["system", "user", "assistant"]),
+    parts: z.array(z.any()),
+  });
+  const strict = defineJourney({ message: plain.extend({ metadata: z.strictObject({}).optional() }) });
+  const other = randomUUID();
+  await expect(startTurn(strict.forUser(db, user), other, request())).rejects.toMatchObject({
+    code: "invalid_input",
+    message: "messages[0].metadata: has a key that is not expected here",
+  });
+  expect(await sessions.get(other)).toBeNull();
 });

@@ -24,14 +24,14 @@ test("metadata of a message is kept beside what the turn adds", async () => {
   expect(answer?.metadata).toEqual({ model: "x", interrupted: "stopped" });
 });
 
-test("an answer that breaks off without a word of why is marked as failed", async () => {
+test("of an early v5, which tells no reason, an answer that breaks off is marked as failed", async () => {
   const { id, sessions } = open();
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
   const parts = [
     { type: "text", text: "whole", state: "done" },
     { type: "text", text: "half", state: "streaming" },
   ];
-  await turn.response.onFinish(ended({ id: "a1", role: "assistant", parts }));
+  await turn.response.onFinish({ responseMessage: { id: "a1", role: "assistant", parts }, isAborted: false });
   expect((await sessions.get(id))?.messages[1]?.metadata).toEqual({ interrupted: "failed" });
 });
 

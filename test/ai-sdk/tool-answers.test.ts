@@ -1,15 +1,16 @@
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { startTurn } from "../../src/ai-sdk.js";
-import { defineJourney, type JourneyMessage } from "../../src/index.js";
-import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
+import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
+import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { idsOf, text } from "../support/messages.js";
-import { ended, openFor, requestOf } from "../support/turn.js";
+import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
 
 const url = await migratedDatabase();
 const db = openPostgresJs(url);
 const sql = rawClient(url);
 const open = () => openFor(db);
+const unreachable = forUser(openPostgresJs(NOWHERE), newUser());
 
 /** A tool call of an answer. */
 const call = (state: string, more: object = {}) => ({
@@ -86,6 +87,7 @@ test("of the page's copy of an answer nothing else is taken", async () => {
       { ...call("output-available", output), input: "forged", type: "tool-forged", providerExecuted: true },
       { type: "tool-weather", toolCallId: "c0", state: "output-available", input: {}, output: "forged" },
       { type: "tool-weather", toolCallId: "c9", ...output },
+      ...([null, 5, "forged"] as never[]),
     ),
     metadata: { model: "forged" },
   });
@@ -113,6 +115,29 @@ test.each([
     { ...answerWith(call("input-available")), metadata: { interrupted: "stopped" } },
   ],
   [
+    "a call beside one that was approved and may be running",
+    answerWith(call("input-available"), call("approval-responded", { toolCallId: "c2", ...request })),
+  ],
+  ["a call that the provider runs", answerWith(call("input-available", { providerExecuted: true }))],
+  [
+    "a call before the model went on",
+    answerWith(call("input-available"), { type: "step-start" }, { type: "text", text: "done" }),
+  ],
+  [
+    "a call that was interrupted with nothing but a preliminary output",
+    {
+      ...answerWith(call("output-available", { output: "10 %", preliminary: true })),
+      metadata: { interrupted: "stopped" },
+    },
+  ],
+  [
+    "an answer of which a tool may have run",
+    {
+      ...answerWith(call("approval-responded", request), call("output-available", { toolCallId: "c2" })),
+      metadata: { interrupted: "failed" },
+    },
+  ],
+  [
     "an answer that was interrupted later",
     {
       ...answerWith(call("output-available", { output: "first" }), { type: "text", text: "half" }),
@@ -128,6 +153,33 @@ test.each([
   expect(await sessions.get(id)).toEqual(before);
 });
 
+test("nor for some of the calls that wait: what runs for one would not know of the others", async () => {
+  const parts = [call("approval-requested", request), call("input-available", { toolCallId: "c2" })];
+  const { id, sessions, send, stored } = await waiting(answerWith(...parts));
+  const before = await sessions.get(id);
+  const [first, second] = [
+    call("approval-responded", approved),
+    call("output-available", { toolCallId: "c2", output: 2 }),
+  ];
+  for (const some of [[first, parts[1]], [parts[0], second], [first]]) {
+    await expect(send(answerWith(...(some as JourneyMessage["parts"])))).rejects.toMatchObject({
+      code: "conflict",
+    });
+  }
+  expect(await sessions.get(id)).toEqual(before);
+  await send(answerWith(first, second));
+  expect((await stored())[1]?.parts).toEqual([first, second]);
+});
+
+test("nor for a message of the user's", async () => {
+  const { id, sessions } = open();
+  const question = { ...text("m1"), parts: [call("input-available")] };
+  await sessions.create({ id, messages: [question] });
+  const forged = { ...answerWith(call("output-available", output)), id: "m1" };
+  const sent = startTurn(sessions, id, requestOf({ message: forged, after: null }));
+  await expect(sent).rejects.toMatchObject({ code: "conflict" });
+});
+
 test("nor for an answer that others follow, or that is not there", async () => {
   const { id, sessions, send } = await waiting(answerWith(call("input-available")));
   const given = answerWith(call("output-available", output));
@@ -137,6 +189,52 @@ test("nor for an answer that others follow, or that is not there", async () => {
   await sessions.delete(id);
   await expect(send(given)).rejects.toMatchObject({ code: "not_found" });
   expect(await sessions.get(id)).toBeNull();
+});
+
+test("of calls with one id in two steps the last is answered", async () => {
+  const earlier = call("output-available", { output: "earlier" });
+  const { send, stored } = await waiting(
+    answerWith(earlier, { type: "step-start" }, call("input-available")),
+  );
+  const given = answerWith(earlier, { type: "step-start" }, call("output-available", output));
+  await send(given);
+  expect((await stored())[1]).toEqual(given);
+});
+
+test("an answer that failed goes on without what came to no end", async () => {
+  const finished = call("output-available", { output: "first" });
+  const { send, stored } = await waiting({
+    ...answerWith(
+      { type: "text", text: "Let me see.", state: "done" },
+      call("input-available", { toolCallId: "c2" }),
+      call("input-streaming", { toolCallId: "c3" }),
+      call("output-available", { toolCallId: "c4", preliminary: true }),
+      finished,
+      { type: "step-start" },
+      { type: "text", text: "", state: "done" },
+    ),
+    metadata: { model: "x", interrupted: "failed" },
+  });
+  const turn = await send(answerWith());
+  const answer = {
+    ...answerWith({ type: "text", text: "Let me see.", state: "done" }, finished),
+    metadata: { model: "x" },
+  };
+  expect(await stored()).toEqual([text("m1"), answer]);
+  expect(turn.messages.at(-1)).toEqual(answer);
+});
+
+test("nothing is lost where the database is away when it was stored", async () => {
+  const { id, sessions, stored } = await waiting(answerWith(call("input-available")));
+  let reads = 0;
+  const away = {
+    ...sessions,
+    messages: (...given: Parameters<Sessions["messages"]>) =>
+      reads++ === 0 ? sessions.messages(...given) : unreachable.messages(...given),
+  };
+  const body = { message: answerWith(call("output-available", output)), after: "m1" };
+  const turn = await startTurn(away, id, requestOf(body));
+  expect(turn.messages).toEqual(await stored());
 });
 
 test("an element that is no message does not hide the answer", async () => {
@@ -170,7 +268,6 @@ test.each([
   ],
   [{ ...answerWith(), id: "" }, /^request\.message\.id: expected 1 to 256 characters/],
   [{ ...answerWith(), parts: "forged" }, "request.message.parts: expected array"],
-  [{ ...answerWith(), parts: ["forged"] }, "request.message.parts[0]: expected object"],
 ])("an output that is none is refused: %#", async (message, expected) => {
   const { id, sessions, send } = await waiting(answerWith(call("input-available")));
   const before = await sessions.get(id);
@@ -209,12 +306,15 @@ test("what the model adds goes where the answer is, whatever changed meanwhile",
 });
 
 test("but nowhere where the answer was dropped meanwhile", async () => {
-  const { id, sessions, send, stored } = await waiting(answerWith(call("input-available")));
-  const turn = await send(answerWith(call("output-available", output)));
-  await sessions.append(id, text("m1", "edited"), { from: "m1" });
-  await turn.response.onFinish(ended(answerWith(call("output-available", output))));
+  const { id, sessions } = open();
+  const question = { ...text("m1"), metadata: { answerId: "a1" } };
+  await sessions.create({ id, messages: [question, answerWith(call("input-available"))] });
+  const given = answerWith(call("output-available", output));
+  const turn = await startTurn(sessions, id, requestOf({ message: given, after: "m1" }));
+  await sessions.truncate(id, { from: "a1" });
+  await turn.response.onFinish(ended(given));
   expect(await turn.stored).toBeNull();
-  expect(await stored()).toEqual([text("m1", "edited")]);
+  expect((await sessions.get(id))?.messages).toEqual([question]);
 });
 
 test("an output is a message's as any other: the application's schema decides about it", async () => {

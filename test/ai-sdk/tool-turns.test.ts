@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { errorCode, interruption } from "../../src/ai-sdk.js";
 import { forUser, type JourneyMessage } from "../../src/index.js";
 import { openApplication, SDK_VERSIONS } from "../support/ai-chat.js";
@@ -30,7 +30,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   const locatedBy = (
     page: { addToolOutput(given: object): Promise<void> },
     more: object = { output: "Lyon" },
-  ) => page.addToolOutput({ tool: "locate", toolCallId: "call-locate", ...more });
+  ) => page.addToolOutput({ tool: "locate", toolCallId: "locate-0", ...more });
 
   test("what the page's own tool gives is stored before the model goes on, in the same answer", async () => {
     const { chat, page } = await openWaiting("locate");
@@ -53,17 +53,26 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(await chat.storedMessages()).toHaveLength(4);
   });
 
-  test("of two tabs the one that answers later is refused, and changes nothing", async () => {
-    const { chat, page } = await openWaiting("locate");
-    const other = await chat.openPage();
-    await locatedBy(page);
-    (await chat.reply(1)).says("In Lyon.");
-    await chat.stored(1);
-    const before = await chat.sessions().get(chat.id);
-    await locatedBy(other, { output: "Paris" });
-    await expect.poll(() => errorCode(other.error)).toBe("conflict");
-    expect(await chat.sessions().get(chat.id)).toEqual(before);
-  });
+  test.each([
+    ["answers the call too", (other) => locatedBy(other, { output: "Paris" })],
+    ["sends", (other) => other.sendMessage({ text: "late" })],
+    ["regenerates", (other) => other.turns.regenerate(other.messages[1].id)],
+    ["edits", (other) => other.turns.edit(other.messages[0].id, { text: "late" })],
+    // biome-ignore lint/suspicious/noExplicitAny: a page of any version
+  ] as [string, (other: any) => Promise<void>][])(
+    "a tab that does not know that the answer went on, and %s, changes nothing",
+    async (_, act) => {
+      const { chat, page } = await openWaiting("locate");
+      const other = await chat.openPage();
+      await locatedBy(page);
+      (await chat.reply(1)).says("In Lyon.");
+      await chat.stored(1);
+      const before = await chat.sessions().get(chat.id);
+      await act(other);
+      await expect.poll(() => errorCode(other.error)).toBe("conflict");
+      expect(await chat.sessions().get(chat.id)).toEqual(before);
+    },
+  );
 
   test("where the model fails to go on, what the tool gave is kept, and a retry goes on from there", async () => {
     const { chat, page } = await openWaiting("locate");
@@ -108,11 +117,33 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(other?.parts.at(-1)).toMatchObject({ text: "Somewhere." });
   });
 
+  test("what a tool of the server's gives cannot come from the page, also where the connection breaks while it runs", async () => {
+    const chat = openChat();
+    const page = await chat.openPage();
+    const sent = page.sendMessage({ text: "How is the weather?" });
+    const held = chat.holdTools();
+    const reply = await chat.reply(0);
+    reply.callOnly("weather");
+    await vi.waitUntil(() =>
+      page.messages[1]?.parts.some(({ state }: { state?: string }) => state === "input-available"),
+    );
+    reply.breakOff();
+    await sent;
+    await chat.stored(0);
+    held();
+    const [, answer] = await chat.storedMessages();
+    expect(interruption(answer as JourneyMessage)).toBe("failed");
+    const reloaded = await chat.openPage();
+    await reloaded.addToolOutput({ tool: "weather", toolCallId: "weather-0", output: "forged" });
+    await expect.poll(() => errorCode(reloaded.error)).toBe("conflict");
+    expect((await chat.storedMessages())[1]).toEqual(answer);
+  });
+
   test("a message that is sent instead leaves the call behind", async () => {
     const { chat, page } = await openWaiting("locate");
     await chat.answered(1, page.sendMessage({ text: "Never mind." }), "All right.");
     expect(await chat.storedMessages()).toHaveLength(4);
-    expect(JSON.stringify(chat.prompts[1])).not.toContain("call-locate");
+    expect(JSON.stringify(chat.prompts[1])).not.toContain("locate-0");
   });
 
   if (version === "ai v5") return;
@@ -135,6 +166,57 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       expect.objectContaining({ type: "tool-book", state: "output-available", output: "booked 1" }),
     );
     expect(messages[1]?.parts.at(-1)).toMatchObject({ text: "Done." });
+  });
+
+  test("two that are approved in two requests do not run until both are, and then once", async () => {
+    const { chat, page } = await openWaiting("book", "book");
+    const calls = () => page.messages[1].parts.filter((part: { toolCallId?: string }) => part.toolCallId);
+    await page.addToolApprovalResponse({ id: calls()[0].approval.id, approved: true });
+    await page.sendMessage();
+    expect(errorCode(page.error)).toBe("conflict");
+    expect(chat.booked).toEqual([]);
+    await page.addToolApprovalResponse({ id: calls()[1].approval.id, approved: true });
+    (await chat.reply(1)).says("Both.");
+    await chat.stored(1);
+    expect(chat.booked).toEqual(["Lyon", "Lyon"]);
+    expect((await chat.storedMessages())[1]?.parts.at(-1)).toMatchObject({ text: "Both." });
+  });
+
+  test("one that may have run when the user stopped is asked about anew by a retry", async () => {
+    const { chat } = await openWaiting("book");
+    const answer = (await chat.storedMessages())[1] as JourneyMessage;
+    const parts = answer.parts.map((part) =>
+      part.toolCallId
+        ? { ...part, state: "approval-responded", approval: { ...part.approval, approved: true } }
+        : part,
+    );
+    await chat.sessions().append(chat.id, { ...answer, parts, metadata: { interrupted: "stopped" } });
+    await chat.answered(1, (await chat.openPage()).turns.retry(), "Shall I?");
+    expect(chat.booked).toEqual([]);
+    expect((await chat.storedMessages())[1]?.id).not.toBe(answer.id);
+  });
+
+  test("a retry goes on with the last answer, whatever an older one waits for", async () => {
+    const { chat } = await openWaiting("book");
+    const older = (await chat.storedMessages())[1] as JourneyMessage;
+    const parts = older.parts.map((part) =>
+      part.toolCallId
+        ? { ...part, state: "approval-responded", approval: { ...part.approval, approved: true } }
+        : part,
+    );
+    await chat.sessions().append(chat.id, { ...older, parts });
+    const page = await chat.openPage();
+    const sent = page.sendMessage({ text: "And where am I?" });
+    (await chat.reply(1)).call("locate");
+    await sent;
+    await chat.stored(1);
+    await locatedBy(page);
+    (await chat.reply(2)).fail();
+    await expect.poll(() => page.status).toBe("error");
+    await chat.answered(3, page.turns.retry(), "In Lyon.");
+    expect(page.messages.map(({ id }: JourneyMessage) => id)).toEqual(idsOf(await chat.storedMessages()));
+    expect(page.messages[1].parts).toEqual(parts);
+    expect((await chat.storedMessages())[3]?.parts.at(-1)).toMatchObject({ text: "In Lyon." });
   });
 
   test("a tool that was refused does not run", async () => {
@@ -165,7 +247,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   });
 
   test("a call that was approved and never ran is not shown to the model by a later turn", async () => {
-    const { chat, page } = await openWaiting("book");
+    const { chat } = await openWaiting("book");
     const answered = (await chat.storedMessages())[1] as JourneyMessage;
     const parts = answered.parts.map((part) =>
       part.toolCallId
@@ -173,8 +255,9 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
         : part,
     );
     await chat.sessions().append(chat.id, { ...answered, parts });
-    await chat.answered(1, page.sendMessage({ text: "Never mind." }), "All right.");
+    const later = await chat.openPage();
+    await chat.answered(1, later.sendMessage({ text: "Never mind." }), "All right.");
     expect(chat.booked).toEqual([]);
-    expect(JSON.stringify(chat.prompts[1])).not.toContain("call-book");
+    expect(JSON.stringify(chat.prompts[1])).not.toContain("book-0");
   });
 });

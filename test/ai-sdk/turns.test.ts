@@ -145,11 +145,16 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(await application.conversation()).toEqual(["one", "first"]);
   });
 
-  test("a failure between two parts is one too", async () => {
+  test.each(["fail", "breakOff"] as const)("a failure between two parts is one too: %s", async (how) => {
     const application = open();
     const page = await application.openPage();
     const sent = page.sendMessage({ text: "one" });
-    (await application.reply(0)).failAfter("whole");
+    const reply = await application.reply(0);
+    reply.part("whole");
+    await vi.waitUntil(() =>
+      page.messages[1]?.parts.some(({ state }: { state?: string }) => state === "done"),
+    );
+    reply[how]();
     await sent;
     await application.stored(0);
     expect(interruption((await application.storedMessages())[1] as JourneyMessage)).toBe("failed");
@@ -169,6 +174,22 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     await application.answered(4, page.turns.regenerate(page.messages[1].id), "first again");
     expect(await application.conversation()).toEqual(["one", "first again"]);
     expect(page.messages.map(wordsOf)).toEqual(["one", "first again"]);
+  });
+
+  test("a message that never reached the server can be edited", async () => {
+    const application = open();
+    const page = await application.openPage();
+    application.network.isDown = true;
+    await page.sendMessage({ text: "one" });
+    application.network.isDown = false;
+    await application.answered(0, page.turns.edit(page.messages[0].id, { text: "one!" }), "first");
+    expect(await application.conversation()).toEqual(["one!", "first"]);
+
+    application.network.isDown = true;
+    await page.sendMessage({ text: "two" });
+    application.network.isDown = false;
+    await application.answered(1, page.turns.edit(page.messages[2].id, { text: "two!" }), "second");
+    expect(await application.conversation()).toEqual(["one!", "first", "two!", "second"]);
   });
 
   test("of several answers to one message, regenerating any drops all", async () => {

@@ -20,6 +20,8 @@ const SDKS: Record<string, { ai: Any; Model: Any }> = {
 
 export const SDK_VERSIONS = Object.keys(SDKS);
 
+type ToolName = "weather" | "locate" | "book";
+
 /** A reply of the model, which goes on when the test says so. */
 export class Reply {
   #controller!: ReadableStreamDefaultController<unknown>;
@@ -44,12 +46,13 @@ export class Reply {
   words(delta: string): void {
     this.#controller.enqueue({ type: "text-delta", id: "t", delta });
   }
-  call(...tools: ("weather" | "locate" | "book")[]): void {
-    for (const toolName of tools) {
-      const toolCallId = `call-${toolName}`;
-      this.#controller.enqueue({ type: "tool-call", toolCallId, toolName, input: '{"city":"Lyon"}' });
-    }
+  /** Calls tools, with the ids "book-0", "book-1" and so on. */
+  call(...tools: ToolName[]): void {
+    this.#calls(tools);
     this.#finish("tool-calls");
+  }
+  callOnly(tool: ToolName): void {
+    this.#calls([tool]);
   }
   end(): void {
     this.#controller.enqueue({ type: "text-end", id: "t" });
@@ -59,18 +62,27 @@ export class Reply {
     this.#controller.enqueue({ type: "error", error: new Error("the model failed") });
     this.#controller.close();
   }
-  /** An error where no part is under way. */
-  failAfter(text: string): void {
+  /** As where the provider's connection breaks. What was not read by then is lost. */
+  breakOff(): void {
+    this.#controller.error(new Error("the connection broke"));
+  }
+  /** A whole text, after which others may follow. */
+  part(text: string): void {
     this.begin();
     this.words(text);
     this.#controller.enqueue({ type: "text-end", id: "t" });
-    this.fail();
   }
   /** A whole reply. */
   says(text: string): void {
-    this.begin();
-    this.words(text);
-    this.end();
+    this.part(text);
+    this.#finish("stop");
+  }
+
+  #calls(tools: ToolName[]): void {
+    for (const [n, toolName] of tools.entries()) {
+      const toolCallId = `${toolName}-${n}`;
+      this.#controller.enqueue({ type: "tool-call", toolCallId, toolName, input: '{"city":"Lyon"}' });
+    }
   }
 
   #finish(reason: string): void {
@@ -111,9 +123,16 @@ export function openApplication(
     },
   });
   const booked: string[] = [];
+  let toolsMayEnd: Promise<void> | undefined;
   const inputSchema = z.object({ city: z.string() });
   const tools = {
-    weather: ai.tool({ inputSchema, execute: async ({ city }: Any) => `fair in ${city}` }),
+    weather: ai.tool({
+      inputSchema,
+      execute: async ({ city }: Any) => {
+        await toolsMayEnd;
+        return `fair in ${city}`;
+      },
+    }),
     /** Runs in the page. */
     locate: ai.tool({ inputSchema }),
     /** Waits for an approval, of which v5 knows nothing. */
@@ -203,6 +222,14 @@ export function openApplication(
     statuses,
     network,
     booked,
+    /** Lets no tool end until what it answers is called. */
+    holdTools(): () => void {
+      let release = () => {};
+      toolsMayEnd = new Promise((resolve) => {
+        release = resolve;
+      });
+      return release;
+    },
     reply,
     stored: storedAnswer,
     /** Until what a page asked has the nth reply, whole and stored. */

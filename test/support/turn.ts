@@ -17,8 +17,12 @@ export const requestOf = (body: unknown): Request =>
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
 
-/** What the AI SDK tells at the end of an answer that the user did not stop. */
-export const ended = (responseMessage: JourneyMessage) => ({ responseMessage, isAborted: false });
+/** What the AI SDK tells at the end of a whole answer. */
+export const ended = (responseMessage: JourneyMessage) => ({
+  responseMessage,
+  isAborted: false,
+  finishReason: "stop",
+});
 
 /** A database that nobody can reach. */
 export const NOWHERE = "postgres://127.0.0.1:1/none";
