@@ -22,11 +22,17 @@ export const isCutOff = (part: MessageShape["parts"][number]): boolean =>
  * A copy of the message with `metadata.interrupted`, whose texts no longer say that they are
  * streaming, so that no page waits for the rest. Tool calls stay as they are: pass
  * `ignoreIncompleteToolCalls` to `convertToModelMessages`.
+ *
+ * @param how undefined takes the mark off, of an answer that went on
  */
-export function markInterrupted<Message extends MessageShape>(message: Message, how: Interruption): Message {
+export function markInterrupted<Message extends MessageShape>(
+  message: Message,
+  how: Interruption | undefined,
+): Message {
+  const { interrupted: _, ...metadata } = (message.metadata ?? {}) as { interrupted?: unknown };
   return {
     ...message,
-    metadata: { ...(message.metadata as object | undefined), interrupted: how },
+    metadata: { ...metadata, ...(how && { interrupted: how }) },
     parts: message.parts.map((part) => (stateOf(part) === "streaming" ? { ...part, state: "done" } : part)),
   };
 }

@@ -41,7 +41,10 @@ export interface Turn<Message> {
    * an older program left that is no message, and calls that were approved but never ran, which the AI SDK takes for an error.
    */
   messages: Message[];
-  /** For `toUIMessageStreamResponse`. Give `streamText` the request's signal, or a stop is not noticed. */
+  /**
+   * For `toUIMessageStreamResponse`, without `sendFinish: false`, which makes an end look like a break. Give
+   * `streamText` the request's signal, or a stop is not noticed.
+   */
   response: TurnResponse<Message>;
   /**
    * Settles when the answer is stored; null where there was nothing to store: no part of it arrived,
@@ -95,10 +98,10 @@ async function bodyOf(request: Request): Promise<Record<string, unknown>> {
  * the one answer that it waits for. A message or metadata schema of the application must allow these
  * keys, and `title`.
  *
- * Where the page answered tool calls of the last answer (`addToolOutput`, `addToolApprovalResponse`),
- * what it says is stored, and the model goes on with that answer. Only the outputs and approvals that
- * the stored answer waits for are taken, each once: not the rest of the page's copy. A call that is to
- * be approved cannot also run in the page.
+ * Where the page answered the tool calls of the last answer (`addToolOutput`,
+ * `addToolApprovalResponse`), what it says is stored, and the model goes on with that answer. Only the
+ * outputs and approvals that the stored answer waits for are taken, all at once: not the rest of the
+ * page's copy. A call that is to be approved cannot also run in the page.
  *
  * @param sessions the user's; without `signal`, since the answer is stored after the request ended
  * @throws JourneyDbError as append: invalid_input, conflict where the conversation went on or a tool call was answered elsewhere, not_found, too_large, corrupt, unavailable, timeout

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { MessageShape } from "../messages.js";
 import { parse } from "../validate.js";
-import { interruption, isContent, stateOf } from "./answer.js";
+import { interruption, isContent, markInterrupted, stateOf } from "./answer.js";
 
 /** A part of a message, with what it has where it is a tool call. */
 type Part = MessageShape["parts"][number] & {
@@ -128,9 +128,8 @@ export function continuedAnswer<Message extends MessageShape>(
 ): Message | undefined {
   if (!interruption(stored)) return withToolAnswers(stored, sent.parts);
   if (!canGoOn(stored)) return undefined;
-  const { interrupted: _, ...metadata } = stored.metadata as { interrupted: unknown };
   const parts = stored.parts
     .slice(0, stored.parts.findLastIndex(isContent) + 1)
     .filter((part: Part) => !UNDER_WAY.has(stateOf(part)) && part.preliminary !== true);
-  return { ...stored, metadata, parts };
+  return markInterrupted({ ...stored, parts }, undefined);
 }

@@ -32,11 +32,17 @@ test("a character that a reader counts as one is never cut", () => {
   expect(titled("e\u0301".repeat(10), 3)).toBe("e\u0301e\u0301…");
 });
 
+test("white space of any length hides no text, and cuts no character through", () => {
+  expect(titled(`${" ".repeat(10_000)}Hello`)).toBe("Hello");
+  expect(titled(`a${" ".repeat(5998)}👩`)).toBe("a");
+});
+
 test("all text parts make the title, and no other part", () => {
   const parts = [
     { type: "file", mediaType: "image/png", url: "data:," },
     { type: "text", text: "What is" },
     { type: "reasoning", text: "hidden" },
+    { type: "text", text: { forged: true } },
     { type: "text", text: "this?" },
   ];
   expect(titleOf({ parts })).toBe("What is this?");

@@ -1,6 +1,6 @@
 "use client";
 import { Chat } from "@ai-sdk/react";
-import { hasContent, markInterrupted, turnRequest } from "@aigos/journey-db/ai-sdk";
+import { hasContent, interruption, markInterrupted, turnRequest } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { DefaultChatTransport } from "ai";
 import { createContext, type ReactNode, useContext, useState } from "react";
@@ -52,10 +52,11 @@ function chatOf(id: string, stored: JourneyMessage[], isShown: () => boolean): C
     }),
     // The server marks what it stores; this is the page's own copy.
     onFinish({ message, isAbort, isDisconnect, isError }) {
-      if (!isAbort && !isDisconnect && !isError) return;
+      const how = isAbort ? "stopped" : isDisconnect || isError ? "failed" : undefined;
+      if (how === interruption(message)) return;
       chat.messages = chat.messages.flatMap((one) => {
         if (one.id !== message.id || one.role === "user") return [one];
-        return hasContent(one) ? [markInterrupted(one, isAbort ? "stopped" : "failed")] : [];
+        return hasContent(one) ? [markInterrupted(one, how)] : [];
       });
     },
   });

@@ -12,9 +12,9 @@ const refuse = (tab: Tab) => card(tab).getByRole("button", { name: "Do not allow
 const callOf = ([row]: Row[]) => row?.messages[1]?.parts.find(({ type }) => type === "tool-book");
 
 /** A tab in which a tool waits to be allowed. */
-async function openWaiting({ open, rows }: Scene): Promise<Tab> {
+async function openWaiting({ open, rows }: Scene, question = "Book a table for two"): Promise<Tab> {
   const tab = await open();
-  await tab.send("Book a table for two");
+  await tab.send(question);
   await allow(tab).waitFor();
   await expect.poll(async () => callOf(await rows())?.state).toBe("approval-requested");
   return tab;
@@ -97,6 +97,24 @@ describe("a tool that waits to be allowed", () => {
       await tab.page.context().setOffline(false);
       await tab.alert.getByRole("button", { name: "Retry" }).click();
       await booked(tab, scene.rows);
+    }),
+  );
+
+  test(
+    "has run when the model fails to go on: Retry does not run it again",
+    inBrowser(async (scene) => {
+      const tab = await openWaiting(scene, "Book a table, and fail once");
+      await allow(tab).click();
+      await tab.answer.getByText("Interrupted", { exact: true }).waitFor();
+      await expect
+        .poll(async () => (await scene.rows())[0]?.messages[1]?.metadata?.interrupted)
+        .toBe("failed");
+      const { reference } = callOf(await scene.rows())?.output ?? {};
+      await tab.alert.getByRole("button", { name: "Retry" }).click();
+      const row = await booked(tab, scene.rows);
+      expect(callOf([row])?.output.reference).toBe(reference);
+      expect(row.messages[1]?.metadata).not.toHaveProperty("interrupted");
+      await tab.answer.getByText("Interrupted", { exact: true }).waitFor({ state: "detached" });
     }),
   );
 

@@ -92,14 +92,15 @@ function toolResultOf(prompt: LanguageModelV3CallOptions["prompt"]) {
 function replyTo(prompt: LanguageModelV3CallOptions["prompt"]): LanguageModelV3StreamPart[] {
   const question = questionOf(prompt);
   const found = toolResultOf(prompt);
+  if (question.includes("book")) {
+    if (!found) return call("book", { restaurant: "Chez Hortense", people: 2 });
+    if (fails(question)) return [failure];
+    return [...say(found.type === "execution-denied" ? NOT_BOOKED : BOOKED), finish("stop")];
+  }
   if (fails(question)) return question.includes("early") ? [failure] : [...say(PLAIN).slice(0, 12), failure];
   if (/think|reason/.test(question)) return [...think(THOUGHTS), ...say(PLAN), finish("stop")];
   if (question.includes("weather")) {
     return found ? [...say(WEATHER), finish("stop")] : call("weather", { city: "Lyon" });
-  }
-  if (question.includes("book")) {
-    if (!found) return call("book", { restaurant: "Chez Hortense", people: 2 });
-    return [...say(found.type === "execution-denied" ? NOT_BOOKED : BOOKED), finish("stop")];
   }
   return [...say(question.includes("long") ? STORY : PLAIN), finish("stop")];
 }
