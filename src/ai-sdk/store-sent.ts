@@ -27,7 +27,7 @@ export const isConflict = (error: unknown) => error instanceof JourneyDbError &&
 function isUpToDate(stored: MessageShape[], { message, after, isOpen: wasOpen }: TurnRequest): boolean {
   const last = lastKnown(stored, message.id);
   if ((last?.id ?? null) === after) return !wasOpen || (last !== undefined && isOpen(last));
-  return after !== null && answerIdOf(stored.at(-1)) === after;
+  return answerIdOf(stored.at(-1)) === after;
 }
 
 /**

@@ -40,7 +40,7 @@ const ANSWERS = new Map<unknown, z.ZodType<Answer>>([
     }),
   ],
 ]);
-const ANSWER_KEYS = new Set(["state", "output", "errorText", "approval", "approved", "reason"]);
+const ANSWER_KEYS = new Set(["state", "errorText", "approval", "approved", "reason"]);
 
 const FINAL = new Set<unknown>(["output-available", "output-error", "output-denied"]);
 const UNDER_WAY = new Set<unknown>(["input-streaming", "input-available", "approval-requested"]);

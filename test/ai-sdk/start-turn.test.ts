@@ -95,6 +95,21 @@ test("a session gets the title that the application makes of its first message, 
   expect((await sessions.get(untitled))?.metadata).toEqual({});
 });
 
+test("nothing but a first message titles a session", async () => {
+  const { id, sessions } = open();
+  const title = () => "made";
+  const send = (body: object) => startTurn(sessions, id, requestOf(body), { title });
+  await sessions.create({ id, messages: [text("m1")] });
+  await send({ message: text("m1", "edited"), after: null, from: "m1" });
+  await send({ message: text("m2"), after: "m1" });
+  const answer = { id: "a2", role: "assistant" as const };
+  const call = { type: "tool-locate", toolCallId: "c1", input: {} };
+  await sessions.append(id, { ...answer, parts: [{ ...call, state: "input-available" }] });
+  const message = { ...answer, parts: [{ ...call, state: "output-available", output: 1 }] };
+  await send({ message, after: null });
+  expect((await sessions.get(id))?.metadata).toEqual({});
+});
+
 test("the model gets as many of the newest messages as are asked for, and the handler what else was sent", async () => {
   const { id, sessions } = open();
   await sessions.create({ id, messages: [text("m1"), text("m2")] });
@@ -188,6 +203,42 @@ test("a page that is up to date is not refused since the session changes while t
   };
   await startTurn(busy, id, requestOf({ message: text("m2"), after: answerId }));
   expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", answerId, "m2"]);
+});
+
+test("but a session that changes with each look is refused, and an error that is no conflict at once", async () => {
+  const { id, sessions } = open();
+  const first = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const body = { message: text("m2"), after: first.response.generateMessageId() };
+  let looks = 0;
+  const restless = {
+    ...sessions,
+    async messages(...given: Parameters<Sessions["messages"]>) {
+      const page = await sessions.messages(...given);
+      await sessions.mergeMetadata(id, { looks: ++looks });
+      return page;
+    },
+  };
+  await expect(startTurn(restless, id, requestOf(body))).rejects.toMatchObject({ code: "conflict" });
+  expect(looks).toBe(5);
+  const away = {
+    ...restless,
+    append: (...[, message, options]: Parameters<Sessions["append"]>) =>
+      (options?.ifRevision ? forUser(unreachable, newUser()) : sessions).append(id, message, options),
+  };
+  await expect(startTurn(away, id, requestOf(body))).rejects.toMatchObject({ code: "unavailable" });
+  expect(looks).toBe(6);
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1"]);
+});
+
+test("a page that has an answer which waits, of which nothing is stored, is refused", async () => {
+  const { id, sessions } = open();
+  await sessions.create({ id });
+  const refused = startTurn(sessions, id, requestOf({ message: text("m1"), after: null, isOpen: true }));
+  await expect(refused).rejects.toMatchObject({
+    code: "conflict",
+    message: "request.isOpen: the last answer has gone on; nothing changed.",
+  });
+  expect((await sessions.get(id))?.messages).toEqual([]);
 });
 
 test.each([[0], [1001], [1.5]])("a limit of %j is refused before anything is stored", async (limit) => {

@@ -32,6 +32,11 @@ test("a character that a reader counts as one is never cut", () => {
   expect(titled("e\u0301".repeat(10), 3)).toBe("e\u0301e\u0301…");
 });
 
+test("a title has at most 200 code units, whatever it may have", () => {
+  expect(titled("a".repeat(199), 300)).toBe("a".repeat(199));
+  expect(titled("a".repeat(200), 300)).toBe(`${"a".repeat(199)}…`);
+});
+
 test("white space of any length hides no text, and cuts no character through", () => {
   expect(titled(`${" ".repeat(10_000)}Hello`)).toBe("Hello");
   expect(titled(`a${" ".repeat(5998)}👩`)).toBe("a");

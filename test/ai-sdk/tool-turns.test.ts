@@ -74,23 +74,33 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     },
   );
 
-  test("where the model fails to go on, what the tool gave is kept, and a retry goes on from there", async () => {
-    const { chat, page } = await openWaiting("locate");
-    await locatedBy(page);
-    (await chat.reply(1)).fail();
-    await chat.stored(1);
-    await expect.poll(() => page.status).toBe("error");
-    const [question, beginning] = await chat.storedMessages();
-    expect(interruption(beginning as JourneyMessage)).toBe("failed");
-    expect(beginning?.parts).toContainEqual(expect.objectContaining({ output: "Lyon" }));
+  test.each(["the same page", "a page that is loaded anew"])(
+    "where the model fails to go on, what the tool gave is kept, and a retry goes on from there: on %s",
+    async (where) => {
+      const chat = openChat();
+      const page = await chat.openPage();
+      const sent = page.sendMessage({ text: "Where am I?" });
+      const first = await chat.reply(0);
+      first.part("Let me see.");
+      first.call("locate");
+      await sent;
+      await chat.stored(0);
+      await locatedBy(page);
+      (await chat.reply(1)).fail();
+      await chat.stored(1);
+      await expect.poll(() => page.status).toBe("error");
+      const [question, beginning] = await chat.storedMessages();
+      expect(interruption(beginning as JourneyMessage)).toBe("failed");
+      expect(beginning?.parts).toContainEqual(expect.objectContaining({ output: "Lyon" }));
 
-    const reloaded = await chat.openPage();
-    await chat.answered(2, reloaded.turns.retry(), "In Lyon.");
-    const messages = await chat.storedMessages();
-    expect(idsOf(messages)).toEqual([question?.id, beginning?.id]);
-    expect(messages[1]?.parts.at(-1)).toMatchObject({ text: "In Lyon." });
-    expect(interruption(messages[1] as JourneyMessage)).toBeUndefined();
-  });
+      const retrying = where === "the same page" ? page : await chat.openPage();
+      await chat.answered(2, retrying.turns.retry(), "In Lyon.");
+      const messages = await chat.storedMessages();
+      expect(idsOf(messages)).toEqual([question?.id, beginning?.id]);
+      expect(messages[1]?.parts.at(-1)).toMatchObject({ text: "In Lyon." });
+      expect(interruption(messages[1] as JourneyMessage)).toBeUndefined();
+    },
+  );
 
   test("what a tool gave and did not arrive is sent by a retry", async () => {
     const { chat, page } = await openWaiting("locate");
