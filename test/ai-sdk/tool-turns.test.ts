@@ -5,8 +5,24 @@ import { forUser, type JourneyMessage } from "../../src/index.js";
 import { openApplication, SDK_VERSIONS } from "../support/ai-chat.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { idsOf } from "../support/messages.js";
+import type { Sessions } from "../support/turn.js";
 
 const db = openPostgresJs(await migratedDatabase());
+
+const APPROVED = { state: "approval-responded", approval: { id: "r1", approved: true } };
+
+/** Stores the answer with its tool calls in another state, as a server that was stopped then leaves it. */
+async function storeState(
+  chat: ReturnType<typeof openApplication> & { sessions(): Sessions; id: string },
+  state: object,
+  metadata = {},
+): Promise<JourneyMessage> {
+  const [, stored] = (await chat.sessions().get(chat.id))?.messages ?? [];
+  const parts = stored?.parts.map((part) => (part.toolCallId ? { ...part, ...state } : part)) ?? [];
+  const answer: JourneyMessage = { id: stored?.id ?? "", role: "assistant", parts, metadata };
+  await chat.sessions().append(chat.id, answer);
+  return answer;
+}
 
 describe.each(SDK_VERSIONS)("with %s", (version) => {
   function openChat() {
@@ -116,11 +132,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
 
   test("where the server was stopped before the model went on, a retry asks anew", async () => {
     const { chat } = await openWaiting("locate");
-    const answer = (await chat.storedMessages())[1] as JourneyMessage;
-    const parts = answer.parts.map((part) =>
-      part.toolCallId ? { ...part, state: "output-available", output: "Lyon" } : part,
-    );
-    await chat.sessions().append(chat.id, { ...answer, parts });
+    const answer = await storeState(chat, { state: "output-available", output: "Lyon" });
     await chat.answered(1, (await chat.openPage()).turns.retry(), "Somewhere.");
     const [, other] = await chat.storedMessages();
     expect(other?.id).not.toBe(answer.id);
@@ -194,13 +206,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
 
   test("one that may have run when the user stopped is asked about anew by a retry", async () => {
     const { chat } = await openWaiting("book");
-    const answer = (await chat.storedMessages())[1] as JourneyMessage;
-    const parts = answer.parts.map((part) =>
-      part.toolCallId
-        ? { ...part, state: "approval-responded", approval: { ...part.approval, approved: true } }
-        : part,
-    );
-    await chat.sessions().append(chat.id, { ...answer, parts, metadata: { interrupted: "stopped" } });
+    const answer = await storeState(chat, APPROVED, { interrupted: "stopped" });
     await chat.answered(1, (await chat.openPage()).turns.retry(), "Shall I?");
     expect(chat.booked).toEqual([]);
     expect((await chat.storedMessages())[1]?.id).not.toBe(answer.id);
@@ -208,13 +214,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
 
   test("a retry goes on with the last answer, whatever an older one waits for", async () => {
     const { chat } = await openWaiting("book");
-    const older = (await chat.storedMessages())[1] as JourneyMessage;
-    const parts = older.parts.map((part) =>
-      part.toolCallId
-        ? { ...part, state: "approval-responded", approval: { ...part.approval, approved: true } }
-        : part,
-    );
-    await chat.sessions().append(chat.id, { ...older, parts });
+    const older = await storeState(chat, APPROVED);
     const page = await chat.openPage();
     const sent = page.sendMessage({ text: "And where am I?" });
     (await chat.reply(1)).call("locate");
@@ -225,7 +225,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     await expect.poll(() => page.status).toBe("error");
     await chat.answered(3, page.turns.retry(), "In Lyon.");
     expect(page.messages.map(({ id }: JourneyMessage) => id)).toEqual(idsOf(await chat.storedMessages()));
-    expect(page.messages[1].parts).toEqual(parts);
+    expect(page.messages[1]).toEqual(older);
     expect((await chat.storedMessages())[3]?.parts.at(-1)).toMatchObject({ text: "In Lyon." });
   });
 
@@ -258,13 +258,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
 
   test("a call that was approved and never ran is not shown to the model by a later turn", async () => {
     const { chat } = await openWaiting("book");
-    const answered = (await chat.storedMessages())[1] as JourneyMessage;
-    const parts = answered.parts.map((part) =>
-      part.toolCallId
-        ? { ...part, state: "approval-responded", approval: { ...part.approval, approved: true } }
-        : part,
-    );
-    await chat.sessions().append(chat.id, { ...answered, parts });
+    await storeState(chat, APPROVED);
     const later = await chat.openPage();
     await chat.answered(1, later.sendMessage({ text: "Never mind." }), "All right.");
     expect(chat.booked).toEqual([]);
