@@ -76,7 +76,7 @@ export function isAnswered({ parts }: Pick<MessageShape, "parts">): boolean {
   return calls.length > 0 && calls.every((part) => isFinal(part) || isDecided(part));
 }
 
-/** Whether a model that failed after its last tool was done can go on from there. Not where a tool may have run without a word of it. */
+/** Whether a model that failed can go on after its tools. Not where one may have run without a word of it. */
 export function canGoOn({ parts }: Pick<MessageShape, "parts">): boolean {
   const last = parts.findLast(isContent);
   return last !== undefined && isFinal(last) && !parts.some(isDecided);
@@ -92,7 +92,7 @@ export const withoutLostCalls = <Message extends MessageShape>(message: Message)
   parts: message.parts.filter((part) => !isDecided(part)),
 });
 
-/** A copy of the message with what the page says of the tool calls that wait at its end, or undefined where that is not all. */
+/** A copy of the message with the page's answers to the tool calls that wait at its end; undefined where one has none. */
 function withToolAnswers<Message extends MessageShape>(
   stored: Message,
   sent: readonly (Part | null)[],

@@ -23,8 +23,8 @@ export interface Turns<Content> {
   regenerate(messageId: string): Promise<void>;
   /**
    * Asks again after the last reply failed: the user's message is sent once more where nothing of a
-   * reply arrived, and stored once; what arrived of one is dropped, but where it ends with what tools
-   * gave, and the model failed to go on, it goes on from there. A first message makes its session again where that was deleted
+   * reply arrived, and stored once; what arrived of one is dropped. But where it ends with what tools
+   * gave, the model goes on from there. A first message makes its session again where that was deleted
    * meanwhile.
    */
   retry(): Promise<void>;
@@ -66,14 +66,14 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
   return {
     edit(messageId, content) {
       const place = messages.findIndex(({ id }) => id === messageId);
-      // Where nothing follows, whether the message reached the server is not known: stored, it is replaced all the same.
+      // Not `from` where nothing follows: whether it reached the server is not known, and it is replaced without.
       const isFollowed = messages.slice(place + 1).some(hasContent);
       return chat.sendMessage({ ...content, messageId }, isFollowed ? replacing(messageId) : undefined);
     },
     regenerate,
     async retry() {
       const last = messages.at(-1);
-      // Without an error and whole, the model goes on elsewhere, or the server was stopped: what tools did is not known.
+      // Else it goes on elsewhere, or the server was stopped, and what its tools did is not known.
       const goesOn = last && (chat.error ? isAnswered(last) : interruption(last) && canGoOn(last));
       if (goesOn) return chat.sendMessage(undefined, { messageId: last.id });
       if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);

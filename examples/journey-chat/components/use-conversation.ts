@@ -27,7 +27,7 @@ export function useConversation(id: string, stored: MessagesPage) {
   const [refusal, setRefusal] = useState<Refusal>();
   const [draft, setDraft] = useState("");
   const field = useRef<HTMLTextAreaElement>(null);
-  /** Most of what a user acts with goes away with it, and must not take the focus along. On a phone that would bring up a keyboard. */
+  /** What a user acts with often goes away then, and must not take the focus along. Not on a phone: a keyboard would come up. */
   const toField = useCallback(() => {
     if (matchMedia("(pointer: fine)").matches) field.current?.focus();
   }, []);
