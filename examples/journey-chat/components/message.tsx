@@ -39,6 +39,7 @@ export const Message = memo(function Message({
 
   return (
     <article
+      id={`message-${id}`}
       data-message-id={id}
       data-role={role}
       data-found={isFound || undefined}
