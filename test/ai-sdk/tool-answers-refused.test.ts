@@ -114,6 +114,10 @@ test.each([
     "request.message.parts[0].approval.approved: expected boolean",
   ],
   [
+    answerWith(call("approval-responded", { approval: { id: "r1", approved: false, reason: 5 } })),
+    "request.message.parts[0].approval.reason: expected string",
+  ],
+  [
     answerWith(call("output-available", output)),
     'request.message.parts[0].state: expected "approval-responded"',
   ],
