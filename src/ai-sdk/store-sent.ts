@@ -18,6 +18,8 @@ export interface Begun<Message> {
   revision: string;
 }
 
+const conflict = (problem: string) => new JourneyDbError("conflict", `request.${problem}; nothing changed.`);
+
 export const isConflict = (error: unknown) => error instanceof JourneyDbError && error.code === "conflict";
 
 /**
@@ -68,27 +70,24 @@ export async function storeQuestion<Message extends MessageShape>(
   answerId: string,
   limit: number,
 ): Promise<Begun<Message>> {
-  const { after, from, isOpen } = sent;
+  const { after, from } = sent;
   const question = {
     ...sent.message,
     metadata: { ...(sent.message.metadata as object | undefined), answerId },
   };
 
-  /** Where `refusal` is given, it was not stored for that, and a look is to tell whether the page is up to date. */
-  async function afterLook(refusal?: unknown): Promise<string> {
+  /** @param refusal of a page that is not up to date */
+  async function afterLook(refusal: unknown): Promise<string> {
     const choose = (newest: Message[]) => {
       if (isUpToDate(newest, sent)) return question;
-      throw (
-        refusal ??
-        new JourneyDbError("conflict", "request.isOpen: the last answer has gone on; nothing changed.")
-      );
+      throw refusal;
     };
     return (await storeAfterLook(sessions, id, LOOK, choose, from)).revision;
   }
 
   async function store(): Promise<string> {
     // An append compares the last message's id alone, which stays when an answer goes on.
-    if (isOpen) return afterLook();
+    if (sent.isOpen) return afterLook(conflict("isOpen: the last answer has gone on"));
     try {
       // Makes the session where `after` is null and there is no `from`: append does so in no other case.
       return (await sessions.append(id, question, { create: true, after, from })).revision;
@@ -123,10 +122,7 @@ export async function storeToolAnswers<Message extends MessageShape>(
     const isSame = answer?.role === "assistant" && answer.id === sent.id;
     const continued = isSame ? continuedAnswer(answer, sent) : undefined;
     if (continued) return continued;
-    throw new JourneyDbError(
-      "conflict",
-      "request.message: expected answers to all tool calls that wait at the end of the conversation; nothing changed.",
-    );
+    throw conflict("message: expected answers to all tool calls that wait at the end of the conversation");
   });
   return { messages: [...newest.slice(0, -1).map(withoutLostCalls), message], revision };
 }

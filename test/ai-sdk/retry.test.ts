@@ -2,13 +2,8 @@ import { expect, test, vi } from "vitest";
 import { turnsOf } from "../../src/ai-sdk.js";
 import type { JourneyMessage } from "../../src/index.js";
 import { text } from "../support/messages.js";
+import { call } from "../support/tool-calls.js";
 
-const call = (state: string, more: object = {}) => ({
-  type: "tool-locate",
-  toolCallId: "c1",
-  state,
-  ...more,
-});
 const output = call("output-available");
 const approved = call("approval-responded");
 const step = { type: "step-start" };

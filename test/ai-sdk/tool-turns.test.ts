@@ -1,11 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { describe, expect, test, vi } from "vitest";
 import { errorCode, interruption } from "../../src/ai-sdk.js";
-import { forUser, type JourneyMessage } from "../../src/index.js";
+import type { JourneyMessage } from "../../src/index.js";
 import { openApplication, SDK_VERSIONS } from "../support/ai-chat.js";
-import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
+import { migratedDatabase, openPostgresJs } from "../support/database.js";
 import { idsOf } from "../support/messages.js";
-import type { Sessions } from "../support/turn.js";
 
 const db = openPostgresJs(await migratedDatabase());
 
@@ -13,11 +11,11 @@ const APPROVED = { state: "approval-responded", approval: { id: "r1", approved: 
 
 /** Stores the answer with its tool calls in another state, as a server that was stopped then leaves it. */
 async function storeState(
-  chat: ReturnType<typeof openApplication> & { sessions(): Sessions; id: string },
+  chat: ReturnType<typeof openApplication>,
   state: object,
   metadata = {},
 ): Promise<JourneyMessage> {
-  const [, stored] = (await chat.sessions().get(chat.id))?.messages ?? [];
+  const [, stored] = await chat.storedMessages();
   const parts = stored?.parts.map((part) => (part.toolCallId ? { ...part, ...state } : part)) ?? [];
   const answer: JourneyMessage = { id: stored?.id ?? "", role: "assistant", parts, metadata };
   await chat.sessions().append(chat.id, answer);
@@ -25,13 +23,7 @@ async function storeState(
 }
 
 describe.each(SDK_VERSIONS)("with %s", (version) => {
-  function openChat() {
-    const user = newUser();
-    const id = randomUUID();
-    const sessions = () => forUser(db, user);
-    const stored = async () => (await sessions().get(id))?.messages ?? [];
-    return { id, sessions, storedMessages: stored, ...openApplication(version, sessions, id) };
-  }
+  const openChat = () => openApplication(db, version);
 
   /** A page whose question was answered with calls of these tools, which wait. */
   async function openWaiting(...tools: ("locate" | "book")[]) {

@@ -1,31 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test, vi } from "vitest";
 import { errorCode, interruption } from "../../src/ai-sdk.js";
-import { forUser, type JourneyMessage } from "../../src/index.js";
-import { openApplication, SDK_VERSIONS } from "../support/ai-chat.js";
-import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
+import type { JourneyMessage } from "../../src/index.js";
+import { openApplication, SDK_VERSIONS, wordsOf } from "../support/ai-chat.js";
+import { migratedDatabase, openPostgresJs } from "../support/database.js";
 
 const db = openPostgresJs(await migratedDatabase());
 
-const wordsOf = ({ parts }: JourneyMessage) =>
-  parts.map((part) => (part.type === "text" ? part.text : "")).join("");
-
 describe.each(SDK_VERSIONS)("with %s", (version) => {
-  function open() {
-    const user = newUser();
-    const id = randomUUID();
-    const sessions = () => forUser(db, user);
-    const conversation = async () => ((await sessions().get(id))?.messages ?? []).map(wordsOf);
-    const stored = async () => (await sessions().get(id))?.messages ?? [];
-    return {
-      user,
-      id,
-      sessions,
-      conversation,
-      storedMessages: stored,
-      ...openApplication(version, sessions, id),
-    };
-  }
+  const open = () => openApplication(db, version);
   type Application = ReturnType<typeof open>;
 
   /** A session with one turn. */

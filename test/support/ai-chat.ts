@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import * as v6 from "ai";
 import { MockLanguageModelV3 } from "ai/test";
 import * as v5 from "ai5";
@@ -7,7 +8,8 @@ import { MockLanguageModelV4 } from "ai7/test";
 import { vi } from "vitest";
 import * as z from "zod";
 import { errorResponse, startTurn, titleOf, turnRequest, turnsOf } from "../../src/ai-sdk.js";
-import type { JourneyMessage, UserSessions } from "../../src/index.js";
+import { type Database, forUser, type JourneyMessage } from "../../src/index.js";
+import { newUser } from "./database.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: the versions' types are not assignable to one another, and what is tested here is what runs; test-d.ts has the types
 type Any = any;
@@ -99,15 +101,19 @@ export class Reply {
   }
 }
 
+/** What a message says. */
+export const wordsOf = ({ parts }: JourneyMessage): string =>
+  parts.map((part) => (part.type === "text" ? part.text : "")).join("");
+
 /**
- * A chat application of one version of the AI SDK, with one session: its route handler, and pages
- * that are open on it. Between them there is no network.
+ * A chat application of one version of the AI SDK, with one user and one session: its route handler,
+ * and pages that are open on it. Between them there is no network.
  */
-export function openApplication(
-  version: string,
-  sessions: () => UserSessions<JourneyMessage, Any, string>,
-  id: string,
-) {
+export function openApplication(db: Database, version: string) {
+  const user = newUser();
+  const id = randomUUID();
+  const sessions = () => forUser(db, user);
+  const storedMessages = async () => (await sessions().get(id))?.messages ?? [];
   const { ai, Model } = SDKS[version] as { ai: Any; Model: Any };
   const replies: Reply[] = [];
   const prompts: Any[] = [];
@@ -163,7 +169,7 @@ export function openApplication(
 
   /** A page on the session, as it is stored now. */
   async function openPage(shown?: JourneyMessage[]) {
-    const messages = shown ?? (await sessions().get(id))?.messages ?? [];
+    const messages = shown ?? (await storedMessages());
     const state = {
       status: "ready",
       error: undefined,
@@ -216,6 +222,10 @@ export function openApplication(
   }
 
   return {
+    id,
+    sessions,
+    storedMessages,
+    conversation: async () => (await storedMessages()).map(wordsOf),
     openPage,
     handle,
     prompts,

@@ -1,9 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { outline, type Row, textOf, words, wordsOf } from "./support/rows.js";
-import { inBrowser } from "./support/scene.js";
+import { inBrowser, type Scene } from "./support/scene.js";
 import { read, type Tab } from "./support/tab.js";
 
 const QUESTION = "Tell me a long story";
+
+/** A tab in which a long reply streams, and which may lose the server. */
+async function openStreaming(open: Scene["open"]): Promise<Tab> {
+  const tab = await open();
+  tab.mayMeet("no network");
+  await tab.send(QUESTION);
+  await tab.streams();
+  return tab;
+}
 
 /** All that is stored: one session, in which nothing but the question was said. */
 async function storedQuestion(rows: () => Promise<Row[]>) {
@@ -45,10 +54,7 @@ describe("a server that is killed while a reply streams", () => {
   test(
     "leaves the message in the row and what arrived on the page, marked; once it is back, Retry answers it",
     inBrowser(async ({ open, rows, application }) => {
-      const tab = await open();
-      tab.mayMeet("no network");
-      await tab.send(QUESTION);
-      await tab.streams();
+      const tab = await openStreaming(open);
       const arrived = await read(tab.answer);
       await application.killed(async () => {
         await tab.answer.getByText("Interrupted", { exact: true }).waitFor();
@@ -64,10 +70,7 @@ describe("a server that is killed while a reply streams", () => {
   test(
     "loses nothing for a page that is opened once it is back: it says that the reply is missing, and Retry gives it",
     inBrowser(async ({ open, rows, application }) => {
-      const tab = await open();
-      tab.mayMeet("no network");
-      await tab.send(QUESTION);
-      await tab.streams();
+      const tab = await openStreaming(open);
       const id = await tab.sessionId();
       await application.killed(async () => {});
       await tab.page.close();

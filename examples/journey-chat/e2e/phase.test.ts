@@ -2,7 +2,7 @@ import type { Locator } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { conversation, outline, store } from "./support/rows.js";
 import { inBrowser, PHONE } from "./support/scene.js";
-import { read, type Tab } from "./support/tab.js";
+import { isInView, read, type Tab } from "./support/tab.js";
 
 async function box(locator: Locator) {
   await locator.waitFor();
@@ -133,14 +133,9 @@ describe("the review", () => {
       expect(await read(tab.panel)).toMatch(/A long one.* 20 /);
       expect(await tab.panel.locator("time").getAttribute("datetime")).toBe(createdAt.toISOString());
       const first = tab.messages.first();
-      const inView = () =>
-        first.evaluate((article) => {
-          const { top, bottom } = article.getBoundingClientRect();
-          return top >= 0 && bottom <= innerHeight;
-        });
-      await expect.poll(inView).toBe(false);
+      await expect.poll(() => isInView(first)).toBe(false);
       await tab.panel.getByText("Question 1", { exact: true }).click();
-      await expect.poll(inView).toBe(true);
+      await expect.poll(() => isInView(first)).toBe(true);
       await tab.panel.getByText("Question 19", { exact: true }).waitFor();
       expect(await tab.panel.getByText("Answer").count()).toBe(0);
     }),

@@ -1,14 +1,7 @@
-import type { Locator } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { conversation, said, store } from "./support/rows.js";
 import { inBrowser } from "./support/scene.js";
-import { read, type Tab } from "./support/tab.js";
-
-const isInView = (there: Locator): Promise<boolean> =>
-  there.evaluate((element) => {
-    const { top, bottom } = element.getBoundingClientRect();
-    return top >= 0 && bottom <= innerHeight;
-  });
+import { isInView, read, type Tab } from "./support/tab.js";
 
 describe("search", () => {
   const search = (tab: Tab) => tab.sessions.getByRole("searchbox", { name: "Search sessions" });

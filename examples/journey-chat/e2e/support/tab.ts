@@ -19,6 +19,13 @@ export async function read(there: Locator): Promise<string> {
 export const hasFocus = (there: Locator) =>
   expect.poll(() => there.evaluate((element) => element === document.activeElement)).toBe(true);
 
+/** Whether the whole height of it is in the window. */
+export const isInView = (there: Locator): Promise<boolean> =>
+  there.evaluate((element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return top >= 0 && bottom <= innerHeight;
+  });
+
 /** One tab of the application, by what a person or a screen reader finds in it. */
 export class Tab {
   private readonly met: { what: Expected | "error"; text: string }[] = [];
