@@ -88,6 +88,33 @@ async function bodyOf(request: Request): Promise<Record<string, unknown>> {
 }
 
 /**
+ * Titles a session that has no title; answers its revision as far as nobody else changed it.
+ *
+ * @param revision the session's when its first message was stored
+ */
+async function storeTitle<Message extends MessageShape>(
+  // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
+  sessions: UserSessions<Message, any, any>,
+  id: string,
+  title: string,
+  revision: string,
+): Promise<string> {
+  const ifMatch = { title: null };
+  try {
+    return (await sessions.mergeMetadata(id, { title }, { ifMatch, ifRevision: revision })).revision;
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+  }
+  try {
+    await sessions.mergeMetadata(id, { title }, { ifMatch });
+  } catch (error) {
+    if (!isConflict(error)) throw error;
+  }
+  // Not the new one: what others did before it would count as seen.
+  return revision;
+}
+
+/**
  * Begins a turn of a chat: stores the user's message of a request that `turnRequest` made, and answers
  * what `streamText` and `toUIMessageStreamResponse` need. Only a first message makes the session.
  *
@@ -111,7 +138,7 @@ async function bodyOf(request: Request): Promise<Record<string, unknown>> {
  * return result.toUIMessageStreamResponse(turn.response);
  */
 export async function startTurn<Message extends MessageShape>(
-  // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
+  // biome-ignore lint/suspicious/noExplicitAny: as above
   sessions: UserSessions<Message, any, any>,
   id: string,
   request: Request,
@@ -129,15 +156,12 @@ export async function startTurn<Message extends MessageShape>(
     isQuestion && sent.after === null && sent.from === undefined ? title?.(sent.message) : undefined;
 
   const answerId = isQuestion ? crypto.randomUUID() : sent.message.id;
-  const { messages, revision } = isQuestion
+  const begun = isQuestion
     ? await storeQuestion(sessions, id, sent, answerId, checkedLimit)
     : await storeToolAnswers(sessions, id, sent.message, checkedLimit);
-  if (named !== undefined) {
-    // Its revision is not asked for: what others did before it would count as seen.
-    await sessions.mergeMetadata(id, { title: named }, { ifMatch: { title: null } }).catch((error) => {
-      if (!isConflict(error)) throw error;
-    });
-  }
+  const { messages } = begun;
+  const revision =
+    named === undefined ? begun.revision : await storeTitle(sessions, id, named, begun.revision);
 
   let settle: (appended: Promise<Appended | null> | null) => void;
   const stored = new Promise<Appended | null>((resolve) => {

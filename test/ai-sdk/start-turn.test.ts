@@ -175,6 +175,26 @@ test("a session whose title could not be stored gets it with the next try of its
   expect((await sessions.get(id))?.metadata).toEqual({ title: "one" });
 });
 
+test("nothing is written twice where a new session is titled and nobody else changes it", async () => {
+  const { id, sessions } = open();
+  const calls: string[] = [];
+  const counted = new Proxy(sessions, {
+    get(target, name: keyof Sessions) {
+      calls.push(name);
+      return target[name];
+    },
+  });
+  const turn = await startTurn(counted, id, requestOf({ message: text("m1"), after: null }), {
+    title: titleOf,
+  });
+  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  expect(calls).toEqual(["append", "messages", "mergeMetadata", "append"]);
+  expect(await sessions.get(id)).toMatchObject({
+    metadata: { title: "text of m1" },
+    messages: [{ id: "m1" }, { id: "a1" }],
+  });
+});
+
 test("a title that the user gives in that moment stays", async () => {
   const { id, sessions } = open();
   const renamed = {
