@@ -23,8 +23,10 @@ export function Composer({ conversation }: { conversation: ConversationState }) 
   );
 
   function onKeyDown(event: KeyboardEvent) {
+    // Both keys are the input method's own then.
+    if (event.nativeEvent.isComposing) return;
     if (event.key === "Escape" && isBusy) stop();
-    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     submit();
   }
