@@ -15,6 +15,14 @@ export interface JsonRules {
 /** Nested deeper than this is refused. */
 const MAX_DEPTH = 500;
 
+const ofAnyDepth = new WeakSet<object>();
+
+/** Lets a value in at any depth that the server takes: an answer was streamed to its user before it is stored. */
+export function withoutDepthLimit<Value extends object>(value: Value): Value {
+  ofAnyDepth.add(value);
+  return value;
+}
+
 /** Fields of AI SDK messages, safe to name in an error. */
 export const MESSAGE_KEYS: readonly string[] = (
   "id role parts metadata type text state input output data url mediaType filename toolCallId toolName " +
@@ -67,7 +75,7 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
     return toStorable(text);
   };
 
-  const copy = (unread: unknown, key: string, depth: number): unknown => {
+  const copy = (unread: unknown, key: string, level: number): unknown => {
     count(4);
     const item = resolve(unread, key);
     if (item === null || typeof item === "boolean") return item;
@@ -76,6 +84,7 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
       return Number.isFinite(item) ? item : refuse(`expected a finite number, received ${item}`);
     }
     if (typeof item !== "object") return refuse(`expected a JSON value, received ${typeof item}`);
+    const depth = ofAnyDepth.has(item) ? Number.NEGATIVE_INFINITY : level;
     if (depth > MAX_DEPTH) refuse(`expected JSON of at most ${MAX_DEPTH} levels (a cycle has no end)`);
     return Array.isArray(item) ? copyArray(item, depth) : copyObject(item, depth);
   };

@@ -108,6 +108,7 @@ export function callOptions(phase: z.ZodType<string>) {
       after: messageIdSchema.nullable().optional(),
       from: messageIdSchema.optional(),
       ifRevision,
+      leaveRoom: z.boolean().default(false),
     }),
     create: plain({
       id: sessionIdSchema.optional(),

@@ -18,6 +18,7 @@ import { deleteAll, deleteOne } from "./queries/delete.js";
 import { exportBatch } from "./queries/export.js";
 import { fork } from "./queries/fork.js";
 import { get } from "./queries/get.js";
+import { heldElsewhere } from "./queries/held-elsewhere.js";
 import { latest } from "./queries/latest.js";
 import { list } from "./queries/list.js";
 import { mergeMetadata } from "./queries/merge-metadata.js";
@@ -39,9 +40,11 @@ import {
   tooLarge,
 } from "./refusal.js";
 import { corruptColumn, readSummary, toSession, toSummary, toWritten } from "./rows.js";
-import type { Journey, UserSessions } from "./user-sessions.js";
+import { heldByAnother, type Journey, type UserSessions, type Witness } from "./user-sessions.js";
 
 const DEFAULT_PHASE = "setup";
+/** Bytes that `leaveRoom` keeps free at most. */
+const LARGEST_ROOM = 64 * 1024;
 /** What append takes: no message at all appends nothing, which is never meant. */
 const someMessages = arraySchema.refine(({ length }) => length > 0, {
   params: { expected: "at least 1 message" },
@@ -63,6 +66,7 @@ export function defineJourney<
   const { journey, phaseRule, schemas, json, checked, optionsOf, userIdOf, sessionIdOf } =
     argumentsOf(options);
   const maxBytes = journey.maxSessionBytes;
+  const room = Math.min(LARGEST_ROOM, Math.floor(maxBytes / 8));
 
   return {
     forUser(db, givenUserId, request) {
@@ -89,6 +93,7 @@ export function defineJourney<
             after,
             from = null,
             ifRevision = null,
+            leaveRoom,
           } = optionsOf(schemas.append, options);
           const messages = checked(someMessages, Array.isArray(given) ? given : [given], "messages");
           const values = {
@@ -99,7 +104,7 @@ export function defineJourney<
             after: after ?? null,
             from,
             ifRevision,
-            maxBytes,
+            maxBytes: leaveRoom ? maxBytes - room : maxBytes,
           };
           // Nothing but "is empty" can hold of a session that is not there.
           const creates = mayCreate && values.after === null && from === null && ifRevision === null;
@@ -257,10 +262,13 @@ export function defineJourney<
         if (corrupted > 0) throw leftOut(corrupted);
       }
 
-      return {
+      const handle: UserSessions<Message, Metadata, Phase> & Witness = {
         ...bounded(calls, deadline),
         export: () => ({ [Symbol.asyncIterator]: sessionsOneByOne }),
+        [heldByAnother]: (id) =>
+          within(deadline, "heldByAnother", [], async () => (await send(heldElsewhere, { id })).length > 0),
       };
+      return handle;
     },
   };
 }

@@ -49,6 +49,12 @@ export interface AppendOptions extends IfRevision {
   after?: string | null | undefined;
   /** Drops this message and what follows it, then appends, in one step: edit and regenerate. */
   from?: string | undefined;
+  /**
+   * Refuses also, with `too_large`, where less than an eighth of `maxSessionBytes` (of 64 KiB, where that is less)
+   * would be left: before a model is asked, whose answer must find room.
+   * @default false
+   */
+  leaveRoom?: boolean | undefined;
 }
 
 export interface Appended extends Written {
@@ -229,6 +235,17 @@ export interface UserSessions<Message, Metadata, Phase extends string> {
 
   /** Deletes all of the user's sessions and answers their number: account erasure. */
   deleteAll(): Promise<number>;
+}
+
+export const heldByAnother = Symbol("heldByAnother");
+
+/**
+ * What a handle has besides, for the chat alone: whether another user has the session. Its calls answer the same
+ * then as where nobody has it, and an answer must not be lost in silence because its session was transferred. It
+ * tells no more than `create` does, which refuses an id that is taken by anyone.
+ */
+export interface Witness {
+  [heldByAnother]?(id: string): Promise<boolean>;
 }
 
 /** The door to the rows, with the application's own types. */

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import type { ReservedSql, Sql } from "postgres";
 import { beforeAll, describe, expect, it } from "vitest";
+import { installFolder, PG_DUMP_PACKAGES } from "../scripts/install-folder.js";
 import { forUser } from "../src/index.js";
 import { migrate } from "../src/migrate.js";
 import { verify } from "../src/verify.js";
@@ -9,7 +10,6 @@ import { atEnd, openPostgresJs, rawClient } from "./support/database.js";
 import { type Block, blocksOf, readDocument } from "./support/markdown.js";
 import { OLD_TABLE, rowsOf } from "./support/old-table.js";
 import { repository } from "./support/packages.js";
-import { installPgDump } from "./support/pg-dump.js";
 import { type Done, shellSession, shownAs } from "./support/shell-session.js";
 import { supabaseDatabase } from "./support/supabase.js";
 
@@ -53,7 +53,7 @@ const fillWith = (databases: Databases) => (text: string) =>
 
 let server: URL;
 beforeAll(async () => {
-  await installPgDump();
+  await installFolder(PG_DUMP_PACKAGES);
   const { url, stop } = await startServer("shared_preload_libraries=pg_stat_statements");
   atEnd(stop);
   server = new URL(url);

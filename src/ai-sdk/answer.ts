@@ -1,6 +1,6 @@
 import type { MessageShape } from "../messages.js";
 
-/** How an answer ended that did not end by itself: the user stopped it or left, or the model failed. */
+/** How an answer ended that is not whole: the user stopped it or left, or the model failed or reached its token limit. */
 export type Interruption = "stopped" | "failed";
 
 /** Whether the part says anything. The marks between the steps of a model and an empty text do not yet. */
@@ -14,10 +14,6 @@ export const hasContent = ({ parts }: Pick<MessageShape, "parts">): boolean => p
 export const stateOf = (part: MessageShape["parts"][number]): unknown =>
   "state" in part ? part.state : undefined;
 
-/** Whether a text or the input of a tool was cut off, which every version of the AI SDK says in the same way. */
-export const isCutOff = (part: MessageShape["parts"][number]): boolean =>
-  stateOf(part) === "streaming" || stateOf(part) === "input-streaming";
-
 /**
  * A copy of the message with `metadata.interrupted`, whose texts no longer say that they are
  * streaming, so that no page waits for the rest. Tool calls stay as they are: pass
@@ -30,12 +26,14 @@ export function markInterrupted<Message extends MessageShape>(
   how: Interruption | undefined,
 ): Message {
   const { interrupted: _, ...metadata } = (message.metadata ?? {}) as { interrupted?: unknown };
-  return {
-    ...message,
-    metadata: { ...metadata, ...(how && { interrupted: how }) },
-    parts: message.parts.map((part) => (stateOf(part) === "streaming" ? { ...part, state: "done" } : part)),
-  };
+  return withoutStreaming({ ...message, metadata: { ...metadata, ...(how && { interrupted: how }) } });
 }
+
+/** A copy whose texts no longer say that they are streaming. */
+export const withoutStreaming = <Message extends MessageShape>(message: Message): Message => ({
+  ...message,
+  parts: message.parts.map((part) => (stateOf(part) === "streaming" ? { ...part, state: "done" } : part)),
+});
 
 /** How the message was interrupted, or undefined where it is whole. */
 export function interruption({ metadata }: Pick<MessageShape, "metadata">): Interruption | undefined {

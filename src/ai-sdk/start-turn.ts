@@ -1,19 +1,30 @@
 import * as z from "zod";
-import { JourneyDbError } from "../errors.js";
-import { type MessageShape, messageIdSchema, messageSchema } from "../messages.js";
-import { upToFirstFault } from "../payloads.js";
+import type { JourneyDbError } from "../errors.js";
+import type { MessageShape } from "../messages.js";
+import { LARGEST_JSONB } from "../options.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
-import { hasContent, type Interruption, isCutOff, markInterrupted } from "./answer.js";
-import { storeAnswer } from "./store-answer.js";
+import { hasContent, type Interruption, markInterrupted, stateOf, withoutStreaming } from "./answer.js";
+import { asStreamed } from "./as-streamed.js";
+import { reportToOperator } from "./error-response.js";
+import { forModel } from "./for-model.js";
+import { hasItemId } from "./item-ids.js";
+import { readRequest } from "./read-request.js";
+import { isRefusal, storeAnswer } from "./store-answer.js";
 import { isConflict, storeQuestion, storeToolAnswers } from "./store-sent.js";
-import type { TurnRequest } from "./turn-request.js";
 
 export interface StartTurnOptions<Message> {
   /** Titles a new session, as `metadata.title`: `titleOf`, or your own. @default no title */
   title?: ((question: Message) => string | undefined) | undefined;
   /** How many messages to read for the model, the newest: 1–1000. @default 1000 */
   limit?: number | undefined;
+  /** Bytes of the request that are read; more are refused with `too_large`: 1–268,435,455. @default 4 MiB */
+  maxBodyBytes?: number | undefined;
+  /**
+   * Told of what fails while the turn goes on: a title that the metadata schema refuses, an answer that could not be
+   * stored or not as a whole. @default writes it to the console
+   */
+  onError?: ((error: JourneyDbError) => void) | undefined;
 }
 
 /** What the AI SDK tells at the end of an answer, as far as v5, v6 or v7 has it. */
@@ -57,34 +68,39 @@ export interface Turn<Message> {
   body: Record<string, unknown>;
 }
 
-const turnSchema = z.looseObject({
-  message: z.looseObject({ role: z.enum(["user", "assistant"]), metadata: z.looseObject({}).optional() }),
-  after: messageIdSchema.nullable(),
-  isOpen: z.boolean().optional(),
-  from: messageIdSchema.optional(),
+const functionSchema = z
+  .custom((given) => typeof given === "function", { params: { expected: "function" } })
+  .optional();
+const optionsSchema = z.strictObject({
+  title: functionSchema,
+  limit: z.int().min(1).max(1000).default(1000),
+  maxBodyBytes: z
+    .int()
+    .min(1)
+    .max(LARGEST_JSONB)
+    .default(4 * 1024 * 1024),
+  onError: functionSchema,
 });
-const toolAnswersSchema = z.looseObject({
-  message: z.looseObject({ id: messageIdSchema, parts: z.array(z.unknown()) }),
-  from: z.undefined().optional(),
-});
-const limitSchema = z.int().min(1).max(1000);
-const TURN_KEYS = new Set(["message", "id", "role", "parts", "type", "metadata", "after", "isOpen", "from"]);
+const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
 
-function interruptionOf(ending: Ending): Interruption | undefined {
+/** What a model says that came to its end. Of other reasons ("other", "unknown") each provider has its own idea. */
+const WHOLE = new Set<unknown>(["stop", "tool-calls"]);
+/** The model failed, or reached its token limit, or was made to stop. */
+const CUT_OFF = new Set<unknown>(["error", "length", "content-filter"]);
+
+function interruptionOf({ responseMessage: { parts }, ...ending }: Ending): Interruption | undefined {
   if (ending.isAborted) return "stopped";
-  // The reason is missing where the stream broke off; early versions of v5 tell none at all.
-  const isBroken = "finishReason" in ending && ending.finishReason === undefined;
-  const hasFailed =
-    isBroken || ending.finishReason === "error" || ending.responseMessage.parts.some(isCutOff);
-  return hasFailed ? "failed" : undefined;
-}
-
-async function bodyOf(request: Request): Promise<Record<string, unknown>> {
-  try {
-    return (await request.json()) as Record<string, unknown>;
-  } catch {
-    throw new JourneyDbError("invalid_input", "request: expected JSON");
-  }
+  const { finishReason } = ending;
+  const states = parts.map(stateOf);
+  // Some models leave a text open, and say that they are done. But an input of a tool that is not whole is none.
+  if (states.includes("input-streaming")) return "failed";
+  if (WHOLE.has(finishReason)) return undefined;
+  // Early versions of v5 tell no reason at all.
+  if (CUT_OFF.has(finishReason) || states.includes("streaming")) return "failed";
+  if (!("finishReason" in ending)) return undefined;
+  // The reason is missing where the stream broke off. A provider that keeps its responses says how they end.
+  const lastStep = parts.slice(parts.findLastIndex(({ type }) => type === "step-start") + 1);
+  return finishReason === undefined || lastStep.some(hasItemId) ? "failed" : undefined;
 }
 
 /**
@@ -142,49 +158,55 @@ export async function startTurn<Message extends MessageShape>(
   sessions: UserSessions<Message, any, any>,
   id: string,
   request: Request,
-  { title, limit = 1000 }: StartTurnOptions<Message> = {},
+  options: StartTurnOptions<Message> = {},
 ): Promise<Turn<Message>> {
-  const body = await bodyOf(request);
-  parse(turnSchema, body, "request", TURN_KEYS);
-  const checkedLimit = parse(limitSchema, limit, "options.limit", TURN_KEYS);
-  const sent = body as unknown as TurnRequest<Message>;
+  const { limit, maxBodyBytes } = parse(optionsSchema, options, "options", OPTION_KEYS);
+  const { title, onError = reportToOperator } = options;
+  const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
-  if (isQuestion) parse(messageSchema, upToFirstFault(sent.message), "request.message", TURN_KEYS);
-  else parse(toolAnswersSchema, body, "request", TURN_KEYS);
   // Before anything is stored, so that what it throws leaves nothing behind.
   const named =
     isQuestion && sent.after === null && sent.from === undefined ? title?.(sent.message) : undefined;
 
   const answerId = isQuestion ? crypto.randomUUID() : sent.message.id;
   const begun = isQuestion
-    ? await storeQuestion(sessions, id, sent, answerId, checkedLimit)
-    : await storeToolAnswers(sessions, id, sent.message, checkedLimit);
-  const { messages } = begun;
-  const revision =
-    named === undefined ? begun.revision : await storeTitle(sessions, id, named, begun.revision);
+    ? await storeQuestion(sessions, id, sent, answerId, limit)
+    : await storeToolAnswers(sessions, id, sent.message, limit);
+  const place = {
+    id,
+    answerId,
+    begun: isQuestion ? undefined : begun.messages.at(-1),
+    revision: begun.revision,
+  };
+  if (named !== undefined) {
+    try {
+      place.revision = await storeTitle(sessions, id, named, begun.revision);
+    } catch (error) {
+      // A title that the application's schema refuses costs no turn.
+      if (!isRefusal(error)) throw error;
+      onError(error);
+    }
+  }
 
   let settle: (appended: Promise<Appended | null> | null) => void;
   const stored = new Promise<Appended | null>((resolve) => {
     settle = resolve;
   });
-  // Who does not ask for it is told by the stream.
-  stored.catch(() => {});
+  stored.catch(onError);
 
   return {
-    messages,
+    messages: forModel(begun.messages, !isQuestion),
     response: {
-      originalMessages: messages,
+      originalMessages: begun.messages,
       generateMessageId: () => answerId,
       consumeSseStream: ({ stream }) => stream.pipeTo(new WritableStream()).catch(() => {}),
       async onFinish(ending) {
-        const answer = ending.responseMessage as Message;
+        const answer = asStreamed(ending.responseMessage as Message);
+        // Without generateMessageId the AI SDK gives it none.
+        const named = withoutStreaming({ ...answer, id: answer.id || answerId });
         const how = interruptionOf(ending);
-        const whole = how ? markInterrupted(answer, how) : answer;
-        settle(
-          hasContent(answer)
-            ? storeAnswer(sessions, id, whole, isQuestion ? answerId : undefined, revision)
-            : null,
-        );
+        const whole = how ? markInterrupted(named, how) : named;
+        settle(hasContent(whole) ? storeAnswer(sessions, place, whole) : null);
         await stored;
       },
     },

@@ -1,41 +1,87 @@
-import { JourneyDbError } from "../errors.js";
+import { JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
+import { withoutDepthLimit } from "../json.js";
 import type { MessageShape } from "../messages.js";
-import type { Appended, UserSessions } from "../user-sessions.js";
+import { type Appended, heldByAnother, type UserSessions, type Witness } from "../user-sessions.js";
+import { markInterrupted } from "./answer.js";
+import { half, isBeginning, withoutLast } from "./beginnings.js";
 
-/** How often an answer is tried to be stored, each time after a longer pause: nobody else has it any more. */
+/** Maximum attempts to store an answer, each after a longer pause: nobody else has it any more. */
 const TRIES = 10;
 const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+
+/** After these another look tells more: the answer may be stored or not, or its place is another one, or gone. */
+const MAY_PASS = new Set<JourneyDbErrorCode>(["conflict", "internal", "not_found", "timeout", "unavailable"]);
+
+/** The answer itself is refused, so that the same one will always be. */
+export const isRefusal = (error: unknown): error is JourneyDbError =>
+  error instanceof JourneyDbError && (error.code === "invalid_input" || error.code === "too_large");
 
 /** The answer that a user's message waits for. An older program may have left elements that are no messages. */
 export const answerIdOf = (stored: MessageShape | null | undefined): unknown =>
   (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
 
+/** Where an answer belongs. */
+export interface Place<Message> {
+  id: string;
+  /** What the question of a new answer names. */
+  answerId: string;
+  /** What is stored of an answer that goes on: without that it has no place. */
+  begun: Message | undefined;
+  /** The session's when what the answer is to was stored. */
+  revision: string;
+}
+
 /**
  * Stores the answer in place of its beginning, or else behind its question, whatever followed meanwhile;
  * null where the session was deleted, its beginning dropped, or no question waits for this answer.
  *
- * @param answerId what its question names; undefined where its beginning was stored, without which it has no place
- * @param revision the session's when what the answer is to was stored
- * @throws JourneyDbError as append; conflict and a database that is away only after several tries
+ * Where the outcome of an attempt is unknown it looks, and puts the answer in its place by its id: once. An
+ * answer that the application's schema refuses, or that is too large, is stored as far as it is not, marked as failed.
+ *
+ * @throws JourneyDbError as append; conflict and a database that is away only after several tries; invalid_input
+ *   and too_large also where a beginning was stored; not_found where another user has the session now
  */
 export async function storeAnswer<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
   sessions: UserSessions<Message, any, any>,
-  id: string,
+  place: Place<Message>,
   answer: Message,
-  answerId: string | undefined,
-  revision: string,
 ): Promise<Appended | null> {
+  try {
+    return await store(sessions, place, answer);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    if (!(await storeBeginning(sessions, place, answer))) throw error;
+    const reason = error.message.replace(/; nothing changed\.$/, ".");
+    throw new JourneyDbError(error.code, `A beginning of the answer is stored, marked as failed. ${reason}`);
+  }
+}
+
+async function store<Message extends MessageShape>(
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  sessions: UserSessions<Message, any, any>,
+  { id, answerId, begun, revision }: Place<Message>,
+  given: Message,
+): Promise<Appended | null> {
+  const answer = withoutDepthLimit(given);
+  const moved = new JourneyDbError(
+    "not_found",
+    "Another user has the session now; the answer is not stored.",
+  );
+
   /** Looks where it belongs now. */
   async function putInPlace(): Promise<Appended | null> {
     const session = await sessions.get(id);
-    if (!session) return null;
+    if (!session) {
+      if (await (sessions as Witness)[heldByAnother]?.(id)) throw moved;
+      return null;
+    }
     const { messages, revision: ifRevision } = session;
     if (messages.some((stored) => stored?.id === answer.id))
       return sessions.append(id, answer, { ifRevision });
-    const place = messages.findIndex((stored) => answerIdOf(stored) === answerId);
-    if (answerId === undefined || place < 0) return null;
-    const following = messages.slice(place + 1);
+    const question = messages.findIndex((stored) => answerIdOf(stored) === answerId);
+    if (begun || question < 0) return null;
+    const following = messages.slice(question + 1).map(withoutDepthLimit);
     return sessions.append(id, [answer, ...following], { from: following[0]?.id, ifRevision });
   }
 
@@ -46,10 +92,38 @@ export async function storeAnswer<Message extends MessageShape>(
       return await putInPlace();
     } catch (error) {
       if (!(error instanceof JourneyDbError)) throw error;
-      if (error.code === "not_found") return null;
-      const mayPass = error.code === "conflict" || error.retryable;
-      if (!mayPass || tries === TRIES) throw error;
+      if (error === moved || !MAY_PASS.has(error.code) || tries === TRIES) throw error;
     }
     if (tries > 1) await pause(50 * tries);
   }
+}
+
+/** Whether a beginning of the answer could be stored: as much of it as is not refused, with its metadata or else without. */
+async function storeBeginning<Message extends MessageShape>(
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  sessions: UserSessions<Message, any, any>,
+  place: Place<Message>,
+  answer: Message,
+): Promise<boolean> {
+  /** Whether it is stored, or by what it is refused. */
+  async function storeParts(parts: MessageShape["parts"], metadata: unknown) {
+    try {
+      const marked = markInterrupted({ ...answer, parts, metadata }, "failed");
+      return (await store(sessions, place, marked)) !== null;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      return error.code;
+    }
+  }
+
+  const begun = place.begun?.parts ?? [];
+  for (const metadata of [answer.metadata, undefined]) {
+    let parts: MessageShape["parts"] = answer.parts;
+    for (let count = 1; parts.length > begun.length && isBeginning(parts); count *= 2) {
+      const outcome = await storeParts(parts, metadata);
+      if (typeof outcome === "boolean") return outcome;
+      parts = outcome === "too_large" ? half(parts) : withoutLast(parts, count);
+    }
+  }
+  return isBeginning(begun) && (await storeParts(begun, place.begun?.metadata)) === true;
 }

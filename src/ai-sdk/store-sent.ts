@@ -1,58 +1,36 @@
 import { JourneyDbError } from "../errors.js";
+import { withoutDepthLimit } from "../json.js";
 import { isMessage, type MessageShape } from "../messages.js";
 import type { UserSessions } from "../user-sessions.js";
-import { answerIdOf } from "./store-answer.js";
-import { continuedAnswer, isOpen, withoutLostCalls } from "./tool-answers.js";
-import { lastKnown, type TurnRequest } from "./turn-request.js";
+import { placeOf, Refusal, taken } from "./place.js";
+import { continuedAnswer } from "./tool-answers.js";
+import type { TurnRequest } from "./turn-request.js";
 
-/** How many of the newest messages are looked at to tell whether a page is up to date. */
+/** How many of the newest messages are read at least, to tell whether a page is up to date. */
 const LOOK = 50;
-/** How often it is looked anew, since the session changed between the look and the write. */
-const LOOKS = 5;
+/** Maximum looks, since the session may change between one and the write. */
+const LOOKS = 10;
 
 /** What a turn begins with when the page's message is stored. */
 export interface Begun<Message> {
-  /** The newest messages for the model, up to what was stored. */
+  /** The newest messages, up to what was stored. */
   messages: Message[];
   /** Of the session when it was stored. */
   revision: string;
 }
 
-const conflict = (problem: string) => new JourneyDbError("conflict", `request.${problem}; nothing changed.`);
+const hasCode = (error: unknown, code: JourneyDbError["code"]) =>
+  error instanceof JourneyDbError && error.code === code;
 
-export const isConflict = (error: unknown) => error instanceof JourneyDbError && error.code === "conflict";
+export const isConflict = (error: unknown) => hasCode(error, "conflict");
 
-/**
- * Whether the page's last message is the last that is stored, and has not gone on since. Or the answer
- * that the last one waits for, which a page has before it is stored.
- */
-function isUpToDate(stored: MessageShape[], { message, after, isOpen: wasOpen }: TurnRequest): boolean {
-  const last = lastKnown(stored, message.id);
-  if ((last?.id ?? null) === after) return !wasOpen || (last !== undefined && isOpen(last));
-  return answerIdOf(stored.at(-1)) === after;
-}
-
-/**
- * Looks at the newest messages, as a page sees them: without elements that are none. Then stores what
- * `choose` makes of them, if the session is still the same.
- */
-async function storeAfterLook<Message extends MessageShape>(
-  // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
-  sessions: UserSessions<Message, any, any>,
-  id: string,
-  limit: number,
-  choose: (newest: Message[]) => Message,
-  from?: string,
-): Promise<{ newest: Message[]; message: Message; revision: string }> {
+/** Looks at the session and writes if it is still the same; if not, looks again. */
+async function storeAfterLook<Message>(lookAndStore: () => Promise<Begun<Message>>): Promise<Begun<Message>> {
   for (let looks = 1; ; looks++) {
-    const page = await sessions.messages(id, { limit });
-    const newest = page.messages.filter(isMessage);
-    const message = choose(newest);
     try {
-      const { revision } = await sessions.append(id, message, { from, ifRevision: page.revision });
-      return { newest, message, revision };
+      return await lookAndStore();
     } catch (error) {
-      if (!isConflict(error) || looks === LOOKS) throw error;
+      if (!isConflict(error) || error instanceof Refusal || looks === LOOKS) throw error;
     }
   }
 }
@@ -63,46 +41,67 @@ async function storeAfterLook<Message extends MessageShape>(
  * @throws JourneyDbError as append
  */
 export async function storeQuestion<Message extends MessageShape>(
-  // biome-ignore lint/suspicious/noExplicitAny: as above
+  // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
   sessions: UserSessions<Message, any, any>,
   id: string,
   sent: TurnRequest<Message>,
   answerId: string,
   limit: number,
 ): Promise<Begun<Message>> {
-  const { after, from } = sent;
   const question = {
     ...sent.message,
     metadata: { ...(sent.message.metadata as object | undefined), answerId },
   };
+  const isFirst = sent.after === null && sent.from === undefined && !sent.isOpen;
 
-  /** @param refusal of a page that is not up to date */
-  async function afterLook(refusal: unknown): Promise<string> {
-    const choose = (newest: Message[]) => {
-      if (isUpToDate(newest, sent)) return question;
-      throw refusal;
-    };
-    return (await storeAfterLook(sessions, id, LOOK, choose, from)).revision;
-  }
-
-  async function store(): Promise<string> {
-    // An append compares the last message's id alone, which stays when an answer goes on.
-    if (sent.isOpen) return afterLook(conflict("isOpen: the last answer has gone on"));
+  /** The newest messages; undefined where a first message is to create the session. */
+  async function look() {
     try {
-      // Makes the session where `after` is null and there is no `from`: append does so in no other case.
-      return (await sessions.append(id, question, { create: true, after, from })).revision;
+      return await sessions.messages(id, { limit: Math.max(limit, LOOK) });
     } catch (error) {
-      if (!isConflict(error)) throw error;
-      return afterLook(error);
+      if (isFirst && hasCode(error, "not_found")) return undefined;
+      throw error;
     }
   }
 
-  const revision = await store();
-  const { messages } = await sessions.messages(id, { limit });
-  const place = messages.findIndex((stored) => stored?.id === question.id);
-  // What came behind it in this moment is not asked about, however much that is.
-  const before = messages.slice(0, Math.max(place, 0)).filter(isMessage);
-  return { messages: [...before.map(withoutLostCalls), messages[place] ?? question], revision };
+  /** Whether the conversation has a message with this id before the newest ones. */
+  async function isFurtherUp(): Promise<boolean> {
+    try {
+      await sessions.messages(id, { before: question.id, limit: 1 });
+      return true;
+    } catch (error) {
+      if (hasCode(error, "not_found")) return false;
+      throw error;
+    }
+  }
+
+  return storeAfterLook(async () => {
+    const page = await look();
+    if (!page) {
+      const { revision } = await sessions.append(id, question, {
+        create: true,
+        after: null,
+        leaveRoom: true,
+      });
+      return { messages: [question], revision };
+    }
+    const stored = page.messages.filter(isMessage);
+    const from = placeOf(stored, sent);
+    const isSeen = stored.some((message) => message.id === question.id);
+    if (page.hasMore && !isSeen && (await isFurtherUp())) throw taken();
+    const { revision } = await sessions.append(id, question, {
+      from,
+      ifRevision: page.revision,
+      leaveRoom: true,
+    });
+    const cut = stored.findIndex((message) => message.id === from);
+    // What it dropped reaches further up than what was read.
+    const isBeyond = from !== undefined && cut < 0;
+    const before = isBeyond
+      ? (await sessions.messages(id, { before: question.id, limit })).messages.filter(isMessage)
+      : stored.slice(0, cut < 0 ? stored.length : cut);
+    return { messages: [...before.slice(Math.max(before.length - limit + 1, 0)), question], revision };
+  });
 }
 
 /**
@@ -117,12 +116,20 @@ export async function storeToolAnswers<Message extends MessageShape>(
   sent: Message,
   limit: number,
 ): Promise<Begun<Message>> {
-  const { newest, message, revision } = await storeAfterLook(sessions, id, limit, (newest) => {
-    const answer = newest.at(-1);
+  return storeAfterLook(async () => {
+    const page = await sessions.messages(id, { limit });
+    const stored = page.messages.filter(isMessage);
+    const answer = stored.at(-1);
     const isSame = answer?.role === "assistant" && answer.id === sent.id;
     const continued = isSame ? continuedAnswer(answer, sent) : undefined;
-    if (continued) return continued;
-    throw conflict("message: expected answers to all tool calls that wait at the end of the conversation");
+    if (!continued)
+      throw new Refusal(
+        "message: expected answers to all tool calls that wait at the end of the conversation",
+      );
+    const { revision } = await sessions.append(id, withoutDepthLimit(continued), {
+      ifRevision: page.revision,
+      leaveRoom: true,
+    });
+    return { messages: [...stored.slice(0, -1), continued], revision };
   });
-  return { messages: [...newest.slice(0, -1).map(withoutLostCalls), message], revision };
 }

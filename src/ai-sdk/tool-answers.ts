@@ -2,9 +2,10 @@ import * as z from "zod";
 import type { MessageShape } from "../messages.js";
 import { parse } from "../validate.js";
 import { interruption, isContent, markInterrupted, stateOf } from "./answer.js";
+import { withoutItemId } from "./item-ids.js";
 
 /** A part of a message, with what it has where it is a tool call. */
-type Part = MessageShape["parts"][number] & {
+export type Part = MessageShape["parts"][number] & {
   toolCallId?: unknown;
   approval?: object;
   preliminary?: unknown;
@@ -45,11 +46,14 @@ const ANSWER_KEYS = new Set(["state", "errorText", "approval", "approved", "reas
 const FINAL = new Set<unknown>(["output-available", "output-error", "output-denied"]);
 const UNDER_WAY = new Set<unknown>(["input-streaming", "input-available", "approval-requested"]);
 
+/** Whether the part is a tool call. */
+export const isCall = ({ type }: Part): boolean => type.startsWith("tool-") || type === "dynamic-tool";
+
 /** Whether nothing more comes of the tool call. */
-const isFinal = (part: Part): boolean => FINAL.has(stateOf(part)) && part.preliminary !== true;
+export const isFinal = (part: Part): boolean => FINAL.has(stateOf(part)) && part.preliminary !== true;
 
 /** Whether it was decided that the tool may run or not, and nothing came of that yet. */
-const isDecided = (part: Part): boolean => stateOf(part) === "approval-responded";
+export const isDecided = (part: Part): boolean => stateOf(part) === "approval-responded";
 
 /** Whether the tool call waits for the page. What the provider runs does not. */
 const isWaiting = (part: Part): boolean =>
@@ -82,16 +86,6 @@ export function canGoOn({ parts }: Pick<MessageShape, "parts">): boolean {
   return last !== undefined && isFinal(last) && !parts.some(isDecided);
 }
 
-/**
- * The message without calls that were approved or refused and of which nothing came, as where the
- * server was stopped: `ignoreIncompleteToolCalls` keeps them, and `streamText` then fails with
- * MissingToolResultsError, in every later turn.
- */
-export const withoutLostCalls = <Message extends MessageShape>(message: Message): Message => ({
-  ...message,
-  parts: message.parts.filter((part) => !isDecided(part)),
-});
-
 /** A copy of the message with the page's answers to the tool calls that wait at its end; undefined where one has none. */
 function withToolAnswers<Message extends MessageShape>(
   stored: Message,
@@ -118,7 +112,7 @@ function withToolAnswers<Message extends MessageShape>(
  * The stored answer as the model goes on with it, or undefined where it does not wait for what was
  * said. Of the page's copy nothing is believed but the outputs and the approvals of tool calls that
  * wait for them, of all at once. Where the model failed to go on, it goes on once more, without the
- * calls that came to no end then.
+ * calls that came to no end then, and without the ids of the response that never completed.
  *
  * @throws JourneyDbError invalid_input, of an output or an approval that is none
  */
@@ -128,8 +122,15 @@ export function continuedAnswer<Message extends MessageShape>(
 ): Message | undefined {
   if (!interruption(stored)) return withToolAnswers(stored, sent.parts);
   if (!canGoOn(stored)) return undefined;
-  const parts = stored.parts
-    .slice(0, stored.parts.findLastIndex(isContent) + 1)
-    .filter((part: Part) => !UNDER_WAY.has(stateOf(part)) && part.preliminary !== true);
+  const end = stored.parts.findLastIndex(isContent) + 1;
+  const said = stored.parts.slice(0, end);
+  const beginsStep = ({ type }: Part) => type === "step-start";
+  // A step that ended is followed by the mark of the next; of another, the provider knows nothing.
+  const broken = stored.parts.slice(end).some(beginsStep) ? end : said.findLastIndex(beginsStep) + 1;
+  const parts = said.flatMap((part: Part, place) => {
+    if (UNDER_WAY.has(stateOf(part)) || part.preliminary === true) return [];
+    if (place < broken) return [part];
+    return part.providerExecuted === true ? [] : [withoutItemId(part)];
+  });
   return markInterrupted({ ...stored, parts }, undefined);
 }

@@ -68,7 +68,8 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
       const place = messages.findIndex(({ id }) => id === messageId);
       // Not `from` where nothing follows: whether it reached the server is not known, and it is replaced without.
       const isFollowed = messages.slice(place + 1).some(hasContent);
-      return chat.sendMessage({ ...content, messageId }, isFollowed ? replacing(messageId) : undefined);
+      const options = isFollowed ? replacing(messageId) : { body: knownOf(messages, messageId) };
+      return chat.sendMessage({ ...content, messageId }, options);
     },
     regenerate,
     async retry() {
@@ -78,7 +79,8 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
       if (goesOn) return chat.sendMessage(undefined, { messageId: last.id });
       if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);
       // Not `from`: whether the message reached the server is not known here.
-      await chat.regenerate({ messageId: questionOf(last?.id) });
+      const question = questionOf(last?.id);
+      await chat.regenerate({ messageId: question, body: knownOf(messages, question) });
     },
   };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { startTurn, titleOf } from "../../src/ai-sdk.js";
-import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
+import { defineJourney, forUser, type JourneyDbError, type JourneyMessage } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
 import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
@@ -116,7 +116,7 @@ test("the model gets as many of the newest messages as are asked for, and the ha
   const body = { message: text("m3"), after: "m2", tone: "dry" };
   const turn = await startTurn(sessions, id, requestOf(body), { limit: 2 });
   expect(turn.messages.map(({ id }) => id)).toEqual(["m2", "m3"]);
-  expect(turn.response.originalMessages).toBe(turn.messages);
+  expect(turn.response.originalMessages).toEqual(turn.messages);
   expect(turn.body).toMatchObject({ tone: "dry" });
 });
 
@@ -188,7 +188,7 @@ test("nothing is written twice where a new session is titled and nobody else cha
     title: titleOf,
   });
   await turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  expect(calls).toEqual(["append", "messages", "mergeMetadata", "append"]);
+  expect(calls).toEqual(["messages", "append", "mergeMetadata", "append"]);
   expect(await sessions.get(id)).toMatchObject({
     metadata: { title: "text of m1" },
     messages: [{ id: "m1" }, { id: "a1" }],
@@ -239,14 +239,14 @@ test("but a session that changes with each look is refused, and an error that is
     },
   };
   await expect(startTurn(restless, id, requestOf(body))).rejects.toMatchObject({ code: "conflict" });
-  expect(looks).toBe(5);
+  expect(looks).toBe(10);
   const away = {
     ...restless,
     append: (...[, message, options]: Parameters<Sessions["append"]>) =>
       (options?.ifRevision ? forUser(unreachable, newUser()) : sessions).append(id, message, options),
   };
   await expect(startTurn(away, id, requestOf(body))).rejects.toMatchObject({ code: "unavailable" });
-  expect(looks).toBe(6);
+  expect(looks).toBe(11);
   expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1"]);
 });
 
@@ -284,25 +284,36 @@ test("the model is asked about the question, however much others added behind it
   expect(turn.messages.map(({ id }) => id)).toEqual(["m1"]);
 });
 
-test("a schema of the application's own decides about the title and about the messages", async () => {
+test("a title that the application's metadata schema refuses costs no turn, and an operator is told", async () => {
   const { user, id } = open();
-  const journey = defineJourney({ metadata: z.strictObject({ topic: z.string() }) });
-  const sessions = journey.forUser(db, user);
-  const request = () => requestOf({ message: text("m1"), after: null });
-  await expect(startTurn(sessions, id, request(), { title: () => "one" })).rejects.toMatchObject({
-    code: "invalid_input",
-    message: "patch: has a key that is not expected here",
-  });
+  const tooShort = defineJourney({ metadata: z.object({ title: z.string().max(3) }) });
+  const unknown = defineJourney({ metadata: z.strictObject({ topic: z.string() }) });
+  for (const sessions of [tooShort.forUser(db, user), unknown.forUser(db, user)]) {
+    const told: JourneyDbError[] = [];
+    const onError = (error: JourneyDbError) => void told.push(error);
+    const body = { message: text("m1"), after: null };
+    const turn = await startTurn(sessions, id, requestOf(body), { title: () => "too long", onError });
+    expect(turn.messages.map(({ id }) => id)).toEqual(["m1"]);
+    expect(told).toMatchObject([{ code: "invalid_input", message: expect.stringMatching(/^patch/) }]);
+    expect((await sessions.get(id))?.metadata).toEqual({});
+    await sessions.delete(id);
+  }
+});
+
+test("a schema of the application's own decides about the messages", async () => {
+  const { user, id } = open();
   const plain = z.looseObject({
     id: z.string(),
     role: z.enum(["system", "user", "assistant"]),
     parts: z.array(z.any()),
   });
   const strict = defineJourney({ message: plain.extend({ metadata: z.strictObject({}).optional() }) });
-  const other = randomUUID();
-  await expect(startTurn(strict.forUser(db, user), other, request())).rejects.toMatchObject({
+  const sessions = strict.forUser(db, user);
+  await expect(
+    startTurn(sessions, id, requestOf({ message: text("m1"), after: null })),
+  ).rejects.toMatchObject({
     code: "invalid_input",
     message: "messages[0].metadata: has a key that is not expected here",
   });
-  expect(await sessions.get(other)).toBeNull();
+  expect(await sessions.get(id)).toBeNull();
 });

@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
 import { errorCode, interruption } from "../../src/ai-sdk.js";
 import type { JourneyMessage } from "../../src/index.js";
-import { openApplication, SDK_VERSIONS } from "../support/ai-chat.js";
 import { migratedDatabase, openPostgresJs } from "../support/database.js";
 import { idsOf } from "../support/messages.js";
+import { openApplication, SDK_VERSIONS } from "./support/ai-chat.js";
 
 const db = openPostgresJs(await migratedDatabase());
 

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test, vi } from "vitest";
 import { errorCode, interruption } from "../../src/ai-sdk.js";
 import type { JourneyMessage } from "../../src/index.js";
-import { openApplication, SDK_VERSIONS, wordsOf } from "../support/ai-chat.js";
 import { migratedDatabase, openPostgresJs } from "../support/database.js";
+import { openApplication, SDK_VERSIONS, wordsOf } from "./support/ai-chat.js";
 
 const db = openPostgresJs(await migratedDatabase());
 
@@ -75,6 +75,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     const application = open();
     const request = new Request("http://application/api", {
       method: "POST",
+      headers: { "content-type": "application/json" },
       body: JSON.stringify({
         message: { id: "m1", role: "user", parts: [{ type: "text", text: "one" }] },
         after: null,
@@ -278,7 +279,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(wordsOf(answer)).toBe("fair");
   });
 
-  test("an answer that cannot be stored is told to the page and to whoever waits", async () => {
+  test("an answer that cannot be stored as a whole is told to the page and to whoever waits", async () => {
     const application = open();
     const page = await application.openPage();
     const sent = page.sendMessage({ text: "one" });
@@ -287,6 +288,8 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     await sent;
     await expect(application.stored(0)).rejects.toMatchObject({ code: "too_large" });
     expect(page.status).toBe("error");
-    expect(await application.conversation()).toEqual(["one"]);
+    const [, answer] = await application.storedMessages();
+    expect(interruption(answer as JourneyMessage)).toBe("failed");
+    expect(wordsOf(answer as JourneyMessage)).toMatch(/^x{1000}/);
   });
 });

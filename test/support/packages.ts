@@ -21,7 +21,10 @@ export function newFolder(): string {
 
 /** Copies the repository as a clone would have it. */
 export async function copyRepository(to: string): Promise<void> {
-  const filter = (path: string) => !GENERATED.has(relative(repository, path).split(sep)[0] ?? "");
+  const filter = (path: string) =>
+    !relative(repository, path)
+      .split(sep)
+      .some((name) => GENERATED.has(name));
   await cp(repository, to, { recursive: true, filter });
 }
 

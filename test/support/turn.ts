@@ -14,6 +14,7 @@ export type Sessions = ReturnType<typeof openFor>["sessions"];
 export const requestOf = (body: unknown): Request =>
   new Request("http://application/api", {
     method: "POST",
+    headers: { "content-type": "application/json" },
     body: typeof body === "string" ? body : JSON.stringify(body),
   });
 

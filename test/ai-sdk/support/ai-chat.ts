@@ -7,9 +7,9 @@ import * as v7 from "ai7";
 import { MockLanguageModelV4 } from "ai7/test";
 import { vi } from "vitest";
 import * as z from "zod";
-import { errorResponse, startTurn, titleOf, turnRequest, turnsOf } from "../../src/ai-sdk.js";
-import { type Database, forUser, type JourneyMessage } from "../../src/index.js";
-import { newUser } from "./database.js";
+import { errorResponse, startTurn, titleOf, turnRequest, turnsOf } from "../../../src/ai-sdk.js";
+import { type Database, forUser, type JourneyMessage } from "../../../src/index.js";
+import { newUser } from "../../support/database.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: the versions' types are not assignable to one another, and what is tested here is what runs; test-d.ts has the types
 type Any = any;
@@ -105,14 +105,22 @@ export class Reply {
 export const wordsOf = ({ parts }: JourneyMessage): string =>
   parts.map((part) => (part.type === "text" ? part.text : "")).join("");
 
+/** What a test has instead of what is here. */
+interface Own {
+  model?: Any;
+  tools?: Any;
+  sessions?: (user: string) => Any;
+  respond?(ai: Any, result: Any, response: Any): Response;
+}
+
 /**
  * A chat application of one version of the AI SDK, with one user and one session: its route handler,
  * and pages that are open on it. Between them there is no network.
  */
-export function openApplication(db: Database, version: string) {
+export function openApplication(db: Database, version: string, own: Own = {}) {
   const user = newUser();
   const id = randomUUID();
-  const sessions = () => forUser(db, user);
+  const sessions = () => (own.sessions?.(user) ?? forUser(db, user)) as ReturnType<typeof forUser>;
   const storedMessages = async () => (await sessions().get(id))?.messages ?? [];
   const { ai, Model } = SDKS[version] as { ai: Any; Model: Any };
   const replies: Reply[] = [];
@@ -120,7 +128,7 @@ export function openApplication(db: Database, version: string) {
   const stored: Promise<unknown>[] = [];
   const statuses: number[] = [];
   const network = { isDown: false };
-  const model = new Model({
+  const scripted = new Model({
     doStream: async ({ prompt, abortSignal }: Any) => {
       prompts.push(prompt);
       const reply = new Reply(version, abortSignal);
@@ -154,14 +162,14 @@ export function openApplication(db: Database, version: string) {
       const turn = await startTurn(sessions(), id, request, { title: titleOf });
       stored.push(turn.stored);
       const result = ai.streamText({
-        model,
-        tools,
+        model: own.model ?? scripted,
+        tools: { ...tools, ...own.tools },
         stopWhen: ai.stepCountIs(3),
         messages: await ai.convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }),
         abortSignal: request.signal,
         onError: () => {},
       });
-      return result.toUIMessageStreamResponse(turn.response);
+      return own.respond?.(ai, result, turn.response) ?? result.toUIMessageStreamResponse(turn.response);
     } catch (error) {
       return errorResponse(error);
     }
@@ -222,6 +230,7 @@ export function openApplication(db: Database, version: string) {
   }
 
   return {
+    user,
     id,
     sessions,
     storedMessages,

@@ -1,0 +1,64 @@
+import type { MessageShape } from "../messages.js";
+import { interruption } from "./answer.js";
+import { hasItemId, withoutItemId } from "./item-ids.js";
+import { isCall, isDecided, isFinal, type Part } from "./tool-answers.js";
+
+const isReasoning = ({ type }: Part): boolean => type.startsWith("reasoning");
+
+/** Whether a provider is sent something for the part that can stand at the end of an answer. */
+function saysSomething(part: Part): boolean {
+  if (part.type === "text") return hasItemId(part) || (part as { text?: string }).text?.trim() !== "";
+  return !isReasoning(part) && !/^(step-start|source-.*|data-.*)$/.test(part.type);
+}
+
+/** A part of a response that never completed. Nothing of it where it is no more than an id of the provider's, or nothing without. */
+const partOfBroken = (part: Part): Part[] => {
+  if (part.providerExecuted === true) return [];
+  return !hasItemId(part) || part.type === "text" || isCall(part) ? [withoutItemId(part)] : [];
+};
+
+/** The parts of each step of a model, with the mark that begins it. */
+function stepsOf(parts: readonly Part[]): Part[][] {
+  const steps: Part[][] = [[]];
+  for (const part of parts) {
+    if (part.type === "step-start") steps.push([]);
+    steps.at(-1)?.push(part);
+  }
+  return steps;
+}
+
+/** @param mayRun whether calls that were decided on are about to run */
+function stepForModel(step: readonly Part[], isBroken: boolean, mayRun: boolean): Part[] {
+  const answered = step.filter((part) => !isCall(part) || isFinal(part) || (mayRun && isDecided(part)));
+  // Without one of its calls a response is no longer the one that the provider knows.
+  const isWhole = !isBroken && answered.length === step.length;
+  const known = isWhole ? answered : answered.flatMap(partOfBroken);
+  const said = known.filter((part) => part.type !== "text" || saysSomething(part));
+  const last = said.findLastIndex(saysSomething);
+  return said.filter((part, place) => !isReasoning(part) || place < last);
+}
+
+/**
+ * The conversation as every provider takes it, whatever happened to its answers. Left out of them is
+ * what a provider refuses, at each later turn: reasoning that nothing follows (OpenAI wants the item after it,
+ * Anthropic no message of reasoning alone), tool calls without a result, the ids of a response that never
+ * completed, texts and answers that are empty.
+ *
+ * @param goesOn whether the last message is an answer that the model goes on with
+ */
+export function forModel<Message extends MessageShape>(
+  messages: readonly Message[],
+  goesOn: boolean,
+): Message[] {
+  return messages.flatMap((message, place) => {
+    if (message.role !== "assistant") return [message];
+    const steps = stepsOf(message.parts);
+    const isInterrupted = interruption(message) !== undefined;
+    const mayRun = goesOn && place === messages.length - 1;
+    const parts = steps.flatMap((step, n) => {
+      const isLast = n === steps.length - 1;
+      return stepForModel(step, isInterrupted && isLast, mayRun && isLast);
+    });
+    return parts.some(saysSomething) ? [{ ...message, parts }] : [];
+  });
+}

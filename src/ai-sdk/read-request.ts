@@ -1,0 +1,106 @@
+import * as z from "zod";
+import { JourneyDbError } from "../errors.js";
+import { type MessageShape, messageIdSchema, messageSchema } from "../messages.js";
+import { upToFirstFault } from "../payloads.js";
+import { parse } from "../validate.js";
+import { MAX_KNOWN, type TurnRequest } from "./turn-request.js";
+
+const turnSchema = z.looseObject({
+  message: z.looseObject({ role: z.enum(["user", "assistant"]), metadata: z.looseObject({}).optional() }),
+  after: messageIdSchema.nullable(),
+  known: z.array(messageIdSchema).max(MAX_KNOWN).optional(),
+  isOpen: z.boolean().optional(),
+  from: messageIdSchema.optional(),
+  replaces: z.boolean().optional(),
+});
+/** Of the page's copy of an answer only what it says of tool calls is read, in tool-answers.ts. */
+const toolAnswersSchema = z.looseObject({
+  message: z.looseObject({ id: messageIdSchema, parts: z.array(z.unknown()) }),
+  from: z.undefined().optional(),
+});
+/** Of these parts every turn would fail otherwise, this one and each that follows. */
+const PARTS = new Map<unknown, z.ZodType>([
+  ["text", z.looseObject({ text: z.string() })],
+  ["file", z.looseObject({ mediaType: z.string(), url: z.string() })],
+]);
+const KEYS = new Set([
+  ...Object.keys(turnSchema.shape),
+  ..."id role parts type text mediaType url metadata".split(" "),
+]);
+
+/** The request's bytes as text, no more of them than are allowed. */
+async function textOf(request: Request, maxBytes: number): Promise<string> {
+  const tooLarge = () => new JourneyDbError("too_large", `request: expected at most ${maxBytes} bytes`);
+  if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge();
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  const reader = request.body?.getReader();
+  for (;;) {
+    const { value, done } = (await reader?.read()) ?? { done: true };
+    if (done) return text + decoder.decode();
+    bytes += value.byteLength;
+    if (bytes > maxBytes) {
+      // Not waited for: the sender may never end.
+      reader?.cancel().catch(() => {});
+      throw tooLarge();
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+async function bodyOf(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await textOf(request, maxBytes);
+  } catch (error) {
+    if (error instanceof JourneyDbError) throw error;
+    throw new JourneyDbError("invalid_input", "request: expected a body that can be read, once");
+  }
+  const type = request.headers.get("content-type") ?? "";
+  // Any page of any origin may send other types without being asked first.
+  if (!/^application\/(.+\+)?json\s*(;|$)/i.test(type))
+    throw new JourneyDbError("invalid_input", "request: expected the content type application/json");
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new JourneyDbError("invalid_input", "request: expected JSON");
+  }
+}
+
+function checkQuestion(message: MessageShape): void {
+  parse(messageSchema, upToFirstFault(message), "request.message", KEYS);
+  for (const [n, part] of message.parts.entries()) {
+    const schema = PARTS.get(part.type);
+    if (schema) parse(schema, part, `request.message.parts[${n}]`, KEYS);
+  }
+}
+
+/**
+ * Reads a request that turnRequest made, and checks it.
+ *
+ * @param maxBytes more are not read
+ * @returns the turn, and the request's JSON as it came
+ * @throws JourneyDbError invalid_input, too_large
+ */
+export async function readRequest<Message extends MessageShape>(
+  request: Request,
+  maxBytes: number,
+): Promise<{ sent: TurnRequest<Message>; body: Record<string, unknown> }> {
+  const body = await bodyOf(request, maxBytes);
+  if (Array.isArray(body?.messages) && body.message === undefined)
+    throw new JourneyDbError(
+      "invalid_input",
+      "request.message: expected object; give the transport `prepareSendMessagesRequest: turnRequest`",
+    );
+  const given = typeof body === "object" && body && pick(body);
+  parse(turnSchema, given, "request", KEYS);
+  const sent = given as unknown as TurnRequest<Message>;
+  if (sent.message.role === "user") checkQuestion(sent.message);
+  else parse(toolAnswersSchema, given, "request", KEYS);
+  return { sent, body };
+}
+
+/** What is read of a body, whatever else that has, and however much. */
+const pick = (body: Record<string, unknown>) =>
+  Object.fromEntries(Object.keys(turnSchema.shape).map((key) => [key, body[key]]));

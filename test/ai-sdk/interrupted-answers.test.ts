@@ -1,0 +1,110 @@
+import { setImmediate } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import * as z from "zod";
+import type { JourneyMessage } from "../../src/index.js";
+import { migratedDatabase, openPostgresJs } from "../support/database.js";
+import { openApplication, SDK_VERSIONS } from "./support/ai-chat.js";
+import { openModel, PROVIDERS } from "./support/providers.js";
+
+const db = openPostgresJs(await migratedDatabase());
+
+/** Until everything that was sent has reached the page: between a model and a page there are only streams here. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 60; turn++) await setImmediate();
+}
+
+const ENDS = ["is stopped", "breaks off", "reaches the token limit", "ends early"] as const;
+type End = (typeof ENDS)[number];
+
+const textsOf = (message: JourneyMessage | undefined): string[] =>
+  (message?.parts ?? []).flatMap(({ text }) => (text ? [text] : []));
+
+describe.each(SDK_VERSIONS)("with %s", (version) => {
+  describe.each(Object.keys(PROVIDERS))("and %s", (name) => {
+    /** A chat whose tool runs until the test says so, or the page stops. */
+    async function open() {
+      const { model, provider, call } = openModel(name, version);
+      let release = () => {};
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const weather = {
+        inputSchema: z.object({ city: z.string() }),
+        execute: async () => {
+          await held;
+          return { sky: "clear" };
+        },
+      };
+      const chat = openApplication(db, version, { model, tools: { weather } });
+      return { chat, page: await chat.openPage(), provider, call, release };
+    }
+    type Chat = Awaited<ReturnType<typeof open>>;
+
+    /** The events of a first response that calls the tool, and of a second that has what that gave. */
+    function responsesOf({ provider }: Pick<Chat, "provider">) {
+      const [first, second] = [provider.script(1), provider.script(2)];
+      return [
+        [...first.think, ...first.say, ...first.call],
+        [...second.think, ...second.say],
+      ] as const;
+    }
+
+    /** Ends the answer under way after some events of its nth response, as told. */
+    async function endAfter(chat: Chat, n: 0 | 1, count: number, end: End): Promise<void> {
+      const sent = chat.page.sendMessage({ text: "What is the weather?" });
+      const [first, second] = responsesOf(chat);
+      const finish = chat.provider.script(1).finish;
+      let call = await chat.call(0);
+      if (n === 1) {
+        call.send([...first, ...finish("tool-calls")]);
+        call.end();
+        chat.release();
+        call = await chat.call(1);
+      }
+      call.send((n === 0 ? first : second).slice(0, count));
+      await settled();
+      if (end === "is stopped") await chat.page.stop();
+      else if (end === "breaks off") call.breakOff();
+      else {
+        if (end === "reaches the token limit") call.send(finish("length"));
+        call.end();
+      }
+      chat.release();
+      await sent;
+      await chat.chat.stored(0);
+    }
+
+    /** Why the provider would refuse what it is sent next, knowing the ids of these responses. */
+    async function faultsOf(chat: Chat, calls: number, completed: string[]) {
+      const sent = chat.page.sendMessage({ text: "Go on." });
+      const call = await chat.call(calls);
+      const faults = chat.provider.faultsOf(call.body, new Set(completed));
+      call.send([...chat.provider.script(9).say, ...chat.provider.script(9).finish("stop")]);
+      call.end();
+      await sent;
+      return faults;
+    }
+
+    const counts = responsesOf({ provider: PROVIDERS[name] as Chat["provider"] }).map(({ length }) => length);
+    const cuts = ([0, 1] as const).flatMap((n) =>
+      Array.from({ length: (counts[n] ?? 0) + 1 }, (_, count) => ({ n, count })),
+    );
+
+    test.each(ENDS)("a chat goes on after an answer that %s, wherever that was", async (end) => {
+      for (const { n, count } of cuts) {
+        const chat = await open();
+        await endAfter(chat, n, count, end);
+        const [, answer] = await chat.chat.storedMessages();
+        const shown = chat.page.messages[1];
+        const where = `${n} ${count}`;
+        expect([where, textsOf(answer)]).toEqual([where, textsOf(shown)]);
+        // Where the token limit is reached after a whole call, the tool runs and the model is asked again.
+        const asked = n + 1 + Number(end !== "is stopped" && chat.chat.prompts.length > n + 1);
+        expect([where, await faultsOf(chat, asked, n === 1 ? ["rs_1", "msg_1", "fc_1"] : [])]).toEqual([
+          where,
+          [],
+        ]);
+      }
+    });
+  });
+});
