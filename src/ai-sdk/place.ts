@@ -42,7 +42,7 @@ function isUpToDate(
   if (own?.role === "user") {
     if (replaces && followingOf(own).every(({ role }) => role !== "user")) return true;
     const before = stored.slice(0, stored.indexOf(own));
-    return onlyAnswered(own) && (after === null || before.some(({ id }) => id === after));
+    if (onlyAnswered(own) && (after === null || before.some(({ id }) => id === after))) return true;
   }
   const question = stored.find(({ id, role }) => id === after && role === "user");
   return question !== undefined && onlyAnswered(question);

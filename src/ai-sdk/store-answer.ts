@@ -86,6 +86,7 @@ async function store<Message extends MessageShape>(
   }
 
   for (let tries = 1; ; tries++) {
+    let isAway = false;
     try {
       // At first as if nothing had changed since the page's message was stored.
       if (tries === 1) return await sessions.append(id, answer, { ifRevision: revision });
@@ -93,8 +94,10 @@ async function store<Message extends MessageShape>(
     } catch (error) {
       if (!(error instanceof JourneyDbError)) throw error;
       if (error === moved || !MAY_PASS.has(error.code) || tries === TRIES) throw error;
+      isAway = error.code === "unavailable";
     }
-    if (tries > 1) await pause(50 * tries);
+    // A server that restarts needs some seconds, another writer a moment.
+    if (tries > 1) await pause(isAway ? Math.min(50 * 2 ** tries, 2_000) : 50 * tries);
   }
 }
 

@@ -58,6 +58,10 @@ export class Reply {
   }
   end(): void {
     this.#controller.enqueue({ type: "text-end", id: "t" });
+    this.stop();
+  }
+  /** Says that it is done, whatever it left open. */
+  stop(): void {
     this.#finish("stop");
   }
   fail(): void {
