@@ -88,7 +88,7 @@ export async function storeQuestion<Message extends MessageShape>(
     const stored = page.messages.filter(isMessage);
     const from = placeOf(stored, sent);
     const isSeen = stored.some((message) => message.id === question.id);
-    if (page.hasMore && !isSeen && (await isFurtherUp())) throw taken();
+    if (page.hasMore && !isSeen && from !== question.id && (await isFurtherUp())) throw taken();
     const { revision } = await sessions.append(id, question, {
       from,
       ifRevision: page.revision,

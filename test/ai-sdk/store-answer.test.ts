@@ -1,6 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { transfer } from "../../src/admin.js";
 import { startTurn } from "../../src/ai-sdk.js";
-import { forUser } from "../../src/index.js";
+import { forUser, type JourneyDbError } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
 import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
@@ -10,6 +11,9 @@ const db = openPostgresJs(url);
 const sql = rawClient(url);
 const unreachable = openPostgresJs(NOWHERE);
 const open = () => openFor(db);
+const told: JourneyDbError[] = [];
+const onError = (error: JourneyDbError) => void told.push(error);
+beforeEach(() => void told.splice(0));
 
 test("metadata of a message is kept beside what the turn adds", async () => {
   const { id, sessions } = open();
@@ -124,6 +128,22 @@ test("what no other try can change is thrown at once", async () => {
   const long = turn.response.onFinish(ended(text("a1", "x".repeat(9_000_000), "assistant")));
   await expect(long).rejects.toMatchObject({ code: "too_large" });
   expect(looked).toBe(0);
+});
+
+test("an answer whose session is another user's now is refused, and nobody gets it", async () => {
+  const { user, id, sessions } = open();
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), { onError });
+  const member = newUser();
+  await transfer(db, { from: user, to: member });
+  const stored = turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  const refusal = {
+    code: "not_found",
+    message: "Another user has the session now; the answer is not stored.",
+  };
+  await expect(stored).rejects.toMatchObject(refusal);
+  await expect(turn.stored).rejects.toMatchObject(refusal);
+  expect(told).toMatchObject([refusal]);
+  expect((await forUser(db, member).get(id))?.messages.map(({ id }) => id)).toEqual(["m1"]);
 });
 
 test("a session that is deleted while others change it stays deleted", async () => {
