@@ -3,8 +3,9 @@ import { isMessage } from "@aigos/journey-db/messages";
 import { convertToModelMessages, stepCountIs, streamText } from "ai";
 import { after } from "next/server";
 import * as z from "zod";
-import { metadataSchema, PAGE, phaseSchema } from "@/lib/journey";
+import { PAGE } from "@/lib/journey";
 import { model, tools } from "@/lib/model";
+import { metadataSchema, phaseSchema } from "@/lib/schemas";
 import { badRequest, bodyOf, withSessions } from "@/lib/with-sessions";
 
 type Params = { id: string };
