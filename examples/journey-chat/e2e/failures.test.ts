@@ -148,6 +148,48 @@ describe("a server whose database fails", () => {
   );
 });
 
+describe("a message that is refused", () => {
+  test(
+    "for its length goes back to where it was written, and can be sent shorter",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      tab.mayMeet(400, 404);
+      const text = "word ".repeat(10_001).trim();
+      await tab.send(text);
+      await tab.alert.getByText("too long").waitFor();
+      await expect.poll(() => tab.composer.inputValue()).toBe(text);
+      expect(await tab.messages.count()).toBe(0);
+      expect(await rows()).toEqual([]);
+      await tab.ask("Shorter");
+      expect(await tab.alert.count()).toBe(0);
+      await expect.poll(() => texts(rows)).toEqual(withReply("Shorter"));
+    }),
+  );
+
+  test(
+    "since the chat is full can go to a new one",
+    inBrowser(async ({ open, rows, sql }) => {
+      const id = await store(sql);
+      const tab = await open(`/journey/${id}`);
+      tab.mayMeet(413);
+      await tab.page.route(`**/api/journey/${id}`, (route, request) =>
+        request.method() === "POST"
+          ? route.fulfill({ status: 413, json: { code: "too_large", message: "full" } })
+          : route.continue(),
+      );
+      await tab.send("One more");
+      await tab.alert.getByText("This chat is full").waitFor();
+      await tab.has(2);
+      await tab.alert.getByRole("link", { name: "a new chat" }).click();
+      await tab.page.waitForURL("**/journey");
+      await expect.poll(() => tab.composer.inputValue()).toBe("One more");
+      await tab.composer.press("Enter");
+      await tab.has(2);
+      await expect.poll(async () => (await rows()).map(({ messages }) => messages.length)).toEqual([2, 2]);
+    }),
+  );
+});
+
 describe("what an older program left", () => {
   test(
     "among the messages is left out of the page, and the conversation goes on",
