@@ -127,8 +127,8 @@ describe("a request that does not reach the server", () => {
 
 describe("a server whose database fails", () => {
   test(
-    "says so; the message is not lost, and is sent once by Retry",
-    inBrowser(async ({ open, rows, sql }) => {
+    "says so, to the operator too; the message is not lost, and is sent once by Retry",
+    inBrowser(async ({ open, rows, sql, application }) => {
       const tab = await open();
       tab.mayMeet(500, 503);
       await tab.ask("Are you there?");
@@ -136,6 +136,7 @@ describe("a server whose database fails", () => {
       try {
         await tab.send("And now?");
         await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+        await expect.poll(application.stderr).toContain("@aigos/journey-db: migration: ");
       } finally {
         await sql`alter table journey_sessions_away rename to journey_sessions`;
       }
