@@ -64,12 +64,22 @@ export function useConversation(id: string, stored: MessagesPage) {
 
   useEffect(() => {
     chats.shown = id;
+    chats.toField = toField;
     if (chats.carried) setDraft(chats.carried);
     chats.carried = "";
     return () => {
       chats.shown = undefined;
+      chats.toField = undefined;
     };
-  }, [chats, id]);
+  }, [chats, id, toField]);
+
+  // So that typing goes into it. Not from where the user has begun to write meanwhile, nor from a hit of the
+  // search, from which the arrow keys lead to the next.
+  useEffect(() => {
+    const { activeElement: at, body } = document;
+    if (at === body || (chats.isAwaited && !at?.matches("input, textarea"))) toField();
+    chats.isAwaited = false;
+  }, [chats, toField]);
 
   // A page that is shown again may be older than what is stored.
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each time that the page is shown
