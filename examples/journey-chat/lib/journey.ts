@@ -18,15 +18,19 @@ const journey = defineJourney({
 // Next.js loads modules anew on each hot reload; globalThis stays, and the connection with it.
 const kept = globalThis as typeof globalThis & { journeyDb?: ReturnType<typeof connect> };
 
-/** The sessions of one user. Not bound to a request's signal: an answer is stored after its request ended. */
-export async function sessionsOf(userId: string) {
+/**
+ * The sessions of one user.
+ *
+ * @param signal ends the calls, of a request that only reads; an answer is stored after its request ended
+ */
+export async function sessionsOf(userId: string, signal?: AbortSignal) {
   // An application that is deployed leaves `embedded` out: there, a missing DATABASE_URL is an error.
   kept.journeyDb ??= connect({ embedded: true }).catch((error) => {
     delete kept.journeyDb; // so that the next request tries again
     throw error;
   });
   const { db } = await kept.journeyDb;
-  return journey.forUser(db, userId);
+  return journey.forUser(db, userId, { signal });
 }
 
 /** A session as the browser lists it. */

@@ -1,5 +1,5 @@
 import "server-only";
-import { errorResponse } from "@aigos/journey-db/ai-sdk";
+import { errorCode, errorResponse } from "@aigos/journey-db/ai-sdk";
 import type { NextRequest } from "next/server";
 import type * as z from "zod";
 import { auth } from "./auth";
@@ -7,15 +7,28 @@ import { sessionsOf } from "./journey";
 
 type Sessions = Awaited<ReturnType<typeof sessionsOf>>;
 
-/** A route handler with the sessions of whoever is signed in. What the package refuses becomes an HTTP answer. */
+/** nginx's, of a browser that no longer waits: no browser sees it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/**
+ * A route handler with the sessions of whoever is signed in. What the package refuses becomes an HTTP
+ * response.
+ *
+ * @param endsWithRequest whether the calls end when the browser aborts the request: for reads alone
+ */
 export function withSessions<Params>(
   answer: (sessions: Sessions, request: NextRequest, params: Params) => Promise<Response>,
+  { endsWithRequest = false } = {},
 ) {
   return async (request: NextRequest, { params }: { params: Promise<Params> }): Promise<Response> => {
+    const signal = endsWithRequest ? request.signal : undefined;
     try {
       const { userId } = await auth();
-      return await answer(await sessionsOf(userId), request, await params);
+      return await answer(await sessionsOf(userId, signal), request, await params);
     } catch (error) {
+      // Nothing is wrong then that an operator must see.
+      if (signal?.aborted && errorCode(error) === "timeout")
+        return new Response(null, { status: CLIENT_CLOSED_REQUEST });
       return errorResponse(error);
     }
   };
