@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { JourneyMessage } from "../../../src/index.js";
+import { store } from "./support/rows.js";
 import { inBrowser, type Scene } from "./support/scene.js";
 
 interface Body {
@@ -60,6 +61,60 @@ describe("a turn that no page sends", () => {
       await tab.button("Retry").click();
       await tab.has(4);
       await expect.poll(async () => (await scene.rows())[0]?.messages.length).toBe(4);
+    }),
+  );
+});
+
+describe("a change that no page sends", () => {
+  const JSON_TYPE = { "content-type": "application/json" };
+  const TITLE = JSON.stringify({ title: "Renamed" });
+
+  test.each<[string, string, Record<string, string>?]>([
+    ["a title that is too long", JSON.stringify({ title: "x".repeat(201) })],
+    ["a title of nothing", JSON.stringify({ title: "  " })],
+    ["a key of its own", JSON.stringify({ title: "Renamed", owner: "user_grace" })],
+    ["a phase that is none", JSON.stringify({ phase: "done", from: "setup" })],
+    ["what is no JSON", "title=Renamed"],
+    ["nothing", ""],
+    ["JSON that says it is text", TITLE, { "content-type": "text/plain" }],
+    ["JSON that says it is a form", TITLE, { "content-type": "application/x-www-form-urlencoded" }],
+    ["more than a title needs", " ".repeat(10_000) + TITLE],
+  ])(
+    "of %s is refused, and changes nothing",
+    inBrowser(async ({ open, sql, rows }, _, data, headers = JSON_TYPE) => {
+      const id = await store(sql);
+      const tab = await open();
+      const before = await rows();
+      const url = new URL(`/api/journey/${id}`, tab.page.url()).href;
+      expect((await tab.page.request.patch(url, { data: Buffer.from(data), headers })).status()).toBe(400);
+      expect(await rows()).toEqual(before);
+    }),
+  );
+
+  test.each<[string, string, Record<string, string>?]>([
+    ["a message that is none", JSON.stringify({ through: 7 })],
+    ["JSON that says it is text", JSON.stringify({ through: "m2" }), { "content-type": "text/plain" }],
+    ["more than an id needs", " ".repeat(10_000) + JSON.stringify({ through: "m2" })],
+  ])(
+    "to a fork at %s is refused, and makes no session",
+    inBrowser(async ({ open, sql, rows }, _, data, headers = JSON_TYPE) => {
+      const id = await store(sql);
+      const tab = await open();
+      const url = new URL(`/api/journey/${id}/fork`, tab.page.url()).href;
+      expect((await tab.page.request.post(url, { data: Buffer.from(data), headers })).status()).toBe(400);
+      expect(await rows()).toHaveLength(1);
+    }),
+  );
+
+  test(
+    "with a charset is taken",
+    inBrowser(async ({ open, sql, rows }) => {
+      const id = await store(sql);
+      const tab = await open();
+      const url = new URL(`/api/journey/${id}`, tab.page.url()).href;
+      const headers = { "content-type": "Application/JSON; charset=utf-8" };
+      expect((await tab.page.request.patch(url, { data: Buffer.from(TITLE), headers })).status()).toBe(200);
+      expect((await rows())[0]?.metadata.title).toBe("Renamed");
     }),
   );
 });

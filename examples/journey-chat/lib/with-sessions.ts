@@ -34,9 +34,30 @@ export function withSessions<Params>(
   };
 }
 
-/** What the request brings, or undefined where it is not what the route takes. */
+/** Far more than a title or the id of a message takes. */
+const MOST_BYTES = 8192;
+
+/** The request's text; undefined where it is too long, of which no more is read. */
+async function textOf({ body }: NextRequest): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.byteLength;
+    if (size > MOST_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** The small JSON of a request, or undefined where it is not what the route takes. */
 export async function bodyOf<T>(request: NextRequest, schema: z.ZodType<T>): Promise<T | undefined> {
-  return schema.safeParse(await request.json().catch(() => undefined)).data;
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json *(;|$)/i.test(type)) return undefined;
+  try {
+    return schema.safeParse(JSON.parse((await textOf(request)) ?? "")).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** For a request whose body is not what the route takes. */
