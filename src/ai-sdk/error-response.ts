@@ -13,15 +13,50 @@ const STATUS: Record<JourneyDbErrorCode, number> = {
   internal: 500,
 };
 
+/** Receives an error that an operator must see. */
+export type OnError = (error: JourneyDbError) => unknown;
+
+export interface ErrorResponseOptions {
+  /** Called for each status of 500 and above, never for a 4xx. @default writes one line with console.error */
+  onError?: OnError | undefined;
+}
+
+/** Its text and codes on one line: an error of this package holds nothing that a user wrote. */
+function writeLine({ code, message, sqlState, constraint }: JourneyDbError): void {
+  const unnamed = [sqlState && `SQLSTATE ${sqlState}`, constraint && `constraint ${constraint}`].filter(
+    (detail) => detail && !message.includes(detail),
+  );
+  const details = unnamed.length > 0 ? ` (${unnamed.join(", ")})` : "";
+  console.error(`@aigos/journey-db: ${code}: ${message}${details}`.replace(/\s+/g, " "));
+}
+
+/** Tells the operator. Never throws and never rejects: a hook that fails is replaced by the default. */
+export async function report(error: JourneyDbError, onError: OnError = writeLine): Promise<void> {
+  try {
+    await onError(error);
+  } catch {
+    writeLine(error);
+  }
+}
+
 /**
- * The HTTP answer to an error of this package: JSON with its `code`, and of a request that was wrong
- * (4xx) the `message`, which names the field. Any other error is thrown again.
+ * The HTTP response to an error of this package: JSON with its `code` and, for a request that was wrong
+ * (4xx), the `message`, which names the field. Any other error is thrown again.
+ *
+ * A status of 500 or above is given to `onError`, since frameworks log only what a route throws.
+ * A request that the browser aborted ends the calls of a handle with its signal with code `timeout`:
+ * check `request.signal.aborted` first to keep it out of the log.
+ *
+ * @example
+ * return errorResponse(error, { onError: (error) => Sentry.captureException(error) });
  */
-export function errorResponse(error: unknown): Response {
+export function errorResponse(error: unknown, { onError }: ErrorResponseOptions = {}): Response {
   if (!(error instanceof JourneyDbError)) throw error;
   const { code, message } = error;
   const status = STATUS[code];
-  return Response.json(status < 500 ? { code, message } : { code }, { status });
+  if (status < 500) return Response.json({ code, message }, { status });
+  report(error, onError);
+  return Response.json({ code }, { status });
 }
 
 /**

@@ -1,34 +1,38 @@
 "use client";
 import { errorCode } from "@aigos/journey-db/ai-sdk";
 import Link from "next/link";
+import { MOST_TEXT } from "@/lib/text";
 import styles from "./alerts.module.css";
 import type { ConversationState } from "./use-conversation";
 
 const REASONS: Record<string, string> = {
-  too_large: "This chat is full. Start a new one.",
-  invalid_input: "This message cannot be stored.",
   unavailable: "The chats cannot be reached at the moment.",
   timeout: "The chats cannot be reached at the moment.",
 };
 
 /** What went wrong, and what can be done about it. */
 export function Alerts({ conversation }: { conversation: ConversationState }) {
-  const { refusal, isGone, error, lacksReply, dismiss, retry, carryDraft } = conversation;
-  if (refusal === "conflict") {
+  const { refusal, error, lacksReply, dismiss, retry, carryDraft } = conversation;
+  if (refusal === "conflict" || refusal === "invalid_input") {
     return (
       <div role="alert" className={styles.notice}>
-        <p>This conversation went on in another tab. Here is how it stands; nothing was sent.</p>
+        <p>
+          {refusal === "conflict"
+            ? "This conversation went on in another tab. Here is how it stands; nothing was sent."
+            : `This message may be too long: ${MOST_TEXT.toLocaleString("en")} characters fit. Nothing was sent.`}
+        </p>
         <button type="button" onClick={dismiss}>
           Dismiss
         </button>
       </div>
     );
   }
-  if (isGone) {
+  if (refusal) {
     return (
       <div role="alert" className={styles.notice}>
         <p>
-          This session was deleted. Your text was not sent; it can be in{" "}
+          {refusal === "too_large" ? "This chat is full." : "This session was deleted."} Your text was not
+          sent; it can be in{" "}
           <Link href="/journey" onClick={carryDraft}>
             a new chat
           </Link>

@@ -16,6 +16,12 @@ class Chats {
   /** The id of the chat that the page shows. */
   shown: string | undefined;
 
+  /** Moves the focus to the message field of that page. */
+  toField: (() => void) | undefined;
+
+  /** The user has asked for another page, whose message field gets the focus. */
+  isAwaited = false;
+
   /** What the next chat that is shown begins to write with. */
   carried = "";
 

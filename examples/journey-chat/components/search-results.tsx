@@ -1,26 +1,37 @@
 "use client";
 import Link from "next/link";
-import useSWR from "swr";
+import { useEffect, useState } from "react";
 import { ask, type Hit, SESSIONS } from "@/lib/api";
 import styles from "./search-results.module.css";
 import listStyles from "./session-list.module.css";
 
 /** The sessions that have the text, each with the place where. */
 export function SearchResults({ text, onOpen }: { text: string; onOpen: () => void }) {
-  const { data, error, isLoading } = useSWR<{ hits: Hit[] }>(
-    `${SESSIONS}?q=${encodeURIComponent(text)}`,
-    ask,
-    { keepPreviousData: true },
-  );
-  if (error) {
+  const [hits, setHits] = useState<Hit[]>();
+  const [failed, setFailed] = useState(false);
+
+  // What was found before stays until there is something newer. An outdated request is aborted.
+  useEffect(() => {
+    const request = new AbortController();
+    ask<{ hits: Hit[] }>(`${SESSIONS}?q=${encodeURIComponent(text)}`, { signal: request.signal }).then(
+      (found) => {
+        setHits(found.hits);
+        setFailed(false);
+      },
+      () => setFailed(!request.signal.aborted),
+    );
+    return () => request.abort();
+  }, [text]);
+
+  if (failed) {
     return (
       <p className={listStyles.empty} role="alert">
         The search failed.
       </p>
     );
   }
-  if (isLoading && !data) return <div className={listStyles.skeleton} role="status" aria-label="Searching" />;
-  if (!data?.hits.length) {
+  if (!hits) return <div className={listStyles.skeleton} role="status" aria-label="Searching" />;
+  if (hits.length === 0) {
     return (
       <p className={listStyles.empty}>
         Nothing found
@@ -31,7 +42,7 @@ export function SearchResults({ text, onOpen }: { text: string; onOpen: () => vo
   return (
     // biome-ignore lint/a11y/noRedundantRoles: Safari takes a list without bullets for none
     <ul role="list" aria-label="Search results" className={listStyles.list}>
-      {data.hits.map(({ session, messageId, excerpt }) => (
+      {hits.map(({ session, messageId, excerpt }) => (
         <li key={session.id} className={styles.hit}>
           <Link
             href={`/journey/${session.id}?message=${encodeURIComponent(messageId)}`}

@@ -1,12 +1,12 @@
 "use client";
 import { usePathname } from "next/navigation";
-import { useEffect, useRef } from "react";
+import { type MouseEventHandler, useEffect, useRef } from "react";
 import styles from "./session-list.module.css";
 import { SessionRow } from "./session-row";
 import { useSessions } from "./use-sessions";
 
 /** All sessions of the user; the next page is loaded as its end comes into sight. */
-export function SessionList({ onOpen }: { onOpen: () => void }) {
+export function SessionList({ onOpen }: { onOpen: MouseEventHandler<HTMLAnchorElement> }) {
   const { sessions, hasMore, isLoadingMore, failed, loadMore, refresh } = useSessions();
   const pathname = usePathname();
   const end = useRef<HTMLDivElement>(null);

@@ -2,7 +2,7 @@
 import * as Menu from "@radix-ui/react-dropdown-menu";
 import Link from "next/link";
 import { useRouter } from "next/navigation";
-import { useLayoutEffect, useRef, useState } from "react";
+import { type MouseEventHandler, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { send, sessionPath } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
@@ -23,7 +23,7 @@ export function SessionRow({
 }: {
   session: SessionItem;
   isCurrent: boolean;
-  onOpen: () => void;
+  onOpen: MouseEventHandler<HTMLAnchorElement>;
 }) {
   const { id, title, phase, createdAt } = session;
   const [isRenaming, setRenaming] = useState(false);

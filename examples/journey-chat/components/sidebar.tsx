@@ -1,7 +1,8 @@
 "use client";
 import Link from "next/link";
-import { type KeyboardEvent, useRef, useState } from "react";
+import { type KeyboardEvent, type MouseEvent, useRef, useState } from "react";
 import { useDebounce } from "use-debounce";
+import { useChats } from "./chats";
 import { PlusIcon, SearchIcon } from "./icons";
 import { SearchResults } from "./search-results";
 import { SessionList } from "./session-list";
@@ -20,6 +21,14 @@ export function Sidebar({ onOpen }: { onOpen: () => void }) {
   const [text, setText] = useState("");
   const [searched] = useDebounce(text.trim(), 200);
   const list = useRef<HTMLDivElement>(null);
+  const chats = useChats();
+
+  /** A link leads to a chat, into which the user is to write. */
+  function open({ currentTarget }: MouseEvent<HTMLAnchorElement>) {
+    if (currentTarget.pathname === location.pathname) chats.toField?.();
+    else chats.isAwaited = true;
+    onOpen();
+  }
 
   /** Arrow keys walk along the links, and from the search into them. */
   function walk(event: KeyboardEvent<HTMLElement>) {
@@ -34,7 +43,7 @@ export function Sidebar({ onOpen }: { onOpen: () => void }) {
 
   return (
     <nav aria-label="Sessions" className={styles.sidebar} onKeyDown={walk}>
-      <Link href="/journey" className={styles.create} onClick={onOpen}>
+      <Link href="/journey" className={styles.create} onClick={open}>
         <PlusIcon />
         New chat
       </Link>
@@ -50,7 +59,7 @@ export function Sidebar({ onOpen }: { onOpen: () => void }) {
         />
       </div>
       <div ref={list} className={styles.list}>
-        {searched ? <SearchResults text={searched} onOpen={onOpen} /> : <SessionList onOpen={onOpen} />}
+        {searched ? <SearchResults text={searched} onOpen={onOpen} /> : <SessionList onOpen={open} />}
       </div>
     </nav>
   );

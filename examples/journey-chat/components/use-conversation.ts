@@ -9,8 +9,11 @@ import { textOf } from "@/lib/text";
 import { useChats } from "./chats";
 import { useSessions } from "./use-sessions";
 
-/** What was refused, of which nothing was sent or changed. */
-export type Refusal = "conflict" | "not_found";
+/** What was refused, of which nothing was stored or changed. */
+export type Refusal = "conflict" | "not_found" | "too_large" | "invalid_input";
+
+const isRefusal = (code: string | undefined): code is Refusal =>
+  code === "conflict" || code === "not_found" || code === "too_large" || code === "invalid_input";
 
 /** The user's last messages, where no answer follows them. */
 const unansweredOf = (messages: JourneyMessage[]) =>
@@ -44,10 +47,16 @@ export function useConversation(id: string, stored: MessagesPage) {
       lastAssistantMessageIsCompleteWithApprovalResponses(helpers));
   const [dismissed, setDismissed] = useState<JourneyMessage>();
 
-  /** Shows the newest messages as they are stored. What is shown stays where they cannot be had, and where it went on meanwhile. */
-  async function reload() {
+  /**
+   * Shows the newest messages as they are stored. What is shown stays where they cannot be had, and where it went on meanwhile.
+   *
+   * @param unstored what to show of a chat that is not stored
+   */
+  async function reload(unstored = chat.messages) {
     const shown = chat.messages;
-    const page = await messagesOf(id).catch(() => undefined);
+    const page = await messagesOf(id).catch((error) =>
+      errorCode(error) === "not_found" ? { messages: unstored, hasMore: false } : undefined,
+    );
     if (!page || chat.messages !== shown) return;
     chat.messages = page.messages;
     setHasMore(page.hasMore);
@@ -55,12 +64,22 @@ export function useConversation(id: string, stored: MessagesPage) {
 
   useEffect(() => {
     chats.shown = id;
+    chats.toField = toField;
     if (chats.carried) setDraft(chats.carried);
     chats.carried = "";
     return () => {
       chats.shown = undefined;
+      chats.toField = undefined;
     };
-  }, [chats, id]);
+  }, [chats, id, toField]);
+
+  // So that typing goes into it. Not from where the user has begun to write meanwhile, nor from a hit of the
+  // search, from which the arrow keys lead to the next.
+  useEffect(() => {
+    const { activeElement: at, body } = document;
+    if (at === body || (chats.isAwaited && !at?.matches("input, textarea"))) toField();
+    chats.isAwaited = false;
+  }, [chats, toField]);
 
   // A page that is shown again may be older than what is stored.
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each time that the page is shown
@@ -80,12 +99,12 @@ export function useConversation(id: string, stored: MessagesPage) {
     toField();
     await turn();
     const code = errorCode(chat.error);
-    if (code !== "conflict" && code !== "not_found") return;
+    if (!isRefusal(code)) return;
     chat.clearError();
     setRefusal(code);
     const unanswered = unansweredOf(chat.messages);
-    if (code === "conflict") await reload();
-    else chat.messages = [];
+    if (code === "not_found") chat.messages = [];
+    else await reload([]);
     // What was sent before and did not arrive comes back too.
     const shown = new Set(chat.messages.map((message) => message.id));
     const lost = unanswered.filter((message) => !shown.has(message.id)).map(textOf);

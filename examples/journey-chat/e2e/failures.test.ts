@@ -127,8 +127,8 @@ describe("a request that does not reach the server", () => {
 
 describe("a server whose database fails", () => {
   test(
-    "says so; the message is not lost, and is sent once by Retry",
-    inBrowser(async ({ open, rows, sql }) => {
+    "says so, to the operator too; the message is not lost, and is sent once by Retry",
+    inBrowser(async ({ open, rows, sql, application }) => {
       const tab = await open();
       tab.mayMeet(500, 503);
       await tab.ask("Are you there?");
@@ -136,6 +136,7 @@ describe("a server whose database fails", () => {
       try {
         await tab.send("And now?");
         await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+        await expect.poll(application.stderr).toContain("@aigos/journey-db: migration: ");
       } finally {
         await sql`alter table journey_sessions_away rename to journey_sessions`;
       }
@@ -144,6 +145,48 @@ describe("a server whose database fails", () => {
       await tab.has(4);
       await expect.poll(async () => (await rows())[0]?.messages.length).toBe(4);
       expect(outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
+    }),
+  );
+});
+
+describe("a message that is refused", () => {
+  test(
+    "for its length goes back to where it was written, and can be sent shorter",
+    inBrowser(async ({ open, rows }) => {
+      const tab = await open();
+      tab.mayMeet(400, 404);
+      const text = "word ".repeat(10_001).trim();
+      await tab.send(text);
+      await tab.alert.getByText("too long").waitFor();
+      await expect.poll(() => tab.composer.inputValue()).toBe(text);
+      expect(await tab.messages.count()).toBe(0);
+      expect(await rows()).toEqual([]);
+      await tab.ask("Shorter");
+      expect(await tab.alert.count()).toBe(0);
+      await expect.poll(() => texts(rows)).toEqual(withReply("Shorter"));
+    }),
+  );
+
+  test(
+    "since the chat is full can go to a new one",
+    inBrowser(async ({ open, rows, sql }) => {
+      const id = await store(sql);
+      const tab = await open(`/journey/${id}`);
+      tab.mayMeet(413);
+      await tab.page.route(`**/api/journey/${id}`, (route, request) =>
+        request.method() === "POST"
+          ? route.fulfill({ status: 413, json: { code: "too_large", message: "full" } })
+          : route.continue(),
+      );
+      await tab.send("One more");
+      await tab.alert.getByText("This chat is full").waitFor();
+      await tab.has(2);
+      await tab.alert.getByRole("link", { name: "a new chat" }).click();
+      await tab.page.waitForURL("**/journey");
+      await expect.poll(() => tab.composer.inputValue()).toBe("One more");
+      await tab.composer.press("Enter");
+      await tab.has(2);
+      await expect.poll(async () => (await rows()).map(({ messages }) => messages.length)).toEqual([2, 2]);
     }),
   );
 });

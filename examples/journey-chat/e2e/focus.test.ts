@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { conversation, said, store } from "./support/rows.js";
-import { inBrowser, PHONE } from "./support/scene.js";
-import { hasFocus, type Tab } from "./support/tab.js";
+import { inBrowser, PHONE, type Scene } from "./support/scene.js";
+import { hasFocus, isInView, type Tab } from "./support/tab.js";
 import { withThree } from "./support/three-sessions.js";
 
 /**
@@ -28,6 +28,135 @@ const showsFocus = (tab: Tab) =>
     return focused !== plain;
   });
 
+/** Opens a session by search, at a message in the middle. */
+async function openHit({ open, sql }: Scene, path = "/journey") {
+  const messages = conversation(60).with(40, said("user", "m41", "Where do the herons nest?"));
+  const id = await store(sql, { title: "Birds", messages });
+  const tab = await open(path);
+  await tab.sessions.getByRole("searchbox").fill("herons");
+  const hit = tab.sessions.getByRole("list", { name: "Search results" }).getByRole("link");
+  await hit.click();
+  await tab.page.waitForURL(`**/${id}**`);
+  const found = tab.log.locator('[data-message-id="m41"]');
+  await expect.poll(() => isInView(found)).toBe(true);
+  return { tab, hit, found };
+}
+
+describe("a page that opens", () => {
+  test(
+    "has the focus in the message, so that typing goes into it: a new chat, a stored one, after a reload",
+    inBrowser(async ({ open, sql }) => {
+      const id = await store(sql);
+      for (const path of ["/journey", `/journey/${id}`]) {
+        const tab = await open(path);
+        await hasFocus(tab.composer);
+        await tab.page.keyboard.type("Hello");
+        expect(await tab.composer.inputValue()).toBe("Hello");
+        await tab.page.reload();
+        await hasFocus(tab.composer);
+      }
+    }),
+  );
+
+  test.each<[string, (tab: Tab, title: string) => Promise<void>]>([
+    ["a click", (tab, title) => tab.item(title).click()],
+    ["Enter", (tab, title) => tab.item(title).press("Enter")],
+  ])(
+    "has it there when another chat is chosen by %s, and by Back",
+    inBrowser(async (scene, _, choose) => {
+      const { tab, ids } = await withThree(scene);
+      for (const [n, title] of [
+        [0, "One"],
+        [2, "Three"],
+      ] as const) {
+        await choose(tab, title);
+        await tab.page.waitForURL(`**/${ids[n]}`);
+        await hasFocus(tab.composer);
+      }
+      await choose(tab, "New chat");
+      await tab.page.waitForURL("**/journey");
+      await hasFocus(tab.composer);
+      await tab.page.goBack();
+      await tab.page.waitForURL(`**/${ids[2]}`);
+      await hasFocus(tab.composer);
+    }),
+  );
+
+  test(
+    "has it there when the chat that is open is chosen again, and in a narrow window",
+    inBrowser(async (scene) => {
+      const { tab, ids } = await withThree(scene);
+      await tab.item("New chat").click();
+      await hasFocus(tab.composer);
+      await tab.item("Two").click();
+      await tab.page.waitForURL(`**/${ids[1]}`);
+      await tab.item("Two").click();
+      await hasFocus(tab.composer);
+      await tab.page.setViewportSize({ width: 600, height: 800 });
+      await tab.button("Open sessions").click();
+      await tab.item("Three").click();
+      await tab.page.waitForURL(`**/${ids[2]}`);
+      await hasFocus(tab.composer);
+    }),
+  );
+
+  test(
+    "leaves it where the user has begun to write meanwhile",
+    inBrowser(async (scene) => {
+      const { tab, ids } = await withThree(scene);
+      let answer = () => {};
+      const isLeft = new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      await tab.page.route(`**/journey/${ids[1]}?*`, (route) => isLeft.then(() => route.continue()));
+      await tab.item("Two").click();
+      const search = tab.sessions.getByRole("searchbox");
+      await search.pressSequentially("Qu");
+      answer();
+      await tab.page.waitForURL(`**/${ids[1]}`);
+      await tab.has(2);
+      await search.pressSequentially("estion");
+      await hasFocus(search);
+      expect(await search.inputValue()).toBe("Question");
+    }),
+  );
+
+  test(
+    "at a message that was searched leaves it on the hit; opened anew, it has it in the message, and stays there",
+    inBrowser(async (scene) => {
+      const { tab, hit, found } = await openHit(scene);
+      await hasFocus(hit);
+      await tab.page.reload();
+      await hasFocus(tab.composer);
+      await expect.poll(() => isInView(found)).toBe(true);
+    }),
+  );
+
+  test(
+    "on a phone leaves it, since a keyboard would come up",
+    inBrowser(async ({ open, sql }) => {
+      const id = await store(sql, { title: "One" });
+      const tab = await open("/journey", PHONE);
+      const focused = () => tab.page.evaluate(() => (window as unknown as { focused: string[] }).focused);
+      await tab.page.addInitScript(() => {
+        const focused: string[] = [];
+        Object.assign(window, { focused });
+        document.addEventListener("focusin", ({ target }) =>
+          focused.push((target as Element).getAttribute("aria-label") ?? ""),
+        );
+      });
+      await tab.page.reload();
+      await tab.button("Open sessions").tap();
+      await tab.item("One").tap();
+      await tab.page.waitForURL(`**/${id}`);
+      await tab.has(2);
+      // The link, and a button of the drawer, show that it is heard of.
+      expect(await focused()).toContain("Close sessions");
+      expect(await focused()).not.toContain("Message");
+    }),
+  );
+});
+
 describe("the focus", () => {
   test.each(["light", "dark"] as const)(
     "is visible on everything that Tab reaches, %s",
@@ -37,7 +166,12 @@ describe("the focus", () => {
       await tab.has(4);
       await tab.item("One").waitFor();
       const reached: string[] = [];
-      await tab.page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+      // From the top: a page opens with the focus in the message, which is the last to be reached.
+      await tab.page.evaluate(() => {
+        document.body.tabIndex = -1;
+        document.body.focus();
+        document.body.removeAttribute("tabindex");
+      });
       for (let steps = 0; steps < 40; steps++) {
         await tab.page.keyboard.press("Tab");
         const name = await tab.page.evaluate(() => {

@@ -65,4 +65,62 @@ describe("search", () => {
       await tab.item("Percent").waitFor();
     }),
   );
+
+  test(
+    "says when it fails, and finds the next text",
+    inBrowser(async ({ open, sql }) => {
+      await store(sql, { title: "Birds", messages: [said("user", "m1", "Where do the herons nest?")] });
+      const tab = await open();
+      tab.mayMeet(503);
+      await tab.page.route("**/api/journey?q=heron", (route) =>
+        route.fulfill({ status: 503, json: { code: "unavailable" } }),
+      );
+      await search(tab).fill("heron");
+      await tab.sessions.getByRole("alert").getByText("The search failed.").waitFor();
+      await search(tab).fill("herons");
+      await results(tab).getByRole("link").waitFor();
+      expect(await tab.sessions.getByRole("alert").count()).toBe(0);
+    }),
+  );
+
+  test.each([
+    ["another text", "herons"],
+    ["no text", ""],
+  ])(
+    "for a text that was replaced by %s ends, in the browser and on the server, and is no error of the server's",
+    inBrowser(async ({ open, sql, application }, _, next) => {
+      await store(sql, { title: "Birds", messages: [said("user", "m1", "Where do the herons nest?")] });
+      const tab = await open();
+      await tab.item("Birds").waitFor();
+      // The page may ask for its list meanwhile, which waits too.
+      const waiting = () => sql<{ pid: number }[]>`
+        select pid from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%regexp_match%'`;
+      const saidBefore = application.stderr().length;
+      await sql.begin(async (tx) => {
+        await tx`lock table journey_sessions in access exclusive mode`;
+        const ended = tab.page.waitForEvent("requestfailed", (request) => request.url().endsWith("?q=owls"));
+        await search(tab).fill("owls");
+        await expect.poll(async () => (await waiting()).length).toBe(1);
+        const [outdated] = await waiting();
+        await search(tab).fill(next);
+        await ended;
+        // A later request has passed through, so the server knows of the end of the first.
+        tab.mayMeet(404);
+        await tab.page.evaluate(() => fetch("/none"));
+        await sql`select pg_cancel_backend(${outdated?.pid ?? 0})`;
+      });
+      await (next ? results(tab).getByRole("link") : tab.item("Birds")).waitFor();
+      // What is an error of the server's stands in its log, after whatever came before.
+      tab.mayMeet(500);
+      await sql`alter table journey_sessions rename to journey_sessions_away`;
+      try {
+        await tab.page.evaluate(() => fetch("/api/journey"));
+      } finally {
+        await sql`alter table journey_sessions_away rename to journey_sessions`;
+      }
+      const logged = () => application.stderr().slice(saidBefore).trim();
+      await expect.poll(logged).toMatch(/^@aigos\/journey-db: migration: .*42P01.*$/);
+    }),
+  );
 });

@@ -1,30 +1,36 @@
 import "server-only";
 import { connect, defineJourney, type SessionSummary } from "@aigos/journey-db";
-import * as z from "zod";
+import type * as z from "zod";
+import { messageSchema, metadataSchema, phaseSchema } from "./schemas";
 
 /** How many messages the browser gets at a time. */
 export const PAGE = 30;
 
-export const phaseSchema = z.enum(["setup", "review"]);
-export const metadataSchema = z.object({ title: z.string().trim().min(1).max(200) });
-
 type Phase = z.infer<typeof phaseSchema>;
 type Metadata = z.infer<typeof metadataSchema>;
 
-const journey = defineJourney({ phases: phaseSchema.options, metadata: metadataSchema });
+const journey = defineJourney({
+  message: messageSchema,
+  metadata: metadataSchema,
+  phases: phaseSchema.options,
+});
 
 // Next.js loads modules anew on each hot reload; globalThis stays, and the connection with it.
 const kept = globalThis as typeof globalThis & { journeyDb?: ReturnType<typeof connect> };
 
-/** The sessions of one user. Not bound to a request's signal: an answer is stored after its request ended. */
-export async function sessionsOf(userId: string) {
+/**
+ * The sessions of one user.
+ *
+ * @param signal ends the calls, of a request that only reads; an answer is stored after its request ended
+ */
+export async function sessionsOf(userId: string, signal?: AbortSignal) {
   // An application that is deployed leaves `embedded` out: there, a missing DATABASE_URL is an error.
   kept.journeyDb ??= connect({ embedded: true }).catch((error) => {
     delete kept.journeyDb; // so that the next request tries again
     throw error;
   });
   const { db } = await kept.journeyDb;
-  return journey.forUser(db, userId);
+  return journey.forUser(db, userId, { signal });
 }
 
 /** A session as the browser lists it. */

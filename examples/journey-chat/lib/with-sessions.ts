@@ -1,5 +1,5 @@
 import "server-only";
-import { errorResponse } from "@aigos/journey-db/ai-sdk";
+import { errorCode, errorResponse } from "@aigos/journey-db/ai-sdk";
 import type { NextRequest } from "next/server";
 import type * as z from "zod";
 import { auth } from "./auth";
@@ -7,23 +7,57 @@ import { sessionsOf } from "./journey";
 
 type Sessions = Awaited<ReturnType<typeof sessionsOf>>;
 
-/** A route handler with the sessions of whoever is signed in. What the package refuses becomes an HTTP answer. */
+/** nginx's, of a browser that no longer waits: no browser sees it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/**
+ * A route handler with the sessions of whoever is signed in. What the package refuses becomes an HTTP
+ * response.
+ *
+ * @param endsWithRequest whether the calls end when the browser aborts the request: for reads alone
+ */
 export function withSessions<Params>(
   answer: (sessions: Sessions, request: NextRequest, params: Params) => Promise<Response>,
+  { endsWithRequest = false } = {},
 ) {
   return async (request: NextRequest, { params }: { params: Promise<Params> }): Promise<Response> => {
+    const signal = endsWithRequest ? request.signal : undefined;
     try {
       const { userId } = await auth();
-      return await answer(await sessionsOf(userId), request, await params);
+      return await answer(await sessionsOf(userId, signal), request, await params);
     } catch (error) {
+      // Nothing is wrong then that an operator must see.
+      if (signal?.aborted && errorCode(error) === "timeout")
+        return new Response(null, { status: CLIENT_CLOSED_REQUEST });
       return errorResponse(error);
     }
   };
 }
 
-/** What the request brings, or undefined where it is not what the route takes. */
+/** Far more than a title or the id of a message takes. */
+const MOST_BYTES = 8192;
+
+/** The request's text; undefined where it is too long, of which no more is read. */
+async function textOf({ body }: NextRequest): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body ?? []) {
+    size += chunk.byteLength;
+    if (size > MOST_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** The small JSON of a request, or undefined where it is not what the route takes. */
 export async function bodyOf<T>(request: NextRequest, schema: z.ZodType<T>): Promise<T | undefined> {
-  return schema.safeParse(await request.json().catch(() => undefined)).data;
+  const type = request.headers.get("content-type") ?? "";
+  if (!/^application\/json *(;|$)/i.test(type)) return undefined;
+  try {
+    return schema.safeParse(JSON.parse((await textOf(request)) ?? "")).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** For a request whose body is not what the route takes. */

@@ -3,8 +3,9 @@ import { isMessage } from "@aigos/journey-db/messages";
 import { convertToModelMessages, stepCountIs, streamText } from "ai";
 import { after } from "next/server";
 import * as z from "zod";
-import { metadataSchema, PAGE, phaseSchema } from "@/lib/journey";
+import { PAGE } from "@/lib/journey";
 import { model, tools } from "@/lib/model";
+import { metadataSchema, phaseSchema } from "@/lib/schemas";
 import { badRequest, bodyOf, withSessions } from "@/lib/with-sessions";
 
 type Params = { id: string };
@@ -26,11 +27,14 @@ export const POST = withSessions<Params>(async (sessions, request, { id }) => {
 });
 
 /** A page of the conversation: the newest messages, or those before one of them. */
-export const GET = withSessions<Params>(async (sessions, { nextUrl }, { id }) => {
-  const before = nextUrl.searchParams.get("before") ?? undefined;
-  const { messages, hasMore } = await sessions.messages(id, { limit: PAGE, before });
-  return Response.json({ messages: messages.filter(isMessage), hasMore });
-});
+export const GET = withSessions<Params>(
+  async (sessions, { nextUrl }, { id }) => {
+    const before = nextUrl.searchParams.get("before") ?? undefined;
+    const { messages, hasMore } = await sessions.messages(id, { limit: PAGE, before });
+    return Response.json({ messages: messages.filter(isMessage), hasMore });
+  },
+  { endsWithRequest: true },
+);
 
 const changeSchema = z.union([
   metadataSchema.strict(),
