@@ -1,7 +1,13 @@
 import type * as z from "zod";
 import { JourneyDbError } from "./errors.js";
 import { type JsonRules, toJson } from "./json.js";
-import { type JourneyMessage, MESSAGE_ID_RULE, messageSchema, metadataSchema } from "./messages.js";
+import {
+  type JourneyMessage,
+  MESSAGE_ID_RULE,
+  messageSchema,
+  metadataSchema,
+  structureOf,
+} from "./messages.js";
 import { parse } from "./validate.js";
 
 /** Checks messages and metadata and answers the JSON text that is stored of them. */
@@ -13,17 +19,6 @@ export interface Payloads {
   patch(given: unknown, field: string): string;
   /** As patch; but any key may be null, since any may be absent of what is stored. */
   match(given: unknown, field: string): string;
-}
-
-/**
- * The message as far as its first part that is none. zod lists every fault, which took seconds and a
- * gigabyte for four megabytes of `[1,1,1,…`; only the first is told.
- */
-export function upToFirstFault(message: unknown): unknown {
-  const parts: unknown = (message as Partial<JourneyMessage> | null)?.parts;
-  if (!Array.isArray(parts)) return message;
-  const fault = parts.findIndex((part) => typeof part?.type !== "string" || part.type === "");
-  return fault < 0 ? message : { ...(message as object), parts: parts.slice(0, fault + 1) };
 }
 
 const isGiven = ([, item]: [string, unknown]) => item !== null && item !== undefined;
@@ -38,7 +33,7 @@ export function payloads(
     const { text, value } = toJson(given, field, rules);
     const seen = new Set<string>();
     for (const [n, one] of (value as JourneyMessage[]).entries()) {
-      const { id } = parse(messageSchema, upToFirstFault(one), `${field}[${n}]`, knownKeys);
+      const { id } = parse(messageSchema, structureOf(one), `${field}[${n}]`, knownKeys);
       // A repaired id could merge two messages, so it must be storable as it was passed.
       if (id !== (given[n] as JourneyMessage).id) {
         throw new JourneyDbError("invalid_input", `${field}[${n}].id: expected ${MESSAGE_ID_RULE}`);

@@ -72,5 +72,3 @@ export function errorCode(error: unknown): JourneyDbErrorCode | undefined {
     return undefined;
   }
 }
-
-export const reportToOperator = (error: JourneyDbError): void => console.error(error.message);

@@ -1,12 +1,13 @@
 import * as z from "zod";
 import { JourneyDbError } from "../errors.js";
-import { type MessageShape, messageIdSchema, messageSchema } from "../messages.js";
-import { upToFirstFault } from "../payloads.js";
+import { type MessageShape, messageIdSchema, messageSchema, structureOf } from "../messages.js";
+import { plainObjectSchema } from "../options.js";
 import { parse } from "../validate.js";
 import { MAX_KNOWN, type TurnRequest } from "./turn-request.js";
 
-const turnSchema = z.looseObject({
-  message: z.looseObject({ role: z.enum(["user", "assistant"]), metadata: z.looseObject({}).optional() }),
+/** Neither copies what it does not know, however much that is. */
+const turnSchema = z.object({
+  message: z.object({ role: z.enum(["user", "assistant"]), metadata: plainObjectSchema.optional() }),
   after: messageIdSchema.nullable(),
   known: z.array(messageIdSchema).max(MAX_KNOWN).optional(),
   isOpen: z.boolean().optional(),
@@ -14,14 +15,14 @@ const turnSchema = z.looseObject({
   replaces: z.boolean().optional(),
 });
 /** Of the page's copy of an answer only what it says of tool calls is read, in tool-answers.ts. */
-const toolAnswersSchema = z.looseObject({
-  message: z.looseObject({ id: messageIdSchema, parts: z.array(z.unknown()) }),
+const toolAnswersSchema = z.object({
+  message: z.object({ id: messageIdSchema, parts: z.array(z.unknown()) }),
   from: z.undefined().optional(),
 });
 /** Of these parts every turn would fail otherwise, this one and each that follows. */
 const PARTS = new Map<unknown, z.ZodType>([
-  ["text", z.looseObject({ text: z.string() })],
-  ["file", z.looseObject({ mediaType: z.string(), url: z.string() })],
+  ["text", z.object({ text: z.string() })],
+  ["file", z.object({ mediaType: z.string(), url: z.string() })],
 ]);
 const KEYS = new Set([
   ...Object.keys(turnSchema.shape),
@@ -69,7 +70,7 @@ async function bodyOf(request: Request, maxBytes: number): Promise<Record<string
 }
 
 function checkQuestion(message: MessageShape): void {
-  parse(messageSchema, upToFirstFault(message), "request.message", KEYS);
+  parse(messageSchema, structureOf(message), "request.message", KEYS);
   for (const [n, part] of message.parts.entries()) {
     const schema = PARTS.get(part.type);
     if (schema) parse(schema, part, `request.message.parts[${n}]`, KEYS);
@@ -93,14 +94,9 @@ export async function readRequest<Message extends MessageShape>(
       "invalid_input",
       "request.message: expected object; give the transport `prepareSendMessagesRequest: turnRequest`",
     );
-  const given = typeof body === "object" && body && pick(body);
-  parse(turnSchema, given, "request", KEYS);
-  const sent = given as unknown as TurnRequest<Message>;
+  parse(turnSchema, body, "request", KEYS);
+  const sent = body as unknown as TurnRequest<Message>;
   if (sent.message.role === "user") checkQuestion(sent.message);
-  else parse(toolAnswersSchema, given, "request", KEYS);
+  else parse(toolAnswersSchema, body, "request", KEYS);
   return { sent, body };
 }
-
-/** What is read of a body, whatever else that has, and however much. */
-const pick = (body: Record<string, unknown>) =>
-  Object.fromEntries(Object.keys(turnSchema.shape).map((key) => [key, body[key]]));

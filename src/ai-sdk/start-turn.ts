@@ -1,12 +1,12 @@
 import * as z from "zod";
-import type { JourneyDbError } from "../errors.js";
+import { JourneyDbError } from "../errors.js";
 import type { MessageShape } from "../messages.js";
 import { LARGEST_JSONB } from "../options.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
 import { hasContent, type Interruption, markInterrupted, stateOf, withoutStreaming } from "./answer.js";
 import { asStreamed } from "./as-streamed.js";
-import { reportToOperator } from "./error-response.js";
+import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
 import { hasItemId } from "./item-ids.js";
 import { readRequest } from "./read-request.js";
@@ -24,7 +24,7 @@ export interface StartTurnOptions<Message> {
    * Told of what fails while the turn goes on: a title that the metadata schema refuses, an answer that could not be
    * stored or not as a whole. @default writes it to the console
    */
-  onError?: ((error: JourneyDbError) => void) | undefined;
+  onError?: OnError | undefined;
 }
 
 /** What the AI SDK tells at the end of an answer, as far as v5, v6 or v7 has it. */
@@ -161,7 +161,7 @@ export async function startTurn<Message extends MessageShape>(
   options: StartTurnOptions<Message> = {},
 ): Promise<Turn<Message>> {
   const { limit, maxBodyBytes } = parse(optionsSchema, options, "options", OPTION_KEYS);
-  const { title, onError = reportToOperator } = options;
+  const { title, onError } = options;
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
   // Before anything is stored, so that what it throws leaves nothing behind.
@@ -184,7 +184,7 @@ export async function startTurn<Message extends MessageShape>(
     } catch (error) {
       // A title that the application's schema refuses costs no turn.
       if (!isRefusal(error)) throw error;
-      onError(error);
+      report(error, onError);
     }
   }
 
@@ -192,7 +192,9 @@ export async function startTurn<Message extends MessageShape>(
   const stored = new Promise<Appended | null>((resolve) => {
     settle = resolve;
   });
-  stored.catch(onError);
+  stored.catch((error) => {
+    if (error instanceof JourneyDbError) report(error, onError);
+  });
 
   return {
     messages: forModel(begun.messages, !isQuestion),
