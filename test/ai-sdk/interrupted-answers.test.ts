@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import * as z from "zod";
+import { interruption } from "../../src/ai-sdk.js";
 import type { JourneyMessage } from "../../src/index.js";
 import { migratedDatabase, openPostgresJs } from "../support/database.js";
 import { openApplication, SDK_VERSIONS } from "./support/ai-chat.js";
@@ -75,8 +76,13 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     }
 
     /** Why the provider would refuse what it is sent next, knowing the ids of these responses. */
-    async function faultsOf(chat: Chat, calls: number, completed: string[]) {
-      const sent = chat.page.sendMessage({ text: "Go on." });
+    async function faultsOf(
+      chat: Chat,
+      calls: number,
+      completed: string[],
+      next = () => chat.page.sendMessage({ text: "Go on." }),
+    ) {
+      const sent = next();
       const call = await chat.call(calls);
       const faults = chat.provider.faultsOf(call.body, new Set(completed));
       call.send([...chat.provider.script(9).say, ...chat.provider.script(9).finish("stop")]);
@@ -104,6 +110,44 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
           where,
           [],
         ]);
+      }
+    });
+
+    test("so it does where a retry goes on from what its tool gave", async () => {
+      for (const { n, count } of cuts) {
+        const chat = await open();
+        await endAfter(chat, n, count, "breaks off");
+        const completed = n === 1 ? ["rs_1", "msg_1", "fc_1"] : [];
+        const where = `${n} ${count}`;
+        expect([where, await faultsOf(chat, n + 1, completed, () => chat.page.turns.retry())]).toEqual([
+          where,
+          [],
+        ]);
+        expect([where, await faultsOf(chat, n + 2, [...completed, "msg_9"])]).toEqual([where, []]);
+        expect((await chat.chat.storedMessages()).filter(({ role }) => role === "user")).toHaveLength(2);
+      }
+    });
+
+    test("and after a call that the page never answered", async () => {
+      const chat = await open();
+      const sent = chat.page.sendMessage({ text: "Where am I?" });
+      const { think, call, finish } = chat.provider.script(1);
+      const first = await chat.call(0);
+      const located = JSON.parse(JSON.stringify(call).replaceAll("weather", "locate"));
+      first.send([...think, ...located, ...finish("tool-calls")]);
+      first.end();
+      await sent;
+      await chat.chat.stored(0);
+      expect(interruption((await chat.chat.storedMessages())[1] as JourneyMessage)).toBeUndefined();
+      expect(await faultsOf(chat, 1, ["rs_1", "fc_1"])).toEqual([]);
+    });
+
+    test("an answer that reached the token limit is marked, also where it is reasoning alone", async () => {
+      for (const more of [0, 2]) {
+        const chat = await open();
+        await endAfter(chat, 0, chat.provider.script(1).think.length + more, "reaches the token limit");
+        const [, answer] = await chat.chat.storedMessages();
+        expect(interruption(answer as JourneyMessage)).toBe("failed");
       }
     });
   });
