@@ -7,6 +7,7 @@ import { deleteAll, deleteOne } from "../../src/queries/delete.js";
 import { exportBatch } from "../../src/queries/export.js";
 import { fork } from "../../src/queries/fork.js";
 import { get } from "../../src/queries/get.js";
+import { heldElsewhere } from "../../src/queries/held-elsewhere.js";
 import { importedSessions, importSessions } from "../../src/queries/import.js";
 import { latest } from "../../src/queries/latest.js";
 import { listStatements } from "../../src/queries/list.js";
@@ -76,6 +77,12 @@ describe.each(statements.map((statement) => [statement.name, statement] as const
     });
   },
 );
+
+it("one statement alone asks about others, and reads no more than that an id is taken", () => {
+  expect(textOf(heldElsewhere)).toBe(
+    'select true from "journey_sessions" where ("journey_sessions"."user_id" <> $userId and "journey_sessions"."id" = $id)',
+  );
+});
 
 it("every statement has a name of its own", () => {
   expect(new Set(statements.map(({ name }) => name)).size).toBe(statements.length);
