@@ -172,7 +172,7 @@ export async function startTurn<Message extends MessageShape>(
   const begun = isQuestion
     ? await storeQuestion(sessions, id, sent, answerId, limit)
     : await storeToolAnswers(sessions, id, sent.message, limit);
-  const place = {
+  const target = {
     id,
     answerId,
     begun: isQuestion ? undefined : begun.messages.at(-1),
@@ -180,7 +180,7 @@ export async function startTurn<Message extends MessageShape>(
   };
   if (named !== undefined) {
     try {
-      place.revision = await storeTitle(sessions, id, named, begun.revision);
+      target.revision = await storeTitle(sessions, id, named, begun.revision);
     } catch (error) {
       // A title that the application's schema refuses costs no turn.
       if (!isRefusal(error)) throw error;
@@ -208,7 +208,7 @@ export async function startTurn<Message extends MessageShape>(
         const named = withoutStreaming({ ...answer, id: answer.id || answerId });
         const how = interruptionOf(ending);
         const whole = how ? markInterrupted(named, how) : named;
-        settle(hasContent(whole) ? storeAnswer(sessions, place, whole) : null);
+        settle(hasContent(whole) ? storeAnswer(sessions, target, whole) : null);
         await stored;
       },
     },

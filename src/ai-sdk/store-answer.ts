@@ -20,8 +20,8 @@ export const isRefusal = (error: unknown): error is JourneyDbError =>
 export const answerIdOf = (stored: MessageShape | null | undefined): unknown =>
   (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
 
-/** Where an answer belongs. */
-export interface Place<Message> {
+/** What tells where an answer belongs. */
+export interface AnswerTarget<Message> {
   id: string;
   /** What the question of a new answer names. */
   answerId: string;
@@ -44,14 +44,14 @@ export interface Place<Message> {
 export async function storeAnswer<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
   sessions: UserSessions<Message, any, any>,
-  place: Place<Message>,
+  target: AnswerTarget<Message>,
   answer: Message,
 ): Promise<Appended | null> {
   try {
-    return await store(sessions, place, answer);
+    return await store(sessions, target, answer);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    if (!(await storeBeginning(sessions, place, answer))) throw error;
+    if (!(await storeBeginning(sessions, target, answer))) throw error;
     const reason = error.message.replace(/; nothing changed\.$/, ".");
     throw new JourneyDbError(error.code, `A beginning of the answer is stored, marked as failed. ${reason}`);
   }
@@ -60,7 +60,7 @@ export async function storeAnswer<Message extends MessageShape>(
 async function store<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: as above
   sessions: UserSessions<Message, any, any>,
-  { id, answerId, begun, revision }: Place<Message>,
+  { id, answerId, begun, revision }: AnswerTarget<Message>,
   given: Message,
 ): Promise<Appended | null> {
   const answer = withoutDepthLimit(given);
@@ -105,21 +105,21 @@ async function store<Message extends MessageShape>(
 async function storeBeginning<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: as above
   sessions: UserSessions<Message, any, any>,
-  place: Place<Message>,
+  target: AnswerTarget<Message>,
   answer: Message,
 ): Promise<boolean> {
   /** Whether it is stored, or by what it is refused. */
   async function storeParts(parts: MessageShape["parts"], metadata: unknown) {
     try {
       const marked = markInterrupted({ ...answer, parts, metadata }, "failed");
-      return (await store(sessions, place, marked)) !== null;
+      return (await store(sessions, target, marked)) !== null;
     } catch (error) {
       if (!isRefusal(error)) throw error;
       return error.code;
     }
   }
 
-  const begun = place.begun?.parts ?? [];
+  const begun = target.begun?.parts ?? [];
   for (const metadata of [answer.metadata, undefined]) {
     let parts: MessageShape["parts"] = answer.parts;
     for (let count = 1; parts.length > begun.length && isBeginning(parts); count *= 2) {
@@ -128,5 +128,5 @@ async function storeBeginning<Message extends MessageShape>(
       parts = outcome === "too_large" ? half(parts) : withoutLast(parts, count);
     }
   }
-  return isBeginning(begun) && (await storeParts(begun, place.begun?.metadata)) === true;
+  return isBeginning(begun) && (await storeParts(begun, target.begun?.metadata)) === true;
 }

@@ -198,6 +198,25 @@ onEveryDriver((database, { defineJourney, forUser }) => {
     expect(idsOf(await stored())).toEqual(["m1", "m2", "m4"]);
   });
 
+  it("leaveRoom keeps an eighth of maxSessionBytes free, or 64 KiB", async () => {
+    for (const [maxSessionBytes, room] of [
+      [8_000, 1_000],
+      [800_000, 65_536],
+    ] as const) {
+      const sessions = defineJourney({ maxSessionBytes }).forUser(database(), newUser());
+      const id = randomUUID();
+      const { bytes } = await sessions.append(id, text("m1"), { create: true, leaveRoom: true });
+      // As much as leaves the room, of a message as long as the first but for its text.
+      const rest = (await sessions.append(id, text("m2", ""))).bytes - bytes;
+      const free = maxSessionBytes - room - bytes - rest;
+      const append = (length: number) =>
+        sessions.append(id, text("m2", "x".repeat(length)), { leaveRoom: true });
+      await expect(append(free + 8)).rejects.toMatchObject({ code: "too_large" });
+      expect((await append(free - 8)).bytes).toBeLessThanOrEqual(maxSessionBytes - room);
+      await sessions.append(id, text("m2", "x".repeat(free + room - 8)));
+    }
+  });
+
   it("a session over maxSessionBytes refuses the append and keeps what it has", async () => {
     const small = defineJourney({ maxSessionBytes: 2_000 });
     const sessions = small.forUser(database(), newUser());

@@ -17,6 +17,7 @@ import { replaceMessages } from "../../src/queries/replace-messages.js";
 import { search } from "../../src/queries/search.js";
 import { setPhase } from "../../src/queries/set-phase.js";
 import { truncate } from "../../src/queries/truncate.js";
+import type { AnyStatement } from "../support/statements.js";
 
 const db = drizzle.mock();
 const writes = [
@@ -48,7 +49,7 @@ const statements = [
 ];
 
 /** The text with each placeholder's name in place of its number: `$userId` for `$1`. */
-function textOf(statement: (typeof statements)[number]): string {
+function textOf(statement: AnyStatement): string {
   const { sql, params } = statement.build(db).toSQL();
   return sql.replace(/\$(\d+)/g, (_, number) => {
     const param = params[Number(number) - 1];
