@@ -38,11 +38,14 @@ function stepForModel(step: readonly Part[], isBroken: boolean, mayRun: boolean)
   return said.filter((part, place) => !isReasoning(part) || place < last);
 }
 
+/** Whether a text is one that Anthropic refuses, as a page sends it beside files. */
+const isBlank = (part: Part): boolean => part.type === "text" && !saysSomething(part);
+
 /**
  * The conversation as every provider takes it, whatever happened to its answers. Left out of them is
  * what a provider refuses, at each later turn: reasoning that nothing follows (OpenAI wants the item after it,
  * Anthropic no message of reasoning alone), tool calls without a result, the ids of a response that never
- * completed, texts and answers that are empty.
+ * completed, texts and messages that are empty.
  *
  * @param goesOn whether the last message is an answer that the model goes on with
  */
@@ -51,13 +54,17 @@ export function forModel<Message extends MessageShape>(
   goesOn: boolean,
 ): Message[] {
   return messages.flatMap((message, place) => {
-    if (message.role !== "assistant") return [message];
+    const isLast = place === messages.length - 1;
+    if (message.role !== "assistant") {
+      const parts = message.parts.filter((part) => !isBlank(part));
+      if (parts.length > 0) return [{ ...message, parts }];
+      return isLast ? [message] : [];
+    }
     const steps = stepsOf(message.parts);
     const isInterrupted = interruption(message) !== undefined;
-    const mayRun = goesOn && place === messages.length - 1;
     const parts = steps.flatMap((step, n) => {
-      const isLast = n === steps.length - 1;
-      return stepForModel(step, isInterrupted && isLast, mayRun && isLast);
+      const isLastStep = n === steps.length - 1;
+      return stepForModel(step, isInterrupted && isLastStep, goesOn && isLast && isLastStep);
     });
     return parts.some(saysSomething) ? [{ ...message, parts }] : [];
   });

@@ -22,7 +22,7 @@ const toolAnswersSchema = z.object({
 /** Of these parts every turn would fail otherwise, this one and each that follows. */
 const PARTS = new Map<unknown, z.ZodType>([
   ["text", z.object({ text: z.string() })],
-  ["file", z.object({ mediaType: z.string(), url: z.string() })],
+  ["file", z.object({ mediaType: z.string().min(1), url: z.string().min(1) })],
 ]);
 const KEYS = new Set([
   ...Object.keys(turnSchema.shape),

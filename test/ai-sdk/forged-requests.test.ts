@@ -88,6 +88,10 @@ test.each([
   [{ type: "text" }, "request.message.parts[1].text: expected string"],
   [{ type: "file", mediaType: "image/png" }, "request.message.parts[1].url: expected string"],
   [{ type: "file", url: "data:," }, "request.message.parts[1].mediaType: expected string"],
+  [
+    { type: "file", mediaType: "image/png", url: "" },
+    "request.message.parts[1].url: expected at least 1 characters",
+  ],
 ])("a part of which every later turn would fail is refused: %j", async (part, message) => {
   const { id, sessions } = openFor(db);
   const forged = { ...text("m1"), parts: [{ type: "text", text: "one" }, part] };

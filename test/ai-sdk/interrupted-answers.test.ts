@@ -150,5 +150,22 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
         expect(interruption(answer as JourneyMessage)).toBe("failed");
       }
     });
+
+    test("and after messages of the user without a text", async () => {
+      const chat = await open();
+      const image = { type: "file", mediaType: "image/png", url: "data:image/png;base64,iVBORw0KGgo=" };
+      await chat.chat.sessions().create({
+        id: chat.chat.id,
+        messages: [
+          { id: "m1", role: "user", parts: [image, { type: "text", text: "" }] },
+          { id: "a1", role: "assistant", parts: [{ type: "text", text: "An image." }] },
+          { id: "m2", role: "user", parts: [{ type: "text", text: " " }] },
+          { id: "a2", role: "assistant", parts: [{ type: "text", text: "Nothing." }] },
+        ],
+      });
+      const page = await chat.chat.openPage();
+      expect(await faultsOf(chat, 0, [], () => page.sendMessage({ text: "Go on." }))).toEqual([]);
+      expect((await chat.chat.storedMessages())[0]?.parts).toHaveLength(2);
+    });
   });
 });

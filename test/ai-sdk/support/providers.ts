@@ -94,7 +94,7 @@ const openai: Provider = {
         return `${item.id} lacks its following item`;
       if (item.type === "function_call" && !outputs.has(item.call_id)) return `${item.call_id} has no output`;
       const texts = typeof item.content === "string" ? [{ text: item.content }] : (item.content ?? []);
-      if (item.role === "assistant" && !texts.every(({ text }: Any) => text.trim())) return "an empty text";
+      if (!texts.every(({ text }: Any) => text === undefined || text.trim())) return "an empty text";
       return [];
     });
   },
