@@ -100,8 +100,8 @@ interface Converted {
 /** A message of a role that the model is not sent. */
 function hidden({ data, content, parts: stored, ...rest }: Fields): Converted {
   const left: Left = { ...rest };
-  const { parts, others } = convertParts(stored, false);
-  keep(left, "parts", others);
+  const { parts, others } = convertParts(isFilled(stored) ? stored : [], false);
+  keep(left, "parts", isFilled(stored) ? others : stored);
   const isContent = isNothing(data);
   if (!isContent) keep(left, "content", content);
   return { parts: [...parts, { type: "data-custom", data: isContent ? (content ?? null) : data }], left };
@@ -113,34 +113,27 @@ function shown(
 ): Converted {
   const left: Left = { ...rest };
   keep(left, "data", data);
-  const { parts, others } = isFilled(stored)
-    ? convertParts(stored, isAnswer)
-    : convertParts([...reasoningOf(reasoning), ...callsOf(toolInvocations), ...textsOf(content)], isAnswer);
-  if (isFilled(stored)) {
-    keep(left, "parts", others);
-    keep(left, "toolInvocations", unrepeated(toolInvocations, parts, toolPart));
-  } else {
-    keep(left, "parts", stored);
-    const isList = Array.isArray(toolInvocations);
-    keep(
-      left,
-      "toolInvocations",
-      isList ? others.map((part) => (part as Fields).toolInvocation) : toolInvocations,
-    );
-  }
+  const hasParts = isFilled(stored);
+  const { parts, others } = convertParts(
+    hasParts ? stored : [...reasoningOf(reasoning), ...callsOf(toolInvocations), ...textsOf(content)],
+    isAnswer,
+  );
+  keep(left, "parts", hasParts ? others : stored);
+  const isCalls = Array.isArray(toolInvocations);
+  const notInParts = isCalls ? unlike(parts, toolInvocations, toolPart) : toolInvocations;
+  keep(left, "toolInvocations", notInParts);
+  if (parts.length === 0) parts.push(...textsOf(content));
   if (!repeats(parts, "reasoning", reasoning)) keep(left, "reasoning", reasoning);
   if (!repeats(parts, "text", content)) keep(left, "content", content);
-
-  const attachments = unrepeated(experimental_attachments, parts, attachedFile);
-  if (Array.isArray(attachments)) {
-    keep(
-      left,
-      "experimental_attachments",
-      attachments.filter((one) => attachedFile(one) === null),
-    );
-    parts.push(...attachments.map(attachedFile).filter((part) => part !== null));
-  } else keep(left, "experimental_attachments", attachments);
-
+  if (!isFilled(experimental_attachments)) {
+    keep(left, "experimental_attachments", experimental_attachments);
+  } else {
+    const attachments = unlike(parts, experimental_attachments, attachedFile);
+    const files = attachments.map(attachedFile);
+    const unreadable = attachments.filter((_, n) => files[n] === null);
+    keep(left, "experimental_attachments", unreadable);
+    parts.push(...files.filter((file) => file !== null));
+  }
   if (parts.length === 0) parts.push({ type: "text", text: "" });
   return { parts, left };
 }
@@ -157,29 +150,35 @@ const callsOf = (toolInvocations: unknown): Part[] =>
     ? toolInvocations.map((toolInvocation) => ({ type: "tool-invocation", toolInvocation }))
     : [];
 
-/** The texts of a content; the parts that it may be made of are those of a model message. */
-function textsOf(content: unknown): Part[] {
-  if (isText(content)) return [{ type: "text", text: content }];
-  if (!Array.isArray(content)) return [];
-  return content.flatMap((part) =>
-    isObject(part) && part.type === "text" && typeof part.text === "string"
-      ? [{ type: "text", text: part.text }]
-      : [],
-  );
-}
+/** The texts of a content. A list is that of a model message, which may hold more. */
+const textsOf = (content: unknown): Part[] =>
+  isText(content)
+    ? [{ type: "text", text: content }]
+    : Array.isArray(content)
+      ? content.map(textPart).filter((part) => part !== null)
+      : [];
+
+const textPart = (part: unknown): Part | null =>
+  isObject(part) && part.type === "text" && typeof part.text === "string"
+    ? { type: "text", text: part.text }
+    : null;
 
 /** Whether the parts of that type say what the message said beside them. */
 function repeats(parts: readonly Part[], type: string, beside: unknown): boolean {
   const texts = parts.flatMap((part) => (part.type === type ? [part.text] : []));
   if (typeof beside === "string") return texts.includes(beside) || texts.join("") === beside;
-  return Array.isArray(beside) && exactText(beside) === exactText(textsOf(beside));
+  const isOnlyText = (part: unknown) => isObject(part) && Object.keys(part).length === 2;
+  return Array.isArray(beside) && beside.every(isOnlyText) && unlike(parts, beside, textPart).length === 0;
 }
 
-/** What of the list is none of the parts; the value itself where it is no list. */
-function unrepeated(list: unknown, parts: readonly Part[], convert: (item: unknown) => Part | null): unknown {
-  if (!isFilled(list)) return list;
+/** The items that are none of the parts. */
+function unlike(
+  parts: readonly Part[],
+  items: readonly unknown[],
+  convert: (item: unknown) => Part | null,
+): unknown[] {
   const known = new Set(parts.map(exactText));
-  return list.filter((item) => {
+  return items.filter((item) => {
     const part = convert(item);
     return part === null || !known.has(exactText(part));
   });
@@ -192,10 +191,9 @@ function unrepeated(list: unknown, parts: readonly Part[], convert: (item: unkno
  * where version 4 began a step by itself: where the number of a call's step changes, and at what is
  * said after a call.
  */
-function convertParts(stored: unknown, isAnswer: boolean): { parts: Part[]; others: unknown[] } {
+function convertParts(stored: readonly unknown[], isAnswer: boolean): { parts: Part[]; others: unknown[] } {
   const parts: Part[] = [];
   const others: unknown[] = [];
-  if (!Array.isArray(stored)) return { parts, others: isNothing(stored) ? [] : [stored] };
   const hasSteps = stored.some((part) => isObject(part) && part.type === "step-start");
   let step: unknown;
   const begin = (next: unknown) => {
@@ -323,8 +321,22 @@ const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 /** Where there is none, that of bytes of any kind. */
 const mediaTypeOf = (given: unknown, url: string): string =>
   isText(given) ? given : (/^data:([^;,]+)/i.exec(url)?.[1] ?? "application/octet-stream");
-/** Whether every version reads the URL: a page's own is gone with the page, and half a data URL makes each turn fail. */
-const isReadable = (url: string) => (/^data:/i.test(url) ? url.includes(",") : !/^blob:/i.test(url));
+/**
+ * Whether every version reads the URL, as version 4 did. Each turn would fail at what is no URL, at the
+ * data of a URL that are no base64, and at a URL of something that was in a page.
+ */
+function isReadable(url: string): boolean {
+  const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
+  if (scheme !== "data") return scheme !== "blob" && URL.canParse(url);
+  const comma = url.indexOf(",");
+  return comma !== -1 && isBase64(url.slice(comma + 1));
+}
+
+function isBase64(text: string): boolean {
+  const [, bytes, padding = ""] = /^([\w+/-]*)(={0,2})$/.exec(text.replaceAll(/\s+/g, "")) ?? [];
+  if (bytes === undefined) return false;
+  return padding === "" ? bytes.length % 4 !== 1 : (bytes.length + padding.length) % 4 === 0;
+}
 
 function filePart({ mimeType, mediaType, data, filename, ...rest }: Fields): Part | null {
   if (!isText(data)) return null;
