@@ -20,11 +20,9 @@ export function runConvertMessages({
     const what = `${counted(messages, "message")} in ${counted(sessions, "session")}`;
     say(dryRun ? `${what} would be converted` : `converted ${what}`);
     if (skipped === 0) return;
-    const left = dryRun ? "would be" : skipped === 1 ? "was" : "were";
-    warn(`${counted(skipped, "session")} ${left} left as ${skipped === 1 ? "it is" : "they are"}: ${WHY}`);
+    warn(`left unchanged: ${counted(skipped, "session")}; ${WHY}`);
     process.exitCode = FAILED;
   });
 }
 
-const WHY =
-  "the row has a shape that journey-db verify reports, its JSON is nested too deep, or others kept changing it";
+const WHY = "journey-db verify reports its row, its JSON is nested too deep, or it kept changing";

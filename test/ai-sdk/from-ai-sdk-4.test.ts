@@ -161,7 +161,7 @@ describe("a message by content alone", () => {
     });
     for (const content of [
       [...texts, { type: "image", image: "iVBORw0KGgo=" }],
-      [texts[0], { ...texts[1], cached: true }],
+      [...texts.slice(0, 1), { type: "text", text: "b", cached: true }],
     ]) {
       expect(convert({ id: "m1", role: "user", content })).toEqual({
         id: "m1",
