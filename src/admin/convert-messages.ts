@@ -114,7 +114,7 @@ async function convertSession(db: Database, id: string, timeoutMs: number): Prom
     if (conversion === null) return null;
     const { converted, count } = conversion;
     const values = { id, revision: row.revision, converted };
-    const written = await rowsOf(writeConverted, db, values, timeoutMs);
+    const written = await rowsOf(writeConverted, db, values, timeoutMs).catch(unlessInTheWay);
     if (written.length > 0) return count;
   }
   return null;
@@ -135,6 +135,12 @@ function convert({ older }: OlderRow): { converted: string; count: number } | nu
   } catch {
     return null;
   }
+}
+
+/** At isolation levels above READ COMMITTED the server refuses to write what others have changed, instead of looking again. */
+function unlessInTheWay(thrown: JourneyDbError): [] {
+  if (thrown.sqlState?.startsWith("40")) return [];
+  throw thrown;
 }
 
 const stopped = (converted: number) =>

@@ -1,44 +1,23 @@
 import { isStorable } from "../ids.js";
-
-type Fields = Readonly<Record<string, unknown>>;
-interface Part extends Fields {
-  type: string;
-}
-/** Fields that version 5 has no place for. */
-type Left = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-const isFilled = (value: unknown): value is readonly unknown[] => Array.isArray(value) && value.length > 0;
-const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
-/** Whether a field of version 4 says nothing. */
-const isNothing = (value: unknown): boolean =>
-  value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
+import {
+  attachedFile,
+  convertPart,
+  type Fields,
+  isAiSdk4Part,
+  isFilled,
+  isNothing,
+  isObject,
+  isText,
+  keep,
+  type Left,
+  type Part,
+  saysIn,
+  toolPart,
+} from "./ai-sdk-4-parts.js";
 
 const ROLES: ReadonlySet<unknown> = new Set(["system", "user", "assistant"]);
 /** Roles that version 5 does not have. Version 4 did not send these messages to the model. */
 const REMOVED_ROLES: ReadonlySet<unknown> = new Set(["data", "function", "tool"]);
-
-function isAiSdk4Part(part: unknown): part is Part {
-  if (!isObject(part)) return false;
-  switch (part.type) {
-    // Without that key it is a part of version 5: a call of a tool named "invocation".
-    case "tool-invocation":
-      return "toolInvocation" in part;
-    case "source":
-      return "source" in part;
-    case "reasoning":
-      return (
-        typeof part.text !== "string" && (typeof part.reasoning === "string" || Array.isArray(part.details))
-      );
-    case "file":
-      return (
-        typeof part.url !== "string" && (typeof part.mimeType === "string" || typeof part.data === "string")
-      );
-    default:
-      return false;
-  }
-}
 
 /**
  * Whether `fromAiSdk4` converts the element. `AI_SDK_4_MESSAGE` in src/ai-sdk-4.ts is the same
@@ -123,8 +102,8 @@ function shown(
   const notInParts = isCalls ? unlike(parts, toolInvocations, toolPart) : toolInvocations;
   keep(left, "toolInvocations", notInParts);
   if (parts.length === 0) parts.push(...textsOf(content));
-  if (!repeats(parts, "reasoning", reasoning)) keep(left, "reasoning", reasoning);
-  if (!repeats(parts, "text", content)) keep(left, "content", content);
+  if (!saysIn(parts, "reasoning", reasoning)) keep(left, "reasoning", reasoning);
+  if (!isRepeated(parts, content)) keep(left, "content", content);
   if (!isFilled(experimental_attachments)) {
     keep(left, "experimental_attachments", experimental_attachments);
   } else {
@@ -136,10 +115,6 @@ function shown(
   }
   if (parts.length === 0) parts.push({ type: "text", text: "" });
   return { parts, left };
-}
-
-function keep(left: Left, key: string, value: unknown): void {
-  if (!isNothing(value)) left[key] = value;
 }
 
 const reasoningOf = (reasoning: unknown): Part[] =>
@@ -163,12 +138,11 @@ const textPart = (part: unknown): Part | null =>
     ? { type: "text", text: part.text }
     : null;
 
-/** Whether the parts of that type say what the message said beside them. */
-function repeats(parts: readonly Part[], type: string, beside: unknown): boolean {
-  const texts = parts.flatMap((part) => (part.type === type ? [part.text] : []));
-  if (typeof beside === "string") return texts.includes(beside) || texts.join("") === beside;
+/** Whether the parts have the texts of the content, and the content nothing else. */
+function isRepeated(parts: readonly Part[], content: unknown): boolean {
+  if (!Array.isArray(content)) return saysIn(parts, "text", content);
   const isOnlyText = (part: unknown) => isObject(part) && Object.keys(part).length === 2;
-  return Array.isArray(beside) && beside.every(isOnlyText) && unlike(parts, beside, textPart).length === 0;
+  return content.every(isOnlyText) && unlike(parts, content, textPart).length === 0;
 }
 
 /** The items that are none of the parts. */
@@ -213,157 +187,6 @@ function convertParts(stored: readonly unknown[], isAnswer: boolean): { parts: P
     parts.push(...converted);
   }
   return { parts, others };
-}
-
-/** @returns none where the part is not as version 4 made it */
-function convertPart({ type, ...fields }: Part): Part[] {
-  if (type === "reasoning") return reasoningParts(fields);
-  const part = type === "file" ? filePart(fields) : type === "source" ? sourcePart(fields) : callPart(fields);
-  return part === null ? [] : [part];
-}
-
-/** The part, with what it has no place for. */
-const withRest = (part: Part, rest: Fields): Part =>
-  Object.keys(rest).length > 0 ? { ...part, aiSdk4: rest } : part;
-
-/** What is left of a part and of the object in it. */
-function leftOf(outer: Fields, key: string, inner: Fields): Fields {
-  const isClear = !Object.keys(outer).some((name) => Object.hasOwn(inner, name));
-  return isClear ? { ...outer, ...inner } : { ...outer, [key]: inner };
-}
-
-const callPart = ({ toolInvocation, ...rest }: Fields): Part | null => toolPart(toolInvocation, rest);
-
-function toolPart(invocation: unknown, beside: Fields = {}): Part | null {
-  if (!isObject(invocation)) return null;
-  const { state, toolCallId, toolName, args, result, ...rest } = invocation;
-  if (!isText(toolCallId) || !isText(toolName)) return null;
-  const hasResult = state === "result" || "result" in invocation;
-  const isPartial = !hasResult && state === "partial-call";
-  const told = hasResult ? "result" : isPartial ? "partial-call" : "call";
-  const left = leftOf(
-    beside,
-    "toolInvocation",
-    state === undefined || state === told ? rest : { ...rest, state },
-  );
-  const call = { type: `tool-${toolName}`, toolCallId };
-  if (isPartial)
-    return withRest({ ...call, state: "input-streaming", ...(isNothing(args) ? {} : { input: args }) }, left);
-  const input = args ?? {};
-  if (!hasResult) return withRest({ ...call, state: "input-available", input }, left);
-  return withRest({ ...call, state: "output-available", input, output: result ?? null }, left);
-}
-
-/** One part for each detail: version 4 sent each with its own signature. */
-function reasoningParts({ reasoning, details, ...rest }: Fields): Part[] {
-  const parts: Part[] = [];
-  const others: unknown[] = [];
-  for (const detail of Array.isArray(details) ? details : []) {
-    const part = detailPart(detail);
-    if (part === null) others.push(detail);
-    else parts.push(part);
-  }
-  const left: Left = { ...rest };
-  keep(left, "details", Array.isArray(details) ? others : details);
-  if (!repeats(parts, "reasoning", reasoning)) {
-    if (isText(reasoning) && parts.every(({ text }) => text === ""))
-      parts.unshift({ type: "reasoning", text: reasoning });
-    else keep(left, "reasoning", reasoning);
-  }
-  const [first = { type: "reasoning", text: "" }, ...following] = parts;
-  return [withRest(first, { ...(first.aiSdk4 as Left | undefined), ...left }), ...following];
-}
-
-/** In AI SDK 4 only models of Anthropic signed or redacted their reasoning. */
-function detailPart(detail: unknown): Part | null {
-  if (!isObject(detail)) return null;
-  const { type, ...fields } = detail;
-  if (type === "text" && typeof fields.text === "string") {
-    const { text, signature, ...rest } = fields;
-    const isSigned = isText(signature);
-    return withRest(
-      { type: "reasoning", text, ...(isSigned && { providerMetadata: { anthropic: { signature } } }) },
-      isSigned || isNothing(signature) ? rest : { ...rest, signature },
-    );
-  }
-  if (type === "redacted" && typeof fields.data === "string") {
-    const { data, ...rest } = fields;
-    return withRest(
-      { type: "reasoning", text: "", providerMetadata: { anthropic: { redactedData: data } } },
-      rest,
-    );
-  }
-  return null;
-}
-
-function sourcePart({ source, ...beside }: Fields): Part | null {
-  if (!isObject(source)) return null;
-  const { sourceType, id, url, title, providerMetadata, ...rest } = source;
-  if (!isText(url) || !isText(id) || (sourceType !== undefined && sourceType !== "url")) return null;
-  const left: Left = { ...rest };
-  if (typeof title !== "string") keep(left, "title", title);
-  const isOfProviders = isObject(providerMetadata) && Object.values(providerMetadata).every(isObject);
-  if (!isOfProviders) keep(left, "providerMetadata", providerMetadata);
-  return withRest(
-    {
-      type: "source-url",
-      sourceId: id,
-      url,
-      ...(typeof title === "string" && { title }),
-      ...(isOfProviders && { providerMetadata }),
-    },
-    leftOf(beside, "source", left),
-  );
-}
-
-/** Base64 has no colon. */
-const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:/i;
-/** Where there is none, that of bytes of any kind. */
-const mediaTypeOf = (given: unknown, url: string): string =>
-  isText(given) ? given : (/^data:([^;,]+)/i.exec(url)?.[1] ?? "application/octet-stream");
-/**
- * Whether every version reads the URL, as version 4 did. Each turn would fail at what is no URL, at the
- * data of a URL that are no base64, and at a URL of something that was in a page.
- */
-function isReadable(url: string): boolean {
-  const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
-  if (scheme !== "data") return scheme !== "blob" && URL.canParse(url);
-  const comma = url.indexOf(",");
-  return comma !== -1 && isBase64(url.slice(comma + 1));
-}
-
-function isBase64(text: string): boolean {
-  const [, bytes, padding = ""] = /^([\w+/-]*)(={0,2})$/.exec(text.replaceAll(/\s+/g, "")) ?? [];
-  if (bytes === undefined) return false;
-  return padding === "" ? bytes.length % 4 !== 1 : (bytes.length + padding.length) % 4 === 0;
-}
-
-function filePart({ mimeType, mediaType, data, filename, ...rest }: Fields): Part | null {
-  if (!isText(data)) return null;
-  const given = isText(mimeType) ? mimeType : mediaType;
-  const url = HAS_SCHEME.test(data) ? data : `data:${mediaTypeOf(given, "")};base64,${data}`;
-  if (!isReadable(url)) return null;
-  const left: Left = { ...rest };
-  if (mimeType !== given) keep(left, "mimeType", mimeType);
-  if (mediaType !== given) keep(left, "mediaType", mediaType);
-  return namedFile(mediaTypeOf(given, url), filename, url, left, "filename");
-}
-
-function attachedFile(attachment: unknown): Part | null {
-  if (!isObject(attachment)) return null;
-  const { name, contentType, url, ...rest } = attachment;
-  if (!isText(url) || !isReadable(url)) return null;
-  const left: Left = { ...rest };
-  if (!isText(contentType)) keep(left, "contentType", contentType);
-  return namedFile(mediaTypeOf(contentType, url), name, url, left, "name");
-}
-
-function namedFile(mediaType: string, name: unknown, url: string, left: Left, key: string): Part {
-  if (typeof name !== "string") keep(left, key, name);
-  return withRest(
-    { type: "file", mediaType, ...(typeof name === "string" && { filename: name }), url },
-    left,
-  );
 }
 
 /** The metadata, with what the message had beside it. */

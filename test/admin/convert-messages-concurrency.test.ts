@@ -30,18 +30,25 @@ const waiting = () =>
 
 const CONVERTED = older.map((message) => fromAiSdk4<unknown>(message));
 
-it("a session that is written to between reading and writing it is read again, and loses nothing", async () => {
-  const [{ id } = { id: "" }] = await store(1);
-  let call: Promise<unknown> | undefined;
-  await writing.transaction(async (tx: Database) => {
-    await forUser(tx, owner).append(id, text("m1"));
-    call = convertMessages(converting);
-    // It has read the session without the message, and waits to write it.
-    await expect.poll(waiting).toHaveLength(1);
-  });
-  expect(await call).toEqual({ sessions: 1, messages: older.length, skipped: 0 });
-  expect((await sessions.get(id))?.messages).toEqual([...CONVERTED, text("m1")]);
-});
+it.each(["read committed", "repeatable read", "serializable"])(
+  "at %s, a session that is written to between reading and writing it is read again, and loses nothing",
+  async (level) => {
+    const [{ id } = { id: "" }] = await store(1);
+    const converting = openPostgresJs(url, {
+      max: 1,
+      connection: { default_transaction_isolation: level },
+    });
+    let call: Promise<unknown> | undefined;
+    await writing.transaction(async (tx: Database) => {
+      await forUser(tx, owner).append(id, text("m1"));
+      call = convertMessages(converting);
+      // It has read the session without the message, and waits to write it.
+      await expect.poll(waiting).toHaveLength(1);
+    });
+    expect(await call).toEqual({ sessions: 1, messages: older.length, skipped: 0 });
+    expect((await sessions.get(id))?.messages).toEqual([...CONVERTED, text("m1")]);
+  },
+);
 
 it("a session whose write came to nothing is converted as it was read", async () => {
   const [{ id } = { id: "" }] = await store(1);

@@ -48,6 +48,7 @@ describe("a message by content alone", () => {
       { url: "data:text/csv;base64,YQ==" },
       { url: "https://example.com/a", size: 3 },
       { url: "blob:https://example.com/1" },
+      { url: "gs://bucket/a.png", contentType: "image/png" },
       { url: "data:image/png" },
       { name: "gone.png" },
       { url: "/uploads/a.png" },
@@ -305,6 +306,10 @@ describe("a message with parts", () => {
       {},
       {},
     ]);
+    expect(
+      reasoning({ note: 1, reasoning: "One.", details: [{ type: "text", text: "One.", note: 2, more: 3 }] })
+        .parts,
+    ).toEqual([{ type: "reasoning", text: "One.", aiSdk4: { note: 1, detail: { note: 2, more: 3 } } }]);
     expect(reasoning({ reasoning: "Alone" }).parts).toEqual([{ type: "reasoning", text: "Alone" }]);
     expect(
       reasoning({ reasoning: "Seen", details: [{ type: "redacted", data: "xyz" }] }).parts,
