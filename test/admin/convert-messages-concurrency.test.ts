@@ -30,7 +30,7 @@ const waiting = () =>
 
 const CONVERTED = older.map((message) => fromAiSdk4<unknown>(message));
 
-it.each(["read committed", "repeatable read", "serializable"])(
+it.each(["read committed", "repeatable read", "serializable"] as const)(
   "at %s, a session that is written to between reading and writing it is read again, and loses nothing",
   async (level) => {
     const [{ id } = { id: "" }] = await store(1);

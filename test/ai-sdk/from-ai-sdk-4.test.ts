@@ -310,6 +310,13 @@ describe("a message with parts", () => {
       reasoning({ note: 1, reasoning: "One.", details: [{ type: "text", text: "One.", note: 2, more: 3 }] })
         .parts,
     ).toEqual([{ type: "reasoning", text: "One.", aiSdk4: { note: 1, detail: { note: 2, more: 3 } } }]);
+    const named = {
+      note: 1,
+      detail: 2,
+      reasoning: "One.",
+      details: [{ type: "text", text: "One.", note: 3 }],
+    };
+    expect(reasoning(named).parts).toMatchObject([{ aiSdk4: { note: 1, detail: 2, detail_: { note: 3 } } }]);
     expect(reasoning({ reasoning: "Alone" }).parts).toEqual([{ type: "reasoning", text: "Alone" }]);
     expect(
       reasoning({ reasoning: "Seen", details: [{ type: "redacted", data: "xyz" }] }).parts,
