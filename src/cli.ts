@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { runConvertMessages } from "./cli/convert-messages.js";
 import { runErase } from "./cli/erase.js";
 import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
@@ -48,6 +49,13 @@ function program(): Command {
     .requiredOption("--inactive-for <time>", 'for how long, with its unit: "90d", "12h"')
     .option("--dry-run", "tell only how many there are")
     .action(runPrune);
+  command(
+    "convert-messages",
+    "Convert the messages of AI SDK 4, of all users, to what the AI SDK reads since version 5.",
+  )
+    .option("--dry-run", "tell only how many there are")
+    .option("--batch-size <n>", "how many sessions a statement looks at: 1–10000, else 100")
+    .action(runConvertMessages);
   command("stats", "Tell how many sessions there are, and how much room they take.").action(runStats);
   for (const one of journeyDb.commands)
     one

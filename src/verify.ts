@@ -7,6 +7,7 @@ import { checkColumns, readColumns, type StoredColumn } from "./verify/columns.j
 import { attempt, error, type Finding, LOCKED, tooLate, warning } from "./verify/finding.js";
 import { checkIndexes } from "./verify/indexes.js";
 import { checkLosses } from "./verify/losses.js";
+import { checkOlderMessages } from "./verify/older-messages.js";
 import { probe } from "./verify/probe.js";
 import { checkOwnRights, checkPublicRights, checkRowSecurity, checkViews } from "./verify/rights.js";
 import { rolledBack } from "./verify/rolled-back.js";
@@ -25,7 +26,8 @@ export type { Finding, FindingCode } from "./verify/finding.js";
  * waiting 3 s for a lock it leaves out what is not checked yet (code unchecked).
  *
  * A table as it was before `migrate`, or none at all, is something to report, not a failure. The
- * rows are read once in full unless validated checks vouch for them.
+ * server reads all conversations once, for 30 s at most, to count messages of AI SDK 4, and all rows
+ * once more unless validated checks vouch for them.
  *
  * @returns what is not as it should be, gravest first; empty where all is well
  * @throws JourneyDbError invalid_input for a transaction; unavailable, timeout, configuration where
@@ -85,6 +87,7 @@ export async function verify(db: Database): Promise<Finding[]> {
     await check("The views of the table", checkViews);
     await check("The connected role's rights", checkOwnRights);
     await check("The stored rows", (tx) => checkRows(tx, columns, constraints));
+    await check("The stored messages", (tx, undone) => checkOlderMessages(tx, columns, undone));
     const refused = findings.some(({ code }) => ["read_only", "role_rights", "rls_active"].includes(code));
     if (!refused) await check("Inserting, updating and deleting", probe);
   }

@@ -1,8 +1,9 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { stats } from "../src/admin.js";
+import { convertMessages, stats } from "../src/admin.js";
 import { forUser } from "../src/index.js";
 import { journeySessions } from "../src/schema.js";
 import { agedSessions, storedIds } from "./support/aged-sessions.js";
+import { contentAlone, older } from "./support/ai-sdk-4.js";
 import { commandLine } from "./support/cli.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "./support/database.js";
 import { hold, holdDeletes } from "./support/held.js";
@@ -111,6 +112,86 @@ describe("prune", { timeout: 60_000 }, () => {
   );
 });
 
+describe("convert-messages", { timeout: 60_000 }, () => {
+  const store = (messages: unknown, metadata = "{}") =>
+    sql`insert into journey_sessions (user_id, messages, metadata) values ('user_1', ${sql.json(messages as never)}, ${metadata}::text::jsonb)`;
+  const run = async (...args: string[]) => {
+    const { stderr, ...rest } = await cli.run("convert-messages", ...args);
+    return { ...rest, stderr: said(stderr) };
+  };
+  const answer = (stdout: string) => ({ status: 0, stdout: `${stdout}\n`, stderr: "" });
+
+  test("converts the messages of AI SDK 4, of all users, once, and with --dry-run only counts them", async () => {
+    await store(older);
+    await store([contentAlone[0]]);
+    await store([text("m1")]);
+    const before = await rowsOf(sql);
+    const count = `${older.length + 1} messages in 2 sessions`;
+    expect(await run("--dry-run")).toEqual(answer(`${count} would be converted`));
+    expect(await rowsOf(sql)).toEqual(before);
+    expect(await run("--batch-size", "1")).toEqual(answer(`converted ${count}`));
+    const after = await rowsOf(sql);
+    expect(after.filter((row, n) => row.messages !== before[n]?.messages)).toHaveLength(2);
+    expect(await run()).toEqual(answer("converted 0 messages in 0 sessions"));
+    expect(await rowsOf(sql)).toEqual(after);
+  });
+
+  test("tells the progress in lines, and how many sessions it had to leave", async () => {
+    await sql`alter table journey_sessions drop constraint journey_sessions_metadata_is_object`;
+    await store(older, "[]");
+    await store([contentAlone[0]]);
+    await sql`alter table journey_sessions add constraint journey_sessions_metadata_is_object
+      check (jsonb_typeof(metadata) = 'object') not valid`;
+    for (const [args, stdout] of [
+      [["--dry-run"], "1 message in 1 session would be converted\n"],
+      [[], "converted 1 message in 1 session\n"],
+    ] as const) {
+      const { stderr, ...rest } = await cli.run("convert-messages", ...args);
+      expect(rest).toEqual({ status: 1, stdout });
+      expect(stderr).toMatch(/^looking at: 0 of \d+ sessions\nlooking at: 2 of \d+ sessions\n/);
+      expect(said(stderr)).toMatch(
+        /^journey-db: left unchanged: 1 session; journey-db verify reports its row, .*\n$/,
+      );
+    }
+    await sql`delete from journey_sessions`;
+    await sql`alter table journey_sessions validate constraint journey_sessions_metadata_is_object`;
+  });
+
+  test.each(["0", "10001", "1.5", "-1", "x", ""])("a batch size of %j is wrong usage", async (size) => {
+    await store(older);
+    const before = await rowsOf(sql);
+    const { status, stdout, stderr } = await cli.run("convert-messages", `--batch-size=${size}`);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/^journey-db: invalid_input: --batch-size: expected /);
+    expect(await rowsOf(sql)).toEqual(before);
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "ends at %s after the statement under way, and says how many it converted",
+    async (signal) => {
+      const all = 1_000;
+      await sql`insert into journey_sessions (user_id, messages) select 'user_1', ${sql.json(older)} from generate_series(1, ${all})`;
+      await sql.unsafe(`
+        create or replace function held_update() returns trigger language plpgsql as
+          'begin perform pg_advisory_xact_lock_shared(7035); return new; end';
+        create or replace trigger held_update before update on journey_sessions for each row execute function held_update()`);
+      const held = await hold(sql);
+      const { child, stdout, stderr, ended } = cli.start("convert-messages");
+      await held.reached();
+      child.kill(signal);
+      await held.release();
+      expect({ status: await ended, stdout: stdout() }).toEqual({ status: 1, stdout: "" });
+      await sql`drop trigger held_update on journey_sessions`;
+      const { sessions: left } = await convertMessages(db, { dryRun: true });
+      expect(said(stderr())).toBe(
+        `journey-db: The signal was aborted; ${all - left} sessions were converted and stay so, and the call may be repeated.\n`,
+      );
+      expect(left).toBeGreaterThan(0);
+      expect(left).toBeLessThan(all);
+    },
+  );
+});
+
 describe("stats", { timeout: 60_000 }, () => {
   test("has a line for each figure, and those of the table", async () => {
     for (const userId of [newUser(), newUser()])
@@ -162,7 +243,7 @@ test("a role that row level security shows nothing is told so, and not that ther
   const { run } = await commandLine(as(url));
   const commands = [
     ...[`export ${userId}`, `import ${userId} /dev/null`, `erase ${userId} --yes`],
-    ...["prune --inactive-for 90d", "stats"],
+    ...["prune --inactive-for 90d", "convert-messages", "stats"],
   ];
   for (const command of commands) {
     expect(await run(...command.split(" ")), command).toEqual({

@@ -5,6 +5,7 @@ import { installFolder, PG_DUMP_PACKAGES } from "../scripts/install-folder.js";
 import { forUser } from "../src/index.js";
 import { migrate } from "../src/migrate.js";
 import { verify } from "../src/verify.js";
+import { contentAlone } from "./support/ai-sdk-4.js";
 import { startServer } from "./support/child-server.js";
 import { atEnd, openPostgresJs, rawClient } from "./support/database.js";
 import { type Block, blocksOf, readDocument } from "./support/markdown.js";
@@ -37,6 +38,7 @@ const SECTIONS: Record<string, Section> = {
     fails: ["npx journey-db verify"],
     after: async ({ project }) => expect(await verify(openPostgresJs(project))).toEqual([]),
   },
+  "Converting messages of AI SDK 4": { given: migratedWithAiSdk4 },
   "Backup and restore": { given: migratedWithSessions, after: haveTheSameRows },
   Retention: { given: migratedWithOldSessions },
   Erasure: { given: migratedWithSessions, after: keepsTheOthers },
@@ -126,6 +128,13 @@ async function migratedWithSessions({ project }: Databases): Promise<void> {
   await migrate(db);
   for (const userId of ["user_2abc", "user_2abc", "user_2def"])
     await forUser(db, userId).create({ messages: HELLO });
+}
+
+async function migratedWithAiSdk4(databases: Databases): Promise<void> {
+  await migratedWithSessions(databases);
+  const sql = rawClient(databases.project);
+  for (const messages of [contentAlone.slice(0, 1), contentAlone.slice(1, 4)])
+    await sql`insert into journey_sessions (user_id, messages) values ('user_2abc', ${sql.json(messages)})`;
 }
 
 async function haveTheSameRows(databases: Databases): Promise<void> {

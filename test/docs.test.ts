@@ -62,7 +62,7 @@ describe.each(pages.map((page) => [`docs/${page}`, readDocument(`docs/${page}`)]
         expect(command).toMatch(/^(npm|npx journey-db|npx tsx bench|journey-db|pg_dump|psql|export) ?/);
         for (const [, script = ""] of command.matchAll(/npm run ([\w:]+)/g))
           expect(scripts).toHaveProperty([script]);
-        for (const [, name = ""] of command.matchAll(/journey-db (\w+)/g))
+        for (const [, name = ""] of command.matchAll(/journey-db (\w[\w-]*)/g))
           expect(help).toContain(`  ${name} `);
         for (const [, file = ""] of command.matchAll(/npx tsx (\S+)/g))
           expect(existsSync(`${repository}${file}`), file).toBe(true);

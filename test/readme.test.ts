@@ -43,7 +43,7 @@ describe("README.md", () => {
         encoding: "utf8",
       },
     );
-    for (const [, command = ""] of commands.matchAll(/journey-db (\w+)/g))
+    for (const [, command = ""] of commands.matchAll(/journey-db (\w[\w-]*)/g))
       expect(help).toContain(`  ${command} `);
   });
 

@@ -2,6 +2,7 @@ import { JourneyDbError } from "../errors.js";
 import { withoutDepthLimit } from "../json.js";
 import { isMessage, type MessageShape } from "../messages.js";
 import type { UserSessions } from "../user-sessions.js";
+import { fromAiSdk4 } from "./from-ai-sdk-4.js";
 import { placeOf, Refusal, taken } from "./place.js";
 import { continuedAnswer } from "./tool-answers.js";
 import type { TurnRequest } from "./turn-request.js";
@@ -21,6 +22,10 @@ export interface Begun<Message> {
 
 const hasCode = (error: unknown, code: JourneyDbError["code"]) =>
   error instanceof JourneyDbError && error.code === code;
+
+/** What the AI SDK can read of stored messages: those of an older version too, and not what is none. */
+const messagesOf = <Message>(stored: readonly Message[]): Message[] =>
+  stored.map((message) => fromAiSdk4(message)).filter(isMessage) as Message[];
 
 export const isConflict = (error: unknown) => hasCode(error, "conflict");
 
@@ -85,7 +90,7 @@ export async function storeQuestion<Message extends MessageShape>(
       });
       return { messages: [question], revision };
     }
-    const stored = page.messages.filter(isMessage);
+    const stored = messagesOf(page.messages);
     const from = placeOf(stored, sent);
     const isSeen = stored.some((message) => message.id === question.id);
     if (page.hasMore && !isSeen && from !== question.id && (await isFurtherUp())) throw taken();
@@ -98,7 +103,7 @@ export async function storeQuestion<Message extends MessageShape>(
     // What it dropped reaches further up than what was read.
     const isBeyond = from !== undefined && cut < 0;
     const before = isBeyond
-      ? (await sessions.messages(id, { before: question.id, limit })).messages.filter(isMessage)
+      ? messagesOf((await sessions.messages(id, { before: question.id, limit })).messages)
       : stored.slice(0, cut < 0 ? stored.length : cut);
     return { messages: [...before.slice(Math.max(before.length - limit + 1, 0)), question], revision };
   });
@@ -118,7 +123,7 @@ export async function storeToolAnswers<Message extends MessageShape>(
 ): Promise<Begun<Message>> {
   return storeAfterLook(async () => {
     const page = await sessions.messages(id, { limit });
-    const stored = page.messages.filter(isMessage);
+    const stored = messagesOf(page.messages);
     const answer = stored.at(-1);
     const isSame = answer?.role === "assistant" && answer.id === sent.id;
     const continued = isSame ? continuedAnswer(answer, sent) : undefined;

@@ -24,6 +24,7 @@ export type FindingCode =
   | "insert_failed"
   | "journal_ahead"
   | "journal_damaged"
+  | "messages_ai_sdk_4"
   | "migrations_pending"
   | "not_a_table"
   | "null_values"

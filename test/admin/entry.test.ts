@@ -6,6 +6,7 @@ import * as index from "../../src/index.js";
 import * as maintain from "../../src/maintain.js";
 import { journeySessions } from "../../src/schema.js";
 import { agedSessions } from "../support/aged-sessions.js";
+import { older } from "../support/ai-sdk-4.js";
 import { emptyDatabase, migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 
@@ -22,12 +23,17 @@ const calls: [string, (db: Database, options?: Timed) => Promise<unknown>][] = [
     "a dry run of prune",
     (database, options) => admin.prune(database, { inactiveFor: "90d", dryRun: true, ...options }),
   ],
+  ["convertMessages", (database, options) => admin.convertMessages(database, options)],
+  [
+    "a dry run of convertMessages",
+    (database, options) => admin.convertMessages(database, { dryRun: true, ...options }),
+  ],
   ["stats", (database, options) => admin.stats(database, options)],
   ["transfer", (database, options) => admin.transfer(database, { from: GUEST, to: USER, ...options })],
 ];
 
 it("these are all the calls without an owner, and no other entry point has one", () => {
-  expect(Object.keys(admin).sort()).toEqual(["prune", "stats", "transfer"]);
+  expect(Object.keys(admin).sort()).toEqual(["convertMessages", "prune", "stats", "transfer"]);
   for (const name of Object.keys(admin)) {
     expect(Object.keys(index)).not.toContain(name);
     expect(Object.keys(maintain)).not.toContain(name);
@@ -85,6 +91,7 @@ describe.each(calls)("%s", (_, call) => {
 
   it("works in a transaction, and is undone with it", async () => {
     await agedSessions(db, { userId: GUEST, age: "1 year" });
+    await raw`insert into journey_sessions (user_id, messages) values (${GUEST}, ${raw.json(older)})`;
     const before = await db.select().from(journeySessions);
     const rolledBack = new Error("rolled back");
     const transaction = db.transaction(async (tx: Database) => {

@@ -3,11 +3,15 @@ import { expect, test } from "vitest";
 import * as z from "zod";
 import { startTurn, titleOf } from "../../src/ai-sdk.js";
 import { defineJourney, forUser, type JourneyDbError, type JourneyMessage } from "../../src/index.js";
-import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
+import { isMessage } from "../../src/messages.js";
+import { contentAlone, withParts } from "../support/ai-sdk-4.js";
+import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
 import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
 
-const db = openPostgresJs(await migratedDatabase());
+const url = await migratedDatabase();
+const db = openPostgresJs(url);
+const sql = rawClient(url);
 const unreachable = openPostgresJs(NOWHERE);
 const open = () => openFor(db);
 
@@ -316,4 +320,18 @@ test("a schema of the application's own decides about the messages", async () =>
     message: "messages[0].metadata: has a key that is not expected here",
   });
   expect(await sessions.get(id)).toBeNull();
+});
+
+test("a chat that AI SDK 4 left goes on, with all that was said", async () => {
+  const { user, id, sessions } = open();
+  await sql`insert into journey_sessions (id, user_id, messages) values (${id}, ${user}, ${sql.json([...contentAlone, ...withParts])})`;
+  const last = withParts.at(-1).id;
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: last }));
+  expect(turn.messages.every(isMessage)).toBe(true);
+  expect(JSON.stringify(turn.messages)).toContain("High water is at 21:40, 6.9 m.");
+  // What was not shown to a model then is not now: data, and a call without a result.
+  expect(turn.messages.map(({ id }) => id)).toEqual(["a1", "a2", "a3", "a4", "b1", "b2", "m1"]);
+  expect(turn.messages.flatMap(({ parts }) => parts).filter(({ type }) => type === "tool-wind")).toEqual([]);
+  await turn.response.onFinish(ended(text("n1", "first", "assistant")));
+  expect((await sessions.get(id))?.messages).toHaveLength(9);
 });

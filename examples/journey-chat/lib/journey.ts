@@ -1,5 +1,7 @@
 import "server-only";
 import { connect, defineJourney, type SessionSummary } from "@aigos/journey-db";
+import { fromAiSdk4 } from "@aigos/journey-db/ai-sdk";
+import { isMessage, type JourneyMessage } from "@aigos/journey-db/messages";
 import type * as z from "zod";
 import { messageSchema, metadataSchema, phaseSchema } from "./schemas";
 
@@ -32,6 +34,10 @@ export async function sessionsOf(userId: string, signal?: AbortSignal) {
   const { db } = await kept.journeyDb;
   return journey.forUser(db, userId, { signal });
 }
+
+/** What a page can show of stored messages: also those that a program with AI SDK 4 left, and no junk. */
+export const toMessages = (stored: JourneyMessage[]): JourneyMessage[] =>
+  stored.map((message) => fromAiSdk4(message)).filter(isMessage);
 
 /** A session as the browser lists it. */
 export interface SessionItem {

@@ -14,7 +14,7 @@ import { newUser } from "../../support/database.js";
 // biome-ignore lint/suspicious/noExplicitAny: the versions' types are not assignable to one another, and what is tested here is what runs; test-d.ts has the types
 type Any = any;
 
-const SDKS: Record<string, { ai: Any; Model: Any }> = {
+export const SDKS: Record<string, { ai: Any; Model: Any }> = {
   "ai v5": { ai: v5, Model: MockLanguageModelV2 },
   "ai v6": { ai: v6, Model: MockLanguageModelV3 },
   "ai v7": { ai: v7, Model: MockLanguageModelV4 },

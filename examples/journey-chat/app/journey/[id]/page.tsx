@@ -1,9 +1,8 @@
 import { JourneyDbError } from "@aigos/journey-db";
-import { isMessage } from "@aigos/journey-db/messages";
 import { notFound } from "next/navigation";
 import { Conversation } from "@/components/conversation";
 import { auth } from "@/lib/auth";
-import { PAGE, sessionsOf, toItem } from "@/lib/journey";
+import { PAGE, sessionsOf, toItem, toMessages } from "@/lib/journey";
 
 /** A stored chat, with its newest messages. */
 export default async function ChatPage({ params }: PageProps<"/journey/[id]">) {
@@ -18,7 +17,7 @@ export default async function ChatPage({ params }: PageProps<"/journey/[id]">) {
     <Conversation
       key={id}
       id={id}
-      stored={{ session: toItem(session), messages: messages.filter(isMessage), hasMore }}
+      stored={{ session: toItem(session), messages: toMessages(messages), hasMore }}
     />
   );
 }

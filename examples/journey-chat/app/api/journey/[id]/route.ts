@@ -1,9 +1,8 @@
 import { startTurn, titleOf } from "@aigos/journey-db/ai-sdk";
-import { isMessage } from "@aigos/journey-db/messages";
 import { convertToModelMessages, stepCountIs, streamText } from "ai";
 import { after } from "next/server";
 import * as z from "zod";
-import { PAGE } from "@/lib/journey";
+import { PAGE, toMessages } from "@/lib/journey";
 import { model, tools } from "@/lib/model";
 import { metadataSchema, phaseSchema } from "@/lib/schemas";
 import { badRequest, bodyOf, withSessions } from "@/lib/with-sessions";
@@ -31,7 +30,7 @@ export const GET = withSessions<Params>(
   async (sessions, { nextUrl }, { id }) => {
     const before = nextUrl.searchParams.get("before") ?? undefined;
     const { messages, hasMore } = await sessions.messages(id, { limit: PAGE, before });
-    return Response.json({ messages: messages.filter(isMessage), hasMore });
+    return Response.json({ messages: toMessages(messages), hasMore });
   },
   { endsWithRequest: true },
 );

@@ -1,0 +1,28 @@
+import { batchSizeSchema, convertMessages } from "../admin/convert-messages.js";
+import { parse } from "../validate.js";
+import { counted, FAILED, say, type UrlOption, warn, withSessions } from "./run.js";
+import { walkSessions } from "./walk.js";
+
+/** Converts the messages of AI SDK 4, of all users; Ctrl-C ends it after the statement under way. */
+export function runConvertMessages({
+  url,
+  batchSize,
+  dryRun,
+}: UrlOption & { batchSize?: string; dryRun?: true }) {
+  const size = batchSize === undefined ? undefined : /^\d+$/.test(batchSize) ? Number(batchSize) : batchSize;
+  const checked = parse(batchSizeSchema, size, "--batch-size", new Set());
+  return withSessions(url, async (db) => {
+    const converted = await walkSessions(db, (options) =>
+      convertMessages(db, { batchSize: checked, dryRun, ...options }),
+    );
+    if (!converted) return;
+    const { sessions, messages, skipped } = converted;
+    const what = `${counted(messages, "message")} in ${counted(sessions, "session")}`;
+    say(dryRun ? `${what} would be converted` : `converted ${what}`);
+    if (skipped === 0) return;
+    warn(`left unchanged: ${counted(skipped, "session")}; ${WHY}`);
+    process.exitCode = FAILED;
+  });
+}
+
+const WHY = "journey-db verify reports its row, its JSON is nested too deep, or it kept changing";
