@@ -5,6 +5,19 @@ import { isCall, isDecided, isFinal, type Part } from "./tool-answers.js";
 
 const isReasoning = ({ type }: Part): boolean => type.startsWith("reasoning");
 
+const TEXTS: Record<string, readonly string[]> = {
+  text: ["text"],
+  reasoning: ["text"],
+  file: ["mediaType", "url"],
+  "dynamic-tool": ["toolCallId", "toolName"],
+};
+
+/** Whether the part has what the AI SDK reads of it: an older program, or a request that was not checked, may have left others. */
+function isReadable(part: Part): boolean {
+  const texts = TEXTS[part.type] ?? (isCall(part) ? ["toolCallId"] : []);
+  return texts.every((key) => typeof (part as Record<string, unknown>)[key] === "string");
+}
+
 /** Whether a provider is sent something for the part that can stand at the end of an answer. */
 function saysSomething(part: Part): boolean {
   if (part.type === "text") return hasItemId(part) || (part as { text?: string }).text?.trim() !== "";
@@ -12,10 +25,11 @@ function saysSomething(part: Part): boolean {
 }
 
 /** A part of a response that never completed. Nothing of it where it is no more than an id of the provider's, or nothing without. */
-const partOfBroken = (part: Part): Part[] => {
+function partOfBroken(part: Part): Part[] {
   if (part.providerExecuted === true) return [];
-  return !hasItemId(part) || part.type === "text" || isCall(part) ? [withoutItemId(part)] : [];
-};
+  if (!hasItemId(part)) return [part];
+  return part.type === "text" || isCall(part) ? [withoutItemId(part)] : [];
+}
 
 /** The parts of each step of a model, with the mark that begins it. */
 function stepsOf(parts: readonly Part[]): Part[][] {
@@ -45,7 +59,7 @@ const isBlank = (part: Part): boolean => part.type === "text" && !saysSomething(
  * The conversation as every provider takes it, whatever happened to its answers. Left out of them is
  * what a provider refuses, at each later turn: reasoning that nothing follows (OpenAI wants the item after it,
  * Anthropic no message of reasoning alone), tool calls without a result, the ids of a response that never
- * completed, texts and messages that are empty.
+ * completed, texts and messages that are empty, parts that are none.
  *
  * @param goesOn whether the last message is an answer that the model goes on with
  */
@@ -55,12 +69,13 @@ export function forModel<Message extends MessageShape>(
 ): Message[] {
   return messages.flatMap((message, place) => {
     const isLast = place === messages.length - 1;
+    const readable = message.parts.filter(isReadable);
     if (message.role !== "assistant") {
-      const parts = message.parts.filter((part) => !isBlank(part));
+      const parts = readable.filter((part) => !isBlank(part));
       if (parts.length > 0) return [{ ...message, parts }];
       return isLast ? [message] : [];
     }
-    const steps = stepsOf(message.parts);
+    const steps = stepsOf(readable);
     const isInterrupted = interruption(message) !== undefined;
     const parts = steps.flatMap((step, n) => {
       const isLastStep = n === steps.length - 1;

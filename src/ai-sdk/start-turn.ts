@@ -4,11 +4,11 @@ import type { MessageShape } from "../messages.js";
 import { LARGEST_JSONB } from "../options.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
 import { parse } from "../validate.js";
-import { hasContent, type Interruption, markInterrupted, stateOf, withoutStreaming } from "./answer.js";
+import { hasContent, markInterrupted, withoutStreaming } from "./answer.js";
 import { asStreamed } from "./as-streamed.js";
+import { type Ending, interruptionOf } from "./ending.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
-import { hasItemId } from "./item-ids.js";
 import { readRequest } from "./read-request.js";
 import { isRefusal, storeAnswer } from "./store-answer.js";
 import { isConflict, storeQuestion, storeToolAnswers } from "./store-sent.js";
@@ -27,13 +27,6 @@ export interface StartTurnOptions<Message> {
   onError?: OnError | undefined;
 }
 
-/** What the AI SDK tells at the end of an answer, as far as v5, v6 or v7 has it. */
-interface Ending {
-  responseMessage: MessageShape;
-  isAborted: boolean;
-  finishReason?: string | undefined;
-}
-
 /** Options of `toUIMessageStreamResponse`. */
 export interface TurnResponse<Message> {
   originalMessages: Message[];
@@ -49,7 +42,8 @@ export interface TurnResponse<Message> {
 export interface Turn<Message> {
   /**
    * The conversation for the model, ending with the user's message, or with the answer that goes on. Not in it: what
-   * an older program left that is no message, and calls that were approved but never ran, which the AI SDK takes for an error.
+   * a provider refuses, or the AI SDK itself, of answers that were interrupted, and what an older program left that is no
+   * message. Messages of AI SDK 4 are converted. The rows keep all of it.
    */
   messages: Message[];
   /**
@@ -61,7 +55,8 @@ export interface Turn<Message> {
    * Settles when the answer is stored; null where there was nothing to store: no part of it arrived,
    * its session was deleted, or its question was edited or asked again meanwhile. Give it to Next.js'
    * `after`, so that the process lives that long, once there is a stream: without one it never settles. It rejects
-   * with what the store threw.
+   * with what the store threw: with `invalid_input` or `too_large` also where a beginning of the answer could be
+   * stored, with `not_found` where another user has the session now.
    */
   stored: Promise<Appended | null>;
   /** The request's JSON, for what the application added to it. */
@@ -82,26 +77,6 @@ const optionsSchema = z.strictObject({
   onError: functionSchema,
 });
 const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
-
-/** What a model says that came to its end. Of other reasons ("other", "unknown") each provider has its own idea. */
-const WHOLE = new Set<unknown>(["stop", "tool-calls"]);
-/** The model failed, or reached its token limit, or was made to stop. */
-const CUT_OFF = new Set<unknown>(["error", "length", "content-filter"]);
-
-function interruptionOf({ responseMessage: { parts }, ...ending }: Ending): Interruption | undefined {
-  if (ending.isAborted) return "stopped";
-  const { finishReason } = ending;
-  const states = parts.map(stateOf);
-  // Some models leave a text open, and say that they are done. But an input of a tool that is not whole is none.
-  if (states.includes("input-streaming")) return "failed";
-  if (WHOLE.has(finishReason)) return undefined;
-  // Early versions of v5 tell no reason at all.
-  if (CUT_OFF.has(finishReason) || states.includes("streaming")) return "failed";
-  if (!("finishReason" in ending)) return undefined;
-  // The reason is missing where the stream broke off. A provider that keeps its responses says how they end.
-  const lastStep = parts.slice(parts.findLastIndex(({ type }) => type === "step-start") + 1);
-  return finishReason === undefined || lastStep.some(hasItemId) ? "failed" : undefined;
-}
 
 /**
  * Titles a session that has no title; answers its revision as far as nobody else changed it.

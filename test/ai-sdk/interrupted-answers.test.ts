@@ -167,5 +167,26 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       expect(await faultsOf(chat, 0, [], () => page.sendMessage({ text: "Go on." }))).toEqual([]);
       expect((await chat.chat.storedMessages())[0]?.parts).toHaveLength(2);
     });
+
+    test("and after parts that are none, which were stored without a check", async () => {
+      const chat = await open();
+      const parts = [
+        { type: "text", text: 7 },
+        { type: "file", mediaType: "image/png" },
+        { type: "reasoning" },
+        { type: "tool-weather", state: "output-available", output: 1 },
+        { type: "dynamic-tool", toolCallId: "c1", state: "output-available", input: {}, output: 1 },
+        { type: "text", text: "Here." },
+      ];
+      await chat.chat.sessions().create({
+        id: chat.chat.id,
+        messages: [
+          { id: "m1", role: "user", parts },
+          { id: "a1", role: "assistant", parts },
+        ],
+      });
+      const page = await chat.chat.openPage();
+      expect(await faultsOf(chat, 0, [], () => page.sendMessage({ text: "Go on." }))).toEqual([]);
+    });
   });
 });
