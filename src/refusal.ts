@@ -27,11 +27,18 @@ export const leftOut = (sessions: number) =>
     `Sessions left out: ${sessions}. Their stored messages are not an array or their metadata not an object; an older program may have written them. Run journey-db verify.`,
   );
 
-export const tooLarge = (maxBytes: number) =>
+/** @param room bytes that are to stay free */
+export const tooLarge = (maxBytes: number, room = 0) =>
   new JourneyDbError(
     "too_large",
-    `The session would exceed ${maxBytes} bytes (maxSessionBytes); nothing changed.`,
+    room === 0
+      ? `The session would exceed ${maxBytes} bytes (maxSessionBytes); nothing changed.`
+      : `Less than ${room} of the session's ${maxBytes} bytes (maxSessionBytes) would stay free; nothing changed.`,
   );
+
+/** Of what a write was sent with. */
+const tooLargeFor = ({ maxBytes, room }: Omit<Values, "userId">) =>
+  tooLarge(Number(maxBytes) + Number(room ?? 0), Number(room ?? 0));
 
 const conflict = (option: string, difference: string) =>
   new JourneyDbError("conflict", `options.${option}: ${difference}; nothing changed.`);
@@ -44,7 +51,7 @@ const conflict = (option: string, difference: string) =>
  * @param values what the write was sent with
  */
 export function refusalError(row: RefusalRow | undefined, values: Omit<Values, "userId">): JourneyDbError {
-  if (!row?.found) return row?.size === false ? tooLarge(Number(values.maxBytes)) : sessionNotFound();
+  if (!row?.found) return row?.size === false ? tooLargeFor(values) : sessionNotFound();
   if (row.ifRevision === false) return conflict("ifRevision", "the session has changed since");
   if (row.messagesAreArray === false) return corrupt("messages");
   if (row.metadataIsObject === false) return corrupt("metadata");
@@ -52,7 +59,7 @@ export function refusalError(row: RefusalRow | undefined, values: Omit<Values, "
   if (row.after === false) return conflict("after", "the conversation ends with another message");
   if (row.phase === false) return conflict("from", "the session is in another phase");
   if (row.ifMatch === false) return conflict("ifMatch", "the stored metadata differs");
-  if (row.size === false) return tooLarge(Number(values.maxBytes));
+  if (row.size === false) return tooLargeFor(values);
   if (typeof values.newId === "string") return idTaken();
   return new JourneyDbError("conflict", "The session was changed at the same moment; nothing was written.", {
     retryable: true,

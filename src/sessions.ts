@@ -105,6 +105,7 @@ export function defineJourney<
             from,
             ifRevision,
             maxBytes: leaveRoom ? maxBytes - room : maxBytes,
+            room: leaveRoom ? room : 0,
           };
           // Nothing but "is empty" can hold of a session that is not there.
           const creates = mayCreate && values.after === null && from === null && ifRevision === null;

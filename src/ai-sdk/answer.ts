@@ -40,3 +40,7 @@ export function interruption({ metadata }: Pick<MessageShape, "metadata">): Inte
   const { interrupted } = (metadata ?? {}) as { interrupted?: unknown };
   return interrupted === "stopped" || interrupted === "failed" ? interrupted : undefined;
 }
+
+/** The answer that a user's message waits for. An older program may have left elements that are no messages. */
+export const answerIdOf = (stored: { metadata?: unknown } | null | undefined): unknown =>
+  (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;

@@ -1,7 +1,6 @@
 import { JourneyDbError } from "../errors.js";
 import type { MessageShape } from "../messages.js";
-import { hasContent } from "./answer.js";
-import { answerIdOf } from "./store-answer.js";
+import { answerIdOf, hasContent } from "./answer.js";
 import { isOpen } from "./tool-answers.js";
 import type { TurnRequest } from "./turn-request.js";
 
@@ -15,37 +14,53 @@ export class Refusal extends JourneyDbError {
 export const taken = () => new Refusal("message.id: expected a new one, or that of the user's last message");
 
 /**
- * Whether the page has seen all that is stored. It has where it knows the last message; also where
- * that is the answer to the last question that it knows, which a page that stopped early never got, or where
- * the last is a question whose answer the page has before it is stored.
+ * Whether the page has seen all that is stored, or lacks only the answer to its last question, which a page
+ * that stopped early never got.
  *
  * @param own the stored message that the one of the request repeats or replaces
  */
 function isUpToDate(
   stored: readonly MessageShape[],
   own: MessageShape | undefined,
-  { after, known = [], isOpen: wasOpen, replaces }: TurnRequest,
+  sent: TurnRequest,
 ): boolean {
+  const { after, known = [], replaces, answers } = sent;
   const last = stored.findLast(hasContent);
-  if (!last) return after === null && !wasOpen;
+  if (!last) return (after === null || sent.isFirst === true) && !sent.isOpen;
+
   const isKnown = (id: unknown) => id === after || known.some((one) => one === id);
-  const followingOf = (question: MessageShape) =>
-    stored.slice(stored.indexOf(question) + 1).filter(hasContent);
-  const onlyAnswered = (question: MessageShape) =>
+  if (sent.isOpen && last.role !== "user" && isKnown(last.id) && !isOpen(last)) return false;
+
+  const followingOf = (message: MessageShape) => stored.slice(stored.indexOf(message) + 1).filter(hasContent);
+  const isOnlyAnswered = (question: MessageShape) =>
     followingOf(question).every(({ id }) => id === answerIdOf(question));
 
+  // A question that was edited or asked again has kept its id, and waits for another answer.
+  const isChanged = (question: MessageShape) => {
+    const [answerId, awaited] = [answerIdOf(question), answers?.[question.id]];
+    return awaited !== undefined && answerId !== undefined && !awaited.some((id) => id === answerId);
+  };
+  const isTold = (question: MessageShape) => answers?.[question.id] !== undefined && !isChanged(question);
+
+  if (own && isChanged(own)) return false;
+  if (own && isTold(own) && isOnlyAnswered(own)) return true;
+  const asked = stored.findLast(({ id, role }) => role === "user" && isKnown(id));
+  // A page that shows nothing behind its last question lacks the answer alone, whoever asked again.
+  if (asked && isOnlyAnswered(asked) && (isTold(asked) || (!own && asked.id === after))) return true;
+  if (asked && isChanged(asked)) return false;
+
+  if (last.role !== "user" && isKnown(last.id)) return true;
+  // A page has an answer before it is stored.
   if (last.role === "user" && isKnown(answerIdOf(last))) return true;
-  if (isKnown(last.id)) {
-    // Behind an answer the page may show what it alone has. Behind a question that would be an answer that was dropped.
-    return last.role === "user" ? after === last.id : !wasOpen || isOpen(last);
-  }
+  if (last.role === "user" && last !== own) return last.id === after;
+
+  // What is left are pages that cannot tell which answer their question waits for.
   if (own?.role === "user") {
     if (replaces && followingOf(own).every(({ role }) => role !== "user")) return true;
     const before = stored.slice(0, stored.indexOf(own));
-    if (onlyAnswered(own) && (after === null || before.some(({ id }) => id === after))) return true;
+    return isOnlyAnswered(own) && (after === null || before.some(({ id }) => id === after));
   }
-  const question = stored.find(({ id, role }) => id === after && role === "user");
-  return question !== undefined && onlyAnswered(question);
+  return false;
 }
 
 /**
@@ -63,11 +78,14 @@ export function placeOf(stored: readonly MessageShape[], sent: TurnRequest): str
       sent.isOpen ? "isOpen: the last answer has gone on" : "after: the conversation has gone on",
     );
   }
-  if (!own) return from;
-  const place = stored.indexOf(own);
+  if (!own) {
+    // The answer would take its place.
+    if (stored.some((question) => answerIdOf(question) === message.id)) throw taken();
+    return from;
+  }
   if (from !== undefined) {
     const cut = stored.findIndex(({ id }) => id === from);
-    if (cut > place) throw taken();
+    if (cut > stored.indexOf(own)) throw taken();
     return from;
   }
   const isLastQuestion = stored.findLast(({ role }) => role === "user") === own;

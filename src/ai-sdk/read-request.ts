@@ -5,21 +5,25 @@ import { plainObjectSchema } from "../options.js";
 import { parse } from "../validate.js";
 import { MAX_KNOWN, type TurnRequest } from "./turn-request.js";
 
+const answersSchema = z.record(z.string(), z.array(z.string().max(256)).max(MAX_KNOWN));
 /** Neither copies what it does not know, however much that is. */
 const turnSchema = z.object({
   message: z.object({ role: z.enum(["user", "assistant"]), metadata: plainObjectSchema.optional() }),
   after: messageIdSchema.nullable(),
   known: z.array(messageIdSchema).max(MAX_KNOWN).optional(),
   isOpen: z.boolean().optional(),
+  isFirst: z.boolean().optional(),
+  answers: plainObjectSchema.pipe(answersSchema).optional(),
   from: messageIdSchema.optional(),
   replaces: z.boolean().optional(),
+  answerId: z.uuid().optional(),
 });
 /** Of the page's copy of an answer only what it says of tool calls is read, in tool-answers.ts. */
 const toolAnswersSchema = z.object({
   message: z.object({ id: messageIdSchema, parts: z.array(z.unknown()) }),
   from: z.undefined().optional(),
 });
-/** Of these parts every turn would fail otherwise, this one and each that follows. */
+/** What these parts need: without it this turn would fail, and every later one. */
 const PARTS = new Map<unknown, z.ZodType>([
   ["text", z.object({ text: z.string() })],
   ["file", z.object({ mediaType: z.string().min(1), url: z.string().min(1) })],
@@ -50,7 +54,16 @@ async function textOf(request: Request, maxBytes: number): Promise<string> {
   }
 }
 
+/** Any page of any origin may send other types without being asked first. */
+const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
+
 async function bodyOf(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
+  const type = request.headers.get("content-type");
+  const otherType = new JourneyDbError(
+    "invalid_input",
+    "request: expected the content type application/json",
+  );
+  if (type !== null && !JSON_TYPE.test(type)) throw otherType;
   let text: string;
   try {
     text = await textOf(request, maxBytes);
@@ -58,10 +71,7 @@ async function bodyOf(request: Request, maxBytes: number): Promise<Record<string
     if (error instanceof JourneyDbError) throw error;
     throw new JourneyDbError("invalid_input", "request: expected a body that can be read, once");
   }
-  const type = request.headers.get("content-type") ?? "";
-  // Any page of any origin may send other types without being asked first.
-  if (!/^application\/(.+\+)?json\s*(;|$)/i.test(type))
-    throw new JourneyDbError("invalid_input", "request: expected the content type application/json");
+  if (type === null) throw otherType;
   try {
     return JSON.parse(text);
   } catch {

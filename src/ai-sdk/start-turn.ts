@@ -11,11 +11,11 @@ import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
 import { readRequest } from "./read-request.js";
 import { isRefusal, storeAnswer } from "./store-answer.js";
-import { isConflict, storeQuestion, storeToolAnswers } from "./store-sent.js";
+import { isConflict, isFirst, storeQuestion, storeToolAnswers } from "./store-sent.js";
 
 export interface StartTurnOptions<Message> {
-  /** Titles a new session, as `metadata.title`: `titleOf`, or your own. @default no title */
-  title?: ((question: Message) => string | undefined) | undefined;
+  /** Titles a new session, as `metadata.title`: `titleOf`, or your own, which the model waits for. @default no title */
+  title?: ((question: Message) => string | undefined | Promise<string | undefined>) | undefined;
   /** How many messages to read for the model, the newest: 1–1000. @default 1000 */
   limit?: number | undefined;
   /** Bytes of the request that are read; more are refused with `too_large`: 1–268,435,455. @default 4 MiB */
@@ -87,9 +87,11 @@ async function storeTitle<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
   sessions: UserSessions<Message, any, any>,
   id: string,
-  title: string,
+  title: unknown,
   revision: string,
 ): Promise<string> {
+  if (typeof title !== "string")
+    throw new JourneyDbError("invalid_input", "options.title: expected a function that returns a string");
   const ifMatch = { title: null };
   try {
     return (await sessions.mergeMetadata(id, { title }, { ifMatch, ifRevision: revision })).revision;
@@ -140,22 +142,21 @@ export async function startTurn<Message extends MessageShape>(
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
   // Before anything is stored, so that what it throws leaves nothing behind.
-  const named =
-    isQuestion && sent.after === null && sent.from === undefined ? title?.(sent.message) : undefined;
+  const titled = isFirst(sent) ? await title?.(sent.message) : undefined;
 
-  const answerId = isQuestion ? crypto.randomUUID() : sent.message.id;
   const begun = isQuestion
-    ? await storeQuestion(sessions, id, sent, answerId, limit)
+    ? await storeQuestion(sessions, id, sent, limit)
     : await storeToolAnswers(sessions, id, sent.message, limit);
+  const { answerId } = begun;
   const target = {
     id,
     answerId,
     begun: isQuestion ? undefined : begun.messages.at(-1),
     revision: begun.revision,
   };
-  if (named !== undefined) {
+  if (titled) {
     try {
-      target.revision = await storeTitle(sessions, id, named, begun.revision);
+      target.revision = await storeTitle(sessions, id, titled, begun.revision);
     } catch (error) {
       // A title that the application's schema refuses costs no turn.
       if (!isRefusal(error)) throw error;
@@ -164,10 +165,10 @@ export async function startTurn<Message extends MessageShape>(
   }
 
   let settle: (appended: Promise<Appended | null> | null) => void;
-  const stored = new Promise<Appended | null>((resolve) => {
+  const settled = new Promise<Appended | null>((resolve) => {
     settle = resolve;
   });
-  stored.catch((error) => {
+  settled.catch((error) => {
     if (error instanceof JourneyDbError) report(error, onError);
   });
 
@@ -180,14 +181,14 @@ export async function startTurn<Message extends MessageShape>(
       async onFinish(ending) {
         const answer = asStreamed(ending.responseMessage as Message);
         // Without generateMessageId the AI SDK gives it none.
-        const named = withoutStreaming({ ...answer, id: answer.id || answerId });
+        const identified = withoutStreaming({ ...answer, id: answer.id || answerId });
         const how = interruptionOf(ending);
-        const whole = how ? markInterrupted(named, how) : named;
-        settle(hasContent(whole) ? storeAnswer(sessions, target, whole) : null);
-        await stored;
+        const stored = how ? markInterrupted(identified, how) : identified;
+        settle(hasContent(stored) ? storeAnswer(sessions, target, stored) : null);
+        await settled;
       },
     },
-    stored,
+    stored: settled,
     body,
   };
 }

@@ -2,7 +2,7 @@ import { JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
 import { withoutDepthLimit } from "../json.js";
 import type { MessageShape } from "../messages.js";
 import { type Appended, heldByAnother, type UserSessions, type Witness } from "../user-sessions.js";
-import { markInterrupted } from "./answer.js";
+import { answerIdOf, markInterrupted } from "./answer.js";
 import { half, isBeginning, withoutLast } from "./beginnings.js";
 
 /** Maximum attempts to store an answer, each after a longer pause: nobody else has it any more. */
@@ -15,10 +15,6 @@ const MAY_PASS = new Set<JourneyDbErrorCode>(["conflict", "internal", "not_found
 /** The answer itself is refused, so that the same one will always be. */
 export const isRefusal = (error: unknown): error is JourneyDbError =>
   error instanceof JourneyDbError && (error.code === "invalid_input" || error.code === "too_large");
-
-/** The answer that a user's message waits for. An older program may have left elements that are no messages. */
-export const answerIdOf = (stored: MessageShape | null | undefined): unknown =>
-  (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
 
 /** What tells where an answer belongs. */
 export interface AnswerTarget<Message> {

@@ -1,16 +1,19 @@
 import { JourneyDbError } from "../errors.js";
 import { withoutDepthLimit } from "../json.js";
 import { isMessage, type MessageShape } from "../messages.js";
-import type { UserSessions } from "../user-sessions.js";
+import type { AppendOptions, UserSessions } from "../user-sessions.js";
+import { answerIdOf, interruption } from "./answer.js";
 import { fromAiSdk4 } from "./from-ai-sdk-4.js";
 import { placeOf, Refusal, taken } from "./place.js";
-import { continuedAnswer } from "./tool-answers.js";
+import { continuedAnswer, isOpen } from "./tool-answers.js";
 import type { TurnRequest } from "./turn-request.js";
 
-/** How many of the newest messages are read at least, to tell whether a page is up to date. */
+/** How many of the newest messages are read at least, and where one further up may be meant, to tell whether a page is up to date. */
 const LOOK = 50;
-/** Maximum looks, since the session may change between one and the write. */
-const LOOKS = 10;
+const FAR_LOOK = 1000;
+/** Maximum looks, each after a longer pause, since the session may change between one and the write. */
+const LOOKS = 20;
+const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** What a turn begins with when the page's message is stored. */
 export interface Begun<Message> {
@@ -18,6 +21,8 @@ export interface Begun<Message> {
   messages: Message[];
   /** Of the session when it was stored. */
   revision: string;
+  /** The id of the answer that it waits for. */
+  answerId: string;
 }
 
 const hasCode = (error: unknown, code: JourneyDbError["code"]) =>
@@ -37,8 +42,17 @@ async function storeAfterLook<Message>(lookAndStore: () => Promise<Begun<Message
     } catch (error) {
       if (!isConflict(error) || error instanceof Refusal || looks === LOOKS) throw error;
     }
+    // Not the same for all, so that two do not meet again.
+    await pause(Math.random() * 5 * looks);
   }
 }
+
+/** Whether the request is to create its session where there is none. */
+export const isFirst = (sent: TurnRequest): boolean =>
+  sent.message.role === "user" &&
+  (sent.after === null || sent.isFirst === true) &&
+  sent.from === undefined &&
+  !sent.isOpen;
 
 /**
  * Stores a user's message, with the id of the answer that it waits for, if the page that sent it is up to date.
@@ -50,29 +64,24 @@ export async function storeQuestion<Message extends MessageShape>(
   sessions: UserSessions<Message, any, any>,
   id: string,
   sent: TurnRequest<Message>,
-  answerId: string,
   limit: number,
 ): Promise<Begun<Message>> {
-  const question = {
-    ...sent.message,
-    metadata: { ...(sent.message.metadata as object | undefined), answerId },
-  };
-  const isFirst = sent.after === null && sent.from === undefined && !sent.isOpen;
+  const { message } = sent;
 
   /** The newest messages; undefined where a first message is to create the session. */
   async function look() {
     try {
-      return await sessions.messages(id, { limit: Math.max(limit, LOOK) });
+      return await sessions.messages(id, { limit: sent.replaces ? FAR_LOOK : Math.max(limit, LOOK) });
     } catch (error) {
-      if (isFirst && hasCode(error, "not_found")) return undefined;
+      if (isFirst(sent) && hasCode(error, "not_found")) return undefined;
       throw error;
     }
   }
 
   /** Whether the conversation has a message with this id before the newest ones. */
-  async function isFurtherUp(): Promise<boolean> {
+  async function isFurtherUp(messageId: string): Promise<boolean> {
     try {
-      await sessions.messages(id, { before: question.id, limit: 1 });
+      await sessions.messages(id, { before: messageId, limit: 1 });
       return true;
     } catch (error) {
       if (hasCode(error, "not_found")) return false;
@@ -82,31 +91,41 @@ export async function storeQuestion<Message extends MessageShape>(
 
   return storeAfterLook(async () => {
     const page = await look();
-    if (!page) {
-      const { revision } = await sessions.append(id, question, {
-        create: true,
-        after: null,
-        leaveRoom: true,
-      });
-      return { messages: [question], revision };
-    }
-    const stored = messagesOf(page.messages);
-    const from = placeOf(stored, sent);
-    const isSeen = stored.some((message) => message.id === question.id);
-    if (page.hasMore && !isSeen && from !== question.id && (await isFurtherUp())) throw taken();
-    const { revision } = await sessions.append(id, question, {
-      from,
-      ifRevision: page.revision,
-      leaveRoom: true,
-    });
-    const cut = stored.findIndex((message) => message.id === from);
+    const stored = messagesOf(page?.messages ?? []);
+    const from = page && placeOf(stored, sent);
+    const isSeen = (messageId: string) =>
+      stored.some((one) => one.id === messageId || answerIdOf(one) === messageId);
+    const isBefore = async (messageId: string) => page?.hasMore === true && (await isFurtherUp(messageId));
+    if (from !== message.id && !isSeen(message.id) && (await isBefore(message.id))) throw taken();
+
+    // What a page chose, unless that is the id of something else.
+    const chosen = sent.answerId ?? message.id;
+    const isFree = chosen !== message.id && !isSeen(chosen) && !(await isBefore(chosen));
+    const answerId = isFree ? chosen : crypto.randomUUID();
+    const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
+    const { revision } = await sessions.append(id, question, { leaveRoom: true, ...conditions(page, from) });
+
+    const cut = stored.findIndex((one) => one.id === from);
     // What it dropped reaches further up than what was read.
     const isBeyond = from !== undefined && cut < 0;
     const before = isBeyond
       ? messagesOf((await sessions.messages(id, { before: question.id, limit })).messages)
       : stored.slice(0, cut < 0 ? stored.length : cut);
-    return { messages: [...before.slice(Math.max(before.length - limit + 1, 0)), question], revision };
+    const newest = before.slice(Math.max(before.length - limit + 1, 0));
+    return { messages: [...newest, question], revision, answerId };
   });
+
+  /** That the conversation is what was looked at. Whatever else changes in the session is no reason to look again. */
+  function conditions(page: Awaited<ReturnType<typeof look>>, from: string | undefined): AppendOptions {
+    if (!page) return { create: true, after: null };
+    const last = page.messages.at(-1);
+    // A question that is asked again keeps its id, and an answer that goes on.
+    const keepsItsId =
+      last !== undefined &&
+      (!isMessage(last) || last.role === "user" || isOpen(last) || interruption(last) !== undefined);
+    if (keepsItsId) return { from, ifRevision: page.revision };
+    return { from, after: last?.id ?? null };
+  }
 }
 
 /**
@@ -135,6 +154,6 @@ export async function storeToolAnswers<Message extends MessageShape>(
       ifRevision: page.revision,
       leaveRoom: true,
     });
-    return { messages: [...stored.slice(0, -1), continued], revision };
+    return { messages: [...stored.slice(0, -1), continued], revision, answerId: sent.id };
   });
 }

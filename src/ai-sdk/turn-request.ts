@@ -1,26 +1,14 @@
 import { type MessageShape, messageIdSchema } from "../messages.js";
-import { hasContent } from "./answer.js";
+import { answerIdOf, hasContent } from "./answer.js";
 import { isOpen } from "./tool-answers.js";
 
-/** Maximum ids in `known`. */
+/** Maximum ids in `known`, and questions in `answers`. */
 export const MAX_KNOWN = 100;
 
 /** What startTurn reads of a request, beside what the application adds. */
-export interface TurnRequest<Message = MessageShape> {
+export interface TurnRequest<Message = MessageShape> extends Claim {
   /** The user's message, or the answer whose tool calls the page answered. */
   message: Message;
-  /**
-   * The message that the page shows last, apart from `message`; null where it shows none of the user's but this one,
-   * and nothing behind it: what stands before is a greeting.
-   */
-  after: string | null;
-  /**
-   * Where it is not `after` alone: what the page shows from the last of the user's other messages on. An answer
-   * among them that was never stored is the page's own, such as a greeting or a notice, and no reason to refuse.
-   */
-  known?: string[];
-  /** That tool calls of the last answer wait for the page: it keeps its id when it goes on. */
-  isOpen?: boolean;
   /** The message to drop with all that follows, where the turn replaces one. */
   from?: string;
   /**
@@ -28,53 +16,107 @@ export interface TurnRequest<Message = MessageShape> {
    * SDK's own `regenerate()` or `sendMessage({ messageId })`.
    */
   replaces?: boolean;
+  /** The id that the answer is to have, so that the page knows it before anything of the answer arrives. */
+  answerId?: string;
 }
 
-/** A message as far as a later request needs it. */
+/** What the page shows, as far as it tells whether the page is up to date. */
+export interface Claim {
+  /**
+   * The message that the page shows last, apart from the one that is sent; null where it shows none of the user's but
+   * that one, and nothing behind it: what stands before is a greeting.
+   */
+  after: string | null;
+  /**
+   * Where it is not `after` alone: what the page shows from the last question on that is known to be stored. What was
+   * never stored among them is the page's own (a greeting, a notice, a message that did not arrive), and no reason to refuse.
+   */
+  known?: string[];
+  /** That tool calls of the last answer wait for the page: it keeps its id when it goes on. */
+  isOpen?: boolean;
+  /** That no question of the page is known to be stored: the message is to create the session. */
+  isFirst?: boolean;
+  /** The answers that the page's questions wait for, by the question's id: another one waits for another answer. */
+  answers?: Record<string, string[]>;
+}
+
+/** A message as far as a claim needs it. */
 interface Shown {
   id: string;
   role: MessageShape["role"];
   isOpen: boolean;
+  answerId: unknown;
 }
 
-const shownOf = (messages: readonly MessageShape[]): Shown[] =>
+export const shownOf = (messages: readonly MessageShape[]): Shown[] =>
   messages
     .filter((message) => hasContent(message) && messageIdSchema.safeParse(message.id).success)
-    .map((message) => ({ id: message.id, role: message.role, isOpen: isOpen(message) }));
+    .map((message) => ({
+      id: message.id,
+      role: message.role,
+      isOpen: isOpen(message),
+      answerId: answerIdOf(message),
+    }));
 
-function knownBy(shown: readonly Shown[], sentId: string | undefined): KnownBy {
+/** What is remembered of a chat, by its transport: the AI SDK tells turnRequest only what is left after a cut. */
+interface Memory {
+  /** What the page showed when it asked last. */
+  shown?: Shown[];
+  /** What it said of the message that it sent last, which may have arrived or not. */
+  last?: { id: string; claim: Claim & Pick<TurnRequest, "from" | "replaces"> };
+  /** The ids of the answers that it asked for, by the question's id. */
+  asked: Map<string, string[]>;
+}
+
+const memories = new WeakMap<object, Map<string, Memory>>();
+
+function memoryOf(transport: unknown, chatId: string): Memory | undefined {
+  if (typeof transport !== "object" || transport === null) return undefined;
+  const chats = memories.get(transport) ?? new Map<string, Memory>();
+  memories.set(transport, chats);
+  const memory = chats.get(chatId) ?? { asked: new Map() };
+  chats.set(chatId, memory);
+  return memory;
+}
+
+function claimOf(shown: readonly Shown[], sentId: string | undefined, memory: Memory | undefined): Claim {
   const place = shown.findIndex(({ id }) => id === sentId);
   const others = shown.filter(({ id }) => id !== sentId);
-  const question = others.findLastIndex(({ role }) => role === "user");
+  const isStored = ({ id, role, answerId }: Shown, n: number): boolean => {
+    if (role !== "user") return false;
+    const asked = memory?.asked.get(id);
+    if (!asked) return answerId !== undefined || others[n + 1]?.role === "assistant";
+    return others.some((other) => asked.includes(other.id));
+  };
+  const question = others.findLastIndex(isStored);
   const [first, ...rest] = others.slice(Math.max(question, 0));
   const tail = first ? [first, ...rest.slice(1 - MAX_KNOWN)] : [];
-  const isGreeting = question < 0 && (place < 0 || place === shown.length - 1);
+  const isGreeting = others.every(({ role }) => role !== "user") && (place < 0 || place === shown.length - 1);
   const after = isGreeting ? null : (tail.at(-1)?.id ?? null);
   const known = tail.map(({ id }) => id);
+  const own = shown[place];
+  const answers = [...tail, ...(own ? [own] : [])].flatMap(({ id, role, answerId }) => {
+    const ids = [...(memory?.asked.get(id) ?? []), ...(typeof answerId === "string" ? [answerId] : [])];
+    return role === "user" && ids.length > 0 ? [[id, ids.slice(-MAX_KNOWN)]] : [];
+  });
   return {
     after,
     ...(known.some((id) => id !== after) && { known }),
     ...(tail.some(({ isOpen }) => isOpen) && { isOpen: true }),
+    ...(memory && question < 0 && after !== null && { isFirst: true }),
+    ...(answers.length > 0 && { answers: Object.fromEntries(answers.slice(-MAX_KNOWN)) }),
   };
 }
 
-type KnownBy = Pick<TurnRequest, "after" | "known" | "isOpen">;
-
-/** What startTurn compares with what is stored. */
-export const knownOf = (messages: readonly MessageShape[], sentId: string | undefined): KnownBy =>
-  knownBy(shownOf(messages), sentId);
-
-/** Of each transport, and of each of its chats, what the page showed when it asked last. */
-const shownLast = new WeakMap<object, Map<string, Shown[]>>();
-
 /**
- * Makes the request that startTurn reads: only the last message travels, and the ids of the last others
- * that the page knows, so that a stale tab is refused. What the application gave as `body` goes along; the
+ * Makes the request that startTurn reads: only the last message travels, and what tells whether the page has
+ * seen all that is stored, so that a stale tab is refused. What the application gave as `body` goes along; the
  * names of `TurnRequest` are taken.
  *
  * The AI SDK's own `regenerate()` and `sendMessage({ text, messageId })` work too. They drop what they replace
- * before this is called, which is why it remembers what the page showed when it asked last. On a page
- * that has not asked yet they replace the last message of the user alone: an earlier one is for `turnsOf`.
+ * before this is called, which is why it remembers what the page showed when it asked last: so give it to the
+ * transport as it is, not wrapped in another function. On a page that has not asked yet they replace the last message
+ * of the user alone: an earlier one is for `turnsOf`.
  *
  * @example new DefaultChatTransport({ api, prepareSendMessagesRequest: turnRequest })
  */
@@ -84,7 +126,7 @@ export function turnRequest<Message extends MessageShape>(
   {
     id = "",
     messages,
-    body,
+    body: { shown: uncut, ...body } = {},
     trigger,
     messageId,
   }: {
@@ -95,17 +137,42 @@ export function turnRequest<Message extends MessageShape>(
     messageId?: string | undefined;
   },
 ): { body: TurnRequest<Message | undefined> } {
-  const message = messages.at(-1);
+  // Behind the question there may be a notice of the page's, or an answer that never began.
+  const asked =
+    trigger === "regenerate-message" ? messages.findLast(({ role }) => role === "user") : undefined;
+  const message = asked ?? messages.at(-1);
+  const memory = memoryOf(this, id);
   const shown = shownOf(messages);
-  const isObject = typeof this === "object" && this !== null;
-  const chats = (isObject && shownLast.get(this)) || new Map<string, Shown[]>();
-  const before = chats.get(id);
-  chats.set(id, shown);
-  if (isObject) shownLast.set(this, chats);
+  if (message?.role !== "user") {
+    if (memory) memory.shown = shown;
+    return { body: { ...claimOf(shown, message?.id, memory), ...body, message } };
+  }
 
-  const isDirect = trigger === "regenerate-message" || messageId !== undefined;
-  // turnsOf says itself what the page shows.
-  if (message?.role !== "user" || !isDirect || body?.after !== undefined)
-    return { body: { ...knownBy(shown, message?.id), ...body, message } };
-  return { body: { ...knownBy(before ?? shown, message.id), replaces: true, ...body, message } };
+  const whole = uncut as Shown[] | undefined;
+  const isDirect = !whole && (trigger === "regenerate-message" || messageId !== undefined);
+  const now = claimOf(whole ?? (isDirect ? memory?.shown : undefined) ?? shown, message.id, memory);
+  const last = memory?.last;
+  // What the request before dropped is shown no longer, and may be stored still: it may not have arrived.
+  const isRepeated =
+    last?.id === message.id &&
+    (whole ?? shown).at(-1)?.id === message.id &&
+    (isDirect || whole !== undefined);
+  const claim = isRepeated
+    ? { ...last.claim, answers: { ...last.claim.answers, ...now.answers } }
+    : {
+        ...now,
+        ...(isDirect && { replaces: true }),
+        ...(typeof body.from === "string" && { from: body.from }),
+      };
+  const request = { ...body, ...claim, message } as TurnRequest<Message>;
+  if (!memory) return { body: request };
+
+  memory.shown = shown;
+  memory.last = { id: message.id, claim };
+  // Only pages of a secure origin have it.
+  const answerId = crypto.randomUUID?.();
+  // Of a message that was there before, what it waited for must be known too.
+  const known = claim.answers?.[message.id] ?? (isDirect || whole ? undefined : []);
+  if (answerId && known) memory.asked.set(message.id, [...known, answerId]);
+  return { body: { ...request, ...(answerId && { answerId }) } };
 }

@@ -1,7 +1,7 @@
 import type { MessageShape } from "../messages.js";
 import { hasContent, interruption } from "./answer.js";
 import { canGoOn, isAnswered } from "./tool-answers.js";
-import { knownOf } from "./turn-request.js";
+import { shownOf } from "./turn-request.js";
 
 /** What useChat answers, or a Chat, of ai v5, v6 or v7, as far as it is needed here. */
 export interface Chat<Message extends MessageShape> {
@@ -44,10 +44,8 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
 ): Turns<NonNullable<Parameters<C["sendMessage"]>[0]>> {
   const { messages } = chat;
 
-  /** That the question replaces itself and what follows it, as far as the page knows. */
-  const replacing = (questionId: string) => ({
-    body: { ...knownOf(messages, questionId), from: questionId },
-  });
+  /** What the page shows, before the AI SDK drops what is replaced. */
+  const seen = (more: object = {}) => ({ body: { shown: shownOf(messages), ...more } });
 
   /** The user's message that the message is, or answers. */
   function questionOf(messageId: string | undefined): string {
@@ -60,7 +58,7 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
   /** Keeps the question, also where there are several answers to it. */
   async function regenerate(messageId: string): Promise<void> {
     const question = questionOf(messageId);
-    await chat.regenerate({ messageId: question, ...replacing(question) });
+    await chat.regenerate({ messageId: question, ...seen({ from: question }) });
   }
 
   return {
@@ -68,8 +66,7 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
       const place = messages.findIndex(({ id }) => id === messageId);
       // Not `from` where nothing follows: whether it reached the server is not known, and it is replaced without.
       const isFollowed = messages.slice(place + 1).some(hasContent);
-      const options = isFollowed ? replacing(messageId) : { body: knownOf(messages, messageId) };
-      return chat.sendMessage({ ...content, messageId }, options);
+      return chat.sendMessage({ ...content, messageId }, seen(isFollowed ? { from: messageId } : {}));
     },
     regenerate,
     async retry() {
@@ -79,8 +76,7 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
       if (goesOn) return chat.sendMessage(undefined, { messageId: last.id });
       if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);
       // Not `from`: whether the message reached the server is not known here.
-      const question = questionOf(last?.id);
-      await chat.regenerate({ messageId: question, body: knownOf(messages, question) });
+      await chat.regenerate({ messageId: questionOf(last?.id), ...seen() });
     },
   };
 }

@@ -54,6 +54,30 @@ describe("a message whose id is in the conversation", () => {
     expect(stored.at(-1)).toMatchObject({ role: "user", parts: message.parts });
   });
 
+  test("is refused where it is that of the answer that the last question waits for", async () => {
+    const { id, sessions, send } = await openChat();
+    const turn = await send(text("m3"), { after: "a2" });
+    const answerId = turn.response.generateMessageId();
+    const before = await sessions.get(id);
+    const forged = send(text(answerId, "forged"), { after: "m3" });
+    await expect(forged).rejects.toMatchObject({ code: "conflict" });
+    expect(await sessions.get(id)).toEqual(before);
+  });
+
+  test("is no id for an answer: a page can choose that of no other message", async () => {
+    const { id, sessions, send } = await openChat();
+    const taken = crypto.randomUUID();
+    await sessions.append(id, [
+      { ...text("m3"), metadata: { answerId: taken } },
+      text(taken, "third", "assistant"),
+    ]);
+    const chosen = crypto.randomUUID();
+    const first = await send(text("m4"), { after: taken, answerId: taken });
+    expect(first.response.generateMessageId()).not.toBe(taken);
+    const second = await send(text("m5"), { after: "m4", answerId: chosen });
+    expect(second.response.generateMessageId()).toBe(chosen);
+  });
+
   test("is refused also where it is further up than the model is given", async () => {
     const { id, sessions } = openFor(db);
     const messages = Array.from({ length: 120 }, (_, n) =>

@@ -141,6 +141,55 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
         expect(await chat.conversation()).toEqual(["q0", "r0", "two", "second", "three", "third again"]);
       },
     );
+
+    test.each([
+      ["send", (page: Page) => page.sendMessage({ text: "so?" }), ["q0", "r0", "q1", "so?", "so"]],
+      ["retry", (page: Page) => page.turns.retry(), ["q0", "r0", "q1", "so"]],
+      ["regenerate", (page: Page) => page.regenerate(), ["q0", "r0", "q1", "so"]],
+    ] as const)("a notice that a reply failed, and %s", async (_, act, conversation) => {
+      const { chat, page } = await afterTurns(1);
+      const sent = page.sendMessage({ text: "q1" });
+      (await chat.reply(1)).fail();
+      await sent;
+      await chat.stored(1);
+      page.messages = [...page.messages, said("It failed.", "notice")];
+      await chat.answered(2, act(page), "so");
+      expect(await chat.conversation()).toEqual(conversation);
+    });
+
+    test("messages that did not arrive, or were refused", async () => {
+      const chat = open();
+      const page = await chat.openPage();
+      const lose = async (text: string) => {
+        chat.network.isDown = true;
+        await page.sendMessage({ text });
+        chat.network.isDown = false;
+      };
+      await lose("lost");
+      await answered(chat, page, 0, "one", "first");
+      await lose("lost too");
+      await page.sendMessage({ parts: [{ type: "file", mediaType: "image/png", url: "" }] });
+      expect(chat.statuses.at(-1)).toBe(400);
+      await answered(chat, page, 1, "two", "second");
+      expect(await chat.conversation()).toEqual(["one", "first", "two", "second"]);
+    });
+
+    test.each([
+      ["edit", (page: Page) => page.turns.edit(page.messages[0].id, { text: "q0!" })],
+      ["regenerate", (page: Page) => page.turns.regenerate(page.messages[1].id)],
+      [
+        "send in its place",
+        (page: Page) => page.sendMessage({ text: "q0!", messageId: page.messages[0].id }),
+      ],
+    ] as const)("what a request dropped that did not arrive: %s, and retry", async (_, act) => {
+      const { chat, page } = await afterTurns(2);
+      chat.network.isDown = true;
+      await act(page);
+      chat.network.isDown = false;
+      expect(await chat.conversation()).toEqual(["q0", "r0", "q1", "r1"]);
+      await chat.answered(2, page.turns.retry(), "so");
+      expect(await chat.conversation()).toEqual([expect.stringMatching(/^q0!?$/), "so"]);
+    });
   });
 
   describe("the page's own verbs", () => {
@@ -203,6 +252,45 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
         expect(await chat.sessions().get(chat.id)).toEqual(before);
       }
     });
+  });
+
+  test.each([
+    ["regenerated it", (page: Page) => page.turns.regenerate(page.messages.at(-1).id)],
+    ["edited its question", (page: Page) => page.turns.edit(page.messages.at(-2).id, { text: "edited" })],
+  ] as const)(
+    "an answer that another tab has, which %s, is replaced by none that does not show it",
+    async (_, act) => {
+      const acts: ((page: Page) => Promise<void>)[] = [
+        (page) => page.regenerate(),
+        (page) => page.regenerate({ messageId: page.messages.at(-1).id }),
+        (page) => page.sendMessage({ text: "late", messageId: page.messages.at(-2).id }),
+        (page) => page.turns.regenerate(page.messages.at(-1).id),
+        (page) => page.turns.edit(page.messages.at(-2).id, { text: "late" }),
+      ];
+      for (const late of acts) {
+        const { chat, page } = await afterTurns(2);
+        const other = await chat.openPage();
+        await chat.answered(2, act(other), "unseen");
+        const before = await chat.sessions().get(chat.id);
+        await late(page);
+        await expect.poll(() => errorCode(page.error)).toBe("conflict");
+        expect(await chat.sessions().get(chat.id)).toEqual(before);
+      }
+    },
+  );
+
+  test("nor is a question that another tab edited, by a tab that stopped before it was answered", async () => {
+    const { chat, page } = await afterTurns(1);
+    const sent = page.sendMessage({ text: "q1" });
+    (await chat.reply(1)).fail();
+    await sent;
+    await chat.stored(1);
+    const other = await chat.openPage();
+    await chat.answered(2, other.turns.edit(other.messages[2].id, { text: "q1!" }), "unseen");
+    const before = await chat.sessions().get(chat.id);
+    await page.turns.retry();
+    expect(errorCode(page.error)).toBe("conflict");
+    expect(await chat.sessions().get(chat.id)).toEqual(before);
   });
 
   test("a default request is told what the transport lacks", async () => {

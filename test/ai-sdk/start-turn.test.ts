@@ -229,6 +229,22 @@ test("a page that is up to date is not refused since the session changes while t
   expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", answerId, "m2"]);
 });
 
+test("a new message is not refused because the session's metadata changes all the time", async () => {
+  for (let round = 0; round < 8; round++) {
+    const { id, sessions } = open();
+    await sessions.create({ id, messages: [text("m1"), text("a1", "first", "assistant")] });
+    let isOver = false;
+    const write = async (n: number) => {
+      for (let k = 0; !isOver; k++) await sessions.mergeMetadata(id, { [`w${n}`]: k });
+    };
+    const writers = [0, 1, 2].map(write);
+    await startTurn(sessions, id, requestOf({ message: text("m2"), after: "a1" }));
+    isOver = true;
+    await Promise.all(writers);
+    expect((await sessions.get(id))?.messages).toHaveLength(3);
+  }
+});
+
 test("but a session that changes with each look is refused, and an error that is no conflict at once", async () => {
   const { id, sessions } = open();
   const first = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
@@ -243,14 +259,14 @@ test("but a session that changes with each look is refused, and an error that is
     },
   };
   await expect(startTurn(restless, id, requestOf(body))).rejects.toMatchObject({ code: "conflict" });
-  expect(looks).toBe(10);
+  expect(looks).toBe(20);
   const away = {
     ...restless,
     append: (...[, message, options]: Parameters<Sessions["append"]>) =>
       (options?.ifRevision ? forUser(unreachable, newUser()) : sessions).append(id, message, options),
   };
   await expect(startTurn(away, id, requestOf(body))).rejects.toMatchObject({ code: "unavailable" });
-  expect(looks).toBe(11);
+  expect(looks).toBe(21);
   expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1"]);
 });
 
@@ -302,6 +318,27 @@ test("a title that the application's metadata schema refuses costs no turn, and 
     expect((await sessions.get(id))?.metadata).toEqual({});
     await sessions.delete(id);
   }
+});
+
+test.each([
+  ["a text later", async () => "later", { title: "later" }, 0],
+  ["no text", () => 7 as unknown as string, {}, 1],
+  ["an empty text", () => "", {}, 0],
+])("a title that is %s", async (_, title, metadata, reports) => {
+  const { id, sessions } = open();
+  const told: JourneyDbError[] = [];
+  const onError = (error: JourneyDbError) => void told.push(error);
+  await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), { title, onError });
+  expect((await sessions.get(id))?.metadata).toEqual(metadata);
+  expect(told).toHaveLength(reports);
+});
+
+test("a title that cannot be made leaves nothing behind", async () => {
+  const { id, sessions } = open();
+  const title = () => Promise.reject(new TypeError("no title"));
+  const started = startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), { title });
+  await expect(started).rejects.toThrow(TypeError);
+  expect(await sessions.get(id)).toBeNull();
 });
 
 test("a schema of the application's own decides about the messages", async () => {
