@@ -71,7 +71,8 @@ interface Memory {
 const memories = new WeakMap<object, Map<string, Memory>>();
 
 function memoryOf(transport: unknown, chatId: string): Memory | undefined {
-  if (typeof transport !== "object" || transport === null) return undefined;
+  if (typeof transport !== "object" || !transport || !("prepareSendMessagesRequest" in transport))
+    return undefined;
   const chats = memories.get(transport) ?? new Map<string, Memory>();
   memories.set(transport, chats);
   const memory = chats.get(chatId) ?? { asked: new Map() };
