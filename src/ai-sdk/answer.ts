@@ -3,9 +3,9 @@ import type { MessageShape } from "../messages.js";
 /** How an answer ended that is not whole: the user stopped it or left, or the model failed or reached its token limit. */
 export type Interruption = "stopped" | "failed";
 
-/** Whether the part says anything. The marks between the steps of a model and an empty text do not yet. */
+/** Whether the part says anything. Marks between the steps of a model, a provider's own notes and an empty text do not. */
 export const isContent = (part: MessageShape["parts"][number]): boolean =>
-  part.type !== "step-start" && !("text" in part && part.text === "");
+  part.type !== "step-start" && part.type !== "custom" && !("text" in part && part.text === "");
 
 /** Whether anything arrived that can be shown. */
 export const hasContent = ({ parts }: Pick<MessageShape, "parts">): boolean => parts.some(isContent);

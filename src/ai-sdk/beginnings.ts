@@ -4,46 +4,49 @@ import { isCall } from "./tool-answers.js";
 
 type Part = MessageShape["parts"][number];
 
-const textIn = (part: Part): string | undefined =>
-  "text" in part && typeof part.text === "string" ? part.text : undefined;
-
-/** The beginning of a text, without the half of a character. */
-const cut = (text: string, length: number): string => text.slice(0, length).replace(/[\ud800-\udbff]$/, "");
-
-const sizeOf = (part: Part): number => JSON.stringify(part).length;
-
-/** What fits of a part that does not as a whole: the beginning of a text, a tool call without its output. */
-function beginningOf(part: Part, size: number): Part[] {
-  const text = textIn(part);
-  if (text !== undefined) {
-    const length = Math.floor((size * text.length) / sizeOf(part));
-    return length > 0 ? [{ ...part, text: cut(text, length) } as Part] : [];
+/** Beginnings of a part, ever smaller: half of a text, a quarter and so on; a tool call without its output. */
+function* beginningsOf(part: Part): Generator<Part> {
+  if (isCall(part) && "output" in part) {
+    const { output: _, ...call } = part;
+    yield { ...call, state: "input-available" } as Part;
   }
-  if (!isCall(part) || !("output" in part)) return [];
-  const { output: _, ...call } = part;
-  const called = { ...call, state: "input-available" };
-  return sizeOf(called) <= size ? [called] : [];
-}
-
-/** At most half of the parts, by their size. */
-export function half(parts: readonly Part[]): Part[] {
-  let left = parts.reduce((sum, part) => sum + sizeOf(part), 0) / 2;
-  const kept: Part[] = [];
-  for (const part of parts) {
-    if (sizeOf(part) > left) return [...kept, ...beginningOf(part, left)];
-    kept.push(part);
-    left -= sizeOf(part);
+  if (!("text" in part) || typeof part.text !== "string") return;
+  for (let length = part.text.length >> 1; length > 0; length >>= 1) {
+    // Without the half of a character.
+    yield { ...part, text: part.text.slice(0, length).replace(/[\ud800-\udbff]$/, "") } as Part;
   }
-  return kept;
 }
 
-/** The parts without the last few; of a single text its first half. */
-export function withoutLast(parts: readonly Part[], count: number): Part[] {
-  const [first] = parts;
-  if (parts.length > 1 || first === undefined) return parts.slice(0, Math.max(1, parts.length - count));
-  const text = textIn(first) ?? "";
-  return text.length > 1 ? [{ ...first, text: cut(text, text.length / 2) } as Part] : [];
+/**
+ * Offers ever more of the parts until no more is taken, the largest beginning last.
+ *
+ * @param least so many are stored already
+ * @param offer whether the parts are taken; each that are replace the ones before
+ * @returns whether more than `least` was taken
+ */
+export async function offerBeginnings(
+  parts: readonly Part[],
+  least: number,
+  offer: (beginning: Part[]) => Promise<boolean>,
+): Promise<boolean> {
+  let taken = least;
+  let refused = parts.length + 1;
+  let isTaken = false;
+  while (refused - taken > 1) {
+    const count = (taken + refused) >> 1;
+    const beginning = parts.slice(0, count);
+    if (!hasContent({ parts: beginning })) taken = count;
+    else if (await offer(beginning)) [taken, isTaken] = [count, true];
+    else refused = count;
+  }
+  const next = parts[taken];
+  if (!next) return isTaken;
+  for (const beginning of beginningsOf(next)) {
+    const more = [...parts.slice(0, taken), beginning];
+    if (hasContent({ parts: more }) && (await offer(more))) return true;
+  }
+  // It may be this part alone that is refused.
+  const others = [...parts.slice(0, taken), ...parts.slice(taken + 1)];
+  if (taken === parts.length - 1 || !hasContent({ parts: others })) return isTaken;
+  return (await offer(others)) || isTaken;
 }
-
-/** Whether there is something to store. */
-export const isBeginning = (parts: readonly Part[]): boolean => parts.length > 0 && hasContent({ parts });

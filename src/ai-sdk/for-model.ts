@@ -1,5 +1,5 @@
 import type { MessageShape } from "../messages.js";
-import { interruption } from "./answer.js";
+import { interruption, stateOf } from "./answer.js";
 import { hasItemId, withoutItemId } from "./item-ids.js";
 import { isCall, isDecided, isFinal, type Part } from "./tool-answers.js";
 
@@ -21,6 +21,8 @@ function isReadable(part: Part): boolean {
 /** Whether a provider is sent something for the part that can stand at the end of an answer. */
 function saysSomething(part: Part): boolean {
   if (part.type === "text") return hasItemId(part) || (part as { text?: string }).text?.trim() !== "";
+  // Of a provider's own notes those count that it knows by an id.
+  if (part.type === "custom") return hasItemId(part);
   return !isReasoning(part) && !/^(step-start|source-.*|data-.*)$/.test(part.type);
 }
 
@@ -45,7 +47,8 @@ function stepsOf(parts: readonly Part[]): Part[][] {
 function stepForModel(step: readonly Part[], isBroken: boolean, mayRun: boolean): Part[] {
   const answered = step.filter((part) => !isCall(part) || isFinal(part) || (mayRun && isDecided(part)));
   // Without one of its calls a response is no longer the one that the provider knows.
-  const isWhole = !isBroken && answered.length === step.length;
+  const isWhole =
+    !isBroken && answered.length === step.length && !step.some((part) => stateOf(part) === "streaming");
   const known = isWhole ? answered : answered.flatMap(partOfBroken);
   const said = known.filter((part) => part.type !== "text" || saysSomething(part));
   const last = said.findLastIndex(saysSomething);
@@ -81,6 +84,9 @@ export function forModel<Message extends MessageShape>(
       const isLastStep = n === steps.length - 1;
       return stepForModel(step, isInterrupted && isLastStep, goesOn && isLast && isLastStep);
     });
-    return parts.some(saysSomething) ? [{ ...message, parts }] : [];
+    // Data parts are for the application to convert, of a whole answer. AI SDK 4 sent its data to no model.
+    const isConverted = !isInterrupted && !(message.metadata as { aiSdk4?: unknown } | undefined)?.aiSdk4;
+    const isForModel = (part: Part) => saysSomething(part) || (isConverted && part.type.startsWith("data-"));
+    return parts.some(isForModel) ? [{ ...message, parts }] : [];
   });
 }

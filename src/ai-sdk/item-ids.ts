@@ -10,7 +10,7 @@ const METADATA = ["providerMetadata", "callProviderMetadata", "resultProviderMet
 const metadataOf = (part: Part): [(typeof METADATA)[number], ProviderMetadata][] =>
   METADATA.flatMap((name) => {
     const metadata = (part as Partial<Record<typeof name, ProviderMetadata | null>>)[name];
-    return metadata ? [[name, metadata]] : [];
+    return typeof metadata === "object" && metadata !== null ? [[name, metadata]] : [];
   });
 
 export const hasItemId = (part: Part): boolean =>

@@ -164,12 +164,25 @@ export async function startTurn<Message extends MessageShape>(
     }
   }
 
-  let settle: (appended: Promise<Appended | null> | null) => void;
+  async function storeEnding(ending: Ending): Promise<Appended | null> {
+    const answer = asStreamed(ending.responseMessage as Message);
+    // Without generateMessageId the AI SDK gives it none.
+    const identified = withoutStreaming({ ...answer, id: answer.id || answerId });
+    const how = interruptionOf(ending);
+    const marked = how ? markInterrupted(identified, how) : identified;
+    return hasContent(marked) ? storeAnswer(sessions, target, marked) : null;
+  }
+
+  let settle: (appended: Promise<Appended | null>) => void;
   const settled = new Promise<Appended | null>((resolve) => {
     settle = resolve;
   });
   settled.catch((error) => {
-    if (error instanceof JourneyDbError) report(error, onError);
+    const unknown = new JourneyDbError(
+      "internal",
+      "The answer could not be stored: the handle threw an unknown error.",
+    );
+    report(error instanceof JourneyDbError ? error : unknown, onError);
   });
 
   return {
@@ -179,12 +192,7 @@ export async function startTurn<Message extends MessageShape>(
       generateMessageId: () => answerId,
       consumeSseStream: ({ stream }) => stream.pipeTo(new WritableStream()).catch(() => {}),
       async onFinish(ending) {
-        const answer = asStreamed(ending.responseMessage as Message);
-        // Without generateMessageId the AI SDK gives it none.
-        const identified = withoutStreaming({ ...answer, id: answer.id || answerId });
-        const how = interruptionOf(ending);
-        const stored = how ? markInterrupted(identified, how) : identified;
-        settle(hasContent(stored) ? storeAnswer(sessions, target, stored) : null);
+        settle(storeEnding(ending));
         await settled;
       },
     },

@@ -3,7 +3,7 @@ import { withoutDepthLimit } from "../json.js";
 import type { MessageShape } from "../messages.js";
 import { type Appended, heldByAnother, type UserSessions, type Witness } from "../user-sessions.js";
 import { answerIdOf, markInterrupted } from "./answer.js";
-import { half, isBeginning, withoutLast } from "./beginnings.js";
+import { offerBeginnings } from "./beginnings.js";
 
 /** Maximum attempts to store an answer, each after a longer pause: nobody else has it any more. */
 const TRIES = 10;
@@ -60,17 +60,17 @@ async function store<Message extends MessageShape>(
   given: Message,
 ): Promise<Appended | null> {
   const answer = withoutDepthLimit(given);
-  const moved = new JourneyDbError(
-    "not_found",
-    "Another user has the session now; the answer is not stored.",
-  );
+  let isUnknown = false;
+  let isMoved = false;
 
   /** Looks where it belongs now. */
   async function putInPlace(): Promise<Appended | null> {
     const session = await sessions.get(id);
     if (!session) {
-      if (await (sessions as Witness)[heldByAnother]?.(id)) throw moved;
-      return null;
+      isMoved = (await (sessions as Witness)[heldByAnother]?.(id)) === true;
+      if (!isMoved) return null;
+      const outcome = isUnknown ? "whether the answer is stored is unknown" : "the answer is not stored";
+      throw new JourneyDbError("not_found", `Another user has the session now; ${outcome}.`);
     }
     const { messages, revision: ifRevision } = session;
     if (messages.some((stored) => stored?.id === answer.id))
@@ -78,7 +78,15 @@ async function store<Message extends MessageShape>(
     const question = messages.findIndex((stored) => answerIdOf(stored) === answerId);
     if (begun || question < 0) return null;
     const following = messages.slice(question + 1).map(withoutDepthLimit);
-    return sessions.append(id, [answer, ...following], { from: following[0]?.id, ifRevision });
+    if (following.length > 0) {
+      try {
+        return await sessions.append(id, [answer, ...following], { from: following[0]?.id, ifRevision });
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // They may be what is refused: an older rule let them in.
+      }
+    }
+    return sessions.append(id, answer, { ifRevision });
   }
 
   for (let tries = 1; ; tries++) {
@@ -89,8 +97,9 @@ async function store<Message extends MessageShape>(
       return await putInPlace();
     } catch (error) {
       if (!(error instanceof JourneyDbError)) throw error;
-      if (error === moved || !MAY_PASS.has(error.code) || tries === TRIES) throw error;
+      if (isMoved || !MAY_PASS.has(error.code) || tries === TRIES) throw error;
       isAway = error.code === "unavailable";
+      isUnknown ||= error.code !== "conflict" && error.code !== "not_found";
     }
     // A server that restarts needs some seconds, another writer a moment.
     if (tries > 1) await pause(isAway ? Math.min(50 * 2 ** tries, 2_000) : 50 * tries);
@@ -104,25 +113,19 @@ async function storeBeginning<Message extends MessageShape>(
   target: AnswerTarget<Message>,
   answer: Message,
 ): Promise<boolean> {
-  /** Whether it is stored, or by what it is refused. */
-  async function storeParts(parts: MessageShape["parts"], metadata: unknown) {
+  const offerWith = (metadata: unknown) => async (parts: MessageShape["parts"]) => {
     try {
       const marked = markInterrupted({ ...answer, parts, metadata }, "failed");
       return (await store(sessions, target, marked)) !== null;
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      return error.code;
+      return false;
     }
-  }
+  };
 
   const begun = target.begun?.parts ?? [];
   for (const metadata of [answer.metadata, undefined]) {
-    let parts: MessageShape["parts"] = answer.parts;
-    for (let count = 1; parts.length > begun.length && isBeginning(parts); count *= 2) {
-      const outcome = await storeParts(parts, metadata);
-      if (typeof outcome === "boolean") return outcome;
-      parts = outcome === "too_large" ? half(parts) : withoutLast(parts, count);
-    }
+    if (await offerBeginnings(answer.parts, begun.length, offerWith(metadata))) return true;
   }
-  return isBeginning(begun) && (await storeParts(begun, target.begun?.metadata)) === true;
+  return begun.length > 0 && (await offerWith(target.begun?.metadata)(begun));
 }

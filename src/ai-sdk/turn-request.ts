@@ -21,7 +21,7 @@ export interface TurnRequest<Message = MessageShape> extends Claim {
 }
 
 /** What the page shows, as far as it tells whether the page is up to date. */
-export interface Claim {
+interface Claim {
   /**
    * The message that the page shows last, apart from the one that is sent; null where it shows none of the user's but
    * that one, and nothing behind it: what stands before is a greeting.

@@ -29,15 +29,17 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       const held = new Promise<void>((resolve) => {
         release = resolve;
       });
+      const runs = { of: 0 };
       const weather = {
         inputSchema: z.object({ city: z.string() }),
         execute: async () => {
+          runs.of++;
           await held;
           return { sky: "clear" };
         },
       };
       const chat = openApplication(db, version, { model, tools: { weather } });
-      return { chat, page: await chat.openPage(), provider, call, release };
+      return { chat, page: await chat.openPage(), provider, call, release, runs };
     }
     type Chat = Awaited<ReturnType<typeof open>>;
 
@@ -126,6 +128,20 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
         expect([where, await faultsOf(chat, n + 2, [...completed, "msg_9"])]).toEqual([where, []]);
         expect((await chat.chat.storedMessages()).filter(({ role }) => role === "user")).toHaveLength(2);
       }
+    });
+
+    test("and the tool runs once, where the second response had not begun to say anything", async () => {
+      const chat = await open();
+      // OpenAI and Anthropic say first that there is a response.
+      await endAfter(chat, 1, name === "Google" ? 0 : 1, "breaks off");
+      await faultsOf(chat, 2, [], () => chat.page.turns.retry());
+      expect(chat.runs.of).toBe(1);
+    });
+
+    test("nothing is stored of an answer that has not begun to say anything", async () => {
+      const chat = await open();
+      await endAfter(chat, 0, name === "Google" ? 0 : 1, "is stopped");
+      expect(await chat.chat.storedMessages()).toHaveLength(1);
     });
 
     test("and after a call that the page never answered", async () => {

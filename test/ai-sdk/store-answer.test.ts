@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { transfer } from "../../src/admin.js";
 import { startTurn } from "../../src/ai-sdk.js";
-import { forUser, type JourneyDbError } from "../../src/index.js";
+import { defineJourney, forUser, JourneyDbError, type JourneyMessage } from "../../src/index.js";
+import { messageSchema } from "../../src/messages.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
 import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
@@ -128,6 +129,172 @@ test("what no other try can change is thrown at once", async () => {
   const long = turn.response.onFinish(ended(text("a1", "x".repeat(9_000_000), "assistant")));
   await expect(long).rejects.toMatchObject({ code: "too_large" });
   expect(looked).toBe(0);
+});
+
+test("an answer is stored where the driver fails in an unknown way, and looked for", async () => {
+  const { id, sessions } = open();
+  let failures = 0;
+  const failing = {
+    ...sessions,
+    async append(...given: Parameters<Sessions["append"]>) {
+      const appended = await sessions.append(...given);
+      if (given[2]?.ifRevision && failures++ === 0) throw new JourneyDbError("internal", "unknown");
+      return appended;
+    },
+  };
+  const turn = await startTurn(failing, id, requestOf({ message: text("m1"), after: null }));
+  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  expect(failures).toBe(2);
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1"]);
+});
+
+test("an error of a handle that is none of this package's settles the answer, and is told of without its text", async () => {
+  const { id, sessions } = open();
+  const failing = {
+    ...sessions,
+    async append(...given: Parameters<Sessions["append"]>) {
+      if (given[2]?.ifRevision) throw new TypeError("what a user wrote");
+      return sessions.append(...given);
+    },
+  };
+  const turn = await startTurn(failing, id, requestOf({ message: text("m1"), after: null }), { onError });
+  await expect(turn.response.onFinish(ended(text("a1", "first", "assistant")))).rejects.toThrow(TypeError);
+  await expect(turn.stored).rejects.toThrow(TypeError);
+  expect(told).toMatchObject([{ code: "internal", message: expect.not.stringContaining("user wrote") }]);
+});
+
+test("messages of any depth that follow the question do not cost an answer, nor those that a rule refuses now", async () => {
+  const { user, id, sessions } = open();
+  const deep = JSON.parse(`${"[".repeat(600)}${"]".repeat(600)}`);
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  await sql`update journey_sessions set messages = messages || ${sql.json([{ ...text("m2"), deep }])} where id = ${id}`;
+  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1", "m2"]);
+
+  const message = messageSchema.refine(({ parts }) => parts.every(({ text }) => text !== "refused"));
+  const strict = defineJourney({ message }).forUser(db, user);
+  const next = await startTurn(strict, id, requestOf({ message: text("m3"), after: "m2" }));
+  await sessions.append(id, text("m4", "refused"));
+  await next.response.onFinish(ended(text("a3", "third", "assistant")));
+  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual([
+    "m1",
+    "a1",
+    "m2",
+    "m3",
+    "m4",
+    "a3",
+  ]);
+});
+
+test("an answer that goes on may be of any depth", async () => {
+  const { user, id, sessions } = open();
+  const output = JSON.parse(`${"[".repeat(600)}${"]".repeat(600)}`);
+  const call = { type: "tool-locate", input: {} };
+  const given = { ...call, toolCallId: "c0", state: "output-available", output };
+  const parts = [given, { type: "step-start" }, { ...call, toolCallId: "c1", state: "input-available" }];
+  const answer = { id: "a1", role: "assistant" as const, parts };
+  await sql`insert into journey_sessions (id, user_id, messages) values (${id}, ${user}, ${sql.json(JSON.parse(JSON.stringify([text("m1"), answer])))})`;
+  const told = { ...call, toolCallId: "c1", state: "output-available", output: 1 };
+  const message = { ...answer, parts: [{ type: "step-start" }, told] };
+  const turn = await startTurn(sessions, id, requestOf({ message, after: "m1" }));
+  const [, stored] = turn.response.originalMessages;
+  await turn.response.onFinish(
+    ended({ ...answer, parts: [...(stored?.parts ?? []), { type: "text", text: "So." }] }),
+  );
+  expect((await sessions.get(id))?.messages[1]?.parts).toHaveLength(4);
+});
+
+describe("an answer that is refused is kept as far as it is not", () => {
+  /** What is stored of an answer with these parts, where the schema refuses these. */
+  async function keptOf(
+    parts: JourneyMessage["parts"],
+    refuses: (message: JourneyMessage) => boolean,
+    metadata?: object,
+  ) {
+    const { user, id } = open();
+    const message = messageSchema.refine((one) => one.role === "user" || !refuses(one));
+    const sessions = defineJourney({ message }).forUser(db, user);
+    const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), { onError });
+    const answer: JourneyMessage = { id: "a1", role: "assistant", parts, ...(metadata && { metadata }) };
+    await expect(turn.response.onFinish(ended(answer))).rejects.toMatchObject({ code: "invalid_input" });
+    return (await sessions.get(id))?.messages[1];
+  }
+  const step = { type: "step-start" };
+  const said = (text: string) => ({ type: "text", text });
+  const source = { type: "source-url", sourceId: "s", url: "https://example.com" };
+
+  test("a long text", async () => {
+    const long = (one: JourneyMessage) => one.parts.some(({ text }) => text?.length > 60);
+    const kept = await keptOf([step, said("word ".repeat(40))], long);
+    expect(kept?.parts).toEqual([step, said("word ".repeat(10))]);
+    expect(kept?.metadata).toEqual({ interrupted: "failed" });
+  });
+
+  test("a text that would be cut within a character", async () => {
+    const long = (one: JourneyMessage) => one.parts.some(({ text }) => text?.length > 4);
+    expect((await keptOf([said("abc😀efg")], long))?.parts).toEqual([said("abc")]);
+  });
+
+  test("many parts: as many as are taken", async () => {
+    const parts = Array.from({ length: 102 }, (_, n) => said(`${n}`));
+    const kept = await keptOf(parts, (one) => one.parts.length > 100);
+    expect(kept?.parts).toEqual(parts.slice(0, 100));
+  });
+
+  test("a part that is refused alone", async () => {
+    const isSource = (one: JourneyMessage) => one.parts.some(({ type }) => type === "source-url");
+    expect((await keptOf([step, said("a"), source, said("b")], isSource))?.parts).toEqual([
+      step,
+      said("a"),
+      said("b"),
+    ]);
+    const isReasoning = (one: JourneyMessage) => one.parts.some(({ type }) => type === "reasoning");
+    const thought = { type: "reasoning", text: "Hm." };
+    expect((await keptOf([step, thought, said("a")], isReasoning))?.parts).toEqual([step, said("a")]);
+  });
+
+  test("metadata", async () => {
+    const hasCost = (one: JourneyMessage) => one.metadata?.cost !== undefined;
+    const kept = await keptOf([step, said("a")], hasCost, { cost: 1 });
+    expect(kept).toMatchObject({ parts: [step, said("a")], metadata: { interrupted: "failed" } });
+  });
+
+  test("nothing, where all is refused", async () => {
+    expect(await keptOf([step, said("a")], () => true)).toBeUndefined();
+    expect(told).toHaveLength(1);
+  });
+});
+
+test("values that cannot be read cost no more than themselves", async () => {
+  const { id, sessions } = open();
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const unreadable = {
+    kept: 1,
+    get thrown(): never {
+      throw new Error("unreadable");
+    },
+  };
+  const hidden = new Proxy(
+    {},
+    {
+      ownKeys: () => {
+        throw new Error("unreadable");
+      },
+    },
+  );
+  const metadata = { unreadable, hidden, model: "m" };
+  await turn.response.onFinish(ended({ ...text("a1", "first", "assistant"), metadata }));
+  expect((await sessions.get(id))?.messages[1]).toMatchObject({ metadata: { model: "m" } });
+});
+
+test("of an early v5, which tells no reason, a whole answer is whole, also of a provider that keeps it", async () => {
+  const { id, sessions } = open();
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+  const parts = [
+    { type: "text", text: "whole", state: "done", providerMetadata: { openai: { itemId: "msg_1" } } },
+  ];
+  await turn.response.onFinish({ responseMessage: { id: "a1", role: "assistant", parts }, isAborted: false });
+  expect((await sessions.get(id))?.messages[1]).toEqual({ id: "a1", role: "assistant", parts });
 });
 
 test("an answer whose session is another user's now is refused, and nobody gets it", async () => {
