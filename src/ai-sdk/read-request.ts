@@ -5,7 +5,11 @@ import { plainObjectSchema } from "../options.js";
 import { parse } from "../validate.js";
 import { MAX_KNOWN, type TurnRequest } from "./turn-request.js";
 
-const answersSchema = z.record(z.string(), z.array(z.string().max(256)).max(MAX_KNOWN));
+const answersSchema = plainObjectSchema
+  .refine((given) => Object.keys(given).length <= MAX_KNOWN, {
+    params: { expected: `at most ${MAX_KNOWN} keys` },
+  })
+  .pipe(z.record(z.string(), z.array(z.string().max(256)).max(MAX_KNOWN)));
 /** Neither copies what it does not know, however much that is. */
 const turnSchema = z.object({
   message: z.object({ role: z.enum(["user", "assistant"]), metadata: plainObjectSchema.optional() }),
@@ -13,7 +17,7 @@ const turnSchema = z.object({
   known: z.array(messageIdSchema).max(MAX_KNOWN).optional(),
   isOpen: z.boolean().optional(),
   isFirst: z.boolean().optional(),
-  answers: plainObjectSchema.pipe(answersSchema).optional(),
+  answers: answersSchema.optional(),
   from: messageIdSchema.optional(),
   replaces: z.boolean().optional(),
   answerId: z.uuid().optional(),

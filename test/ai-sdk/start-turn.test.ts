@@ -38,6 +38,27 @@ test.each([
   [{ message: { ...text("m1"), parts: [null] }, after: null }, "request.message.parts[0]: expected object"],
   [{ message: { ...text("m1"), parts: "forged" }, after: null }, "request.message.parts: expected array"],
   [{ message: text("m1"), after: null, isOpen: 1 }, "request.isOpen: expected boolean"],
+  [{ message: text("m1"), after: null, isFirst: 1 }, "request.isFirst: expected boolean"],
+  [{ message: text("m1"), after: null, replaces: 1 }, "request.replaces: expected boolean"],
+  [{ message: text("m1"), after: null, answerId: "a1" }, /^request\.answerId: expected/],
+  [{ message: text("m1"), after: null, known: [7] }, "request.known[0]: expected string"],
+  [
+    { message: text("m1"), after: null, known: Array.from({ length: 101 }, () => "m") },
+    "request.known: expected at most 100 elements",
+  ],
+  [{ message: text("m1"), after: null, answers: [] }, "request.answers: expected object"],
+  [
+    { message: text("m1"), after: null, answers: { m1: ["a", 7] } },
+    /^request\.answers\.<key>\[1\]: expected string/,
+  ],
+  [
+    {
+      message: text("m1"),
+      after: null,
+      answers: Object.fromEntries(Array.from({ length: 101 }, (_, n) => [n, []])),
+    },
+    "request.answers: expected at most 100 keys",
+  ],
 ])("a request that is none is refused, and stores nothing: %j", async (body, message) => {
   const { id, sessions } = open();
   await expect(startTurn(sessions, id, requestOf(body), { title: titleOf })).rejects.toMatchObject({
