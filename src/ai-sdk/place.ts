@@ -24,7 +24,7 @@ function isUpToDate(
   own: MessageShape | undefined,
   sent: TurnRequest,
 ): boolean {
-  const { after, known = [], replaces, answers } = sent;
+  const { after, known = [], replaces, answers, tried } = sent;
   const last = stored.findLast(hasContent);
   if (!last) return (after === null || sent.isFirst === true) && !sent.isOpen;
 
@@ -36,11 +36,12 @@ function isUpToDate(
     followingOf(question).every(({ id }) => id === answerIdOf(question));
 
   // A question that was edited or asked again has kept its id, and waits for another answer.
-  const isChanged = (question: MessageShape) => {
-    const [answerId, awaited] = [answerIdOf(question), answers?.[question.id]];
-    return awaited !== undefined && answerId !== undefined && !awaited.some((id) => id === answerId);
-  };
-  const isTold = (question: MessageShape) => answers?.[question.id] !== undefined && !isChanged(question);
+  const isAmong = (ids: TurnRequest["answers"], { id, ...question }: MessageShape) =>
+    ids && Object.hasOwn(ids, id) ? ids[id]?.some((one) => one === answerIdOf(question)) : undefined;
+  const isChanged = (question: MessageShape) =>
+    answerIdOf(question) !== undefined && isAmong(answers, question) === false;
+  const isTold = (question: MessageShape) =>
+    isAmong(tried, question) || (isAmong(answers, question) !== undefined && !isChanged(question));
 
   if (own && isChanged(own)) return false;
   if (own && isTold(own) && isOnlyAnswered(own)) return true;

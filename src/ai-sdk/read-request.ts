@@ -18,6 +18,7 @@ const turnSchema = z.object({
   isOpen: z.boolean().optional(),
   isFirst: z.boolean().optional(),
   answers: answersSchema.optional(),
+  tried: answersSchema.optional(),
   from: messageIdSchema.optional(),
   replaces: z.boolean().optional(),
   answerId: z.uuid().optional(),

@@ -11,7 +11,7 @@ import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
 import { readRequest } from "./read-request.js";
 import { isRefusal, storeAnswer } from "./store-answer.js";
-import { isConflict, isFirst, storeQuestion, storeToolAnswers } from "./store-sent.js";
+import { createsSession, isConflict, storeQuestion, storeToolAnswers } from "./store-sent.js";
 
 export interface StartTurnOptions<Message> {
   /** Titles a new session, as `metadata.title`: `titleOf`, or your own, which the model waits for. @default no title */
@@ -142,7 +142,7 @@ export async function startTurn<Message extends MessageShape>(
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
   // Before anything is stored, so that what it throws leaves nothing behind.
-  const titled = isFirst(sent) ? await title?.(sent.message) : undefined;
+  const titled = createsSession(sent) ? await title?.(sent.message) : undefined;
 
   const begun = isQuestion
     ? await storeQuestion(sessions, id, sent, limit)

@@ -8,8 +8,9 @@ import { placeOf, Refusal, taken } from "./place.js";
 import { continuedAnswer, isOpen } from "./tool-answers.js";
 import type { TurnRequest } from "./turn-request.js";
 
-/** How many of the newest messages are read at least, and where one further up may be meant, to tell whether a page is up to date. */
+/** Newest messages that are read at least, to tell whether a page is up to date. */
 const LOOK = 50;
+/** The same where the message to replace may be further up. */
 const FAR_LOOK = 1000;
 /** Maximum looks, each after a longer pause, since the session may change between one and the write. */
 const LOOKS = 20;
@@ -48,7 +49,7 @@ async function storeAfterLook<Message>(lookAndStore: () => Promise<Begun<Message
 }
 
 /** Whether the request is to create its session where there is none. */
-export const isFirst = (sent: TurnRequest): boolean =>
+export const createsSession = (sent: TurnRequest): boolean =>
   sent.message.role === "user" &&
   (sent.after === null || sent.isFirst === true) &&
   sent.from === undefined &&
@@ -73,7 +74,7 @@ export async function storeQuestion<Message extends MessageShape>(
     try {
       return await sessions.messages(id, { limit: sent.replaces ? FAR_LOOK : Math.max(limit, LOOK) });
     } catch (error) {
-      if (isFirst(sent) && hasCode(error, "not_found")) return undefined;
+      if (createsSession(sent) && hasCode(error, "not_found")) return undefined;
       throw error;
     }
   }
@@ -122,7 +123,11 @@ export async function storeQuestion<Message extends MessageShape>(
     // A question that is asked again keeps its id, and an answer that goes on.
     const keepsItsId =
       last !== undefined &&
-      (!isMessage(last) || last.role === "user" || isOpen(last) || interruption(last) !== undefined);
+      (!isMessage(last) ||
+        last.role === "user" ||
+        isOpen(last) ||
+        interruption(last) !== undefined ||
+        last.id === message.id);
     if (keepsItsId) return { from, ifRevision: page.revision };
     return { from, after: last?.id ?? null };
   }

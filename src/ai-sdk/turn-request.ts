@@ -36,8 +36,10 @@ interface Claim {
   isOpen?: boolean;
   /** That no question of the page is known to be stored: the message is to create the session. */
   isFirst?: boolean;
-  /** The answers that the page's questions wait for, by the question's id: another one waits for another answer. */
+  /** The answers that the page's questions may wait for, by the question's id: one that waits for another was asked again elsewhere. */
   answers?: Record<string, string[]>;
+  /** As `answers`, of questions that may wait for others too, as far as the page knows. */
+  tried?: Record<string, string[]>;
 }
 
 /** A message as far as a claim needs it. */
@@ -58,14 +60,17 @@ export const shownOf = (messages: readonly MessageShape[]): Shown[] =>
       answerId: answerIdOf(message),
     }));
 
+/** The key under which `turnsOf` tells turnRequest what the page shows before a cut. It is in no request: JSON has no symbols. */
+export const SHOWN = Symbol("shown");
+
 /** What is remembered of a chat, by its transport: the AI SDK tells turnRequest only what is left after a cut. */
 interface Memory {
   /** What the page showed when it asked last. */
   shown?: Shown[];
   /** What it said of the message that it sent last, which may have arrived or not. */
   last?: { id: string; claim: Claim & Pick<TurnRequest, "from" | "replaces"> };
-  /** The ids of the answers that it asked for, by the question's id. */
-  asked: Map<string, string[]>;
+  /** The ids of the answers that it asked for, by the question's id, and whether the question can wait for no other. */
+  asked: Map<string, { ids: string[]; isSure: boolean }>;
 }
 
 const memories = new WeakMap<object, Map<string, Memory>>();
@@ -80,14 +85,21 @@ function memoryOf(transport: unknown, chatId: string): Memory | undefined {
   return memory;
 }
 
+/** An id as crypto.randomUUID makes it, which pages of an insecure origin do not have. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-4$3-8$4-$5");
+}
+
 function claimOf(shown: readonly Shown[], sentId: string | undefined, memory: Memory | undefined): Claim {
   const place = shown.findIndex(({ id }) => id === sentId);
   const others = shown.filter(({ id }) => id !== sentId);
+  const hasAnswer = (ids: readonly string[]) => others.some(({ id }) => ids.includes(id));
   const isStored = ({ id, role, answerId }: Shown, n: number): boolean => {
     if (role !== "user") return false;
     const asked = memory?.asked.get(id);
-    if (!asked) return answerId !== undefined || others[n + 1]?.role === "assistant";
-    return others.some((other) => asked.includes(other.id));
+    return asked ? hasAnswer(asked.ids) : answerId !== undefined || others[n + 1]?.role === "assistant";
   };
   const question = others.findLastIndex(isStored);
   const [first, ...rest] = others.slice(Math.max(question, 0));
@@ -95,17 +107,24 @@ function claimOf(shown: readonly Shown[], sentId: string | undefined, memory: Me
   const isGreeting = others.every(({ role }) => role !== "user") && (place < 0 || place === shown.length - 1);
   const after = isGreeting ? null : (tail.at(-1)?.id ?? null);
   const known = tail.map(({ id }) => id);
+
   const own = shown[place];
-  const answers = [...tail, ...(own ? [own] : [])].flatMap(({ id, role, answerId }) => {
-    const ids = [...(memory?.asked.get(id) ?? []), ...(typeof answerId === "string" ? [answerId] : [])];
-    return role === "user" && ids.length > 0 ? [[id, ids.slice(-MAX_KNOWN)]] : [];
+  const awaited = [...tail, ...(own ? [own] : [])].flatMap(({ id, role, answerId }) => {
+    const asked = memory?.asked.get(id);
+    const ids = [...(asked?.ids ?? []), ...(typeof answerId === "string" ? [answerId] : [])];
+    const isSure = asked === undefined || asked.isSure || hasAnswer(asked.ids);
+    return role === "user" && ids.length > 0 ? [{ id, ids: ids.slice(-MAX_KNOWN), isSure }] : [];
   });
+  const of = (sure: boolean) =>
+    awaited.flatMap(({ id, ids, isSure }) => (isSure === sure ? [[id, ids]] : [])).slice(-MAX_KNOWN);
+  const [answers, tried] = [of(true), of(false)];
   return {
     after,
     ...(known.some((id) => id !== after) && { known }),
     ...(tail.some(({ isOpen }) => isOpen) && { isOpen: true }),
     ...(memory && question < 0 && after !== null && { isFirst: true }),
-    ...(answers.length > 0 && { answers: Object.fromEntries(answers.slice(-MAX_KNOWN)) }),
+    ...(answers.length > 0 && { answers: Object.fromEntries(answers) }),
+    ...(tried.length > 0 && { tried: Object.fromEntries(tried) }),
   };
 }
 
@@ -127,7 +146,7 @@ export function turnRequest<Message extends MessageShape>(
   {
     id = "",
     messages,
-    body: { shown: uncut, ...body } = {},
+    body = {},
     trigger,
     messageId,
   }: {
@@ -139,9 +158,9 @@ export function turnRequest<Message extends MessageShape>(
   },
 ): { body: TurnRequest<Message | undefined> } {
   // Behind the question there may be a notice of the page's, or an answer that never began.
-  const asked =
-    trigger === "regenerate-message" ? messages.findLast(({ role }) => role === "user") : undefined;
-  const message = asked ?? messages.at(-1);
+  const isRegenerated = trigger === "regenerate-message";
+  const question = isRegenerated ? messages.findLast(({ role }) => role === "user") : undefined;
+  const message = question ?? messages.at(-1);
   const memory = memoryOf(this, id);
   const shown = shownOf(messages);
   if (message?.role !== "user") {
@@ -149,31 +168,35 @@ export function turnRequest<Message extends MessageShape>(
     return { body: { ...claimOf(shown, message?.id, memory), ...body, message } };
   }
 
-  const whole = uncut as Shown[] | undefined;
-  const isDirect = !whole && (trigger === "regenerate-message" || messageId !== undefined);
-  const now = claimOf(whole ?? (isDirect ? memory?.shown : undefined) ?? shown, message.id, memory);
+  const whole = (body as { [SHOWN]?: Shown[] })[SHOWN];
+  const isDirect = !whole && (isRegenerated || messageId !== undefined);
+  const view = whole ?? (isDirect ? memory?.shown : undefined) ?? shown;
+  const now = claimOf(view, message.id, memory);
+  const asked = memory?.asked.get(message.id);
+  // What stands behind it then is a notice of the page's.
+  const isMaybeLost = asked !== undefined && !view.some(({ id }) => asked.ids.includes(id));
   const last = memory?.last;
   // What the request before dropped is shown no longer, and may be stored still: it may not have arrived.
-  const isRepeated =
-    last?.id === message.id &&
-    (whole ?? shown).at(-1)?.id === message.id &&
-    (isDirect || whole !== undefined);
-  const claim = isRepeated
-    ? { ...last.claim, answers: { ...last.claim.answers, ...now.answers } }
-    : {
-        ...now,
-        ...(isDirect && { replaces: true }),
-        ...(typeof body.from === "string" && { from: body.from }),
-      };
-  const request = { ...body, ...claim, message } as TurnRequest<Message>;
+  const isRepeated = last?.id === message.id && isMaybeLost && (isDirect || whole !== undefined);
+  const { from, ...rest } = body;
+  const isReplacing = typeof from === "string" && !isMaybeLost;
+  const claim: Claim & Pick<TurnRequest, "from" | "replaces"> = isRepeated
+    ? {
+        ...last.claim,
+        answers: { ...last.claim.answers, ...now.answers },
+        tried: { ...last.claim.tried, ...now.tried },
+      }
+    : { ...now, ...(isReplacing ? { from } : (isDirect || from !== undefined) && { replaces: true }) };
+  const request = { ...rest, ...claim, message } as TurnRequest<Message>;
   if (!memory) return { body: request };
 
   memory.shown = shown;
   memory.last = { id: message.id, claim };
-  // Only pages of a secure origin have it.
-  const answerId = crypto.randomUUID?.();
-  // Of a message that was there before, what it waited for must be known too.
-  const known = claim.answers?.[message.id] ?? (isDirect || whole ? undefined : []);
-  if (answerId && known) memory.asked.set(message.id, [...known, answerId]);
-  return { body: { ...request, ...(answerId && { answerId }) } };
+  const answerId = newId();
+  const own = view.find(({ id }) => id === message.id);
+  // The page's copy says what it waited for, unless the AI SDK has put another in its place.
+  const isSure = asked?.isSure ?? (!isDirect || own !== undefined);
+  const before = asked?.ids ?? (typeof own?.answerId === "string" ? [own.answerId] : []);
+  memory.asked.set(message.id, { ids: [...before, answerId], isSure });
+  return { body: { ...request, answerId } };
 }

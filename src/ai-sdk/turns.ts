@@ -1,7 +1,7 @@
 import type { MessageShape } from "../messages.js";
 import { hasContent, interruption } from "./answer.js";
 import { canGoOn, isAnswered } from "./tool-answers.js";
-import { shownOf } from "./turn-request.js";
+import { SHOWN, shownOf } from "./turn-request.js";
 
 /** What useChat answers, or a Chat, of ai v5, v6 or v7, as far as it is needed here. */
 export interface Chat<Message extends MessageShape> {
@@ -45,7 +45,7 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
   const { messages } = chat;
 
   /** What the page shows, before the AI SDK drops what is replaced. */
-  const seen = (more: object = {}) => ({ body: { shown: shownOf(messages), ...more } });
+  const seen = (more: object = {}) => ({ body: { [SHOWN]: shownOf(messages), ...more } });
 
   /** The user's message that the message is, or answers. */
   function questionOf(messageId: string | undefined): string {

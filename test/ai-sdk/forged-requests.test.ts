@@ -64,6 +64,27 @@ describe("a message whose id is in the conversation", () => {
     expect(await sessions.get(id)).toEqual(before);
   });
 
+  test("may be a word that every object has", async () => {
+    const { id, sessions } = openFor(db);
+    for (const [n, word] of ["toString", "__proto__", "constructor"].entries()) {
+      const after = n === 0 ? null : (["toString", "__proto__"][n - 1] as string);
+      const request = requestOf({ message: text(word), after, answers: {}, tried: {} });
+      await startTurn(sessions, id, request);
+    }
+    expect((await sessions.get(id))?.messages).toHaveLength(3);
+  });
+
+  test("and may be that of the last answer where `from` says so", async () => {
+    const { id, sessions, send } = await openChat();
+    await send(text("a2", "mine"), { after: "a2", from: "a2" });
+    expect((await sessions.get(id))?.messages.map(({ role }) => role)).toEqual([
+      "user",
+      "assistant",
+      "user",
+      "user",
+    ]);
+  });
+
   test("is no id for an answer: a page can choose that of no other message", async () => {
     const { id, sessions, send } = await openChat();
     const taken = crypto.randomUUID();

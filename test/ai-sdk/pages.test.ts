@@ -16,6 +16,8 @@ const said = (text: string, id: string = randomUUID()): JourneyMessage => ({
   parts: [{ type: "text", text }],
 });
 
+const isUser = ({ role }: JourneyMessage) => role === "user";
+
 /** Reads what a server streams until there is this text. */
 async function readUntil({ body }: Response, text: string): Promise<void> {
   const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
@@ -253,6 +255,71 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       }
     });
   });
+
+  describe("a conversation that this package did not ask for", () => {
+    /** A page on messages of another program, whose questions name no answer. */
+    async function older() {
+      const chat = open();
+      const messages: JourneyMessage[] = [
+        { id: "q0", role: "user", parts: [{ type: "text", text: "q0" }] },
+        said("r0", "r0"),
+      ];
+      await chat.sessions().create({ id: chat.id, messages });
+      return { chat, page: await chat.openPage() };
+    }
+    const acts: [string, (page: Page) => Promise<void>][] = [
+      ["turnsOf's regenerate", (page) => page.turns.regenerate(page.messages.at(-1).id)],
+      ["turnsOf's edit", (page) => page.turns.edit("q0", { text: "edited" })],
+      ["regenerate()", (page) => page.regenerate()],
+      ["sendMessage({ messageId })", (page) => page.sendMessage({ text: "edited", messageId: "q0" })],
+    ];
+
+    test.each(acts)("goes on after %s that failed, did not arrive or was answered", async (_, act) => {
+      for (const end of ["fails", "is lost", "is answered"]) {
+        const { chat, page } = await older();
+        chat.network.isDown = end === "is lost";
+        const asked = act(page);
+        if (end === "fails") (await chat.reply(0)).fail();
+        if (end === "is answered") (await chat.reply(0)).says("first");
+        await asked;
+        if (end !== "is lost") await chat.stored(0);
+        chat.network.isDown = false;
+        const next = end === "is answered" ? page.regenerate() : page.turns.retry();
+        const n = end === "is lost" ? 0 : 1;
+        await chat.answered(n, next, "so");
+        await chat.answered(n + 1, page.turns.edit("q0", { text: "again" }), "and so");
+        expect([end, await chat.conversation()]).toEqual([end, ["again", "and so"]]);
+      }
+    });
+
+    test("and a tab does not replace there what another has regenerated", async () => {
+      const { chat, page } = await older();
+      const other = await chat.openPage();
+      await chat.answered(0, other.turns.regenerate("r0"), "unseen");
+      const before = await chat.sessions().get(chat.id);
+      await page.turns.regenerate("r0");
+      expect(errorCode(page.error)).toBe("conflict");
+      expect(await chat.sessions().get(chat.id)).toEqual(before);
+    });
+  });
+
+  test.each([
+    ["retry", (page: Page) => page.turns.retry(), "lost"],
+    ["edit", (page: Page) => page.turns.edit(page.messages.findLast(isUser).id, { text: "found" }), "found"],
+  ] as const)(
+    "a message that did not arrive can be sent by %s, with a notice behind it",
+    async (_, act, text) => {
+      for (const turns of [0, 1]) {
+        const { chat, page } = await afterTurns(turns);
+        chat.network.isDown = true;
+        await page.sendMessage({ text: "lost" });
+        chat.network.isDown = false;
+        page.messages = [...page.messages, said("You are offline.", "notice")];
+        await chat.answered(turns, act(page), "so");
+        expect((await chat.conversation()).slice(2 * turns)).toEqual([text, "so"]);
+      }
+    },
+  );
 
   test.each([
     ["regenerated it", (page: Page) => page.turns.regenerate(page.messages.at(-1).id)],
