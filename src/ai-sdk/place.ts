@@ -15,7 +15,8 @@ export const taken = () => new Refusal("message.id: expected a new one, or that 
 
 /**
  * Whether the page has seen all that is stored, or lacks only the answer to its last question, which a page
- * that stopped early never got.
+ * that stopped early never got. What tells best is asked first: which answers its questions wait for, then the
+ * last message that it knows, and of a page that says no more, what follows the question.
  *
  * @param own the stored message that the one of the request repeats or replaces
  */

@@ -96,6 +96,7 @@ function claimOf(shown: readonly Shown[], sentId: string | undefined, memory: Me
   const place = shown.findIndex(({ id }) => id === sentId);
   const others = shown.filter(({ id }) => id !== sentId);
   const hasAnswer = (ids: readonly string[]) => others.some(({ id }) => ids.includes(id));
+  /** Whether the page knows that the message reached the server. */
   const isStored = ({ id, role, answerId }: Shown, n: number): boolean => {
     if (role !== "user") return false;
     const asked = memory?.asked.get(id);
@@ -173,10 +174,10 @@ export function turnRequest<Message extends MessageShape>(
   const view = whole ?? (isDirect ? memory?.shown : undefined) ?? shown;
   const now = claimOf(view, message.id, memory);
   const asked = memory?.asked.get(message.id);
-  // What stands behind it then is a notice of the page's.
+  // Asked before, and no answer to it is shown: what stands behind it is a notice of the page's.
   const isMaybeLost = asked !== undefined && !view.some(({ id }) => asked.ids.includes(id));
   const last = memory?.last;
-  // What the request before dropped is shown no longer, and may be stored still: it may not have arrived.
+  // The request before may not have arrived, so that what it dropped is stored still, and shown no longer.
   const isRepeated = last?.id === message.id && isMaybeLost && (isDirect || whole !== undefined);
   const { from, ...rest } = body;
   const isReplacing = typeof from === "string" && !isMaybeLost;
