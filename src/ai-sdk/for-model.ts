@@ -26,6 +26,9 @@ function saysSomething(part: Part): boolean {
   return !isReasoning(part) && !/^(step-start|source-.*|data-.*)$/.test(part.type);
 }
 
+/** Whether a text is one that Anthropic refuses, as a page sends it beside files. */
+const isBlank = (part: Part): boolean => part.type === "text" && !saysSomething(part);
+
 /** A part of a response that never completed. Nothing of it where it is no more than an id of the provider's, or nothing without. */
 function partOfBroken(part: Part): Part[] {
   if (part.providerExecuted === true) return [];
@@ -50,13 +53,10 @@ function stepForModel(step: readonly Part[], isBroken: boolean, mayRun: boolean)
   const isWhole =
     !isBroken && answered.length === step.length && !step.some((part) => stateOf(part) === "streaming");
   const known = isWhole ? answered : answered.flatMap(partOfBroken);
-  const said = known.filter((part) => part.type !== "text" || saysSomething(part));
+  const said = known.filter((part) => !isBlank(part));
   const last = said.findLastIndex(saysSomething);
   return said.filter((part, place) => !isReasoning(part) || place < last);
 }
-
-/** Whether a text is one that Anthropic refuses, as a page sends it beside files. */
-const isBlank = (part: Part): boolean => part.type === "text" && !saysSomething(part);
 
 /**
  * The conversation as every provider takes it, whatever happened to its answers. Left out of them is

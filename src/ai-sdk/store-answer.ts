@@ -4,10 +4,10 @@ import type { MessageShape } from "../messages.js";
 import { type Appended, heldByAnother, type UserSessions, type Witness } from "../user-sessions.js";
 import { answerIdOf, markInterrupted } from "./answer.js";
 import { offerBeginnings } from "./beginnings.js";
+import { pause } from "./pause.js";
 
 /** Maximum attempts to store an answer, each after a longer pause: nobody else has it any more. */
 const TRIES = 10;
-const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** After these another look tells more: the answer may be stored or not, or its place is another one, or gone. */
 const MAY_PASS = new Set<JourneyDbErrorCode>(["conflict", "internal", "not_found", "timeout", "unavailable"]);

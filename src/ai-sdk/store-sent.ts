@@ -4,6 +4,7 @@ import { isMessage, type MessageShape } from "../messages.js";
 import type { AppendOptions, UserSessions } from "../user-sessions.js";
 import { answerIdOf, interruption } from "./answer.js";
 import { fromAiSdk4 } from "./from-ai-sdk-4.js";
+import { pause } from "./pause.js";
 import { placeOf, Refusal, taken } from "./place.js";
 import { continuedAnswer, isOpen } from "./tool-answers.js";
 import type { TurnRequest } from "./turn-request.js";
@@ -14,7 +15,6 @@ const LOOK = 50;
 const FAR_LOOK = 1000;
 /** Maximum looks, each after a longer pause, since the session may change between one and the write. */
 const LOOKS = 20;
-const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
 
 /** What a turn begins with when the page's message is stored. */
 export interface Begun<Message> {
