@@ -10,8 +10,8 @@ export interface ConnectOptions {
   url?: string | undefined;
   /**
    * Connections at most: 1–1000. Every instance of a serverless application has as many of its own,
-   * and a small server has some sixty for all. Where all are busy, calls are sent behind others on
-   * the same connection, and wait for a slow one there. @default the URL's connection_limit, else 5
+   * and a small server has some sixty for all. Where all are busy, a call waits for the first that is
+   * free again. @default the URL's connection_limit, else 5
    */
   max?: number | undefined;
   /**
@@ -36,8 +36,8 @@ export interface Connection {
   /** For forUser, migrate, verify and the application's own queries. */
   db: Database;
   /**
-   * Ends all connections. The calls that were made get 5 seconds to end, those that wait for a
-   * connection too, then fail with code unavailable, as does every later call; nothing is left that
+   * Ends all connections. The calls and transactions that were begun get 5 seconds to end, those that
+   * wait for a connection too, then fail with code unavailable, as does every later call; nothing is left that
    * keeps the process alive. May be called again, and never throws.
    */
   close(): Promise<void>;

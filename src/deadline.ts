@@ -1,3 +1,4 @@
+import { callWith } from "./call-signal.js";
 import { fromDriver, JourneyDbError } from "./errors.js";
 import { DriverFailure } from "./queries/statement.js";
 
@@ -19,8 +20,8 @@ const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
 
 /**
  * The same methods, each ending by itself, when the time is up or when the signal is aborted, and
- * throwing nothing but JourneyDbError. The caller is freed at once; the server's own statement
- * timeout frees the connection, since a statement that was sent cannot be taken back on every driver.
+ * throwing nothing but JourneyDbError. The caller is freed at once; the connection is by cancelling the
+ * statement where it is connect()'s, and by the server's own statement timeout elsewhere.
  */
 export function bounded<Calls extends object>(calls: Calls, deadline: Deadline): Calls {
   const bound: Record<string, unknown> = {};
@@ -28,6 +29,27 @@ export function bounded<Calls extends object>(calls: Calls, deadline: Deadline):
     bound[name] = (...args: unknown[]) => within(deadline, name, args, call);
   }
   return bound as Calls;
+}
+
+/** What each signal ends, behind one listener: Node takes more than ten for a leak. */
+const ends = new WeakMap<AbortSignal, { calls: Set<() => void>; listener: () => void }>();
+
+/** @returns what takes it back */
+function whenAborted(signal: AbortSignal, end: () => void): () => void {
+  let known = ends.get(signal);
+  if (!known) {
+    const calls = new Set<() => void>();
+    known = { calls, listener: () => calls.forEach((endCall) => void endCall()) };
+    ends.set(signal, known);
+  }
+  const { calls, listener } = known;
+  // Adds it once, however often it is called.
+  signal.addEventListener("abort", listener);
+  calls.add(end);
+  return () => {
+    calls.delete(end);
+    if (calls.size === 0) signal.removeEventListener("abort", listener);
+  };
 }
 
 /** @param name of the method that is called with `args`, which decide whether it may be repeated */
@@ -46,21 +68,20 @@ export async function within<T>(
         retryable: true,
       });
     }
+    const ended = new AbortController();
     return await new Promise<T>((resolve, reject) => {
-      const tooLate = (what: string) =>
-        reject(
-          new JourneyDbError("timeout", `${what}; whether the call takes effect is unknown.`, {
-            retryable: repeatable,
-          }),
-        );
-      const onAbort = () => tooLate("The signal was aborted");
-      const timer = setTimeout(() => tooLate(`No answer within ${timeoutMs} ms`), timeoutMs);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const end = (reason: string) => {
+        const message = `${reason}; whether the call takes effect is unknown.`;
+        reject(new JourneyDbError("timeout", message, { retryable: repeatable }));
+        ended.abort();
+      };
+      const timer = setTimeout(() => end(`No answer within ${timeoutMs} ms`), timeoutMs);
+      const forget = signal && whenAborted(signal, () => end("The signal was aborted"));
       stop = () => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", onAbort);
+        forget?.();
       };
-      call(...args).then(resolve, reject);
+      callWith(ended.signal, () => call(...args)).then(resolve, reject);
     });
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;

@@ -102,6 +102,26 @@ describe("the handle's signal", () => {
     expect(await forUser(db, owner).count()).toBe(0);
   });
 
+  it("ends any number of calls, of several handles, and Node does not warn of a leak", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const ending = new AbortController();
+    await whileLocked(async () => {
+      const handles = Array.from({ length: 4 }, () => forUser(db, newUser(), { signal: ending.signal }));
+      const calls = handles.flatMap((sessions) => Array.from({ length: 5 }, () => sessions.count()));
+      const ended = Promise.allSettled(calls);
+      ending.abort();
+      expect(await ended).toEqual(
+        calls.map(() => ({ status: "rejected", reason: expect.objectContaining({ code: "timeout" }) })),
+      );
+    });
+    // Warnings are told in a later tick.
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
+  });
+
   it("is let go after each call", async () => {
     const { signal } = new AbortController();
     const sessions = forUser(db, newUser(), { signal });

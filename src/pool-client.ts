@@ -1,0 +1,87 @@
+import type { Sql } from "postgres";
+import { signalOfCall } from "./call-signal.js";
+import type { Pool } from "./pool.js";
+import type { SendArgs, ServerConnection } from "./server-connection.js";
+
+type Send = ServerConnection["send"];
+
+/** What Drizzle calls of a postgres.js client. */
+interface Client {
+  /** How values are read and written. Drizzle sets it, once. */
+  options: Pick<Sql["options"], "parsers" | "serializers">;
+  unsafe(...args: SendArgs): Promise<unknown>;
+}
+
+interface TransactionClient extends Client {
+  savepoint<T>(work: (nested: TransactionClient) => Promise<T>): Promise<T>;
+}
+
+interface PoolClient extends Client {
+  begin<T>(work: (transaction: TransactionClient) => Promise<T>): Promise<T>;
+}
+
+/** A client over a pool, for `drizzle({ client })`. */
+export function poolClient(pool: Pool): PoolClient {
+  const options: Client["options"] = { parsers: {}, serializers: {} };
+
+  const clientOf = (send: Send): Client => ({
+    options,
+    unsafe(...args) {
+      const signal = signalOfCall();
+      let asValues = false;
+      // In a microtask, since values() may follow.
+      const answer = Promise.resolve().then(() => send(args, asValues, signal));
+      const values = () => {
+        asValues = true;
+        return answer;
+      };
+      return Object.assign(answer, { values });
+    },
+  });
+
+  async function transaction<T>(
+    connection: ServerConnection,
+    work: (transaction: TransactionClient) => Promise<T>,
+  ): Promise<T> {
+    let firstFailure: unknown;
+    const send: Send = (...args) =>
+      connection.send(...args).catch((error) => {
+        firstFailure ??= error;
+        throw error;
+      });
+    let savepoints = 0;
+    const client: TransactionClient = {
+      ...clientOf(send),
+      async savepoint(nested) {
+        const name = `s${savepoints++}`;
+        await send([`savepoint ${name}`]);
+        try {
+          return await nested(client);
+        } catch (thrown) {
+          await send([`rollback to ${name}`]);
+          throw thrown;
+        }
+      },
+    };
+    await send(["begin"]);
+    let result: T;
+    try {
+      result = await work(client);
+    } catch (thrown) {
+      // The server has rolled back where the connection is lost; what else goes wrong must not be left open.
+      await send(["rollback"]).catch(connection.destroy);
+      throw thrown;
+    }
+    const { command } = (await send(["commit"])) as { command: string };
+    // The answer to a commit after a statement that failed and whose failure was swallowed.
+    if (command === "ROLLBACK") throw firstFailure;
+    return result;
+  }
+
+  return {
+    ...clientOf((args, asValues, signal) =>
+      pool.use((connection) => connection.send(args, asValues, signal), signal),
+    ),
+    begin: (work) => pool.use((connection) => transaction(connection, work)),
+  };
+}

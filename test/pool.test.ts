@@ -1,0 +1,192 @@
+import { randomUUID } from "node:crypto";
+import { EventEmitter, once } from "node:events";
+import { createConnection } from "node:net";
+import { sql } from "drizzle-orm";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { type ConnectOptions, connect } from "../src/connect.js";
+import { forUser } from "../src/sessions.js";
+import { migratedDatabase, newUser, openPostgresJs, rawClient } from "./support/database.js";
+import { everyCall } from "./support/every-call.js";
+import { text } from "./support/messages.js";
+import { serverThat } from "./support/network.js";
+
+const url = await migratedDatabase();
+const admin = rawClient(url);
+const holder = rawClient(url, { max: 1 });
+
+async function open(options: ConnectOptions) {
+  // No time limit of the server that would end a statement first.
+  const { db, close } = await connect({ url, statementTimeoutMs: 3_600_000, ...options });
+  onTestFinished(close);
+  return db;
+}
+
+const anyone = forUser(openPostgresJs(url), newUser());
+const names = everyCall(anyone).map(([name]) => name);
+
+const WAITING = admin`from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+
+/** Until so many statements wait for a lock. */
+const waiting = (statements: number) =>
+  expect.poll(() => admin`select ${WAITING}`, { timeout: 10_000 }).toHaveLength(statements);
+
+const cancelWaiting = () => admin`select pg_cancel_backend(pid) ${WAITING}`;
+const cancelled = { code: "timeout", sqlState: "57014" };
+
+/** A session whose row another transaction holds while `body` runs. */
+async function whileRowHeld(
+  db: Awaited<ReturnType<typeof open>>,
+  body: (owner: string, id: string) => Promise<void>,
+) {
+  const owner = newUser();
+  const { id } = await forUser(db, owner).create();
+  await holder.begin(async (tx) => {
+    await tx`select from journey_sessions where id = ${id} for update`;
+    await body(owner, id);
+  });
+}
+
+describe("a call that has ended early", () => {
+  it.each(names.filter((name) => !name.endsWith("next page")))(
+    "%s, is cancelled on the server, and leaves its connection to the next",
+    async (name) => {
+      const db = await open({ max: 1 });
+      await holder.begin(async (tx) => {
+        await tx`lock table journey_sessions`;
+        const ending = new AbortController();
+        const calls = new Map(everyCall(forUser(db, newUser(), { signal: ending.signal })));
+        const call = expect(calls.get(name)?.()).rejects.toMatchObject({ code: "timeout" });
+        await waiting(1);
+        ending.abort();
+        await call;
+        await waiting(0);
+        await db.execute(sql`select 1`);
+      });
+    },
+  );
+
+  it("by its time, likewise", async () => {
+    const db = await open({ max: 1 });
+    await whileRowHeld(db, async (owner, id) => {
+      const sessions = forUser(db, owner, { timeoutMs: 500 });
+      await expect(sessions.setPhase(id, "review")).rejects.toMatchObject({ code: "timeout" });
+      expect(await forUser(db, newUser()).count()).toBe(0);
+      await waiting(0);
+    });
+  });
+
+  it("before its turn came, is never sent", async () => {
+    const db = await open({ max: 1 });
+    const ending = new AbortController();
+    await whileRowHeld(db, async (owner, id) => {
+      const first = expect(forUser(db, owner).setPhase(id, "review")).rejects.toMatchObject(cancelled);
+      await waiting(1);
+      const second = forUser(db, owner, { signal: ending.signal }).append(id, text("m1"));
+      ending.abort();
+      await expect(second).rejects.toMatchObject({ code: "timeout" });
+      await cancelWaiting();
+      await first;
+      expect((await forUser(db, owner).get(id))?.messages).toEqual([]);
+    });
+  });
+
+  it("in a transaction, fails it, and no other", async () => {
+    const db = await open({ max: 1 });
+    await whileRowHeld(db, async (owner, id) => {
+      const ending = new AbortController();
+      const transaction = db.transaction(async (tx) => {
+        const call = forUser(tx, owner, { signal: ending.signal }).setPhase(id, "review");
+        await waiting(1);
+        ending.abort();
+        await call.catch(() => {});
+      });
+      await expect(transaction).rejects.toThrow();
+      expect(await forUser(db, owner).count()).toBe(1);
+    });
+  });
+
+  it("never ends another in its place, however late its cancellation arrives", async () => {
+    const cancellation = new EventEmitter();
+    const arrived = once(cancellation, "arrived");
+    const delivered = once(cancellation, "delivered");
+    const server = new URL(url);
+    const port = await serverThat((client) =>
+      client.once("data", async (first) => {
+        if (first.length === 16 && first.readUInt32BE(4) === 80877102) {
+          cancellation.emit("arrived");
+          await delivered;
+        }
+        const upstream = createConnection(Number(server.port), server.hostname, () => upstream.write(first));
+        client
+          .on("close", () => upstream.end())
+          .pipe(upstream.on("error", () => {}))
+          .pipe(client);
+      }),
+    );
+    const db = await open({ max: 1, url: url.replace(`:${server.port}`, `:${port}`) });
+    const owner = newUser();
+    const { id } = await forUser(db, owner).create();
+    const whileHeld = (body: () => Promise<void>) =>
+      holder.begin(async (tx) => {
+        await tx`select from journey_sessions where id = ${id} for update`;
+        await body();
+      });
+    await whileHeld(async () => {
+      const ending = new AbortController();
+      const call = forUser(db, owner, { signal: ending.signal }).setPhase(id, "review");
+      await waiting(1);
+      ending.abort();
+      await expect(call).rejects.toMatchObject({ code: "timeout" });
+      await arrived;
+    });
+    let next: Promise<unknown> = Promise.resolve();
+    await whileHeld(async () => {
+      next = forUser(db, owner).mergeMetadata(id, { step: 1 });
+      await waiting(1);
+      cancellation.emit("delivered");
+      // The server has had it by the time that it takes another connection.
+      await rawClient(url, { max: 1 })`select 1`;
+    });
+    expect(await next).toMatchObject({ metadata: { step: 1 } });
+  });
+});
+
+it("a call that finds every connection busy takes the first that is free, and waits for no slow one", async () => {
+  const db = await open({ max: 2 });
+  await whileRowHeld(db, async (owner, id) => {
+    const slow = expect(forUser(db, owner).setPhase(id, "review")).rejects.toMatchObject(cancelled);
+    await waiting(1);
+    const calls = Array.from({ length: 10 }, () => forUser(db, newUser()).count());
+    expect(await Promise.all(calls)).toEqual(calls.map(() => 0));
+    await cancelWaiting();
+    await slow;
+  });
+});
+
+it("a transaction of which a statement failed is not taken for committed, though its failure was swallowed", async () => {
+  const db = await open({ max: 1 });
+  const owner = newUser();
+  const id = randomUUID();
+  const transaction = db.transaction(async (tx) => {
+    await forUser(tx, owner).create({ id });
+    await tx.execute(sql`select 1 / 0`).catch(() => {});
+  });
+  await expect(transaction).rejects.toMatchObject({ code: "22012" });
+  expect(await forUser(db, owner).get(id)).toBeNull();
+});
+
+it("a savepoint that failed is undone alone", async () => {
+  const db = await open({ max: 1 });
+  const owner = newUser();
+  const [kept, undone] = [randomUUID(), randomUUID()];
+  await db.transaction(async (tx) => {
+    await forUser(tx, owner).create({ id: kept });
+    const nested = tx.transaction(async (inner) => {
+      await forUser(inner, owner).create({ id: undone });
+      throw new Error("no");
+    });
+    await expect(nested).rejects.toThrow("no");
+  });
+  expect(await forUser(db, owner).get(undone)).toBeNull();
+  expect(await forUser(db, owner).get(kept)).not.toBeNull();
+});
