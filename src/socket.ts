@@ -30,11 +30,10 @@ export async function openSocket(
   try {
     await once(plain, "connect");
     if (tls === "disable") return plain;
-    const hungUp = () => plain.destroy(failure("ECONNREFUSED", "hung up"));
-    plain.once("end", hungUp);
+    plain.once("end", () => plain.destroy(failure("ECONNRESET", "hung up")));
     plain.write(TLS_REQUEST);
     const [answer]: Buffer[] = await once(plain, "data");
-    plain.off("end", hungUp);
+    plain.removeAllListeners("end");
     // More than the one letter is not encrypted, so not the server's: somebody stands between.
     if (answer?.toString() !== "S") {
       if (answer?.toString() === "N" && tls === "prefer") return plain;
@@ -45,6 +44,8 @@ export async function openSocket(
     return socket;
   } catch (error) {
     socket.destroy();
+    // Later it says that the outcome of a statement is unknown.
+    if ((error as NodeJS.ErrnoException).code === "ECONNRESET") throw failure("ECONNREFUSED", "hung up");
     throw error;
   } finally {
     clearTimeout(timer);

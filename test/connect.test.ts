@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createConnection, createServer } from "node:net";
+import { createConnection, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -97,6 +97,18 @@ describe("a direct connection", () => {
     await close();
   });
 
+  test("that is lost is not waited for by close", { timeout: 4_000 }, async () => {
+    const { db, close } = await open({ max: 2 });
+    const lost = Promise.all([1, 2].map(() => single(db, "select pg_sleep(3600)")));
+    const running = () => admin`
+      select pid from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(3600)'`;
+    await vi.waitFor(async () => expect(await running()).toHaveLength(2));
+    const ended = expect(lost).rejects.toThrow();
+    for (const { pid } of await running()) await admin`select pg_terminate_backend(${pid}, 10000)`;
+    await ended;
+    await close();
+  });
+
   test("that is lost is replaced", async () => {
     const { db } = await open({ max: 1 });
     const pid = await single(db, "select pg_backend_pid()");
@@ -136,15 +148,50 @@ describe("a server that is not there", () => {
     await expect(count(db)).rejects.toMatchObject(unreachable);
   });
 
-  test("but something that hangs up is not called over and over", async () => {
-    let connections = 0;
-    const port = await serverThat((socket) => {
-      connections++;
-      socket.end();
-    });
-    const { db } = await open({ url: onPort(port) });
-    await expect(count(db)).rejects.toMatchObject(unreachable);
-    expect(connections).toBe(1);
+  /** An AuthenticationCleartextPassword. */
+  const askForPassword = Buffer.from([82, 0, 0, 0, 8, 0, 0, 0, 3]);
+
+  // It gives up well before the 5 seconds that close() waits for calls.
+  test.each<[string, string, (socket: Socket) => void]>([
+    ["at once", "disable", (socket) => socket.end()],
+    ["once it was spoken to", "disable", (socket) => socket.once("data", () => socket.end())],
+    [
+      "when it has asked for the password",
+      "disable",
+      (socket) => socket.once("data", () => socket.end(askForPassword)),
+    ],
+    ["at once, of TLS", "require", (socket) => socket.end()],
+    ["once it was asked for TLS", "require", (socket) => socket.once("data", () => socket.end())],
+    ["when it has said yes to TLS", "require", (socket) => socket.once("data", () => socket.end("S"))],
+    [
+      "without a goodbye, when it has said yes to TLS",
+      "prefer",
+      (socket) => socket.once("data", () => socket.write("S", () => socket.resetAndDestroy())),
+    ],
+  ])(
+    "but something that hangs up, %s (%s), is not called over and over",
+    { timeout: 4_000 },
+    async (_, sslmode, treat) => {
+      let connections = 0;
+      const port = await serverThat((socket) => {
+        connections++;
+        treat(socket);
+      });
+      const { db, close } = await open({ url: `${onPort(port)}?sslmode=${sslmode}` });
+      await expect(count(db)).rejects.toMatchObject({ code: "unavailable", retryable: true });
+      expect(connections).toBe(1);
+      await expect(count(db)).rejects.toMatchObject({ code: "unavailable", retryable: true });
+      expect(connections).toBe(2);
+      await close();
+    },
+  );
+
+  test("but somebody who says yes to TLS and more in the same breath, is not listened to", async () => {
+    const port = await serverThat((socket) => socket.once("data", () => socket.write("SR")));
+    for (const sslmode of ["prefer", "require"]) {
+      const { db } = await open({ url: `${onPort(port)}?sslmode=${sslmode}` });
+      await expect(count(db)).rejects.toMatchObject({ code: "configuration" });
+    }
   });
 
   test("is looked for behind a Unix socket", async () => {
