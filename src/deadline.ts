@@ -1,4 +1,4 @@
-import { callWith } from "./call-signal.js";
+import { type CallEnd, callWith } from "./call-end.js";
 import { fromDriver, JourneyDbError } from "./errors.js";
 import { DriverFailure } from "./queries/statement.js";
 
@@ -68,12 +68,13 @@ export async function within<T>(
         retryable: true,
       });
     }
-    const ended = new AbortController();
+    const callEnd: CallEnd = { ended: false };
     return await new Promise<T>((resolve, reject) => {
       const end = (reason: string) => {
         const message = `${reason}; whether the call takes effect is unknown.`;
         reject(new JourneyDbError("timeout", message, { retryable: repeatable }));
-        ended.abort();
+        callEnd.ended = true;
+        callEnd.onEnd?.();
       };
       const timer = setTimeout(() => end(`No answer within ${timeoutMs} ms`), timeoutMs);
       const forget = signal && whenAborted(signal, () => end("The signal was aborted"));
@@ -81,7 +82,7 @@ export async function within<T>(
         clearTimeout(timer);
         forget?.();
       };
-      callWith(ended.signal, () => call(...args)).then(resolve, reject);
+      callWith(callEnd, () => call(...args)).then(resolve, reject);
     });
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;

@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { signalOfCall } from "./call-signal.js";
+import { endOfCall } from "./call-end.js";
 import type { Pool } from "./pool.js";
 import type { SendArgs, ServerConnection } from "./server-connection.js";
 
@@ -27,10 +27,10 @@ export function poolClient(pool: Pool): PoolClient {
   const clientOf = (send: Send): Client => ({
     options,
     unsafe(...args) {
-      const signal = signalOfCall();
+      const callEnd = endOfCall();
       let asValues = false;
       // In a microtask, since values() may follow.
-      const answer = Promise.resolve().then(() => send(args, asValues, signal));
+      const answer = Promise.resolve().then(() => send(args, asValues, callEnd));
       const values = () => {
         asValues = true;
         return answer;
@@ -79,8 +79,8 @@ export function poolClient(pool: Pool): PoolClient {
   }
 
   return {
-    ...clientOf((args, asValues, signal) =>
-      pool.use((connection) => connection.send(args, asValues, signal), signal),
+    ...clientOf((args, asValues, callEnd) =>
+      pool.use((connection) => connection.send(args, asValues, callEnd), callEnd),
     ),
     begin: (work) => pool.use((connection) => transaction(connection, work)),
   };

@@ -1,4 +1,5 @@
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import type { CallEnd } from "./call-end.js";
 import { connectionEnded, type ServerConnection } from "./server-connection.js";
 
 /** Milliseconds. Serverless instances give their connections back, and a program that forgets close() still ends. */
@@ -10,8 +11,8 @@ const lifetime = () => 30 * 60_000 * (1 + Math.random());
 
 /** Connections that calls take turns on. A call that finds all of them busy takes the first that is free again. */
 export interface Pool {
-  /** Gives `work` a connection alone, until it settles. Not begun where `signal` is aborted first. */
-  use<T>(work: (connection: ServerConnection) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Gives `work` a connection alone, until it settles. Not begun where the call ends first. */
+  use<T>(work: (connection: ServerConnection) => Promise<T>, callEnd?: CallEnd): Promise<T>;
   /** Takes no more work, waits for what it has, refuses what has not begun in time, and ends all connections. */
   close(): Promise<void>;
 }
@@ -70,11 +71,11 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
   }
 
   /** The next connection that is free. */
-  const turnOf = (signal: AbortSignal | undefined) =>
+  const turnOf = (callEnd: CallEnd | undefined) =>
     new Promise<ServerConnection>((resolve, reject) => {
       const settle = (how: () => void) => {
         waiting.delete(entry);
-        signal?.removeEventListener("abort", entry.refuse);
+        if (callEnd) callEnd.onEnd = undefined;
         how();
       };
       const entry: Waiting = {
@@ -82,13 +83,13 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
         begin: () => settle(() => resolve(take())),
         refuse: () => settle(() => reject(connectionEnded())),
       };
-      signal?.addEventListener("abort", entry.refuse);
+      if (callEnd) callEnd.onEnd = entry.refuse;
       waiting.add(entry);
     });
 
-  async function run<T>(work: (connection: ServerConnection) => Promise<T>, signal?: AbortSignal) {
+  async function run<T>(work: (connection: ServerConnection) => Promise<T>, callEnd?: CallEnd) {
     if (ended) throw connectionEnded();
-    const connection = busy < max ? take() : await turnOf(signal);
+    const connection = busy < max ? take() : await turnOf(callEnd);
     try {
       return await work(connection);
     } finally {
@@ -112,8 +113,8 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
   }
 
   return {
-    use(work, signal) {
-      const done = run(work, signal);
+    use(work, callEnd) {
+      const done = run(work, callEnd);
       underWay.add(done);
       const settled = () => underWay.delete(done);
       done.then(settled, settled);

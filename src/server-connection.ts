@@ -2,6 +2,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Sql } from "postgres";
+import type { CallEnd } from "./call-end.js";
 
 /** Milliseconds that a statement gets to end once it is cancelled; then the connection is given up with it. */
 const CANCEL_TIMEOUT = 2000;
@@ -39,10 +40,10 @@ export interface ServerConnection {
   /** Settles when the statement that was cancelled last has ended, and with it the danger that its cancellation hits another. */
   readonly stopping: Promise<void> | undefined;
   /**
-   * Sends a statement and answers as postgres.js does; `asValues`: rows as arrays. When `signal` is aborted the
+   * Sends a statement and answers as postgres.js does; `asValues`: rows as arrays. When the call ends first, the
    * server is asked to cancel it.
    */
-  send(args: SendArgs, asValues?: boolean, signal?: AbortSignal): Promise<unknown>;
+  send(args: SendArgs, asValues?: boolean, callEnd?: CallEnd): Promise<unknown>;
   /** Says goodbye to the server, and waits that long for it to hang up. */
   end(timeoutMs: number): Promise<void>;
   /** Ends it at once. */
@@ -139,15 +140,16 @@ export function serverConnection(
     get stopping() {
       return stopping;
     },
-    async send(args, asValues, signal) {
-      await stopping;
+    async send(args, asValues, callEnd) {
+      if (stopping) await stopping;
       if (lost) throw Object.assign(new Error("connection lost"), { code: "CONNECTION_CLOSED" });
-      if (signal?.aborted) throw connectionEnded();
+      if (callEnd?.ended) throw connectionEnded();
       const query = client.unsafe(...args) as Query;
-      const onAbort = () => {
-        stopping = stop(query);
-      };
-      signal?.addEventListener("abort", onAbort, { once: true });
+      if (callEnd) {
+        callEnd.onEnd = () => {
+          stopping = stop(query);
+        };
+      }
       try {
         return await (asValues ? query.values() : query);
       } catch (error) {
@@ -155,7 +157,7 @@ export function serverConnection(
         if (!query.state) destroy();
         throw error;
       } finally {
-        signal?.removeEventListener("abort", onAbort);
+        if (callEnd) callEnd.onEnd = undefined;
       }
     },
     async end(timeoutMs) {
