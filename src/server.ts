@@ -1,12 +1,11 @@
-import { readFileSync } from "node:fs";
-import { createConnection, isIP, type Socket } from "node:net";
+import { createConnection, type Socket } from "node:net";
 import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
-import type { ConnectionOptions } from "node:tls";
 import type { Sql } from "postgres";
 import type { Connection } from "./connect.js";
 import type { ServerAddress } from "./database-url.js";
-import { JourneyDbError, NO_TLS } from "./errors.js";
+import { NO_TLS } from "./errors.js";
 import { needPackage } from "./need-package.js";
+import { tlsOptions } from "./tls-options.js";
 
 /** Seconds. Less than a call's default deadline of 15 s, so that a silent server shows as unavailable. */
 const CONNECT_TIMEOUT = 10;
@@ -35,7 +34,7 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
     user: address.user,
     pass: address.password,
     database: address.database,
-    ssl: tlsOptions(address),
+    ssl: address.tls === "disable" ? false : address.tls === "prefer" ? "prefer" : tlsOptions(address),
     max: options.max ?? address.max ?? DEFAULT_MAX,
     connect_timeout: CONNECT_TIMEOUT,
     idle_timeout: IDLE_TIMEOUT,
@@ -164,25 +163,3 @@ function trackedSockets({ host, port, tls }: ServerAddress) {
  * waits: calls would time out for long after the server is back.
  */
 const reconnectDelay = (failures: number) => Math.min(0.1 * 2 ** failures, 1) * (0.5 + Math.random() / 2);
-
-/** libpq's meaning: only `verify-*` look at the certificate, and only `verify-full` at its name. */
-function tlsOptions({ tls, host, rootCertificates }: ServerAddress): ConnectionOptions | "prefer" | false {
-  if (tls === "disable") return false;
-  if (tls === "prefer") return "prefer";
-  if (tls === "require" && rootCertificates === undefined) return { rejectUnauthorized: false };
-  return {
-    rejectUnauthorized: true,
-    // An address has no server name to send, and is checked as the host instead.
-    ...(isIP(host) && { host }),
-    ...(tls !== "verify-full" && { checkServerIdentity: () => undefined }),
-    ...(rootCertificates && rootCertificates !== "system" && { ca: readCertificates(rootCertificates) }),
-  };
-}
-
-function readCertificates(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    throw new JourneyDbError("configuration", "sslrootcert: expected a file that can be read");
-  }
-}
