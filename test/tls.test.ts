@@ -1,55 +1,21 @@
 import { once } from "node:events";
-import { chmodSync, chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { connect as connectTls, createServer, type TLSSocket } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { sql } from "drizzle-orm";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { connect } from "../src/connect.js";
 import { parseDatabaseUrl } from "../src/database-url.js";
 import { forUser } from "../src/sessions.js";
 import { tlsOptions } from "../src/tls-options.js";
-import { atEnd, newUser } from "./support/database.js";
-import { startOwnServer } from "./support/own-server.js";
-import { serverUser } from "./support/postgres-binaries.js";
+import { newUser } from "./support/database.js";
 import { runCode, temporaryFolder } from "./support/program.js";
+import { startTlsServer, tlsFile } from "./support/tls-server.js";
 
-const file = (name: string) => fileURLToPath(new URL(`fixtures/tls/${name}`, import.meta.url));
-
-/** A server takes a key only where nobody else may read it. */
-function filesOfServer(...names: string[]): string[] {
-  const folder = mkdtempSync(join(tmpdir(), "journey-db-tls-"));
-  atEnd(async () => rmSync(folder, { recursive: true, force: true }));
-  chmodSync(folder, 0o755);
-  return names.map((name) => {
-    const copy = join(folder, name);
-    copyFileSync(file(name), copy);
-    chmodSync(copy, 0o600);
-    if (serverUser.uid) chownSync(copy, serverUser.uid, serverUser.gid);
-    return copy;
-  });
-}
-
-const [certificate, key, roots] = filesOfServer("server.pem", "server-key.pem", "root.pem");
-const server = await startOwnServer(
-  "ssl=on",
-  `ssl_cert_file=${certificate}`,
-  `ssl_key_file=${key}`,
-  `ssl_ca_file=${roots}`,
-);
-
-/** The server's URL by one of the names of this machine; its certificate is for localhost. */
-function urlAt(host: string, query: string): string {
-  const url = new URL(server.url);
-  url.hostname = host;
-  url.search = query;
-  return url.href;
-}
-const said = (query: Record<string, string>) => `${new URLSearchParams(query)}`;
-const root = { sslrootcert: file("root.pem") };
-const other = { sslrootcert: file("other-root.pem") };
+const urlAt = await startTlsServer();
+const root = { sslrootcert: tlsFile("root.pem") };
+const other = { sslrootcert: tlsFile("other-root.pem") };
 
 /** What comes of TLS with the options, after the request that PostgreSQL wants first: its version or an error's code. */
 async function handshake(url: string): Promise<string | null> {
@@ -91,13 +57,13 @@ describe("the certificate", () => {
     ["localhost", { ssl: "no-verify" }, "TLSv1.3"],
     ["localhost", { sslmode: "verify-full", sslsni: "0", ...root }, "TLSv1.3"],
     ["127.0.0.1", { sslmode: "verify-full", sslsni: "0", ...root }, mismatch],
-    ["localhost", { ...root, sslcrl: file("none-revoked.pem") }, "TLSv1.3"],
-    ["localhost", { ...root, sslcrl: file("server-revoked.pem") }, "CERT_REVOKED"],
-    ["localhost", { sslmode: "require", ...root, sslcrl: file("server-revoked.pem") }, "CERT_REVOKED"],
+    ["localhost", { ...root, sslcrl: tlsFile("none-revoked.pem") }, "TLSv1.3"],
+    ["localhost", { ...root, sslcrl: tlsFile("server-revoked.pem") }, "CERT_REVOKED"],
+    ["localhost", { sslmode: "require", ...root, sslcrl: tlsFile("server-revoked.pem") }, "CERT_REVOKED"],
     ["localhost", { sslmode: "require", ssl_max_protocol_version: "TLSv1.2" }, "TLSv1.2"],
     ["localhost", { sslmode: "require", ssl_min_protocol_version: "TLSv1.3" }, "TLSv1.3"],
   ])("of a server at %s with %o is looked at as libpq does: %s", async (host, query, outcome) => {
-    expect(await handshake(urlAt(host, said(query)))).toBe(outcome);
+    expect(await handshake(urlAt(host, query))).toBe(outcome);
   });
 });
 
@@ -109,8 +75,8 @@ describe("a server with TLS", () => {
   ): Promise<{ name: string; version: string }> {
     let name = "";
     const listener = createServer({
-      cert: readFileSync(file("server.pem")),
-      key: readFileSync(file("server-key.pem")),
+      cert: readFileSync(tlsFile("server.pem")),
+      key: readFileSync(tlsFile("server-key.pem")),
       maxVersion: "TLSv1.2",
       SNICallback: (sent, go) => {
         name = sent;
@@ -121,7 +87,11 @@ describe("a server with TLS", () => {
     await once(listener, "listening");
     onTestFinished(() => void listener.close());
     const { port } = listener.address() as { port: number };
-    const address = parseDatabaseUrl(`postgres://me@${host}:${port}/db?${said(query)}`, "DATABASE_URL", {});
+    const address = parseDatabaseUrl(
+      `postgres://me@${host}:${port}/db?${new URLSearchParams(query)}`,
+      "DATABASE_URL",
+      {},
+    );
     const socket: TLSSocket = connectTls({ ...tlsOptions(address), port, host: "127.0.0.1" });
     onTestFinished(() => void socket.destroy());
     return once(socket, "secureConnect").then(
@@ -156,8 +126,8 @@ describe("connect", () => {
     );
     return (rows as unknown as unknown[])[0];
   }
-  const client = { sslcert: file("client.pem"), sslkey: file("client-key.pem") };
-  const locked = { sslcert: file("client.pem"), sslkey: file("client-key-encrypted.pem") };
+  const client = { sslcert: tlsFile("client.pem"), sslkey: tlsFile("client-key.pem") };
+  const locked = { sslcert: tlsFile("client.pem"), sslkey: tlsFile("client-key-encrypted.pem") };
 
   test.each<[string, Record<string, string>, object]>([
     ["localhost", {}, { ssl: false }],
@@ -172,7 +142,7 @@ describe("connect", () => {
     ["localhost", { ...locked, ...root, sslpassword: "hunter2" }, { client_dn: "/CN=client" }],
     ["localhost", { sslmode: "require", ...client, sslcertmode: "disable" }, { ssl: true, client_dn: null }],
   ])("to %s with %o is seen by the server as %o", async (host, query, seen) => {
-    expect(await seenByServer(urlAt(host, said(query)))).toMatchObject(seen);
+    expect(await seenByServer(urlAt(host, query))).toMatchObject(seen);
   });
 
   test.each<[string, Record<string, string>]>([
@@ -181,9 +151,9 @@ describe("connect", () => {
     ["localhost", other],
     ["127.0.0.1", root],
     ["localhost", { sslmode: "require", ...other }],
-    ["localhost", { ...root, sslcrl: file("server-revoked.pem") }],
+    ["localhost", { ...root, sslcrl: tlsFile("server-revoked.pem") }],
   ])("to %s with %o sends nothing to a server that it cannot trust", async (host, query) => {
-    const { db, close } = await connect({ url: urlAt(host, said(query)) });
+    const { db, close } = await connect({ url: urlAt(host, query) });
     onTestFinished(close);
     await expect(forUser(db, newUser()).count()).rejects.toMatchObject({ code: "configuration" });
   });
@@ -198,7 +168,7 @@ describe("connect", () => {
   ])("follows the environment: %o", async (env, seen) => {
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
     onTestFinished(() => void vi.unstubAllEnvs());
-    expect(await seenByServer(urlAt("localhost", ""))).toMatchObject(seen);
+    expect(await seenByServer(urlAt("localhost", {}))).toMatchObject(seen);
   });
 
   test.each<[string, Record<string, string>]>([
@@ -213,7 +183,7 @@ describe("connect", () => {
       console.log(row.ssl);
       await close();
     `;
-    const env = { DATABASE_URL: urlAt("localhost", said(query)), NODE_EXTRA_CA_CERTS: file("root.pem") };
+    const env = { DATABASE_URL: urlAt("localhost", query), NODE_EXTRA_CA_CERTS: tlsFile("root.pem") };
     const { ended, stdout, stderr } = runCode(program, temporaryFolder(), env);
     expect(await ended, stderr()).toBe(0);
     expect(stdout()).toBe("true\n");
@@ -225,14 +195,14 @@ describe("connect", () => {
     ["is not there", { sslrootcert: "/not/hunter2" }, "sslrootcert"],
     ["is not there", { ...root, sslcrl: "/not/hunter2" }, "sslcrl"],
     ["is a folder", { sslrootcert: tmpdir() }, "sslrootcert"],
-    ["is something else", { sslrootcert: file("make.sh") }, "sslrootcert"],
-    ["is something else", { sslrootcert: file("client-key.pem") }, "sslrootcert"],
-    ["is something else", { ...root, sslcrl: file("root.pem") }, "sslcrl"],
-    ["is another's", { ...root, sslcert: client.sslcert, sslkey: file("server-key.pem") }, "sslcert"],
+    ["is something else", { sslrootcert: tlsFile("make.sh") }, "sslrootcert"],
+    ["is something else", { sslrootcert: tlsFile("client-key.pem") }, "sslrootcert"],
+    ["is something else", { ...root, sslcrl: tlsFile("root.pem") }, "sslcrl"],
+    ["is another's", { ...root, sslcert: client.sslcert, sslkey: tlsFile("server-key.pem") }, "sslcert"],
     ["is locked", { ...root, ...locked }, "sslcert"],
     ["is locked otherwise", { ...root, ...locked, sslpassword: "hunter3" }, "sslcert"],
   ])("refuses a file that %s by the parameter's name: %o", async (_, query, name) => {
-    const refused = connect({ url: urlAt("localhost", said(query)) });
+    const refused = connect({ url: urlAt("localhost", query) });
     await expect(refused).rejects.toMatchObject({
       code: "configuration",
       message: expect.stringMatching(new RegExp(`^options.url: ${name}: expected `)),
