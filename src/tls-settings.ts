@@ -1,4 +1,3 @@
-import { BlockList, isIP } from "node:net";
 import type { SecureVersion } from "node:tls";
 import { JourneyDbError } from "./errors.js";
 
@@ -238,12 +237,12 @@ function unsaid(host: string, said: Map<string, Said>): Tls {
   return isLoopback(host) && !wanted.some((key) => said.has(key)) ? "disable" : "prefer";
 }
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet("127.0.0.0", 8, "ipv4");
-LOOPBACK.addAddress("::1", "ipv6");
+const LOOPBACK =
+  /^(localhost\.?|127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}|\[::(1|ffff:7f[\da-f]{2}:[\da-f]+)\])$/i;
 
 /** Whether it is this machine, by an address (also an IPv4 one in IPv6) or the one name that is always its own. */
 function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  return family === 0 ? /^localhost\.?$/i.test(host) : LOOPBACK.check(host, family === 6 ? "ipv6" : "ipv4");
+  // Without node:net, which a browser lacks, URL knows the one spelling of an IPv6 address.
+  const address = `http://[${host}]`;
+  return LOOPBACK.test(host.includes(":") && URL.canParse(address) ? new URL(address).hostname : host);
 }
