@@ -136,7 +136,9 @@ function refuseUnknown(query: URLSearchParams, env: NodeJS.ProcessEnv, name: str
   const parameters = Object.keys(PARAMETERS);
   for (const key of query.keys()) {
     if (parameters.includes(key) || !PROTECTION.test(lettersOf(key))) continue;
-    const shown = /^[\w. -]{1,64}$/.test(key) ? key : "a parameter that looks like sslmode";
+    // Without a value it may be the rest of a password that had an & in it.
+    const isName = query.get(key) !== "" && /^[\w. -]{1,64}$/.test(key);
+    const shown = isName ? key : "a parameter that looks like sslmode";
     const meant = meantBy(key, parameters) ?? "sslmode or another parameter of libpq";
     refuse(`${name}: ${shown}`, `${meant} in its place`);
   }

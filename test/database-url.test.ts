@@ -140,6 +140,7 @@ describe("a database URL", () => {
     "postgres://me:hunter2@host/db?sslpassword=hunter2&sslpassword=hunter2more",
     "postgres://me:hunter2@host/db?sslnonsense=hunter2",
     "postgres://me:hunter2@host/db?ssl%0Anonsense=hunter2",
+    "postgres://host/db?password=rest&hunter2ssl",
     "postgres://me:hunter2@host/db&sslmode=hunter2",
     "postgres://me:hunter2@host/db?application_name=x?sslmode=hunter2",
   ])("%s is refused and not shown", (url) => {
