@@ -1,9 +1,27 @@
+import { userInfo } from "node:os";
 import { defineConfig } from "drizzle-kit";
-import { configuredUrl } from "./src/database-url.js";
+import { configuredUrl, parseDatabaseUrl } from "./src/database-url.js";
 import { dataFolder, EMBEDDED_FOLDER } from "./src/embedded.js";
 import { JOURNAL } from "./src/migrate.js";
+import { tlsOptions } from "./src/tls-options.js";
 
-const url = configuredUrl(process.env, "DIRECT_URL", "DATABASE_URL");
+const direct = configuredUrl(process.env, "DIRECT_URL");
+const url = direct ?? configuredUrl(process.env, "DATABASE_URL");
+
+/**
+ * drizzle-kit's driver reads a URL in its own way: without sslmode it never encrypts, and it passes
+ * over what it does not know. Where `prefer` is meant it gets TLS or nothing.
+ */
+function credentials(url: string) {
+  const address = parseDatabaseUrl(url, direct === undefined ? "DATABASE_URL" : "DIRECT_URL");
+  const { host, port, password, settings } = address;
+  const user = address.user || process.env.PGUSER || userInfo().username;
+  const database = address.database || process.env.PGDATABASE || user;
+  // drizzle-kit does not pass them on.
+  if (settings.options !== undefined) process.env.PGOPTIONS = settings.options;
+  const ssl = address.tls !== "disable" && { ...tlsOptions(address) };
+  return { host, port, user, ...(password && { password }), database, ssl };
+}
 
 export default defineConfig({
   dialect: "postgresql",
@@ -12,5 +30,5 @@ export default defineConfig({
   migrations: JOURNAL,
   ...(url === undefined
     ? { driver: "pglite", dbCredentials: { url: dataFolder(EMBEDDED_FOLDER) } }
-    : { dbCredentials: { url } }),
+    : { dbCredentials: credentials(url) }),
 });

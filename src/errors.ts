@@ -180,7 +180,7 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
     return new JourneyDbError("timeout", message, { retryable: repeatable });
   }
   if (code === NO_TLS) {
-    const message = "The server offers no TLS; use sslmode=disable or prefer. Nothing was sent.";
+    const message = "The server offers no TLS, which the URL or the environment demands. Nothing was sent.";
     return new JourneyDbError("configuration", message);
   }
   if (TLS_FAILURE.test(code)) {

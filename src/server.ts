@@ -23,7 +23,7 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
   const { default: postgres } = await needPackage("postgres", () => import("postgres"));
   const { drizzle } = await import("drizzle-orm/postgres-js");
   const pooled = options.pooled ?? address.pooled;
-  const encryption = tlsOptions(address);
+  const encryption = address.tls === "disable" ? {} : tlsOptions(address);
   const settings = {
     // It finds a port in the text of an IPv6 address, unless both are lists, which its types do not know.
     ...({ host: [address.host], port: [address.port] } as object),

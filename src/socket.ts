@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createConnection, isIP, type Socket } from "node:net";
+import { createConnection, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import type { ServerAddress } from "./database-url.js";
 import { NO_TLS } from "./errors.js";
@@ -39,7 +39,7 @@ export async function openSocket(
       if (answer?.toString() === "N" && tls === "prefer") return plain;
       throw failure(NO_TLS, "no TLS");
     }
-    socket = connectTls({ socket: plain, ...(!isIP(host) && { servername: host }), ...encryption });
+    socket = connectTls({ ...encryption, socket: plain });
     await once(socket, "secureConnect");
     return socket;
   } catch (error) {

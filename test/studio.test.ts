@@ -9,6 +9,7 @@ import { forUser } from "../src/sessions.js";
 import { migratedDatabase, newUser, openPostgresJs } from "./support/database.js";
 import { text } from "./support/messages.js";
 import { runScript, temporaryFolder } from "./support/program.js";
+import { startTlsServer, tlsFile } from "./support/tls-server.js";
 
 const url = await migratedDatabase();
 
@@ -65,6 +66,21 @@ test("Studio shows the database of DATABASE_URL, and DIRECT_URL counts for more"
   expect(await studio.ended).toBe(130);
 });
 
+test("Studio's connection has the encryption and the settings that connect's would have", async () => {
+  const urlAt = await startTlsServer();
+  const studio = await startStudio({
+    DATABASE_URL: urlAt("localhost", { options: "-c lock_timeout=3s" }),
+    PGSSLROOTCERT: tlsFile("root.pem"),
+  });
+  expect(
+    await studio.ask(
+      "select ssl, current_setting('lock_timeout') as wait from pg_stat_ssl where pid = pg_backend_pid()",
+    ),
+  ).toEqual([{ ssl: true, wait: "3s" }]);
+  studio.child.kill("SIGINT");
+  expect(await studio.ended).toBe(130);
+});
+
 test("Studio's page gets the schema's files, the list of tables, and the rows with their messages", async () => {
   const user = newUser();
   const messages = [text("m1", "Hello")];
@@ -86,6 +102,12 @@ test("Studio's page gets the schema's files, the list of tables, and the rows wi
 test.each([
   ["that is none", "DATABASE_URL", "bad", /^DATABASE_URL: expected a postgres:\/\/ .*\n$/],
   ["that is none", "DIRECT_URL", "bad", /^DIRECT_URL: expected a postgres:\/\/ .*\n$/],
+  [
+    "that asks for what cannot be had",
+    "DATABASE_URL",
+    `${url}?channel_binding=require`,
+    /^DATABASE_URL: channel_binding: expected .*\n$/,
+  ],
   ["of no server", "DATABASE_URL", "postgres://me@127.0.0.1:1/none", /^The database cannot be reached .*\n$/],
   ["of no database", "DATABASE_URL", `${url}_none`, /^The database answered with SQLSTATE 3D000: .*\n$/],
 ])("Studio does not start with a URL %s in %s", async (_, name, value, said) => {
