@@ -112,6 +112,7 @@ const MEANING: Record<string, Meaning> = {
   "23505": ["conflict", "the id is taken"],
   "23514": ["corrupt", "the stored row breaks a rule of the table; run journey-db verify"],
   "25006": ["unavailable", "the server or the transaction is read-only", "safe"],
+  "25P01": ["internal", "the transaction has already ended"],
   "25P02": ["internal", "the surrounding transaction has already failed; roll it back"],
   "25P03": ["timeout", "the surrounding transaction was idle for too long"],
   "25P04": ["timeout", "the surrounding transaction took too long"],

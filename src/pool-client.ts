@@ -43,12 +43,16 @@ export function poolClient(pool: Pool): PoolClient {
     connection: ServerConnection,
     work: (transaction: TransactionClient) => Promise<T>,
   ): Promise<T> {
+    let over = false;
     let firstFailure: unknown;
-    const send: Send = (...args) =>
-      connection.send(...args).catch((error) => {
+    const send: Send = async (...args) => {
+      // The connection is another call's by then.
+      if (over) throw Object.assign(new Error("the transaction has ended"), { code: "25P01" });
+      return connection.send(...args).catch((error) => {
         firstFailure ??= error;
         throw error;
       });
+    };
     let savepoints = 0;
     const client: TransactionClient = {
       ...clientOf(send),
@@ -63,16 +67,18 @@ export function poolClient(pool: Pool): PoolClient {
         }
       },
     };
-    await send(["begin"]);
+    await connection.send(["begin"]);
     let result: T;
     try {
       result = await work(client);
+      over = true;
     } catch (thrown) {
+      over = true;
       // The server has rolled back where the connection is lost; what else goes wrong must not be left open.
-      await send(["rollback"]).catch(connection.destroy);
+      await connection.send(["rollback"]).catch(connection.destroy);
       throw thrown;
     }
-    const { command } = (await send(["commit"])) as { command: string };
+    const { command } = (await connection.send(["commit"])) as { command: string };
     // The answer to a commit after a statement that failed and whose failure was swallowed.
     if (command === "ROLLBACK") throw firstFailure;
     return result;

@@ -175,6 +175,14 @@ it("a transaction of which a statement failed is not taken for committed, though
   expect(await forUser(db, owner).get(id)).toBeNull();
 });
 
+it("a transaction that has ended takes no more calls", async () => {
+  const db = await open({ max: 1 });
+  const owner = newUser();
+  const late = await db.transaction(async (tx) => forUser(tx, owner));
+  await expect(late.create()).rejects.toMatchObject({ code: "internal", sqlState: "25P01" });
+  expect(await forUser(db, owner).count()).toBe(0);
+});
+
 it("a savepoint that failed is undone alone", async () => {
   const db = await open({ max: 1 });
   const owner = newUser();
