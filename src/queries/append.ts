@@ -15,7 +15,7 @@ import {
   upsertedOne,
   upTo,
 } from "./conversation.js";
-import { given, givenJson, input, ownedBy } from "./statement.js";
+import { given, givenJson, input, insertion, ownedBy } from "./statement.js";
 import { type Conditions, metadataIsObject, sameRevision, writable, write } from "./write.js";
 
 export interface AppendedRow extends WrittenRow {
@@ -101,20 +101,25 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
   const result = kind.upsert(m, excluded);
   const endsHere = endsWith(sql`null::text`, kind.isAdded(excluded));
   const conditions = conditionsOf(kind, kind.upsert(m, added));
-  return write<AppendedRow>(name, values, { ...conditions, newSize }, (db) =>
-    db
-      .insert(journeySessions)
-      .select(
-        sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages, maxBytes })} where ${newSize}`,
-      )
-      .onConflictDoUpdate({
-        target: journeySessions.id,
-        set: { ...touched, messages: overMessages(result) },
-        setWhere: sql`${ownedBy()} and ${metadataIsObject} and ${overMessages(
-          sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${resultFits(result, excluded, maxBytes)} else false end`,
-        )}`,
-      })
-      .returning(returned),
+  return write<AppendedRow>(
+    name,
+    values,
+    { ...conditions, newSize },
+    (db) =>
+      db
+        .insert(journeySessions)
+        .select(
+          sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages, maxBytes })} where ${newSize}`,
+        )
+        .onConflictDoUpdate({
+          target: journeySessions.id,
+          set: { ...touched, messages: overMessages(result) },
+          setWhere: sql`${ownedBy()} and ${metadataIsObject} and ${overMessages(
+            sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${resultFits(result, excluded, maxBytes)} else false end`,
+          )}`,
+        })
+        .returning(returned),
+    insertion,
   );
 };
 

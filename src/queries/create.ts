@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
 import { type SessionRow, sessionColumns } from "./columns.js";
 import { sizeOf } from "./conversation.js";
-import { given, givenJson, input, statement } from "./statement.js";
+import { given, givenJson, input, insertion, statement } from "./statement.js";
 
 const messages = givenJson("messages");
 const metadata = givenJson("metadata");
@@ -11,7 +11,7 @@ const maxBytes = sql`${given("maxBytes")}::int`;
 const fits = sql<boolean>`greatest(${sizeOf(sql`messages`)}, ${sizeOf(sql`metadata`)}) <= ${maxBytes}`;
 
 /** A new session; no row where the id is taken, by anyone, or the values are too large. */
-export const create = statement<SessionRow>("create", (db) =>
+export const create = insertion<SessionRow>("create", (db) =>
   db
     .insert(journeySessions)
     .select(
