@@ -3,7 +3,10 @@ import { journeySessions } from "../table.js";
 import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import {
   endsWith,
+  fits,
+  givenLimits,
   hasMessage,
+  inputLimits,
   isArray,
   m,
   messageCount,
@@ -34,7 +37,7 @@ const returned = {
 
 const values = {
   messages: givenJson("messages"),
-  maxBytes: sql`${given("maxBytes")}::int`,
+  ...givenLimits,
   ifRevision: sql`${given("ifRevision")}::text`,
   checkAfter: sql`${given("checkAfter")}::bool`,
   after: sql`${given("after")}::text`,
@@ -62,7 +65,7 @@ const conditionsOf = ({ isAdded }: Kind, result: SQL, more: Conditions["conversa
   conversation: {
     ...more,
     after: sql`(not input."checkAfter" or ${endsWith(sql`input.after`, isAdded(added))})`,
-    size: resultFits(result, added, sql`input."maxBytes"`),
+    size: resultFits(result, added, inputLimits),
   },
 });
 
@@ -94,8 +97,7 @@ export const append = appendTo(
 
 // In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
 const excluded = sql`excluded.messages`;
-const maxBytes = values.maxBytes;
-const newSize = sql`${sizeOf(added)} <= input."maxBytes"`;
+const newSize = fits(added, inputLimits);
 
 const appendOrCreateOf = (name: string, kind: Kind) => {
   const result = kind.upsert(m, excluded);
@@ -109,13 +111,13 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
       db
         .insert(journeySessions)
         .select(
-          sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages, maxBytes })} where ${newSize}`,
+          sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages, ...givenLimits })} where ${newSize}`,
         )
         .onConflictDoUpdate({
           target: journeySessions.id,
           set: { ...touched, messages: overMessages(result) },
           setWhere: sql`${ownedBy()} and ${metadataIsObject} and ${overMessages(
-            sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${resultFits(result, excluded, maxBytes)} else false end`,
+            sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${resultFits(result, excluded, givenLimits)} else false end`,
           )}`,
         })
         .returning(returned),
