@@ -151,7 +151,7 @@ it("toJSON is told the key that it stands under", () => {
 it("tells of what may take more than twice the room as text: exponents and control characters", () => {
   const isWide = (value: unknown) => toJson(value, "field", rules).isWide;
   const many = (value: unknown) => new Array(1000).fill(value);
-  for (const value of [1e308, -1e308, 1e22, 1e-21, 5e-324, 1.5e-30, "\u0001", { a: 1e300 }]) {
+  for (const value of [1e308, -1e308, 1e22, 1e-21, 5e-324, 1.5e-30, "\u0001\u0002\u0003", { a: 1e300 }]) {
     expect(isWide(many(value))).toBe(true);
   }
   for (const value of [0, 1, 1e20, 0.1, Math.PI, 1e-6, true, false, null, "", "a", '"', [], {}, { a: 1 }]) {

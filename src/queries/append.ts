@@ -2,6 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
 import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import {
+  conversationFits,
   endsWith,
   fits,
   givenLimits,
@@ -12,7 +13,6 @@ import {
   messageCount,
   onlyId,
   overMessages,
-  resultFits,
   sizeOf,
   upserted,
   upsertedOne,
@@ -65,7 +65,7 @@ const conditionsOf = ({ isAdded }: Kind, result: SQL, more: Conditions["conversa
   conversation: {
     ...more,
     after: sql`(not input."checkAfter" or ${endsWith(sql`input.after`, isAdded(added))})`,
-    size: resultFits(result, added, inputLimits),
+    size: conversationFits(result, added, inputLimits),
   },
 });
 
@@ -117,7 +117,7 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
           target: journeySessions.id,
           set: { ...touched, messages: overMessages(result) },
           setWhere: sql`${ownedBy()} and ${metadataIsObject} and ${overMessages(
-            sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${resultFits(result, excluded, givenLimits)} else false end`,
+            sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${conversationFits(result, excluded, givenLimits)} else false end`,
           )}`,
         })
         .returning(returned),

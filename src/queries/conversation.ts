@@ -119,10 +119,14 @@ export const inputLimits: Limits = {
 
 /** Whether a value is within the limits. Its size as jsonb is at hand; to make the text costs as much as the rest of a write. */
 export const fits = (value: SQL, { maxBytes, maxTextBytes }: Limits): SQL<boolean> =>
-  sql`(select ${sizeOf(sql`value`)} <= ${maxBytes} and case when ${maxTextBytes} is null then true else octet_length(value::text) <= ${maxTextBytes} end from (select ${value} as value offset 0) as result)`;
+  sql`(${sizeOf(value)} <= ${maxBytes} and case when ${maxTextBytes} is null then true else octet_length(${value}::text) <= ${maxTextBytes} end)`;
 
-/** As `fits`. The sum is never less than the result's size, and known without building it. */
-export const resultFits = (result: SQL, added: SQL, limits: Limits): SQL =>
-  sql`(${limits.maxTextBytes} is null and ${sizeOf(m)} + ${sizeOf(added)} <= ${limits.maxBytes} or ${fits(result, limits)})`;
+/** As `fits`, of a value that is not at hand: it is made once. */
+export const resultFits = (result: SQL, limits: Limits): SQL =>
+  sql`(select ${fits(sql`value`, limits)} from (select ${result} as value offset 0) as result)`;
+
+/** Whether what becomes of `m` with `added` fits. The sum is never less than the result's size, and known without making it. */
+export const conversationFits = (result: SQL, added: SQL, limits: Limits): SQL =>
+  sql`(${limits.maxTextBytes} is null and ${sizeOf(m)} + ${sizeOf(added)} <= ${limits.maxBytes} or ${resultFits(result, limits)})`;
 
 export const messageCount = sql<number>`jsonb_array_length(${journeySessions.messages})`;

@@ -11,7 +11,7 @@ end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)
     select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
     where not e.message -> 'id' is not distinct from input.messages #> '{0,id}' order by n desc limit 1
   )
-end is not distinct from to_jsonb(input.after))) and (input."maxTextBytes" is null and pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or (select pg_column_size(value) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(value::text) <= input."maxTextBytes" end from (select case
+end is not distinct from to_jsonb(input.after))) and (input."maxTextBytes" is null and pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or (select (pg_column_size(value) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(value::text) <= input."maxTextBytes" end) from (select case
   when not jsonb_path_exists(m, '$[*] ? (@.id == $id)', jsonb_build_object('id', input.messages #> '{0,id}')) then m || input.messages
   when m -> -1 -> 'id' = input.messages #> '{0,id}' and not jsonb_path_exists(m, '$[0 to last - 1] ? (@.id == $id)', jsonb_build_object('id', input.messages #> '{0,id}')) then jsonb_set(m, '{-1}', input.messages -> 0)
   else jsonb_set(m, array[(

@@ -1,4 +1,4 @@
-insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $maxTextBytes::int as "maxTextBytes" offset 0) as input where (select pg_column_size(value) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(value::text) <= input."maxTextBytes" end from (select input.messages as value offset 0) as result) on conflict ("id") do update set "messages" = (select case
+insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $maxTextBytes::int as "maxTextBytes" offset 0) as input where (pg_column_size(input.messages) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(input.messages::text) <= input."maxTextBytes" end) on conflict ("id") do update set "messages" = (select case
   when not jsonb_path_exists(m, '$[*] ? (@.id == $id)', jsonb_build_object('id', excluded.messages #> '{0,id}')) then m || excluded.messages
   when m -> -1 -> 'id' = excluded.messages #> '{0,id}' and not jsonb_path_exists(m, '$[0 to last - 1] ? (@.id == $id)', jsonb_build_object('id', excluded.messages #> '{0,id}')) then jsonb_set(m, '{-1}', excluded.messages -> 0)
   else jsonb_set(m, array[(
@@ -11,7 +11,7 @@ end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)
     select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
     where not e.message -> 'id' is not distinct from excluded.messages #> '{0,id}' order by n desc limit 1
   )
-end is not distinct from to_jsonb(null::text))) and ($maxTextBytes::int is null and pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or (select pg_column_size(value) <= $maxBytes::int and case when $maxTextBytes::int is null then true else octet_length(value::text) <= $maxTextBytes::int end from (select case
+end is not distinct from to_jsonb(null::text))) and ($maxTextBytes::int is null and pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or (select (pg_column_size(value) <= $maxBytes::int and case when $maxTextBytes::int is null then true else octet_length(value::text) <= $maxTextBytes::int end) from (select case
   when not jsonb_path_exists(m, '$[*] ? (@.id == $id)', jsonb_build_object('id', excluded.messages #> '{0,id}')) then m || excluded.messages
   when m -> -1 -> 'id' = excluded.messages #> '{0,id}' and not jsonb_path_exists(m, '$[0 to last - 1] ? (@.id == $id)', jsonb_build_object('id', excluded.messages #> '{0,id}')) then jsonb_set(m, '{-1}', excluded.messages -> 0)
   else jsonb_set(m, array[(

@@ -4,7 +4,7 @@ select "journey_sessions"."id" is not null, (select jsonb_typeof(m) = 'array' fr
     select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
     where not exists (select from jsonb_array_elements(input.messages) as a(message) where a.message -> 'id' = e.message -> 'id') order by n desc limit 1
   )
-end is not distinct from to_jsonb(input.after))) end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), case when "journey_sessions"."id" is null then null::boolean else (select case when jsonb_typeof(m) = 'array' then (input."maxTextBytes" is null and pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or (select pg_column_size(value) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(value::text) <= input."maxTextBytes" end from (select (select case
+end is not distinct from to_jsonb(input.after))) end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), case when "journey_sessions"."id" is null then null::boolean else (select case when jsonb_typeof(m) = 'array' then (input."maxTextBytes" is null and pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or (select (pg_column_size(value) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(value::text) <= input."maxTextBytes" end) from (select (select case
   when jsonb_array_length(input.messages) <= 16 and not jsonb_path_exists(kept.messages, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', input.messages)) then kept.messages || input.messages
   else (
     select coalesce(to_jsonb(array_agg(coalesce(r.message, b.message) order by b.n)), '[]')
