@@ -59,8 +59,8 @@ const LARGE_NUMBER = /[[:,\s]-?(?:\d{309}|[\d.]+e\+?\d)/i;
 const withinDouble = (_key: string, value: unknown) =>
   typeof value === "number" && !Number.isFinite(value) ? 0 : value;
 
-/** A number with an exponent; or else a string, in which something may look like one. */
-const EXPONENTS = /"(?:[^"\\]+|\\.)*"|[\d.]e([-+]?\d+)/gi;
+/** An exponent, or what tells whether it stands in a string: a quote, and an escape that may hold one. */
+const EXPONENTS = /\\.|"|[\d.]e([-+]?\d+)/gi;
 const SOME_EXPONENT = /[[:,\s]-?[\d.]+e/i;
 
 /** PostgreSQL writes numbers without exponents: what is short here may be too long to be read from there. */
@@ -68,7 +68,11 @@ function checkText(text: string): void {
   if (!SOME_EXPONENT.test(text)) return;
   const most = TEXT_FACTOR * Math.max(text.length, DEFAULT_SESSION_BYTES);
   let characters = text.length;
-  for (const [, exponent = 0] of text.matchAll(EXPONENTS)) characters += Math.abs(Number(exponent));
+  let inString = false;
+  for (const [token, exponent] of text.matchAll(EXPONENTS)) {
+    if (token === '"') inString = !inString;
+    else if (exponent !== undefined && !inString) characters += Math.abs(Number(exponent));
+  }
   if (characters > most) {
     throw new JourneyDbError(
       "too_large",
