@@ -11,7 +11,7 @@ import {
 import { parse } from "./validate.js";
 
 /** The JSON text of what is stored, and whether its size as text is to be looked at too. */
-export type Storable = Pick<Json, "text" | "isWide">;
+type Storable = Pick<Json, "text" | "isWide">;
 
 /** Checks messages and metadata and answers what is stored of them. */
 export interface Payloads {
