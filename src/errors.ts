@@ -1,3 +1,5 @@
+import { driverErrorOf, isTakenId } from "./thrown.js";
+
 /** What went wrong, as a closed list that a program can branch on. README has the cause and the remedy of each. */
 export type JourneyDbErrorCode =
   | "invalid_input"
@@ -53,14 +55,6 @@ export class JourneyDbError extends Error {
   }
 }
 
-/** What a driver's error is made of, as far as it is safe to look at. */
-interface DriverError {
-  code?: unknown;
-  constraint?: unknown;
-  constraint_name?: unknown;
-  message?: unknown;
-}
-
 /** The refusals that come before the statement is sent, so that nothing can have happened. */
 const NOT_SENT = new Set([
   "ECONNREFUSED",
@@ -92,7 +86,7 @@ export const NO_TLS = "ERR_TLS_NOT_OFFERED";
 const TLS_FAILURE =
   /^(ERR_(TLS|SSL|OSSL)_\w+|UNABLE_TO_\w+|CERT_\w+|\w+_SIGNED_CERT(_IN_CHAIN)?|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
-const OWN_CONSTRAINT = /^journey_sessions_(pkey|user_id_not_empty|messages_is_array|metadata_is_object)$/;
+const OWN_CONSTRAINT = /^journey_sessions_(user_id_not_empty|messages_is_array|metadata_is_object)$/;
 
 const UNPREPARED =
   "prepared statements do not work here; connect with pooled: true, or put ?pgbouncer=true into the URL (node-postgres: defineJourney({ prepare: false }))";
@@ -142,31 +136,28 @@ const meaningOf = (state: string): Meaning | undefined =>
   MEANING[state] ?? MEANING[state.slice(0, 3)] ?? MEANING[state.slice(0, 2)];
 
 /**
- * The typed form of whatever a driver or Drizzle threw. Connection errors arrive unwrapped, all
- * others inside a DrizzleQueryError. `repeatable` says whether the call does no harm when it is
- * sent twice, which decides `retryable` where the outcome is unknown.
+ * The typed form of whatever a driver or Drizzle threw. `repeatable` says whether the call does
+ * no harm when it is sent twice, which decides `retryable` where the outcome is unknown.
  */
 export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError {
   if (thrown instanceof JourneyDbError) return thrown;
-  const outer = (thrown ?? {}) as DriverError & { cause?: DriverError };
-  const inner = typeof outer.cause === "object" && outer.cause ? outer.cause : outer;
-  const code = String(inner.code ?? outer.code ?? "");
+  const { code, constraint, error } = driverErrorOf(thrown);
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
-    const constraint = inner.constraint_name ?? inner.constraint;
+    const takenId = isTakenId(thrown);
     // Any other is the application's own, and says nothing of the id or the stored row.
-    const foreign = code.startsWith("23") && !OWN_CONSTRAINT.test(String(constraint));
+    const foreign = code.startsWith("23") && !takenId && !OWN_CONSTRAINT.test(String(constraint));
     const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
       "internal",
       "the server refused the statement",
     ];
     return new JourneyDbError(kind, `The database answered with SQLSTATE ${code}: ${text}.`, {
-      retryable: repeat === "safe" || (kind === "unavailable" && repeatable),
+      retryable: repeat === "safe" || (repeatable && (takenId || kind === "unavailable")),
       sqlState: code,
       constraint: typeof constraint === "string" ? constraint : undefined,
     });
   }
   const reason = /^[A-Z_]{3,40}$/.test(code) ? ` (${code})` : "";
-  const words = String(inner.message ?? "");
+  const words = String(error.message ?? "");
   if (NOT_SENT.has(code) || NOT_SENT_WORDS.test(words)) {
     return new JourneyDbError("unavailable", `The database cannot be reached${reason}; nothing was sent.`, {
       retryable: code !== "CONNECTION_ENDED" && !ENDED_WORDS.test(words),

@@ -12,6 +12,9 @@ export interface JsonRules {
   knownKeys: ReadonlySet<string>;
 }
 
+/** How many times as many bytes as of jsonb a value may take as text, in whole; less is not looked at. */
+export const TEXT_FACTOR = 2;
+
 /** Nested deeper than this is refused. */
 const MAX_DEPTH = 500;
 
@@ -42,6 +45,10 @@ export function pathOf(field: string, path: Path): string {
 export interface Json {
   text: string;
   value: unknown;
+  /** Bytes, at least, of the text that PostgreSQL makes of it again: it puts spaces in, and writes 1e300 with all its zeros. */
+  textBytes: number;
+  /** Whether that text may take more than twice the bytes of the jsonb. */
+  isWide: boolean;
 }
 
 /**
@@ -52,9 +59,12 @@ export interface Json {
  * @throws JourneyDbError invalid_input, or too_large where the value cannot fit in `maxBytes`.
  */
 export function toJson(given: unknown, field: string, rules: JsonRules): Json {
-  // A jsonb element takes at least 4 bytes and its text at least one byte a UTF-16 unit. Counting
-  // that stops a small graph of shared references from growing without end.
+  // A jsonb key or value takes at least 4 bytes and what it holds: a text one byte a UTF-16 unit, a
+  // number 6 or more, an array or an object 4. Counting that stops a small graph of shared
+  // references from growing without end.
   let atLeast = 0;
+  // Bytes that PostgreSQL's text has more than JSON.stringify's.
+  let added = 0;
   const path: (string | number)[] = [];
 
   const refuse = (what: string): never => {
@@ -81,9 +91,13 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
     if (item === null || typeof item === "boolean") return item;
     if (typeof item === "string") return textOf(item);
     if (typeof item === "number") {
-      return Number.isFinite(item) ? item : refuse(`expected a finite number, received ${item}`);
+      if (!Number.isFinite(item)) refuse(`expected a finite number, received ${item}`);
+      count(item === 0 ? 6 : 8);
+      added += zerosOf(item);
+      return item;
     }
     if (typeof item !== "object") return refuse(`expected a JSON value, received ${typeof item}`);
+    count(4);
     const depth = ofAnyDepth.has(item) ? Number.NEGATIVE_INFINITY : level;
     if (depth > MAX_DEPTH) refuse(`expected JSON of at most ${MAX_DEPTH} levels (a cycle has no end)`);
     return Array.isArray(item) ? copyArray(item, depth) : copyObject(item, depth);
@@ -98,6 +112,7 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
 
   const copyArray = (items: readonly unknown[], depth: number) => {
     const copied: unknown[] = [];
+    added += Math.max(items.length - 1, 0);
     for (let index = 0; index < items.length; index++) {
       path.push(index);
       copied.push(copy(items[index], String(index), depth + 1));
@@ -111,9 +126,12 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
     if (Object.getOwnPropertySymbols(object).length > 0) refuse("expected no symbol keys");
     const copied: Record<string, unknown> = {};
     let position = 0;
+    let kept = 0;
     for (const [key, item] of Object.entries(object)) {
       position++;
       if (item === undefined) continue;
+      count(4);
+      added += kept++ === 0 ? 1 : 2;
       path.push(rules.knownKeys.has(key) ? key : `<key ${position}>`);
       const stored = textOf(key);
       if (Object.hasOwn(copied, stored))
@@ -129,12 +147,25 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
 
   try {
     const value = copy(given, "", 1);
-    return { text: JSON.stringify(value), value };
+    const text = JSON.stringify(value);
+    const textBytes = text.length + added;
+    return { text, value, textBytes, isWide: textBytes > TEXT_FACTOR * atLeast };
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
     // A getter, a Proxy or a toJSON of the caller's threw, or the text outgrew a JavaScript string.
     return refuse("expected a value that can be read as JSON");
   }
+}
+
+/** How many characters more a number takes without an exponent, as PostgreSQL writes it: 1e21, 1.5e-7. */
+function zerosOf(item: number): number {
+  const size = Math.abs(item);
+  if (size < 1e21 && (size >= 1e-6 || size === 0)) return 0;
+  const short = String(size);
+  const [digits = "", exponent] = short.split("e");
+  const places = Number(exponent);
+  const written = places > 0 ? places + 1 : digits.replace(".", "").length + 1 - places;
+  return written - short.length;
 }
 
 /** Holds across realms too (a vm context, a test runner), where `Object.prototype` is another object. */

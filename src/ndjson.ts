@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { JourneyDbError } from "./errors.js";
-import { MESSAGE_KEYS } from "./json.js";
+import { MESSAGE_KEYS, TEXT_FACTOR } from "./json.js";
 import { phaseSchema, sessionIdSchema } from "./messages.js";
-import { arraySchema, LARGEST_JSONB } from "./options.js";
+import { arraySchema, DEFAULT_SESSION_BYTES, LARGEST_JSONB } from "./options.js";
 import { payloads } from "./payloads.js";
 import type { ExportRow } from "./queries/export.js";
 import { readSummary } from "./rows.js";
@@ -59,6 +59,28 @@ const LARGE_NUMBER = /[[:,\s]-?(?:\d{309}|[\d.]+e\+?\d)/i;
 const withinDouble = (_key: string, value: unknown) =>
   typeof value === "number" && !Number.isFinite(value) ? 0 : value;
 
+/** An exponent, or what tells whether it stands in a string: a quote, and an escape that may hold one. */
+const EXPONENTS = /\\.|"|[\d.]e([-+]?\d+)/gi;
+const SOME_EXPONENT = /[[:,\s]-?[\d.]+e/i;
+
+/** PostgreSQL writes numbers without exponents: what is short here may be too long to be read from there. */
+function checkText(text: string): void {
+  if (!SOME_EXPONENT.test(text)) return;
+  const most = TEXT_FACTOR * Math.max(text.length, DEFAULT_SESSION_BYTES);
+  let characters = text.length;
+  let inString = false;
+  for (const [token, exponent] of text.matchAll(EXPONENTS)) {
+    if (token === '"') inString = !inString;
+    else if (exponent !== undefined && !inString) characters += Math.abs(Number(exponent));
+  }
+  if (characters > most) {
+    throw new JourneyDbError(
+      "too_large",
+      `session: expected at most ${most} bytes of JSON text, numbers without exponents`,
+    );
+  }
+}
+
 /**
  * Checks a line as strictly as the calls of a handle check what they are given. The owner that it
  * names and whatever else is in it counts for nothing.
@@ -74,6 +96,7 @@ export function checkLine(text: string): SessionLine {
   json.metadata({ ...(session as object), messages: [], metadata: {} }, "session");
   json.messages(messages, "session.messages");
   json.metadata(metadata, "session.metadata");
+  checkText(text);
   return { id: id.toLowerCase(), text };
 }
 

@@ -16,7 +16,11 @@ export interface JourneyOptions<Message, Metadata, Phase extends string> {
   metadata?: z.ZodType<unknown, Metadata> | undefined;
   /** All phases; a new session starts in the first. @default any text, starting in "setup" */
   phases?: readonly Phase[] | undefined;
-  /** Largest conversation, and largest metadata, in bytes as jsonb: 1–268,435,455. @default 8 MiB */
+  /**
+   * Largest conversation, and largest metadata, in bytes as jsonb: 1–268,435,455. What takes more than twice
+   * its size as text (1e308 is 309 digits in PostgreSQL) is added only while all is within twice the limit as
+   * text, so no text that is read exceeds four times the limit. @default 8 MiB
+   */
   maxSessionBytes?: number | undefined;
   /** Text that jsonb cannot hold (U+0000, lone surrogates): stored with U+FFFD in its place, or refused. @default "replace" */
   unstorable?: Unstorable | undefined;
@@ -76,16 +80,15 @@ const plain = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
 /** Bytes of the largest jsonb value (https://www.postgresql.org/docs/current/datatype-json.html and jsonb.h, JENTRY_OFFLENMASK). */
 export const LARGEST_JSONB = 0x0fffffff;
 
+/** What a session may take where the application says nothing else. */
+export const DEFAULT_SESSION_BYTES = 8 * 1024 * 1024;
+
 /** The options of defineJourney. */
 export const journeyOptionsSchema = z.strictObject({
   message: aSchema,
   metadata: aSchema,
   phases: z.array(phaseSchema).min(1).optional(),
-  maxSessionBytes: z
-    .int()
-    .min(1)
-    .max(LARGEST_JSONB)
-    .default(8 * 1024 * 1024),
+  maxSessionBytes: z.int().min(1).max(LARGEST_JSONB).default(DEFAULT_SESSION_BYTES),
   unstorable: z.enum(["replace", "reject"]).default("replace"),
   timeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
   prepare: z.boolean().default(true),

@@ -1,4 +1,5 @@
 import { JourneyDbError } from "./errors.js";
+import { TEXT_FACTOR } from "./json.js";
 import type { Values } from "./queries/statement.js";
 import type { RefusalRow } from "./queries/write.js";
 
@@ -27,18 +28,18 @@ export const leftOut = (sessions: number) =>
     `Sessions left out: ${sessions}. Their stored messages are not an array or their metadata not an object; an older program may have written them. Run journey-db verify.`,
   );
 
-/** @param room bytes that are to stay free */
-export const tooLarge = (maxBytes: number, room = 0) =>
-  new JourneyDbError(
+/** @param values what the write was sent with; `room` are bytes that are to stay free */
+export function tooLarge({ maxBytes, maxTextBytes, room }: Omit<Values, "userId">): JourneyDbError {
+  const free = Number(room ?? 0);
+  const limit = `${Number(maxBytes) + free} bytes (maxSessionBytes)`;
+  const asText = maxTextBytes === null ? "" : `, or ${TEXT_FACTOR} times as many as text`;
+  return new JourneyDbError(
     "too_large",
-    room === 0
-      ? `The session would exceed ${maxBytes} bytes (maxSessionBytes); nothing changed.`
-      : `Less than ${room} of the session's ${maxBytes} bytes (maxSessionBytes) would stay free; nothing changed.`,
+    free === 0
+      ? `The session would exceed ${limit}${asText}; nothing changed.`
+      : `Less than ${free} of the session's ${limit}${asText} would stay free; nothing changed.`,
   );
-
-/** Of what a write was sent with. */
-const tooLargeFor = ({ maxBytes, room }: Omit<Values, "userId">) =>
-  tooLarge(Number(maxBytes) + Number(room ?? 0), Number(room ?? 0));
+}
 
 const conflict = (option: string, difference: string) =>
   new JourneyDbError("conflict", `options.${option}: ${difference}; nothing changed.`);
@@ -51,7 +52,7 @@ const conflict = (option: string, difference: string) =>
  * @param values what the write was sent with
  */
 export function refusalError(row: RefusalRow | undefined, values: Omit<Values, "userId">): JourneyDbError {
-  if (!row?.found) return row?.size === false ? tooLargeFor(values) : sessionNotFound();
+  if (!row?.found) return row?.size === false ? tooLarge(values) : sessionNotFound();
   if (row.ifRevision === false) return conflict("ifRevision", "the session has changed since");
   if (row.messagesAreArray === false) return corrupt("messages");
   if (row.metadataIsObject === false) return corrupt("metadata");
@@ -59,7 +60,7 @@ export function refusalError(row: RefusalRow | undefined, values: Omit<Values, "
   if (row.after === false) return conflict("after", "the conversation ends with another message");
   if (row.phase === false) return conflict("from", "the session is in another phase");
   if (row.ifMatch === false) return conflict("ifMatch", "the stored metadata differs");
-  if (row.size === false) return tooLargeFor(values);
+  if (row.size === false) return tooLarge(values);
   if (typeof values.newId === "string") return idTaken();
   return new JourneyDbError("conflict", "The session was changed at the same moment; nothing was written.", {
     retryable: true,

@@ -3,6 +3,7 @@ import { decodeCursor, encodeCursor } from "./cursor.js";
 import { bounded, within } from "./deadline.js";
 import { exportRows } from "./export.js";
 import { toStorable } from "./ids.js";
+import { TEXT_FACTOR } from "./json.js";
 import type { JourneyMessage, JourneyMetadata, MessageShape } from "./messages.js";
 import {
   arraySchema,
@@ -43,6 +44,7 @@ import { corruptColumn, readSummary, toSession, toSummary, toWritten } from "./r
 import { heldByAnother, type Journey, type UserSessions, type Witness } from "./user-sessions.js";
 
 const DEFAULT_PHASE = "setup";
+const NO_METADATA = { text: "{}", isWide: false };
 /** Bytes that `leaveRoom` keeps free at most. */
 const LARGEST_ROOM = 64 * 1024;
 /** What append takes: no message at all appends nothing, which is never meant. */
@@ -67,6 +69,12 @@ export function defineJourney<
     argumentsOf(options);
   const maxBytes = journey.maxSessionBytes;
   const room = Math.min(LARGEST_ROOM, Math.floor(maxBytes / 8));
+  /** @param room bytes that are to stay free */
+  const limits = (isWide: boolean, room = 0) => ({
+    maxBytes: maxBytes - room,
+    maxTextBytes: isWide ? TEXT_FACTOR * (maxBytes - room) : null,
+    room,
+  });
 
   return {
     forUser(db, givenUserId, request) {
@@ -96,16 +104,16 @@ export function defineJourney<
             leaveRoom,
           } = optionsOf(schemas.append, options);
           const messages = checked(someMessages, Array.isArray(given) ? given : [given], "messages");
+          const { text, isWide } = json.messages(messages, "messages");
           const values = {
             id: sessionIdOf(id),
-            messages: json.messages(messages, "messages"),
+            messages: text,
             phase: journey.phases?.[0] ?? DEFAULT_PHASE,
             checkAfter: after !== undefined,
             after: after ?? null,
             from,
             ifRevision,
-            maxBytes: leaveRoom ? maxBytes - room : maxBytes,
-            room: leaveRoom ? room : 0,
+            ...limits(isWide, leaveRoom ? room : 0),
           };
           // Nothing but "is empty" can hold of a session that is not there.
           const creates = mayCreate && values.after === null && from === null && ifRevision === null;
@@ -118,18 +126,22 @@ export function defineJourney<
 
         async create(given = {}) {
           const session = checked(schemas.create, given, "session");
+          const messages = json.messages(session.messages ?? [], "session.messages");
+          const metadata =
+            session.metadata === undefined
+              ? NO_METADATA
+              : json.metadata(session.metadata, "session.metadata");
           const values = {
             id: session.id ?? null,
             phase: session.phase ?? journey.phases?.[0] ?? DEFAULT_PHASE,
-            messages: json.messages(session.messages ?? [], "session.messages"),
-            metadata:
-              session.metadata === undefined ? "{}" : json.metadata(session.metadata, "session.metadata"),
-            maxBytes,
+            messages: messages.text,
+            metadata: metadata.text,
+            ...limits(messages.isWide || metadata.isWide),
           };
           const [row] = await send(create, values);
           if (row) return toSession(row);
           const [refusal] = await send(createRefusal, values);
-          throw refusal?.fits === false ? tooLarge(maxBytes) : idTaken();
+          throw refusal?.fits === false ? tooLarge(values) : idTaken();
         },
 
         async get(id) {
@@ -199,12 +211,13 @@ export function defineJourney<
 
         async mergeMetadata(id, patch, options) {
           const { ifMatch, ifRevision = null } = optionsOf(schemas.mergeMetadata, options);
+          const { text, isWide } = json.patch(patch, "patch");
           const values = {
             id: sessionIdOf(id),
-            patch: json.patch(patch, "patch"),
+            patch: text,
             ifMatch: ifMatch === undefined ? "{}" : json.match(ifMatch, "options.ifMatch"),
             ifRevision,
-            maxBytes,
+            ...limits(isWide),
           };
           const { metadata, ...row } = await change(mergeMetadata, values);
           return { ...toWritten(row), metadata: JSON.parse(metadata) };
@@ -212,12 +225,12 @@ export function defineJourney<
 
         async replaceMessages(id, given, options) {
           const { ifRevision = null } = optionsOf(schemas.onlyRevision, options);
-          const text = json.messages(checked(arraySchema, given, "messages"), "messages");
+          const { text, isWide } = json.messages(checked(arraySchema, given, "messages"), "messages");
           const { messageCount, bytes, ...row } = await change(replaceMessages, {
             id: sessionIdOf(id),
             messages: text,
             ifRevision,
-            maxBytes,
+            ...limits(isWide),
           });
           return { ...toWritten(row), messageCount, bytes };
         },

@@ -151,3 +151,28 @@ it("a broken rule of the table means a stored row, one of the application's own 
   expect(broken("23505", "journey_sessions_pkey")).toMatchObject({ code: "conflict", retryable: false });
   expect(broken("23505", "journey_sessions_user_id_key")).toMatchObject({ code: "internal" });
 });
+
+it.each([
+  { constraint: "journey_sessions_pkey_ccnew" },
+  { constraint_name: "journey_sessions_pkey_ccold1" },
+  { constraint: "journey_sessions_pkey1" },
+  { constraint: "renamed", table: "journey_sessions", detail: `Key (id)=(${SECRET}) already exists.` },
+  { constraint_name: "n", table_name: "journey_sessions", detail: `Schlüssel »(id)=(${SECRET})« existiert.` },
+])("a taken id is told by the index's name, or by the column that the server shows: %o", (shown) => {
+  const failure = Object.assign(thrown("23505"), shown);
+  const error = fromDriver(failure, true);
+  expect(error).toMatchObject({ code: "conflict", retryable: true, sqlState: "23505" });
+  expect(fromDriver(failure, false).retryable).toBe(false);
+  expect(error.message + JSON.stringify(error)).not.toContain(SECRET);
+});
+
+it.each([
+  { constraint: "other_pkey_ccnew", table: "other", detail: "Key (id)=(1) already exists." },
+  { constraint: "c", table: "journey_sessions", detail: "Key (user_id)=((id)=(1)) already exists." },
+  { constraint: "journey_sessions_pkey_ccnew_mine", table: "journey_sessions" },
+])("any other key that is taken is the application's own: %o", (shown) => {
+  expect(fromDriver(Object.assign(thrown("23505"), shown), true)).toMatchObject({
+    code: "internal",
+    retryable: false,
+  });
+});

@@ -133,7 +133,8 @@ it("text over the limit is too large before it is sent", () => {
 });
 
 it("as many elements as may fit are let through, four bytes each, and one more is too large", () => {
-  const elements = rules.maxBytes / 4 - 1;
+  // The array itself takes eight.
+  const elements = rules.maxBytes / 4 - 2;
   expect(textOf(new Array(elements).fill(true))).toHaveLength(elements * 5 + 1);
   expect(() => textOf(new Array(elements + 1).fill(true))).toThrow(
     expect.objectContaining({ code: "too_large" }),
@@ -145,4 +146,17 @@ it("toJSON is told the key that it stands under", () => {
   expect(textOf({ "my secret": named, a: [named], b: named })).toBe(
     '{"my secret":"my secret","a":["0"],"b":"b"}',
   );
+});
+
+it("tells of what may take more than twice the room as text: exponents and control characters", () => {
+  const isWide = (value: unknown) => toJson(value, "field", rules).isWide;
+  const many = (value: unknown) => new Array(1000).fill(value);
+  for (const value of [1e308, -1e308, 1e22, 1e-21, 5e-324, 1.5e-30, "\u0001\u0002\u0003", { a: 1e300 }]) {
+    expect(isWide(many(value))).toBe(true);
+  }
+  for (const value of [0, 1, 1e20, 0.1, Math.PI, 1e-6, true, false, null, "", "a", '"', [], {}, { a: 1 }]) {
+    expect(isWide(many(value))).toBe(false);
+  }
+  // One such number among other things is none.
+  expect(isWide([1e308, "x".repeat(1000)])).toBe(false);
 });

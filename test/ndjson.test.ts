@@ -210,3 +210,22 @@ describe("what export writes of a row", () => {
       expect(JSON.parse(toLine(row(time, time)))).toMatchObject({ createdAt: time, updatedAt: time });
   });
 });
+
+it("a line whose numbers would be too long to be read from the table is refused", () => {
+  const tooLarge = {
+    code: "too_large",
+    message: expect.stringMatching(/^session: expected at most \d+ bytes/),
+  };
+  const many = (n: number, number: string) => `[${new Array(n).fill(number).join(",")}]`;
+  for (const number of ["1e100000", "-1.5E+100000", "1e-16000"]) {
+    expect(() => read(withData(many(2000, number)))).toThrow(expect.objectContaining(tooLarge));
+    expect(() => read(withJson("metadata", `{"a": ${many(2000, number)}}`))).toThrow(
+      expect.objectContaining(tooLarge),
+    );
+  }
+  expect(read(withData(many(100, "1e100000")))?.id).toBe(ID);
+  // Written in full they may be, as an export has them; and in a text nothing is a number.
+  expect(read(withData(many(200, "1".repeat(100_000))))?.id).toBe(ID);
+  const inText = String.raw`\\\" 1e99999 `.repeat(2000);
+  expect(read(withData(`[1e5, "${inText}"]`))?.id).toBe(ID);
+});

@@ -1,6 +1,7 @@
 import { and, desc, eq, gt, gte, type SQL, sql } from "drizzle-orm";
 import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../ai-sdk-4.js";
 import { revision, touched } from "../queries/columns.js";
+import { arrayOf } from "../queries/conversation.js";
 import { given, givenJson, type Statement, statement } from "../queries/statement.js";
 import { journeySessions } from "../table.js";
 import type { AdminStatement } from "./call.js";
@@ -58,7 +59,7 @@ export const readOlder: AdminStatement<OlderRow> = statement("admin_read_ai_sdk_
     .select({
       revision,
       older: sql<string | null>`(
-        select jsonb_agg(jsonb_build_array(n, message) order by n)::text
+        select json_agg(json_build_array(n, message) order by n)::text
         from jsonb_array_elements(case when jsonb_typeof(${messages}) = 'array' then ${messages} else '[]' end) with ordinality as e(message, n)
         where jsonb_path_exists(message, ${asked(AI_SDK_4_MESSAGE)})
       )`,
@@ -79,7 +80,7 @@ export const writeConverted: Statement<
     .update(journeySessions)
     .set({
       messages: sql`(
-        select jsonb_agg(coalesce(c.message, e.message) order by e.n)
+        select ${arrayOf(sql`coalesce(c.message, e.message)`, sql`e.n`)}
         from jsonb_array_elements(${messages}) with ordinality as e(message, n)
         left join (
           select (pair -> 0)::int as n, pair -> 1 as message from jsonb_array_elements(${givenJson("converted")}) as pairs(pair)

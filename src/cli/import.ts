@@ -100,8 +100,11 @@ class Import {
         : this.idsOf(this.db, importSessions, sessions));
     } catch (thrown) {
       const [first, ...others] = lines;
-      if (!first || others.length === 0) return this.refuse(first?.number ?? 0, thrown);
       if (!isRefusal(thrown)) throw thrown;
+      if (!first || others.length === 0) {
+        // The id was taken at the same moment.
+        return thrown.code === "conflict" ? this.explain(lines) : this.refuse(first?.number ?? 0, thrown);
+      }
       const half = Math.ceil(lines.length / 2);
       await this.store(lines.slice(0, half));
       return this.store(lines.slice(half));

@@ -2,20 +2,23 @@ import { type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
 import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import {
+  conversationFits,
   endsWith,
+  fits,
+  givenLimits,
   hasMessage,
+  inputLimits,
   isArray,
   m,
   messageCount,
   onlyId,
   overMessages,
-  resultFits,
   sizeOf,
   upserted,
   upsertedOne,
   upTo,
 } from "./conversation.js";
-import { given, givenJson, input, ownedBy } from "./statement.js";
+import { given, givenJson, input, insertion, ownedBy } from "./statement.js";
 import { type Conditions, metadataIsObject, sameRevision, writable, write } from "./write.js";
 
 export interface AppendedRow extends WrittenRow {
@@ -34,7 +37,7 @@ const returned = {
 
 const values = {
   messages: givenJson("messages"),
-  maxBytes: sql`${given("maxBytes")}::int`,
+  ...givenLimits,
   ifRevision: sql`${given("ifRevision")}::text`,
   checkAfter: sql`${given("checkAfter")}::bool`,
   after: sql`${given("after")}::text`,
@@ -62,7 +65,7 @@ const conditionsOf = ({ isAdded }: Kind, result: SQL, more: Conditions["conversa
   conversation: {
     ...more,
     after: sql`(not input."checkAfter" or ${endsWith(sql`input.after`, isAdded(added))})`,
-    size: resultFits(result, added, sql`input."maxBytes"`),
+    size: conversationFits(result, added, inputLimits),
   },
 });
 
@@ -94,27 +97,31 @@ export const append = appendTo(
 
 // In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
 const excluded = sql`excluded.messages`;
-const maxBytes = values.maxBytes;
-const newSize = sql`${sizeOf(added)} <= input."maxBytes"`;
+const newSize = fits(added, inputLimits);
 
 const appendOrCreateOf = (name: string, kind: Kind) => {
   const result = kind.upsert(m, excluded);
   const endsHere = endsWith(sql`null::text`, kind.isAdded(excluded));
   const conditions = conditionsOf(kind, kind.upsert(m, added));
-  return write<AppendedRow>(name, values, { ...conditions, newSize }, (db) =>
-    db
-      .insert(journeySessions)
-      .select(
-        sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages, maxBytes })} where ${newSize}`,
-      )
-      .onConflictDoUpdate({
-        target: journeySessions.id,
-        set: { ...touched, messages: overMessages(result) },
-        setWhere: sql`${ownedBy()} and ${metadataIsObject} and ${overMessages(
-          sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${resultFits(result, excluded, maxBytes)} else false end`,
-        )}`,
-      })
-      .returning(returned),
+  return write<AppendedRow>(
+    name,
+    values,
+    { ...conditions, newSize },
+    (db) =>
+      db
+        .insert(journeySessions)
+        .select(
+          sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages, ...givenLimits })} where ${newSize}`,
+        )
+        .onConflictDoUpdate({
+          target: journeySessions.id,
+          set: { ...touched, messages: overMessages(result) },
+          setWhere: sql`${ownedBy()} and ${metadataIsObject} and ${overMessages(
+            sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${conversationFits(result, excluded, givenLimits)} else false end`,
+          )}`,
+        })
+        .returning(returned),
+    insertion,
   );
 };
 

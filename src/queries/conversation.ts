@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
+import { given } from "./statement.js";
 
 /**
  * SQL over one conversation `m`, a jsonb array of messages. Ids are compared as jsonb, so that an
@@ -43,6 +44,13 @@ end is not distinct from to_jsonb(${id}))`;
 };
 
 /**
+ * All messages in the order of `place`, as a jsonb array. Not by jsonb_agg, which for each string
+ * in a message looks at all that follow it: 20 s for an object of 30,000 keys.
+ */
+export const arrayOf = (message: SQL, place: SQL): SQL =>
+  sql`coalesce(to_jsonb(array_agg(${message} order by ${place})), '[]')`;
+
+/**
  * `base` with the messages of `added`: one whose id is there is replaced in its place, the others
  * go to the end in their order. Of an older program's messages with one id the first is replaced.
  *
@@ -52,7 +60,7 @@ end is not distinct from to_jsonb(${id}))`;
 export const upserted = (base: SQL, added: SQL): SQL => sql`case
   when jsonb_array_length(${added}) <= 16 and not jsonb_path_exists(${base}, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', ${added})) then ${base} || ${added}
   else (
-    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
+    select ${arrayOf(sql`coalesce(r.message, b.message)`, sql`b.n`)}
     from jsonb_array_elements(${base}) with ordinality as b(message, n)
     left join (
       select a.message, min(b.n) as n
@@ -61,7 +69,7 @@ export const upserted = (base: SQL, added: SQL): SQL => sql`case
       group by a.message
     ) as r on r.n = b.n
   ) || (
-    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    select ${arrayOf(sql`a.message`, sql`a.n`)}
     from jsonb_array_elements(${added}) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(${base}) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
@@ -92,8 +100,33 @@ end`;
 /** The size of a jsonb value that the statement made itself; of a stored column it would be the compressed size. */
 export const sizeOf = (value: SQL): SQL<number> => sql<number>`pg_column_size(${value})`;
 
-/** Whether `result` is within the limit. The sum is never less than the result's size, and known without building it. */
-export const resultFits = (result: SQL, added: SQL, maxBytes: SQL): SQL =>
-  sql`(${sizeOf(m)} + ${sizeOf(added)} <= ${maxBytes} or ${sizeOf(result)} <= ${maxBytes})`;
+/** The limits of what is stored: its bytes as jsonb, and as text where that was asked about, else null. */
+export interface Limits {
+  maxBytes: SQL;
+  maxTextBytes: SQL;
+}
+
+export const givenLimits: Limits = {
+  maxBytes: sql`${given("maxBytes")}::int`,
+  maxTextBytes: sql`${given("maxTextBytes")}::int`,
+};
+
+/** The same as columns of `input`. */
+export const inputLimits: Limits = {
+  maxBytes: sql`input."maxBytes"`,
+  maxTextBytes: sql`input."maxTextBytes"`,
+};
+
+/** Whether a value is within the limits. Its size as jsonb is at hand; to make the text costs as much as the rest of a write. */
+export const fits = (value: SQL, { maxBytes, maxTextBytes }: Limits): SQL<boolean> =>
+  sql`(${sizeOf(value)} <= ${maxBytes} and case when ${maxTextBytes} is null then true else octet_length(${value}::text) <= ${maxTextBytes} end)`;
+
+/** As `fits`, of a value that is not at hand: it is made once. */
+export const resultFits = (result: SQL, limits: Limits): SQL =>
+  sql`(select ${fits(sql`value`, limits)} from (select ${result} as value offset 0) as result)`;
+
+/** Whether what becomes of `m` with `added` fits. The sum is never less than the result's size, and known without making it. */
+export const conversationFits = (result: SQL, added: SQL, limits: Limits): SQL =>
+  sql`(${limits.maxTextBytes} is null and ${sizeOf(m)} + ${sizeOf(added)} <= ${limits.maxBytes} or ${resultFits(result, limits)})`;
 
 export const messageCount = sql<number>`jsonb_array_length(${journeySessions.messages})`;

@@ -1,7 +1,7 @@
 import { and, sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
 import { timeOf } from "./columns.js";
-import { allOwnedBy, given, givenJson, statement } from "./statement.js";
+import { allOwnedBy, given, givenJson, insertion, statement } from "./statement.js";
 
 const { id } = journeySessions;
 const session = sql.raw("session");
@@ -14,7 +14,7 @@ const sessionId = sql`${field("id")}::uuid`;
  * New sessions with the times they had, several at once; none where the id is taken, by anyone. The
  * JSON goes in as it came, so that no number is rounded to JavaScript's on its way.
  */
-export const importSessions = statement<{ id: string }>("import", (db) =>
+export const importSessions = insertion<{ id: string }>("import", (db) =>
   db
     .insert(journeySessions)
     .select(

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
 import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
-import { isArray, messageCount, sizeOf } from "./conversation.js";
+import { fits, givenLimits, inputLimits, isArray, messageCount, sizeOf } from "./conversation.js";
 import { given, givenJson, input } from "./statement.js";
 import { type Conditions, sameRevision, writable, write } from "./write.js";
 
@@ -13,13 +13,13 @@ export interface ReplacedRow extends WrittenRow {
 const values = {
   messages: givenJson("messages"),
   ifRevision: sql`${given("ifRevision")}::text`,
-  maxBytes: sql`${given("maxBytes")}::int`,
+  ...givenLimits,
 };
 
 const conditions: Conditions = {
   row: {
     ifRevision: sameRevision(revision),
-    size: sql`${sizeOf(sql`input.messages`)} <= input."maxBytes"`,
+    size: fits(sql`input.messages`, inputLimits),
   },
   // An older program's row is not overwritten unseen.
   conversation: { isArray },

@@ -1,6 +1,7 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.js";
 import { journeySessions } from "../table.js";
+import { isInFailedTransaction, isTakenId } from "../thrown.js";
 
 /** A value of the call, filled in when the prepared statement runs. Each use is sent once more. */
 export const given = (name: string) => sql.placeholder(name);
@@ -79,6 +80,28 @@ export function statement<Row, Given extends Named = Values>(
         return await prepared.execute(values);
       } catch (thrown) {
         throw new DriverFailure(thrown);
+      }
+    },
+  };
+}
+
+/**
+ * A statement that inserts, with `on conflict`. While REINDEX CONCURRENTLY is under way the id has a
+ * second unique index, which `on conflict` does not watch: of two inserts of one id at the same
+ * moment it may refuse one. Nothing has changed then, and the statement, sent once more, finds the row.
+ */
+export function insertion<Row>(name: string, build: Statement<Row>["build"]): Statement<Row> {
+  const inserting = statement<Row>(name, build);
+  return {
+    ...inserting,
+    async run(...call) {
+      try {
+        return await inserting.run(...call);
+      } catch (failure) {
+        if (!isTakenId((failure as DriverFailure).thrown)) throw failure;
+        return inserting.run(...call).catch((second: DriverFailure) => {
+          throw isInFailedTransaction(second.thrown) ? failure : second;
+        });
       }
     },
   };

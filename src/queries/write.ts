@@ -1,8 +1,7 @@
 import { and, type SQL, sql } from "drizzle-orm";
-import type { Database } from "../database.js";
 import { journeySessions } from "../table.js";
 import { isArray, overMessages } from "./conversation.js";
-import { input, ownedBy, type Statement, statement } from "./statement.js";
+import { input, type insertion, ownedBy, type Statement, statement } from "./statement.js";
 
 /**
  * What must hold for a write, in the order in which a refusal is explained. Each is a scalar
@@ -56,14 +55,16 @@ export function writable({ row = {}, conversation }: Conditions): SQL {
 /**
  * @param values the row `input` that the conditions refer to
  * @param build the statement; the same conditions must hold for it
+ * @param kind `insertion` where it may insert
  */
 export function write<Row>(
   name: string,
   values: Record<string, SQL>,
   conditions: Conditions,
-  build: (db: Database) => ReturnType<Statement<Row>["build"]>,
+  build: Statement<Row>["build"],
+  kind: typeof insertion<Row> = statement,
 ): Write<Row> {
-  return { statement: statement(name, build), refusal: refusalOf(name, values, conditions) };
+  return { statement: kind(name, build), refusal: refusalOf(name, values, conditions) };
 }
 
 const unasked = sql<boolean | null>`null::boolean`;

@@ -1,7 +1,7 @@
 update "journey_sessions" set "messages" = (select (select case
   when jsonb_array_length(input.messages) <= 16 and not jsonb_path_exists(kept.messages, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', input.messages)) then kept.messages || input.messages
   else (
-    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
+    select coalesce(to_jsonb(array_agg(coalesce(r.message, b.message) order by b.n)), '[]')
     from jsonb_array_elements(kept.messages) with ordinality as b(message, n)
     left join (
       select a.message, min(b.n) as n
@@ -10,20 +10,20 @@ update "journey_sessions" set "messages" = (select (select case
       group by a.message
     ) as r on r.n = b.n
   ) || (
-    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    select coalesce(to_jsonb(array_agg(a.message order by a.n)), '[]')
     from jsonb_array_elements(input.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(kept.messages) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end from (select case when input."from" is null then m else jsonb_path_query_array(m, '$[$first to $last]', jsonb_build_object('first', 1 - 1, 'last', (select min(n) from jsonb_array_elements(m) with ordinality as e(message, n) where message -> 'id' = to_jsonb(input."from")) - 1 - 1)) end as messages offset 0) as kept) from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), "updated_at" = now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $ifRevision::text as "ifRevision", $checkAfter::bool as "checkAfter", $after::text as "after", $from::text as "from" offset 0) as input where (("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and jsonb_typeof("journey_sessions"."metadata") = 'object' and (input."ifRevision" is null or to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}' = input."ifRevision") and (select case when jsonb_typeof(m) = 'array' then (input."from" is null or (select min(n) from jsonb_array_elements(m) with ordinality as e(message, n) where message -> 'id' = to_jsonb(input."from")) is not null) and (not input."checkAfter" or (case
+end from (select case when input."from" is null then m else jsonb_path_query_array(m, '$[$first to $last]', jsonb_build_object('first', 1 - 1, 'last', (select min(n) from jsonb_array_elements(m) with ordinality as e(message, n) where message -> 'id' = to_jsonb(input."from")) - 1 - 1)) end as messages offset 0) as kept) from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), "updated_at" = now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $maxTextBytes::int as "maxTextBytes", $ifRevision::text as "ifRevision", $checkAfter::bool as "checkAfter", $after::text as "after", $from::text as "from" offset 0) as input where (("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and jsonb_typeof("journey_sessions"."metadata") = 'object' and (input."ifRevision" is null or to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}' = input."ifRevision") and (select case when jsonb_typeof(m) = 'array' then (input."from" is null or (select min(n) from jsonb_array_elements(m) with ordinality as e(message, n) where message -> 'id' = to_jsonb(input."from")) is not null) and (not input."checkAfter" or (case
   when not exists (select from jsonb_array_elements(input.messages) as a(message) where a.message -> 'id' = m -> -1 -> 'id') then case when jsonb_array_length(m) > 0 then coalesce(m -> -1 -> 'id', 'null') end
   else (
     select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
     where not exists (select from jsonb_array_elements(input.messages) as a(message) where a.message -> 'id' = e.message -> 'id') order by n desc limit 1
   )
-end is not distinct from to_jsonb(input.after))) and (pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or pg_column_size((select case
+end is not distinct from to_jsonb(input.after))) and (input."maxTextBytes" is null and pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or (select (pg_column_size(value) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(value::text) <= input."maxTextBytes" end) from (select (select case
   when jsonb_array_length(input.messages) <= 16 and not jsonb_path_exists(kept.messages, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', input.messages)) then kept.messages || input.messages
   else (
-    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
+    select coalesce(to_jsonb(array_agg(coalesce(r.message, b.message) order by b.n)), '[]')
     from jsonb_array_elements(kept.messages) with ordinality as b(message, n)
     left join (
       select a.message, min(b.n) as n
@@ -32,8 +32,8 @@ end is not distinct from to_jsonb(input.after))) and (pg_column_size(m) + pg_col
       group by a.message
     ) as r on r.n = b.n
   ) || (
-    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    select coalesce(to_jsonb(array_agg(a.message order by a.n)), '[]')
     from jsonb_array_elements(input.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(kept.messages) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end from (select case when input."from" is null then m else jsonb_path_query_array(m, '$[$first to $last]', jsonb_build_object('first', 1 - 1, 'last', (select min(n) from jsonb_array_elements(m) with ordinality as e(message, n) where message -> 'id' = to_jsonb(input."from")) - 1 - 1)) end as messages offset 0) as kept)) <= input."maxBytes") else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)) returning "journey_sessions"."id", to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}', "journey_sessions"."created_at" = "journey_sessions"."updated_at", jsonb_array_length("journey_sessions"."messages"), pg_column_size("journey_sessions"."messages")
+end from (select case when input."from" is null then m else jsonb_path_query_array(m, '$[$first to $last]', jsonb_build_object('first', 1 - 1, 'last', (select min(n) from jsonb_array_elements(m) with ordinality as e(message, n) where message -> 'id' = to_jsonb(input."from")) - 1 - 1)) end as messages offset 0) as kept) as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)) returning "journey_sessions"."id", to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}', "journey_sessions"."created_at" = "journey_sessions"."updated_at", jsonb_array_length("journey_sessions"."messages"), pg_column_size("journey_sessions"."messages")

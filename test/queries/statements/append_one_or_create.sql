@@ -1,4 +1,4 @@
-insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes" offset 0) as input where pg_column_size(input.messages) <= input."maxBytes" on conflict ("id") do update set "messages" = (select case
+insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $maxTextBytes::int as "maxTextBytes" offset 0) as input where (pg_column_size(input.messages) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(input.messages::text) <= input."maxTextBytes" end) on conflict ("id") do update set "messages" = (select case
   when not jsonb_path_exists(m, '$[*] ? (@.id == $id)', jsonb_build_object('id', excluded.messages #> '{0,id}')) then m || excluded.messages
   when m -> -1 -> 'id' = excluded.messages #> '{0,id}' and not jsonb_path_exists(m, '$[0 to last - 1] ? (@.id == $id)', jsonb_build_object('id', excluded.messages #> '{0,id}')) then jsonb_set(m, '{-1}', excluded.messages -> 0)
   else jsonb_set(m, array[(
@@ -11,11 +11,11 @@ end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)
     select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
     where not e.message -> 'id' is not distinct from excluded.messages #> '{0,id}' order by n desc limit 1
   )
-end is not distinct from to_jsonb(null::text))) and (pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or pg_column_size(case
+end is not distinct from to_jsonb(null::text))) and ($maxTextBytes::int is null and pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or (select (pg_column_size(value) <= $maxBytes::int and case when $maxTextBytes::int is null then true else octet_length(value::text) <= $maxTextBytes::int end) from (select case
   when not jsonb_path_exists(m, '$[*] ? (@.id == $id)', jsonb_build_object('id', excluded.messages #> '{0,id}')) then m || excluded.messages
   when m -> -1 -> 'id' = excluded.messages #> '{0,id}' and not jsonb_path_exists(m, '$[0 to last - 1] ? (@.id == $id)', jsonb_build_object('id', excluded.messages #> '{0,id}')) then jsonb_set(m, '{-1}', excluded.messages -> 0)
   else jsonb_set(m, array[(
     select coalesce(min(n) - 1, jsonb_array_length(m))::text from jsonb_array_elements(m) with ordinality as b(message, n)
     where message -> 'id' = excluded.messages #> '{0,id}'
   )], excluded.messages -> 0)
-end) <= $maxBytes::int) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) returning "id", to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}', "created_at" = "updated_at", jsonb_array_length("messages"), pg_column_size("journey_sessions"."messages")
+end as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) returning "id", to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}', "created_at" = "updated_at", jsonb_array_length("messages"), pg_column_size("journey_sessions"."messages")

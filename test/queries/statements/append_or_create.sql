@@ -1,7 +1,7 @@
-insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes" offset 0) as input where pg_column_size(input.messages) <= input."maxBytes" on conflict ("id") do update set "messages" = (select case
+insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $maxTextBytes::int as "maxTextBytes" offset 0) as input where (pg_column_size(input.messages) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(input.messages::text) <= input."maxTextBytes" end) on conflict ("id") do update set "messages" = (select case
   when jsonb_array_length(excluded.messages) <= 16 and not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
   else (
-    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
+    select coalesce(to_jsonb(array_agg(coalesce(r.message, b.message) order by b.n)), '[]')
     from jsonb_array_elements(m) with ordinality as b(message, n)
     left join (
       select a.message, min(b.n) as n
@@ -10,7 +10,7 @@ insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata"
       group by a.message
     ) as r on r.n = b.n
   ) || (
-    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    select coalesce(to_jsonb(array_agg(a.message order by a.n)), '[]')
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
@@ -20,10 +20,10 @@ end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)
     select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
     where not exists (select from jsonb_array_elements(excluded.messages) as a(message) where a.message -> 'id' = e.message -> 'id') order by n desc limit 1
   )
-end is not distinct from to_jsonb(null::text))) and (pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or pg_column_size(case
+end is not distinct from to_jsonb(null::text))) and ($maxTextBytes::int is null and pg_column_size(m) + pg_column_size(excluded.messages) <= $maxBytes::int or (select (pg_column_size(value) <= $maxBytes::int and case when $maxTextBytes::int is null then true else octet_length(value::text) <= $maxTextBytes::int end) from (select case
   when jsonb_array_length(excluded.messages) <= 16 and not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
   else (
-    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
+    select coalesce(to_jsonb(array_agg(coalesce(r.message, b.message) order by b.n)), '[]')
     from jsonb_array_elements(m) with ordinality as b(message, n)
     left join (
       select a.message, min(b.n) as n
@@ -32,8 +32,8 @@ end is not distinct from to_jsonb(null::text))) and (pg_column_size(m) + pg_colu
       group by a.message
     ) as r on r.n = b.n
   ) || (
-    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    select coalesce(to_jsonb(array_agg(a.message order by a.n)), '[]')
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end) <= $maxBytes::int) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) returning "id", to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}', "created_at" = "updated_at", jsonb_array_length("messages"), pg_column_size("journey_sessions"."messages")
+end as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) returning "id", to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}', "created_at" = "updated_at", jsonb_array_length("messages"), pg_column_size("journey_sessions"."messages")

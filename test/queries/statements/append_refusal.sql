@@ -4,10 +4,10 @@ select "journey_sessions"."id" is not null, (select jsonb_typeof(m) = 'array' fr
     select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
     where not exists (select from jsonb_array_elements(input.messages) as a(message) where a.message -> 'id' = e.message -> 'id') order by n desc limit 1
   )
-end is not distinct from to_jsonb(input.after))) end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), case when "journey_sessions"."id" is null then null::boolean else (select case when jsonb_typeof(m) = 'array' then (pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or pg_column_size((select case
+end is not distinct from to_jsonb(input.after))) end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), case when "journey_sessions"."id" is null then null::boolean else (select case when jsonb_typeof(m) = 'array' then (input."maxTextBytes" is null and pg_column_size(m) + pg_column_size(input.messages) <= input."maxBytes" or (select (pg_column_size(value) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(value::text) <= input."maxTextBytes" end) from (select (select case
   when jsonb_array_length(input.messages) <= 16 and not jsonb_path_exists(kept.messages, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', input.messages)) then kept.messages || input.messages
   else (
-    select coalesce(jsonb_agg(coalesce(r.message, b.message) order by b.n), '[]')
+    select coalesce(to_jsonb(array_agg(coalesce(r.message, b.message) order by b.n)), '[]')
     from jsonb_array_elements(kept.messages) with ordinality as b(message, n)
     left join (
       select a.message, min(b.n) as n
@@ -16,8 +16,8 @@ end is not distinct from to_jsonb(input.after))) end from (select "journey_sessi
       group by a.message
     ) as r on r.n = b.n
   ) || (
-    select coalesce(jsonb_agg(a.message order by a.n), '[]')
+    select coalesce(to_jsonb(array_agg(a.message order by a.n)), '[]')
     from jsonb_array_elements(input.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(kept.messages) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end from (select case when input."from" is null then m else jsonb_path_query_array(m, '$[$first to $last]', jsonb_build_object('first', 1 - 1, 'last', (select min(n) from jsonb_array_elements(m) with ordinality as e(message, n) where message -> 'id' = to_jsonb(input."from")) - 1 - 1)) end as messages offset 0) as kept)) <= input."maxBytes") end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) end from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $ifRevision::text as "ifRevision", $checkAfter::bool as "checkAfter", $after::text as "after", $from::text as "from" offset 0) as input left join "journey_sessions" on ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id)
+end from (select case when input."from" is null then m else jsonb_path_query_array(m, '$[$first to $last]', jsonb_build_object('first', 1 - 1, 'last', (select min(n) from jsonb_array_elements(m) with ordinality as e(message, n) where message -> 'id' = to_jsonb(input."from")) - 1 - 1)) end as messages offset 0) as kept) as value offset 0) as result)) end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) end from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $maxTextBytes::int as "maxTextBytes", $ifRevision::text as "ifRevision", $checkAfter::bool as "checkAfter", $after::text as "after", $from::text as "from" offset 0) as input left join "journey_sessions" on ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id)
