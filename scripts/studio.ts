@@ -11,22 +11,16 @@ import { dirname, join } from "node:path";
 import { sql } from "drizzle-orm";
 import { connect } from "../src/connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../src/database-url.js";
-import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openData } from "../src/embedded.js";
+import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openEmbedded } from "../src/embedded.js";
 import { fromDriver, JourneyDbError } from "../src/errors.js";
-import { migrate } from "../src/migrate.js";
 
 const CLOSED_OUTPUT = new URL("closed-output.js", import.meta.url).href;
 
 async function prepareEmbedded(): Promise<FolderLock> {
-  const lock = await lockFolder(EMBEDDED_FOLDER);
-  console.error(`Studio opens the embedded database in ${EMBEDDED_FOLDER}/; set DATABASE_URL for another.`);
-  const { db, close } = await openData(EMBEDDED_FOLDER);
-  try {
-    await migrate(db);
-  } finally {
-    await close();
-  }
-  return lock;
+  // Opening it applies the migrations.
+  const { close } = await openEmbedded(EMBEDDED_FOLDER);
+  await close();
+  return lockFolder(EMBEDDED_FOLDER);
 }
 
 /** Studio itself says that it is up, whatever its database is, and shows nothing. */

@@ -149,6 +149,8 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
   if (thrown instanceof JourneyDbError) return thrown;
   const outer = (thrown ?? {}) as DriverError & { cause?: DriverError };
   const inner = typeof outer.cause === "object" && outer.cause ? outer.cause : outer;
+  // The embedded database's own, below Drizzle's.
+  if (inner instanceof JourneyDbError) return inner;
   const code = String(inner.code ?? outer.code ?? "");
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
     const constraint = inner.constraint_name ?? inner.constraint;
