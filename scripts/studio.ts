@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { sql } from "drizzle-orm";
+import { nameOf, readEnvFiles, sayEmbedded, warn } from "../src/cli/run.js";
 import { connect } from "../src/connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../src/database-url.js";
 import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openEmbedded } from "../src/embedded.js";
@@ -17,6 +18,7 @@ import { fromDriver, JourneyDbError } from "../src/errors.js";
 const CLOSED_OUTPUT = new URL("closed-output.js", import.meta.url).href;
 
 async function prepareEmbedded(): Promise<FolderLock> {
+  sayEmbedded();
   // Opening it applies the migrations.
   const { close } = await openEmbedded(EMBEDDED_FOLDER);
   await close();
@@ -25,10 +27,8 @@ async function prepareEmbedded(): Promise<FolderLock> {
 
 /** Studio itself says that it is up, whatever its database is, and shows nothing. */
 async function askServer(url: string): Promise<void> {
-  parseDatabaseUrl(
-    url,
-    configuredUrl(process.env, "DIRECT_URL") === undefined ? "DATABASE_URL" : "DIRECT_URL",
-  );
+  const variable = configuredUrl(process.env, "DIRECT_URL") === undefined ? "DATABASE_URL" : "DIRECT_URL";
+  warn(nameOf(parseDatabaseUrl(url, variable)));
   const { db, close } = await connect({ url, max: 1 });
   try {
     await db.execute(sql`select 1`);
@@ -41,6 +41,7 @@ async function askServer(url: string): Promise<void> {
 
 /** Ends with the status of Studio. */
 async function runStudio(): Promise<void> {
+  readEnvFiles();
   const server = configuredUrl(process.env, "DIRECT_URL", "DATABASE_URL");
   const lock = server === undefined ? await prepareEmbedded() : undefined;
   if (server !== undefined) await askServer(server);

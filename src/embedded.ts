@@ -21,7 +21,7 @@ import { dirname, join, resolve } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
 import type { Connection } from "./connect.js";
 import { JourneyDbError } from "./errors.js";
-import { migrate } from "./migrate.js";
+import { migrate, shippedMigrations } from "./migrate.js";
 import { needPackage } from "./need-package.js";
 
 /** Where the embedded database is, below the working directory. */
@@ -283,6 +283,18 @@ async function openData(folder: string, lock: FolderLock): Promise<Connection> {
   }
 }
 
+/** Nobody else can have it open, and who runs it may have no command line to migrate with. */
+async function migrateAndSay(db: Connection["db"]): Promise<void> {
+  try {
+    shippedMigrations();
+  } catch (error) {
+    // In a bundle. It may have been migrated by other means.
+    return console.warn(`journey-db: the embedded database was not migrated: ${(error as Error).message}`);
+  }
+  const { applied } = await migrate(db);
+  if (applied.length > 0) console.warn(`journey-db: migrated the embedded database: ${applied.join(", ")}`);
+}
+
 /**
  * Locks and opens the embedded database in the folder. Closing it gives the folder free.
  *
@@ -294,8 +306,7 @@ export async function openEmbedded(folder: string, { migrates = true } = {}): Pr
   let opened: Connection | undefined;
   try {
     opened = await openData(folder, lock);
-    const { applied } = migrates ? await migrate(opened.db) : { applied: [] };
-    if (applied.length > 0) console.warn(`journey-db: migrated the embedded database: ${applied.join(", ")}`);
+    if (migrates) await migrateAndSay(opened.db);
   } catch (error) {
     await opened?.close().catch(() => {});
     lock.release();

@@ -4,7 +4,7 @@ import nextEnv from "@next/env";
 import { sql } from "drizzle-orm";
 import { rowsOf } from "../admin/call.js";
 import { type Connection, connect } from "../connect.js";
-import { configuredUrl, parseDatabaseUrl } from "../database-url.js";
+import { configuredUrl, parseDatabaseUrl, type ServerAddress } from "../database-url.js";
 import { dataFolder, EMBEDDED_FOLDER, openEmbedded } from "../embedded.js";
 import { fromDriver, JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
 import { userIdSchema } from "../messages.js";
@@ -70,6 +70,12 @@ export function readEnvFiles(): void {
   nextEnv.loadEnvConfig(process.cwd(), process.env.NODE_ENV !== "production", { info: () => {}, error });
 }
 
+/** Host and database, without what is nobody's business. */
+export function nameOf({ host, port, database }: ServerAddress): string {
+  const name = database || process.env.PGDATABASE || "(named like the user)";
+  return `postgres at ${host.includes(":") ? `[${host}]` : host}:${port}/${name}`;
+}
+
 export const hasEmbedded = () => existsSync(dataFolder(EMBEDDED_FOLDER));
 
 export const sayEmbedded = () => warn(`embedded database in ${resolve(EMBEDDED_FOLDER)}`);
@@ -93,9 +99,7 @@ async function open(given: UrlOption["url"], creates: boolean): Promise<Connecti
     throw new JourneyDbError("configuration", `${NO_DATABASE}${found}`);
   }
   // Here, since connect cannot tell where a URL comes from.
-  const { host, port, database } = parseDatabaseUrl(url, given === undefined ? (variable ?? "") : "--url");
-  const name = database || process.env.PGDATABASE || "(named like the user)";
-  warn(`postgres at ${host.includes(":") ? `[${host}]` : host}:${port}/${name}`);
+  warn(nameOf(parseDatabaseUrl(url, given === undefined ? (variable ?? "") : "--url")));
   return connect({ url, max: 1, statementTimeoutMs: TIMEOUT_MS });
 }
 
