@@ -68,7 +68,7 @@ test("Studio shows the database of DATABASE_URL, and DIRECT_URL counts for more"
 test("Studio reads .env files as the command line does", async () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, ".env.local"), 'DATABASE_URL="postgres://me@127.0.0.1:1/of_a_file"\n');
-  const { ended, stderr } = runScript("scripts/studio.ts", [], folder);
+  const { ended, stderr } = runScript("scripts/studio.ts", [], folder, { NODE_ENV: "development" });
   expect(await ended).toBe(1);
   expect(stderr()).toMatch(/^journey-db: postgres at 127\.0\.0\.1:1\/of_a_file\n/);
 });

@@ -62,16 +62,18 @@ export const journeyDbAsIs = (folder: string, env: Record<string, string>, ...ar
 /** What stands behind each such line on a terminal. */
 const SAVED_PLACE = "\u001b7";
 
-/** Without the line that names the database, which every command prints first. */
-function withoutTarget({ stderr, ...ended }: Ended): Ended {
+/** What is on stderr but for the line that names the database, which every command prints first. */
+function afterTarget(stderr: string): string {
   const rest = stderr.replace(/^[^\n]*journey-db: (postgres at|embedded database in) [^\n]*\n/, "");
   const moved = rest !== stderr && rest.startsWith(SAVED_PLACE);
-  return { ...ended, stderr: moved ? rest.slice(SAVED_PLACE.length) : rest };
+  return moved ? rest.slice(SAVED_PLACE.length) : rest;
 }
 
 /** The same without the line that names the database. */
-export const journeyDb = async (...given: Parameters<typeof journeyDbAsIs>) =>
-  withoutTarget(await journeyDbAsIs(...given));
+export async function journeyDb(...given: Parameters<typeof journeyDbAsIs>): Promise<Ended> {
+  const ended = await journeyDbAsIs(...given);
+  return { ...ended, stderr: afterTarget(ended.stderr) };
+}
 
 /** The command line on a database, in a folder of the test file's own. */
 export async function commandLine(url: string) {
@@ -86,7 +88,7 @@ export async function commandLine(url: string) {
       ...given,
       env: { ...env, ...given.env },
     });
-    return withoutTarget(ended);
+    return { ...ended, stderr: afterTarget(ended.stderr) };
   };
   return {
     folder,
@@ -99,7 +101,10 @@ export async function commandLine(url: string) {
     runOnTerminal: (streams: ("stdout" | "stderr")[], ...args: string[]) =>
       runWith(args, { preload: streams.map((name) => `process.${name}.isTTY = true;`).join("") }),
     /** To talk to while it runs; ended with the test at the latest. */
-    start: (...args: string[]) => runScript("src/cli.ts", args, folder, env),
+    start: (...args: string[]) => {
+      const program = runScript("src/cli.ts", args, folder, env);
+      return { ...program, stderr: () => afterTarget(program.stderr()) };
+    },
   };
 }
 
