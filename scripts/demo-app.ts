@@ -30,20 +30,22 @@ async function run(env: NodeJS.ProcessEnv, args: string[], onLine?: (line: strin
   if (status !== 0) process.exit(status ?? 128 + constants.signals[signal as NodeJS.Signals]);
 }
 
-/** The environment in which `migrate` finds the database that the application opens. */
-function migrating(): NodeJS.ProcessEnv {
+/** How `migrate` finds the database that the application opens. */
+function migrating(): { env: NodeJS.ProcessEnv; options: string[] } {
   const { loadEnvConfig }: { loadEnvConfig(folder: string): { combinedEnv: NodeJS.ProcessEnv } } =
     createRequire(next)("@next/env");
   // Next.js' own loader, since which .env file counts for what is its own to say.
-  const { DIRECT_URL, NODE_ENV, ...env } = loadEnvConfig(folder).combinedEnv;
+  const { DIRECT_URL, ...env } = loadEnvConfig(folder).combinedEnv;
+  if (!env.DATABASE_URL?.trim()) return { env, options: ["--embedded"] };
   // The application knows no DIRECT_URL: one from elsewhere than DATABASE_URL may lead to another database.
   const isPair = "DATABASE_URL" in given === "DIRECT_URL" in given;
-  // Without NODE_ENV, since the application opens the embedded database in production too.
-  return env.DATABASE_URL?.trim() && DIRECT_URL && isPair ? { ...env, DIRECT_URL } : env;
+  // Empty where it does not count, since the command reads .env files too.
+  return { env: { ...env, DIRECT_URL: (isPair && DIRECT_URL) || "" }, options: [] };
 }
 
 // First, since it is refused where the embedded database is open in another one.
-await run(migrating(), [join(EXAMPLE, "../../dist/cli.js"), "migrate"]);
+const { env, options } = migrating();
+await run(env, [join(EXAMPLE, "../../dist/cli.js"), "migrate", ...options]);
 console.log("Building the example …");
 await run(given, [next, "build"]);
 

@@ -9,32 +9,26 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { sql } from "drizzle-orm";
+import { nameOf, readEnvFiles, sayEmbedded, warn } from "../src/cli/run.js";
 import { connect } from "../src/connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../src/database-url.js";
-import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openData } from "../src/embedded.js";
+import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openEmbedded } from "../src/embedded.js";
 import { fromDriver, JourneyDbError } from "../src/errors.js";
-import { migrate } from "../src/migrate.js";
 
 const CLOSED_OUTPUT = new URL("closed-output.js", import.meta.url).href;
 
 async function prepareEmbedded(): Promise<FolderLock> {
-  const lock = await lockFolder(EMBEDDED_FOLDER);
-  console.error(`Studio opens the embedded database in ${EMBEDDED_FOLDER}/; set DATABASE_URL for another.`);
-  const { db, close } = await openData(EMBEDDED_FOLDER);
-  try {
-    await migrate(db);
-  } finally {
-    await close();
-  }
-  return lock;
+  sayEmbedded();
+  // Opening it applies the migrations.
+  const { close } = await openEmbedded(EMBEDDED_FOLDER);
+  await close();
+  return lockFolder(EMBEDDED_FOLDER);
 }
 
 /** Studio itself says that it is up, whatever its database is, and shows nothing. */
 async function askServer(url: string): Promise<void> {
-  parseDatabaseUrl(
-    url,
-    configuredUrl(process.env, "DIRECT_URL") === undefined ? "DATABASE_URL" : "DIRECT_URL",
-  );
+  const variable = configuredUrl(process.env, "DIRECT_URL") === undefined ? "DATABASE_URL" : "DIRECT_URL";
+  warn(nameOf(parseDatabaseUrl(url, variable)));
   const { db, close } = await connect({ url, max: 1 });
   try {
     await db.execute(sql`select 1`);
@@ -47,6 +41,7 @@ async function askServer(url: string): Promise<void> {
 
 /** Ends with the status of Studio. */
 async function runStudio(): Promise<void> {
+  readEnvFiles();
   const server = configuredUrl(process.env, "DIRECT_URL", "DATABASE_URL");
   const lock = server === undefined ? await prepareEmbedded() : undefined;
   if (server !== undefined) await askServer(server);

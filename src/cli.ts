@@ -1,19 +1,20 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { runConvertMessages } from "./cli/convert-messages.js";
 import { runErase } from "./cli/erase.js";
 import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
 import { runMigrate, runVerify } from "./cli/maintain.js";
 import { runPrune } from "./cli/prune.js";
-import { fail, unwritable, WRONG_USAGE } from "./cli/run.js";
+import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./errors.js";
 
 const URL_HELP = `
-The database is the one of --url, else of DIRECT_URL, else of DATABASE_URL, else the embedded one
-in .journey-db. Where DATABASE_URL goes through a transaction pooler, set DIRECT_URL past it.
+The database is the one of --url, else of DIRECT_URL, else of DATABASE_URL, or with --embedded the
+embedded one in .journey-db. The variables may stand in the .env files that Next.js reads, in this folder.
+Where DATABASE_URL goes through a transaction pooler, set DIRECT_URL past it.
 Exit codes: 0 fine, 1 failed or found an error, 2 wrong usage.`;
 
 function program(): Command {
@@ -60,6 +61,10 @@ function program(): Command {
   for (const one of journeyDb.commands)
     one
       .option("--url <url>", "postgres:// or postgresql:// URL of the database")
+      .addOption(new Option("--embedded", "the embedded database in .journey-db").conflicts("url"))
+      .hook("preAction", (command) => {
+        if (command.opts().embedded) command.setOptionValue("url", EMBEDDED);
+      })
       .addHelpText("after", URL_HELP);
   return journeyDb;
 }

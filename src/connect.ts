@@ -59,14 +59,15 @@ const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
  *
  * Without a URL (an empty DATABASE_URL is none) and outside production, or with `embedded: true`, the
  * embedded database in `.journey-db/` of the working directory, with a line on stderr that says so. One process at a time
- * can open it, once. It is empty at first: call migrate.
+ * can open it, once. Opening it applies the pending migrations, with another line.
  *
  * Each call makes connections of its own, so an application calls it once and keeps the answer,
  * also across hot reloads (README shows how).
  *
  * @throws JourneyDbError invalid_input for an option that is not usable; configuration for a URL
  *   that is not, for a missing one in production and for a missing optional package; unavailable
- *   where another process has the embedded database open; corrupt where its folder is damaged
+ *   where another process has the embedded database open or its disk is full; corrupt where its
+ *   folder is damaged; migration where it cannot be migrated
  */
 export async function connect(options: ConnectOptions = {}): Promise<Connection> {
   const { url, embedded, ...rest } = parse(optionsSchema, options, "options", OPTION_KEYS);

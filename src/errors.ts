@@ -142,6 +142,8 @@ const meaningOf = (state: string): Meaning | undefined =>
 export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError {
   if (thrown instanceof JourneyDbError) return thrown;
   const { code, constraint, error } = driverErrorOf(thrown);
+  // The embedded database's own, below Drizzle's.
+  if (error instanceof JourneyDbError) return error;
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
     const takenId = isTakenId(thrown);
     // Any other is the application's own, and says nothing of the id or the stored row.

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { EMBEDDED_FOLDER, openEmbedded } from "../src/embedded.js";
 import { forUser } from "../src/index.js";
-import { migrate } from "../src/migrate.js";
 import { all } from "./support/answer.js";
 import { CANARIES, CANARY } from "./support/canary.js";
 import { commandLine, imported, journeyDb, temporaryFolder } from "./support/cli.js";
@@ -163,9 +162,8 @@ describe("where there is little", { timeout: 120_000 }, () => {
 
   test("the embedded database does it all", async () => {
     const folder = await temporaryFolder();
-    const { db, close } = await openEmbedded(join(folder, EMBEDDED_FOLDER));
-    await migrate(db).finally(close);
-    const run = (...args: string[]) => journeyDb(folder, {}, ...args);
+    await (await openEmbedded(join(folder, EMBEDDED_FOLDER))).close();
+    const run = (...args: string[]) => journeyDb(folder, {}, ...args, "--embedded");
     const times = { createdAt: "2020-01-31T09:30:00.000001Z", updatedAt: "2020-01-31T09:30:00.000002Z" };
     const session = { phase: "setup", ...times, metadata: {}, messages: [text("m1")] };
     const [good, beyond] = [session, { ...session, updatedAt: "294277-01-01T00:00:00" }].map((one, n) =>
@@ -177,12 +175,12 @@ describe("where there is little", { timeout: 120_000 }, () => {
     expect(await run("import", "user_1", "in.ndjson", "--strict")).toMatchObject({
       status: 1,
       stdout: "",
-      stderr: expect.stringContaining(`\njourney-db: invalid_input: ${line} Nothing was imported.\n`),
+      stderr: expect.stringContaining(`journey-db: invalid_input: ${line} Nothing was imported.\n`),
     });
     expect(await run("import", "user_1", "in.ndjson")).toMatchObject({
       status: 1,
       stdout: "imported 1 session; already there, left as they are: 0; refused: 1\n",
-      stderr: expect.stringContaining(`\njourney-db: ${line}\n`),
+      stderr: expect.stringContaining(`journey-db: ${line}\n`),
     });
     const { stdout } = await run("export", "user_1");
     expect(JSON.parse(stdout)).toEqual({ userId: "user_1", ...JSON.parse(good as string) });

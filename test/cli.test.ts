@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { shippedMigrations } from "../src/migrate.js";
+import { EMBEDDED_FOLDER, openEmbedded } from "../src/embedded.js";
+import { pendingMigrations, shippedMigrations } from "../src/migrate.js";
 import { catalogueOf } from "./support/catalogue.js";
-import { journeyDb, temporaryFolder } from "./support/cli.js";
+import { journeyDb, journeyDbAsIs, temporaryFolder } from "./support/cli.js";
 import { emptyDatabase, migratedDatabase, onServer, rawClient } from "./support/database.js";
 import { OLD_TABLE } from "./support/old-table.js";
 import { repository } from "./support/packages.js";
@@ -144,22 +145,108 @@ describe("the database", () => {
     }
   });
 
-  test("is the embedded one without any, which is said on stderr", { timeout: 120_000 }, async () => {
+  test("is the embedded one with --embedded, also in production", { timeout: 120_000 }, async () => {
     const folder = await temporaryFolder();
-    const dryRun = await journeyDb(folder, {}, "migrate", "--dry-run");
-    expect(dryRun).toMatchObject({ status: 0, stdout: expect.stringMatching(/^-- Run as one transaction/) });
-    expect(dryRun.stderr).toMatch(/^journey-db: .*embedded database in .*\n$/);
-    expect(await journeyDb(folder, {}, "migrate")).toMatchObject({ status: 0, stdout: APPLIED });
-    expect(await journeyDb(folder, {}, "verify")).toMatchObject({
+    const embedded = (...args: string[]) =>
+      journeyDbAsIs(folder, { NODE_ENV: "production", DATABASE_URL: SECRET_URL }, ...args, "--embedded");
+    const target = `journey-db: embedded database in ${join(folder, ".journey-db")}\n`;
+    for (const command of ["verify", "stats", "erase user_1 --yes", "export user_1"]) {
+      const { status, stdout, stderr } = await embedded(...command.split(" "));
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(
+        /^.*\njourney-db: configuration: .* holds no database; migrate --embedded makes one\.\n$/,
+      );
+    }
+    const script = expect.stringMatching(/^-- Run as one transaction/);
+    expect(await embedded("migrate", "--dry-run")).toEqual({ status: 0, stdout: script, stderr: target });
+    expect(readdirSync(folder)).toEqual([]);
+    expect(await embedded("migrate")).toEqual({ status: 0, stdout: APPLIED, stderr: target });
+    expect(await embedded("verify")).toEqual({
       status: 0,
       stdout: expect.stringMatching(/^ok/),
+      stderr: target,
     });
+    const nothing = { status: 0, stdout: "-- Nothing to apply.\n", stderr: target };
+    expect(await embedded("migrate", "--dry-run")).toEqual(nothing);
   });
 
-  test("is missing in production without a URL", async () => {
-    const { status, stderr } = await run({ NODE_ENV: "production" }, "migrate");
+  test.each(["migrate --dry-run", "verify", "stats"])(
+    "is not changed by %s --embedded",
+    { timeout: 60_000 },
+    async (command) => {
+      const folder = await temporaryFolder();
+      const { close } = await openEmbedded(join(folder, EMBEDDED_FOLDER), { migrates: false });
+      await close();
+      await journeyDb(folder, {}, ...command.split(" "), "--embedded");
+      const opened = await openEmbedded(join(folder, EMBEDDED_FOLDER), { migrates: false });
+      expect(await pendingMigrations(opened.db)).toHaveLength(shippedMigrations().length);
+      await opened.close();
+    },
+  );
+
+  test.each([
+    "migrate",
+    "migrate --dry-run",
+    "verify",
+    "stats",
+    "export user_1",
+    "import user_1",
+    "erase user_1",
+    "erase user_1 --yes",
+    "prune --inactive-for 1d",
+    "convert-messages",
+  ])("must be named: %s fails without one, and makes none", async (command) => {
+    const folder = await temporaryFolder();
+    const { status, stdout, stderr } = await journeyDbAsIs(folder, {}, ...command.split(" "));
+    expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+    expect(stderr).toMatch(
+      /^journey-db: configuration: No database is named: .* DATABASE_URL .* --embedded .* in \.journey-db\.\n$/,
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("that is embedded and there is mentioned where none is named", async () => {
+    const folder = await temporaryFolder();
+    mkdirSync(join(folder, EMBEDDED_FOLDER, "data"), { recursive: true });
+    const { status, stderr } = await journeyDbAsIs(folder, {}, "erase", "user_1", "--yes");
     expect(status).toBe(1);
-    expect(stderr).toMatch(/^journey-db: configuration: DATABASE_URL: .*\n$/);
+    expect(stderr).toContain(`in ${join(folder, EMBEDDED_FOLDER)}, which is there.`);
+  });
+
+  test("is named first, without the user or the password", async () => {
+    const { stderr } = await journeyDbAsIs(await temporaryFolder(), {}, "verify", "--url", SECRET_URL);
+    expect(stderr).toMatch(
+      /^journey-db: postgres at 127\.0\.0\.1:1\/some_database\njourney-db: unavailable: /,
+    );
+    expect(stderr).not.toMatch(/some_user|some_password/);
+  });
+
+  test.each<[string, string, Record<string, string>, Record<string, string>]>([
+    [".env", "env", { ".env": "env" }, {}],
+    [".env.local before .env", "local", { ".env": "env", ".env.local": "local" }, {}],
+    [
+      ".env.development before .env",
+      "development",
+      { ".env": "env", ".env.development": "development", ".env.production": "production" },
+      {},
+    ],
+    [
+      ".env.production in production",
+      "production",
+      { ".env": "env", ".env.development": "development", ".env.production": "production" },
+      { NODE_ENV: "production" },
+    ],
+    ["the environment before all", "environment", { ".env.local": "local" }, { DATABASE_URL: "environment" }],
+  ])("is that of .env files as Next.js reads them: %s", async (_, expected, files, given) => {
+    const folder = await temporaryFolder();
+    const urlOf = (name: string) => `postgres://some_user:some_password@127.0.0.1:1/${name}`;
+    for (const [name, database] of Object.entries(files))
+      writeFileSync(join(folder, name), `DATABASE_URL="${urlOf(database)}"\n`);
+    const { DATABASE_URL, ...env } = given;
+    if (DATABASE_URL) Object.assign(env, { DATABASE_URL: urlOf(DATABASE_URL) });
+    const { stdout, stderr } = await journeyDbAsIs(folder, env, "stats");
+    expect(stdout).toBe("");
+    expect(stderr).toContain(`journey-db: postgres at 127.0.0.1:1/${expected}\n`);
   });
 
   test.each(["migrate", "verify"])(
@@ -205,15 +292,20 @@ test("a reader that closes stderr early is no crash", async () => {
 });
 
 describe("usage", () => {
-  test.each(["", "frobnicate", "migrate --dry", "verify --dry-run", "migrate --url", "migrate now"])(
-    "wrong: journey-db %s exits with 2 and touches no database",
-    async (line) => {
-      const args = line.split(" ").filter(Boolean);
-      const { status, stdout, stderr } = await run({ DATABASE_URL: SECRET_URL }, ...args);
-      expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-      expect(stderr).toMatch(/^(error: |Usage: )/);
-    },
-  );
+  test.each([
+    "",
+    "frobnicate",
+    "migrate --dry",
+    "verify --dry-run",
+    "migrate --url",
+    "migrate now",
+    "migrate --embedded --url x",
+  ])("wrong: journey-db %s exits with 2 and touches no database", async (line) => {
+    const args = line.split(" ").filter(Boolean);
+    const { status, stdout, stderr } = await run({ DATABASE_URL: SECRET_URL }, ...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/^(error: |Usage: )/);
+  });
 
   test("--help names the commands, and each command's its options; --version is the package's", async () => {
     const help = await run({}, "--help");

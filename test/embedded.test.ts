@@ -3,21 +3,26 @@ import {
   chmodSync,
   chownSync,
   cpSync,
-  existsSync,
-  mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { lockFolder, openEmbedded } from "../src/embedded.js";
-import { migrate } from "../src/migrate.js";
+import { shippedMigrations } from "../src/migrate.js";
 import { forUser } from "../src/sessions.js";
 import { newUser } from "./support/database.js";
 import { runCode, temporaryFolder } from "./support/program.js";
+
+// A database is made in seconds where nothing else runs.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const user = newUser();
 /** A user who is not root: nobody, or the one who runs the tests. */
@@ -41,7 +46,6 @@ function preparedFolder(): string {
 beforeAll(async () => {
   prepared = mkdtempSync(join(tmpdir(), "journey-db-"));
   const { db, close } = await openEmbedded(prepared);
-  await migrate(db);
   await forUser(db, user).create();
   await close();
 });
@@ -52,10 +56,8 @@ const holder = (cwd: string, env?: Record<string, string>, options = "{}") =>
   runCode(
     `
     import { connect } from "#/src/connect.ts";
-    import { migrate } from "#/src/migrate.ts";
     import { forUser } from "#/src/sessions.ts";
     const { db, close } = await connect(${options});
-    await migrate(db);
     await forUser(db, "${user}").create();
     process.stdin.once("data", async () => {
       process.stdin.destroy();
@@ -80,7 +82,9 @@ test("without DATABASE_URL, connect opens .journey-db in the working directory, 
   program.child.stdin?.write("\n");
   expect(await program.ended).toBe(0);
   expect(program.stdout()).toBe("");
-  expect(program.stderr()).toMatch(/^journey-db: DATABASE_URL is not set; .* \.journey-db\/\nholding\n$/);
+  expect(program.stderr()).toMatch(
+    /^journey-db: DATABASE_URL is not set; .* \.journey-db\/\njourney-db: migrated [^\n]*\nholding\n$/,
+  );
   expect(readFileSync(join(cwd, ".journey-db", ".gitignore"), "utf8")).toBe("*\n");
   const { db } = await open(join(cwd, ".journey-db"));
   expect(await forUser(db, user).count()).toBe(1);
@@ -95,6 +99,47 @@ test("in production too, where it is asked for", async () => {
   await program.printed("holding");
   program.child.stdin?.write("\n");
   expect(await program.ended).toBe(0);
+});
+
+describe("migrations", () => {
+  test("are applied when it is opened, which is said once, also in production", async () => {
+    const cwd = temporaryFolder();
+    const { ended, stderr } = runCode(
+      `
+      import { connect } from "#/src/connect.ts";
+      import { migrate } from "#/src/migrate.ts";
+      const first = await connect({ embedded: true });
+      const { applied } = await migrate(first.db);
+      await first.close();
+      await (await connect({ embedded: true })).close();
+      console.error(JSON.stringify(applied));
+      `,
+      cwd,
+      { DATABASE_URL: "", NODE_ENV: "production" },
+    );
+    expect(await ended).toBe(0);
+    const [first, migrated, second, applied] = stderr().split("\n");
+    expect([first, second]).toEqual(Array(2).fill(expect.stringContaining("using the embedded database")));
+    expect(migrated).toBe(
+      `journey-db: migrated the embedded database: ${shippedMigrations()
+        .map(({ name }) => name)
+        .join(", ")}`,
+    );
+    expect(applied).toBe("[]");
+  });
+
+  test("that fail give the folder free", async () => {
+    const folder = preparedFolder();
+    const { db, close } = await openEmbedded(folder);
+    await db.execute("alter table journey_sessions rename to elsewhere");
+    await close();
+    const failed = { code: "migration", message: expect.stringContaining("journey-db verify") };
+    await expect(openEmbedded(folder)).rejects.toMatchObject(failed);
+    await expect(openEmbedded(folder)).rejects.toMatchObject(failed);
+    await expect(
+      openEmbedded(folder, { migrates: false }).then(({ close }) => close()),
+    ).resolves.toBeUndefined();
+  });
 });
 
 describe("a folder that is open", () => {
@@ -189,6 +234,8 @@ describe("a folder that cannot be used", () => {
     damage(join(folder, "data"));
     await expect(openEmbedded(folder)).rejects.toMatchObject(damaged);
     await expect(openEmbedded(folder)).rejects.toMatchObject(damaged);
+    rmSync(join(folder, "data"), { recursive: true });
+    cpSync(prepared, folder, { recursive: true });
     (await lockFolder(folder)).release();
   });
 
@@ -233,19 +280,211 @@ describe("a folder that cannot be used", () => {
     chmodSync(data, 0o700);
   });
 
-  test("because its making was cut short is made anew", async () => {
+  test("because its making was cut short is made anew, and nothing of it stays", async () => {
     const cwd = temporaryFolder();
     const folder = join(cwd, ".journey-db");
     const program = holder(cwd);
-    await vi.waitFor(() => expect(existsSync(join(folder, "data", "PG_VERSION"))).toBe(true), 20_000);
+    const unfinished = () => readdirSync(folder).find((name) => name.startsWith("unfinished-"));
+    await vi.waitFor(() => expect(readdirSync(join(folder, unfinished() ?? ""))).toContain("base"), 20_000);
     program.child.kill("SIGKILL");
     await program.ended;
-    // Wherever the kill met it: now the rest is certainly unusable.
-    mkdirSync(join(folder, "data"), { recursive: true });
-    rmSync(join(folder, "data", "global"), { recursive: true, force: true });
-    writeFileSync(join(folder, "unfinished"), "");
+    expect(readdirSync(folder)).not.toContain("data");
     const { db } = await open(folder);
-    expect((await migrate(db)).applied).not.toEqual([]);
-    expect(existsSync(join(folder, "unfinished"))).toBe(false);
+    expect(await forUser(db, user).count()).toBe(0);
+    expect(readdirSync(folder).toSorted()).toEqual([".gitignore", "data", "lock"]);
+  });
+});
+
+describe("a folder that is taken away while it is open", () => {
+  const gone = {
+    code: "unavailable",
+    message: expect.stringMatching(/was removed, moved or replaced .*; close it and connect again\.$/),
+  };
+
+  test("is refused to others when its file lock was deleted", async () => {
+    const folder = preparedFolder();
+    const program = holder(join(folder, ".."));
+    await program.printed("holding");
+    rmSync(join(folder, "lock"));
+    await expect(openEmbedded(folder)).rejects.toMatchObject(taken("another process"));
+    writeFileSync(join(folder, "lock"), "");
+    await expect(openEmbedded(folder)).rejects.toMatchObject(taken("another process"));
+    program.child.stdin?.write("\n");
+    expect(await program.ended).toBe(0);
+    expect(await forUser((await open(folder)).db, user).count()).toBe(2);
+  });
+
+  test("is refused to others under another name", async () => {
+    const folder = preparedFolder();
+    await open(folder);
+    const link = join(temporaryFolder(), "link");
+    symlinkSync(folder, link);
+    await expect(openEmbedded(link)).rejects.toMatchObject(taken("this process already"));
+    const moved = `${folder}-moved`;
+    renameSync(folder, moved);
+    await expect(openEmbedded(moved)).rejects.toMatchObject(taken("this process already"));
+    // So that it is closed as it should be.
+    renameSync(moved, folder);
+  });
+
+  test.each<[string, (folder: string) => void]>([
+    ["removed", (folder) => rmSync(folder, { recursive: true })],
+    ["moved", (folder) => renameSync(folder, `${folder}-moved`)],
+    ["emptied", (folder) => rmSync(join(folder, "data"), { recursive: true })],
+  ])("and is %s takes no calls more, and leaves the next one alone", async (_, takeAway) => {
+    const folder = preparedFolder();
+    const first = await open(folder);
+    let goOn = () => {};
+    const waiting = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let begun = () => {};
+    const hasBegun = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const transaction = first.db.transaction(async (tx) => {
+      begun();
+      await waiting;
+      await forUser(tx, user).create();
+    });
+    await hasBegun;
+    takeAway(folder);
+    cpSync(prepared, folder, { recursive: true });
+    const second = await open(folder);
+    await forUser(second.db, user).create();
+    goOn();
+    await expect(transaction).rejects.toThrow();
+    await expect(forUser(first.db, user).create()).rejects.toMatchObject(gone);
+    await first.close();
+    await second.close();
+    expect(await forUser((await open(folder)).db, user).count()).toBe(2);
+  });
+
+  test("and opened again holds what was acknowledged, where it was moved", async () => {
+    const folder = preparedFolder();
+    const first = await open(folder);
+    await forUser(first.db, user).create();
+    renameSync(folder, `${folder}-moved`);
+    await first.close();
+    const { db } = await open(`${folder}-moved`);
+    expect(await forUser(db, user).count()).toBe(2);
+  });
+});
+
+describe("a full disk", () => {
+  test("is said, and the same process opens the folder once there is room", async () => {
+    const folder = preparedFolder();
+    // On which the kernel answers every write with ENOSPC.
+    symlinkSync("/dev/full", join(folder, "probe"));
+    const program = runCode(
+      `
+      import { execFileSync } from "node:child_process";
+      import { openEmbedded } from "#/src/embedded.ts";
+      const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + bytes + ":"]);
+      limit(0);
+      await openEmbedded(".journey-db").catch(({ code, retryable, message }) => console.log(code, retryable, message));
+      limit("unlimited");
+      await (await openEmbedded(".journey-db")).close();
+      console.log("opened");
+      `,
+      join(folder, ".."),
+    );
+    expect(await program.ended).toBe(0);
+    expect(program.stdout()).toMatch(
+      /^unavailable true The disk with the folder .* is full \(ENOSPC\); make room on it\.\nopened\n$/,
+    );
+  });
+
+  test("while a database is made leaves nothing behind, and the same process makes it once there is room", async () => {
+    const cwd = temporaryFolder();
+    const program = runCode(
+      `
+      import { execFileSync } from "node:child_process";
+      import { readdirSync } from "node:fs";
+      import { openEmbedded } from "#/src/embedded.ts";
+      const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + bytes + ":"]);
+      limit(1_000_000);
+      await openEmbedded("folder").catch(({ name, code, message }) => console.log(name, code, message));
+      console.log(readdirSync("folder").sort().join());
+      limit("unlimited");
+      await (await openEmbedded("folder")).close();
+      console.log("opened");
+      `,
+      cwd,
+    );
+    expect(await program.ended).toBe(0);
+    expect(program.stdout()).toMatch(
+      /^JourneyDbError configuration The folder .* cannot be .* \(EFBIG\); .*\n\.gitignore,lock\nopened\n$/,
+    );
+  });
+
+  test("for the log stops the database, and every call fails until it is opened again", async () => {
+    const folder = preparedFolder();
+    const program = runCode(
+      `
+      import { execFileSync } from "node:child_process";
+      import { sql } from "#/node_modules/drizzle-orm/index.js";
+      import { openEmbedded } from "#/src/embedded.ts";
+      import { forUser } from "#/src/sessions.ts";
+      const { db, close } = await openEmbedded(".journey-db");
+      execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=1000000:"]);
+      const fill = () => db.execute(sql\`select pg_logical_emit_message(true, '', repeat('x', 1000000))\`);
+      for (let done = false; !done; ) await fill().catch(() => { done = true; });
+      const say = ({ name, code, message }) => console.log(name, code, message);
+      await forUser(db, "${user}").count().catch(say);
+      await db.transaction((tx) => forUser(tx, "${user}").count()).catch(say);
+      await close();
+      execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=unlimited:"]);
+      const again = await openEmbedded(".journey-db");
+      console.log(await forUser(again.db, "${user}").count());
+      await again.close();
+      `,
+      join(folder, ".."),
+    );
+    expect(await program.ended).toBe(0);
+    expect(program.stdout()).toMatch(
+      /^(JourneyDbError unavailable The embedded database .* stopped with SQLSTATE \w{5} .*; close it and connect again\.\n){2}1\n$/,
+    );
+  });
+});
+
+describe("to other users of the machine", () => {
+  /** What group and others may do with the folder and all that is in it, where they may do anything. */
+  const openTo = (folder: string) =>
+    [
+      folder,
+      ...readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+    ].filter((path) => statSync(path).mode & 0o077);
+
+  test("the folder is closed, and each file in it, whatever the umask", async () => {
+    const cwd = temporaryFolder();
+    const program = runCode(
+      `
+      process.umask(0);
+      const { openEmbedded } = await import("#/src/embedded.ts");
+      const { forUser } = await import("#/src/sessions.ts");
+      const { db, close } = await openEmbedded(".journey-db");
+      await forUser(db, "${user}").create();
+      console.log("created");
+      process.stdin.once("data", async () => {
+        process.stdin.destroy();
+        await close();
+      });
+      `,
+      cwd,
+    );
+    await program.printed("created");
+    expect(openTo(join(cwd, ".journey-db"))).toEqual([]);
+    program.child.stdin?.write("\n");
+    expect(await program.ended).toBe(0);
+    expect(openTo(join(cwd, ".journey-db"))).toEqual([]);
+  });
+
+  test("one that was open to them is closed when it is opened", async () => {
+    const folder = preparedFolder();
+    for (const path of [folder, ...readdirSync(folder, { recursive: true, encoding: "utf8" })])
+      chmodSync(resolve(folder, path), 0o777);
+    await open(folder);
+    expect(openTo(folder)).toEqual([]);
   });
 });

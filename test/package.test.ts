@@ -114,11 +114,7 @@ describe("the tarball in an empty project", () => {
       console.log(JSON.stringify({ created, applied, findings: await verify(db) }));
       await close();
     `);
-    const migrations = (await readdir(join(repository, "drizzle"))).filter((name) => name.endsWith(".sql"));
-    expect(JSON.parse(output)).toEqual({
-      created: true,
-      applied: migrations.toSorted().map((name) => name.replace(".sql", "")),
-      findings: [],
-    });
+    // Opening it has applied them.
+    expect(JSON.parse(output)).toEqual({ created: true, applied: [], findings: [] });
   }, 60_000);
 });

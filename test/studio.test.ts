@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { symlinkSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -81,6 +81,14 @@ test("Studio's connection has the encryption and the settings that connect's wou
   expect(await studio.ended).toBe(130);
 });
 
+test("Studio reads .env files as the command line does", async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, ".env.local"), 'DATABASE_URL="postgres://me@127.0.0.1:1/of_a_file"\n');
+  const { ended, stderr } = runScript("scripts/studio.ts", [], folder, { NODE_ENV: "development" });
+  expect(await ended).toBe(1);
+  expect(stderr()).toMatch(/^journey-db: postgres at 127\.0\.0\.1:1\/of_a_file\n/);
+});
+
 test("Studio's page gets the schema's files, the list of tables, and the rows with their messages", async () => {
   const user = newUser();
   const messages = [text("m1", "Hello")];
@@ -108,8 +116,18 @@ test.each([
     `${url}?channel_binding=require`,
     /^DATABASE_URL: channel_binding: expected .*\n$/,
   ],
-  ["of no server", "DATABASE_URL", "postgres://me@127.0.0.1:1/none", /^The database cannot be reached .*\n$/],
-  ["of no database", "DATABASE_URL", `${url}_none`, /^The database answered with SQLSTATE 3D000: .*\n$/],
+  [
+    "of no server",
+    "DATABASE_URL",
+    "postgres://me@127.0.0.1:1/none",
+    /^journey-db: postgres at 127\.0\.0\.1:1\/none\nThe database cannot be reached .*\n$/,
+  ],
+  [
+    "of no database",
+    "DATABASE_URL",
+    `${url}_none`,
+    /^journey-db: postgres at .*_none\nThe database answered with SQLSTATE 3D000: .*\n$/,
+  ],
 ])("Studio does not start with a URL %s in %s", async (_, name, value, said) => {
   const { ended, stdout, stderr } = runScript("scripts/studio.ts", [], temporaryFolder(), { [name]: value });
   expect(await ended).toBe(1);
@@ -134,7 +152,7 @@ test("Studio is refused a database that is open elsewhere", async () => {
   const { ended, stderr } = runScript("scripts/studio.ts", [], cwd);
   expect(await ended).toBe(1);
   expect(stderr()).toMatch(
-    /^The embedded database in .* is open in process \d+; close it there, or set DATABASE_URL\.\n$/,
+    /^journey-db: embedded database in .*\nThe embedded database in .* is open in process \d+; close it there, or set DATABASE_URL\.\n$/,
   );
   lock.release();
 });

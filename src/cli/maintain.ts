@@ -1,14 +1,24 @@
-import { migrate, pendingMigrations, toScript } from "../migrate.js";
+import { migrate, pendingMigrations, shippedMigrations, toScript } from "../migrate.js";
 import { type Finding, verify } from "../verify.js";
-import { FAILED, say, type UrlOption, withDatabase } from "./run.js";
+import { EMBEDDED, FAILED, hasEmbedded, say, sayEmbedded, type UrlOption, withDatabase } from "./run.js";
 
-export const runMigrate = ({ url, dryRun }: UrlOption & { dryRun?: true }) =>
-  withDatabase(url, async (db) => {
-    if (dryRun) return void process.stdout.write(toScript(await pendingMigrations(db)));
-    const { applied } = await migrate(db);
-    for (const name of applied) say(`applied ${name}`);
-    if (applied.length === 0) say("Nothing to apply.");
-  });
+export async function runMigrate({ url, dryRun }: UrlOption & { dryRun?: true }) {
+  // A dry run makes no database.
+  if (dryRun && url === EMBEDDED && !hasEmbedded()) {
+    sayEmbedded();
+    return void process.stdout.write(toScript(shippedMigrations()));
+  }
+  await withDatabase(
+    url,
+    async (db) => {
+      if (dryRun) return void process.stdout.write(toScript(await pendingMigrations(db)));
+      const { applied } = await migrate(db);
+      for (const name of applied) say(`applied ${name}`);
+      if (applied.length === 0) say("Nothing to apply.");
+    },
+    { creates: true },
+  );
+}
 
 const lineOf = ({ severity, code, message, remedy }: Finding) =>
   `${severity.padEnd(7)}  ${code}: ${message} Remedy: ${remedy}.`;

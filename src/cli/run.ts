@@ -1,7 +1,11 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import nextEnv from "@next/env";
 import { sql } from "drizzle-orm";
 import { rowsOf } from "../admin/call.js";
 import { type Connection, connect } from "../connect.js";
-import { configuredUrl, parseDatabaseUrl } from "../database-url.js";
+import { configuredUrl, parseDatabaseUrl, type ServerAddress } from "../database-url.js";
+import { dataFolder, EMBEDDED_FOLDER, openEmbedded } from "../embedded.js";
 import { fromDriver, JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
 import { userIdSchema } from "../messages.js";
 import type { Statement, Values } from "../queries/statement.js";
@@ -51,22 +55,65 @@ export function fail(thrown: unknown, remedies: typeof REMEDY = {}): void {
 export const unwritable = (name: string, { code }: NodeJS.ErrnoException) =>
   new JourneyDbError("invalid_input", `${name}: expected a file that can be written (${code})`);
 
+/** The embedded database, in place of a URL. */
+export const EMBEDDED = Symbol("--embedded");
+
 /** The options that every command has. */
 export interface UrlOption {
-  url?: string;
+  url?: string | typeof EMBEDDED;
 }
 
-function open(url: string | undefined): Promise<Connection> {
-  const direct = configuredUrl(process.env, "DIRECT_URL");
+/** Reads the .env files of the working directory into the environment, where it does not say the same, as Next.js does. */
+export function readEnvFiles(): void {
+  // What it fails on it names first; what follows may quote the file.
+  const error = (what: unknown) => warn(String(what));
+  nextEnv.loadEnvConfig(process.cwd(), process.env.NODE_ENV !== "production", { info: () => {}, error });
+}
+
+/** Host and database, without what is nobody's business. */
+export function nameOf({ host, port, database }: ServerAddress): string {
+  const name = database || process.env.PGDATABASE || "(named like the user)";
+  return `postgres at ${host.includes(":") ? `[${host}]` : host}:${port}/${name}`;
+}
+
+export const hasEmbedded = () => existsSync(dataFolder(EMBEDDED_FOLDER));
+
+export const sayEmbedded = () => warn(`embedded database in ${resolve(EMBEDDED_FOLDER)}`);
+
+const NO_DATABASE =
+  "No database is named: give --url, set DIRECT_URL or DATABASE_URL (the .env files of this folder count too), or give --embedded for the embedded one in ";
+
+/** Says on stderr which database it is, before anything is done with it. */
+async function open(given: UrlOption["url"], creates: boolean): Promise<Connection> {
+  const folder = resolve(EMBEDDED_FOLDER);
+  if (given === EMBEDDED) {
+    sayEmbedded();
+    if (creates || hasEmbedded()) return openEmbedded(folder, { migrates: false });
+    throw new JourneyDbError("configuration", `${folder} holds no database; migrate --embedded makes one`);
+  }
+  readEnvFiles();
+  const variable = ["DIRECT_URL", "DATABASE_URL"].find((name) => configuredUrl(process.env, name));
+  const url = given ?? configuredUrl(process.env, "DIRECT_URL", "DATABASE_URL");
+  if (url === undefined) {
+    const found = hasEmbedded() ? `${folder}, which is there` : EMBEDDED_FOLDER;
+    throw new JourneyDbError("configuration", `${NO_DATABASE}${found}`);
+  }
   // Here, since connect cannot tell where a URL comes from.
-  if (url !== undefined) parseDatabaseUrl(url, "--url");
-  else if (direct !== undefined) parseDatabaseUrl(direct, "DIRECT_URL");
-  return connect({ url: url ?? direct, max: 1, statementTimeoutMs: TIMEOUT_MS });
+  warn(nameOf(parseDatabaseUrl(url, given === undefined ? (variable ?? "") : "--url")));
+  return connect({ url, max: 1, statementTimeoutMs: TIMEOUT_MS });
 }
 
-/** Opens the database, and says what went wrong while it was used. */
-export async function withDatabase(url: string | undefined, use: (db: Connection["db"]) => Promise<void>) {
-  const { db, close } = await open(url);
+/**
+ * Opens the database, and says what went wrong while it was used.
+ *
+ * @param options `creates`: whether an embedded database is made where there is none
+ */
+export async function withDatabase(
+  url: UrlOption["url"],
+  use: (db: Connection["db"]) => Promise<void>,
+  { creates = false } = {},
+) {
+  const { db, close } = await open(url, creates);
   try {
     await use(db);
   } catch (thrown) {
@@ -80,7 +127,7 @@ export async function withDatabase(url: string | undefined, use: (db: Connection
 export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId", new Set());
 
 /** Opens the database for what reads and writes sessions: where the role is not shown any, that would look as if there were none. */
-export const withSessions = (url: string | undefined, use: (db: Connection["db"]) => Promise<void>) =>
+export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) => Promise<void>) =>
   withDatabase(url, async (db) => {
     const [table] = await db
       .select({ hidden: sql<boolean | null>`row_security_active(to_regclass('journey_sessions')::oid)` })

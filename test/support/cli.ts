@@ -56,22 +56,39 @@ export const runIn = (folder: string, env: Record<string, string>, program: stri
   run(folder, program, args, { env });
 
 /** Runs `journey-db` from its source, as `npm run migrate` does. */
-export const journeyDb = (folder: string, env: Record<string, string>, ...args: string[]) =>
+export const journeyDbAsIs = (folder: string, env: Record<string, string>, ...args: string[]) =>
   run(folder, process.execPath, ["--import", TSX, CLI, ...args], { env });
+
+/** What stands behind each such line on a terminal. */
+const SAVED_PLACE = "\u001b7";
+
+/** What is on stderr but for the line that names the database, which every command prints first. */
+function afterTarget(stderr: string): string {
+  const rest = stderr.replace(/^[^\n]*journey-db: (postgres at|embedded database in) [^\n]*\n/, "");
+  const moved = rest !== stderr && rest.startsWith(SAVED_PLACE);
+  return moved ? rest.slice(SAVED_PLACE.length) : rest;
+}
+
+/** The same without the line that names the database. */
+export async function journeyDb(...given: Parameters<typeof journeyDbAsIs>): Promise<Ended> {
+  const ended = await journeyDbAsIs(...given);
+  return { ...ended, stderr: afterTarget(ended.stderr) };
+}
 
 /** The command line on a database, in a folder of the test file's own. */
 export async function commandLine(url: string) {
   const folder = await temporaryFolder();
   const env = { DATABASE_URL: url };
-  const runWith = (args: string[], { preload = "", ...given }: Given & { preload?: string } = {}) => {
+  const runWith = async (args: string[], { preload = "", ...given }: Given & { preload?: string } = {}) => {
     const imports = [TSX, `data:text/javascript,${encodeURIComponent(preload)}`].flatMap((one) => [
       "--import",
       one,
     ]);
-    return run(folder, process.execPath, [...imports, CLI, ...args], {
+    const ended = await run(folder, process.execPath, [...imports, CLI, ...args], {
       ...given,
       env: { ...env, ...given.env },
     });
+    return { ...ended, stderr: afterTarget(ended.stderr) };
   };
   return {
     folder,
@@ -84,7 +101,10 @@ export async function commandLine(url: string) {
     runOnTerminal: (streams: ("stdout" | "stderr")[], ...args: string[]) =>
       runWith(args, { preload: streams.map((name) => `process.${name}.isTTY = true;`).join("") }),
     /** To talk to while it runs; ended with the test at the latest. */
-    start: (...args: string[]) => runScript("src/cli.ts", args, folder, env),
+    start: (...args: string[]) => {
+      const program = runScript("src/cli.ts", args, folder, env);
+      return { ...program, stderr: () => afterTarget(program.stderr()) };
+    },
   };
 }
 

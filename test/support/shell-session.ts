@@ -20,7 +20,7 @@ const COMMANDS = {
 
 /** What a block of a document did. */
 export interface Done {
-  /** What an `sh` block printed, both streams as a terminal shows them. */
+  /** What an `sh` block printed, both streams as a terminal shows them, without the lines that name the database. */
   printed: string;
   /** The commands of an `sh` block that ended with another status than 0. */
   failed: string[];
@@ -68,7 +68,8 @@ export async function shellSession(database: string, fill: (text: string) => str
       ["printed", "failed"].map((name) => readFile(join(folder, name), "utf8")),
     );
     const commands = failed?.split("\n").filter(Boolean) ?? [];
-    return { printed: printed ?? "", failed: commands, columns: [], rows: [] };
+    const shown = printed?.replace(/^journey-db: (postgres at|embedded database in) .*\n/gm, "");
+    return { printed: shown ?? "", failed: commands, columns: [], rows: [] };
   }
 
   async function runSql(value: string): Promise<Done> {
