@@ -14,7 +14,7 @@ import {
 import { join, resolve } from "node:path";
 import type { Connection } from "./connect.js";
 import { JourneyDbError } from "./errors.js";
-import { needPackage } from "./need-package.js";
+import { needUnbundled } from "./need-package.js";
 
 /** Where the embedded database is, below the working directory. */
 export const EMBEDDED_FOLDER = ".journey-db";
@@ -46,9 +46,8 @@ export interface FolderLock {
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = resolve(folder);
-  const { tryLock } = await needPackage(
+  const { tryLock } = await needUnbundled<typeof import("fs-native-extensions")>(
     "fs-native-extensions",
-    () => import("fs-native-extensions"),
     SET_DATABASE_URL,
   );
   let fd: number;
@@ -109,12 +108,11 @@ function unusable(path: string, error: unknown): JourneyDbError {
  *   read or written, and where PGlite is missing
  */
 export async function openData(folder: string): Promise<Connection> {
-  const { PGlite } = await needPackage(
+  const { PGlite } = await needUnbundled<typeof import("@electric-sql/pglite")>(
     "@electric-sql/pglite",
-    () => import("@electric-sql/pglite"),
     SET_DATABASE_URL,
   );
-  const { drizzle } = await import("drizzle-orm/pglite");
+  const { drizzle } = await needUnbundled<typeof import("drizzle-orm/pglite")>("drizzle-orm/pglite");
   const data = dataFolder(folder);
   // Stands while a new database is made. What a process left that was killed meanwhile never held a row.
   const unfinished = join(resolve(folder), "unfinished");

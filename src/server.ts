@@ -6,7 +6,8 @@ import type { Sql } from "postgres";
 import type { Connection } from "./connect.js";
 import type { ServerAddress } from "./database-url.js";
 import { JourneyDbError, NO_TLS } from "./errors.js";
-import { needPackage } from "./need-package.js";
+import { packageError } from "./need-package.js";
+import { overPostgresJs } from "./over-postgres-js.js";
 
 /** Seconds. Less than a call's default deadline of 15 s, so that a silent server shows as unavailable. */
 const CONNECT_TIMEOUT = 10;
@@ -22,10 +23,21 @@ interface ServerOptions {
   statementTimeoutMs: number;
 }
 
+/** Within a try block, where a bundler goes on without what it does not find. */
+async function loadPostgres() {
+  try {
+    const { default: postgres } = await import("postgres");
+    if (typeof postgres === "function") return postgres;
+  } catch (error) {
+    throw packageError("postgres", error);
+  }
+  // webpack in Next.js puts an empty module in place of a missing one.
+  throw packageError("postgres", { code: "MODULE_NOT_FOUND" });
+}
+
 /** A Drizzle database over a postgres.js pool, which connects at the first call. */
 export async function openServer(address: ServerAddress, options: ServerOptions): Promise<Connection> {
-  const { default: postgres } = await needPackage("postgres", () => import("postgres"));
-  const { drizzle } = await import("drizzle-orm/postgres-js");
+  const postgres = await loadPostgres();
   const pooled = options.pooled ?? address.pooled;
   const sockets = trackedSockets(address);
   // Not in postgres.js's types. It finds a port in the text of an IPv6 address, so the host is a list.
@@ -61,7 +73,7 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
     sockets.destroy();
   };
   return {
-    db: drizzle({ client }),
+    db: overPostgresJs(client),
     close: () => {
       closing ??= end();
       return closing;
