@@ -55,9 +55,18 @@ describe("the tarball in an empty project", () => {
       .map((name) => `dist/${name}`);
     const migrations = await readdir(join(repository, "drizzle"), { recursive: true });
     const shipped = migrations.filter((name) => /\.(sql|json)$/.test(name)).map((name) => `drizzle/${name}`);
+    const bin = ["bin/journey-db.js"];
     const texts = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
-    expect(files.toSorted()).toEqual([...built, ...shipped, ...texts].toSorted());
+    expect(files.toSorted()).toEqual([...bin, ...built, ...shipped, ...texts].toSorted());
     expect(files).toContain("drizzle/meta/_journal.json");
+  });
+
+  test("names no source map, since it has none", async () => {
+    const dist = join(project, "node_modules/@aigos/journey-db/dist");
+    for (const name of await readdir(dist, { recursive: true })) {
+      if (!/\.(js|ts)$/.test(name)) continue;
+      expect(await readFile(join(dist, name), "utf8"), name).not.toContain("sourceMappingURL");
+    }
   });
 
   test("needs no compiler and none of the optional peers", async () => {
@@ -90,6 +99,24 @@ describe("the tarball in an empty project", () => {
     const help = await run(project, "npx", "--no", "--", "journey-db", "--help");
     expect(help).toContain("migrate");
     expect(help).toContain("verify");
+  });
+
+  test("says where native code is missing, as on Alpine, that the embedded database cannot be had", async () => {
+    const { "@electric-sql/pglite": version } = await installed("@electric-sql/pglite");
+    await npmInstall(project, `@electric-sql/pglite@${version}`);
+    // What the loader of native code looks at.
+    const output = await node(`
+      import fs from "node:fs";
+      const { existsSync } = fs;
+      fs.existsSync = (path) => path === "/etc/alpine-release" || existsSync(path);
+      const { connect } = await import("@aigos/journey-db");
+      await connect().catch(({ code, message }) => console.log(JSON.stringify({ code, message })));
+    `);
+    expect(JSON.parse(output)).toEqual({
+      code: "configuration",
+      message:
+        "The package fs-native-extensions is there, but does not load on this platform; set DATABASE_URL instead",
+    });
   });
 
   test.each([

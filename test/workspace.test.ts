@@ -79,6 +79,17 @@ describe("a workspace of an application's repository", () => {
     expect(await output()).toEqual(answer);
   }, 60_000);
 
+  test("has its command line, before it is built and after each way of building it", async () => {
+    const help = () => run(root, "npx", "--no", "--", "journey-db", "--help");
+    expect(await help()).toContain("migrate");
+    await run(root, "npm", "run", "build", "-w", "@aigos/journey-db");
+    expect(await help()).toContain("migrate");
+    await rm(join(root, "packages/journey-db/dist"), { recursive: true });
+    await expect(help()).rejects.toThrow("not built yet. Run: npm run build -w @aigos/journey-db");
+    await run(root, "npm", "rebuild");
+    expect(await help()).toContain("migrate");
+  }, 120_000);
+
   test("outlives an install without dev dependencies, which cannot build it", async () => {
     await run(root, "npm", "ci", "--omit=dev", "--prefer-offline", "--no-audit", "--no-fund");
     expect(await output()).toEqual(answer);
