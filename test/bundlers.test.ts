@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { migratedDatabase } from "./support/database.js";
 import { installed, newFolder, npmInstall, pack, run, write } from "./support/packages.js";
+import { resolveTool } from "./support/tools.js";
 
 // The compiler of tsx.
 const { build }: { build(options: object): Promise<unknown> } = createRequire(
-  createRequire(import.meta.url).resolve("tsx/package.json"),
+  resolveTool("tsx/package.json"),
 )("esbuild");
 
 /** Says what connect() makes of a server and of the embedded database: what was stored, or the error. */
