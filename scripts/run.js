@@ -28,7 +28,12 @@ async function runProgram() {
     await installFolder(CHECKS);
     program = programOf(CHECKS);
   }
-  const child = spawn(program, args, { stdio: "inherit", shell: process.platform === "win32" });
+  const child = spawn(program, args, {
+    stdio: "inherit",
+    shell: process.platform === "win32",
+    // Some pack this package to look at it, which must not change package.json while others read it.
+    env: { ...process.env, npm_config_ignore_scripts: "true" },
+  });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
   const [status, signal] = await new Promise((ended, failed) => {
     child.once("error", failed);

@@ -1,7 +1,16 @@
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { installed, newFolder, npmInstall, pack, repository, run, write } from "./support/packages.js";
+import {
+  installed,
+  installOutputOf,
+  newFolder,
+  npmInstall,
+  pack,
+  repository,
+  run,
+  write,
+} from "./support/packages.js";
 
 const ENTRY_POINTS = ["", "/schema", "/messages", "/migrate", "/admin", "/ai-sdk"].map(
   (path) => `@aigos/journey-db${path}`,
@@ -29,6 +38,7 @@ async function loadedPackages(module: string): Promise<string[]> {
 
 describe("the tarball in an empty project", () => {
   let files: string[];
+  let installOutput: string;
   const folder = newFolder();
   const project = join(folder, "project");
   const node = (script: string) => run(project, process.execPath, "--input-type=module", "--eval", script);
@@ -44,8 +54,23 @@ describe("the tarball in an empty project", () => {
         dependencies: { "@aigos/journey-db": `file:${packed.tarball}`, ...peers },
       },
     });
-    await npmInstall(project);
+    installOutput = await installOutputOf(project);
   }, 120_000);
+
+  test("installs without a word of npm's", () => {
+    expect(installOutput).not.toMatch(/warn/i);
+  });
+
+  test("has no scripts, and the repository keeps its own", async () => {
+    const packed = JSON.parse(
+      await readFile(join(project, "node_modules/@aigos/journey-db/package.json"), "utf8"),
+    );
+    const own = JSON.parse(await readFile(join(folder, "clone/package.json"), "utf8"));
+    expect(packed).not.toHaveProperty("scripts");
+    const { scripts, devDependencies, ...rest } = own;
+    expect(packed).toEqual(rest);
+    expect(scripts).toHaveProperty("prepare");
+  });
 
   test("holds the build, the migrations and what a reader needs, and nothing else", async () => {
     const sources = await readdir(join(repository, "src"), { recursive: true });

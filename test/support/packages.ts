@@ -69,6 +69,14 @@ export async function installed<Name extends string>(...names: Name[]): Promise<
 export const npmInstall = (folder: string, ...args: string[]) =>
   run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...args);
 
+/** What npm says of an install, its warnings included. */
+export async function installOutputOf(folder: string): Promise<string> {
+  const flags = ["--prefer-offline", "--no-audit", "--no-fund"];
+  const shell = process.platform === "win32";
+  const { stdout, stderr } = await execute("npm", ["install", ...flags], { cwd: folder, shell });
+  return stdout + stderr;
+}
+
 const execute = promisify(execFile);
 
 /** Runs a program and answers its output; a failure tells what it printed. */
