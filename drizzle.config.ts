@@ -1,5 +1,4 @@
 import { userInfo } from "node:os";
-import { defineConfig } from "drizzle-kit";
 import { configuredUrl, parseDatabaseUrl } from "./src/database-url.js";
 import { dataFolder, EMBEDDED_FOLDER } from "./src/embedded.js";
 import { JOURNAL } from "./src/migrate.js";
@@ -23,7 +22,7 @@ function credentials(url: string) {
   return { host, port, user, ...(password && { password }), database, ssl };
 }
 
-export default defineConfig({
+export default {
   dialect: "postgresql",
   schema: "./src/schema.ts",
   out: "./drizzle",
@@ -31,4 +30,4 @@ export default defineConfig({
   ...(url === undefined
     ? { driver: "pglite", dbCredentials: { url: dataFolder(EMBEDDED_FOLDER) } }
     : { dbCredentials: credentials(url) }),
-});
+};

@@ -1,4 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { installFolder, SCRIPTS, TEST } from "./scripts/install-folder.js";
+
+// Here, since the types of the tests are checked while they are set up.
+for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 
 export default defineConfig({
   test: {

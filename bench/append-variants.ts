@@ -1,6 +1,6 @@
 /**
  * What the server spends on an append by way of other statements and triggers: milliseconds of its
- * processor, medians. `tsx bench/append-variants.ts`, on a server of its own, or on DATABASE_URL where
+ * processor, medians. `node scripts/run.js bench/append-variants.ts`, on a server of its own, or on DATABASE_URL where
  * that is on this machine and may create databases. Linux only.
  */
 import "../scripts/closed-output.js";

@@ -1,6 +1,6 @@
 /**
  * Which share of the updates is HOT while chats grow side by side from their first message on, by the
- * table's fillfactor. `tsx bench/hot-updates.ts`, on a database of its own of DATABASE_URL, else on a
+ * table's fillfactor. `node scripts/run.js bench/hot-updates.ts`, on a database of its own of DATABASE_URL, else on a
  * server of its own. What is compressed stays within its row for longer, so lz4 makes a difference.
  */
 import "../scripts/closed-output.js";

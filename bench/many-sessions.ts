@@ -1,6 +1,6 @@
 /**
  * What the calls over many sessions take: search, export, import, erase, prune and stats, with the
- * memory of those that are commands. `npx tsx bench/many-sessions.ts`, after `npm run build`, on a
+ * memory of those that are commands. `node scripts/run.js bench/many-sessions.ts`, after `npm run build`, on a
  * database of its own of DATABASE_URL, else on a server of its own.
  */
 import "../scripts/closed-output.js";

@@ -1,7 +1,9 @@
 /** Builds the package, and measures what was built, on a Node.js that all contestants work on. */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { installFolder, SCRIPTS } from "../scripts/install-folder.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bench = fileURLToPath(new URL(".", import.meta.url));
@@ -29,7 +31,9 @@ if (!node) {
   process.exit(1);
 }
 
-const flags = ["--import", "tsx", "--expose-gc"];
+await installFolder(SCRIPTS);
+const tsx = pathToFileURL(createRequire(`${root}scripts/`).resolve("tsx")).href;
+const flags = ["--import", tsx, "--expose-gc"];
 const child = spawn(node, [...flags, `${bench}run.ts`, ...process.argv.slice(2)], {
   cwd: root,
   stdio: "inherit",

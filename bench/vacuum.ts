@@ -1,6 +1,6 @@
 /**
  * How large the TOAST table gets while sessions are appended to and autovacuum runs, by its settings.
- * `tsx bench/vacuum.ts`, on a server of its own where autovacuum looks every second, as it does every
+ * `node scripts/run.js bench/vacuum.ts`, on a server of its own where autovacuum looks every second, as it does every
  * minute by default: a minute here is an hour there.
  */
 import "../scripts/closed-output.js";

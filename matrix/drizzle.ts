@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 
 /** What the sources say otherwise on drizzle-orm 1.0: file, reason, and each piece of text with what stands in its place. */
@@ -61,7 +61,10 @@ const PARTS = "drizzle scripts src test drizzle.config.ts package.json tsconfig.
  * @throws Error where the sources have a replaced text no more, or 1.0 reads the migrations after all
  */
 export function copyOnDrizzle1(root: string, copy: string): void {
-  for (const part of PARTS) cpSync(join(root, part), join(copy, part), { recursive: true });
+  const filter = (path: string) => basename(path) !== "node_modules";
+  for (const part of PARTS) cpSync(join(root, part), join(copy, part), { recursive: true, filter });
+  for (const own of ["scripts/node_modules", "test/node_modules"])
+    symlinkSync(join(root, own), join(copy, own));
   const modules = join(root, "node_modules");
   mkdirSync(join(copy, "node_modules"));
   for (const name of readdirSync(modules))

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { text } from "node:stream/consumers";
-import { AI_SDK_PACKAGES, installFolder } from "./install-folder.js";
+import { CHECKS, installFolder, SCRIPTS, TEST } from "./install-folder.js";
 
 const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync("package.json", "utf8"));
 const names = Object.keys(scripts).filter((name) => name.startsWith("check:"));
@@ -19,8 +19,8 @@ async function passes(name: string): Promise<boolean> {
   return passed;
 }
 
-// The tests have types of theirs.
-await installFolder(AI_SDK_PACKAGES);
+// First, and not by two scripts at once; the tests have types of theirs.
+for (const folder of [SCRIPTS, CHECKS, TEST]) await installFolder(folder);
 const results = await Promise.all(names.map(passes));
 const failed = names.filter((_, n) => !results[n]);
 if (failed.length > 0) {

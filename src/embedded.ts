@@ -22,7 +22,7 @@ import type { PGlite } from "@electric-sql/pglite";
 import type { Connection } from "./connect.js";
 import { JourneyDbError } from "./errors.js";
 import { migrate, shippedMigrations } from "./migrate.js";
-import { needPackage } from "./need-package.js";
+import { needUnbundled } from "./need-package.js";
 
 /** Where the embedded database is, below the working directory. */
 export const EMBEDDED_FOLDER = ".journey-db";
@@ -105,9 +105,8 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 
 /** Opens and locks files of the folder, or throws; a file is unlocked when it is closed. */
 async function locker(folder: string): Promise<(file: string, flags: string) => number> {
-  const { tryLock } = await needPackage(
+  const { tryLock } = await needUnbundled<typeof import("fs-native-extensions")>(
     "fs-native-extensions",
-    () => import("fs-native-extensions"),
     SET_DATABASE_URL,
   );
   return (file, flags) => {
@@ -183,9 +182,8 @@ async function makeData(folder: string): Promise<void> {
 }
 
 async function startPglite(data: string): Promise<PGlite> {
-  const { PGlite } = await needPackage(
+  const { PGlite } = await needUnbundled<typeof import("@electric-sql/pglite")>(
     "@electric-sql/pglite",
-    () => import("@electric-sql/pglite"),
     SET_DATABASE_URL,
   );
   try {
@@ -275,7 +273,7 @@ async function openData(folder: string, lock: FolderLock): Promise<Connection> {
   };
   try {
     onDisk(folder, () => closeToOthers(folder));
-    const { drizzle } = await import("drizzle-orm/pglite");
+    const { drizzle } = await needUnbundled<typeof import("drizzle-orm/pglite")>("drizzle-orm/pglite");
     return { db: drizzle({ client }), close };
   } catch (error) {
     await close();

@@ -1,23 +1,52 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { JourneyDbError } from "./errors.js";
 
+/** What import() says of a package that is not there, in Node.js and in a bundle. */
+const NOT_FOUND = new Set(["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"]);
+const isNotFound = (error: unknown) =>
+  NOT_FOUND.has((error as NodeJS.ErrnoException | undefined)?.code ?? "");
+
 /**
- * Loads a package that an application may have left out.
+ * The error for a package that an application may have left out.
  *
- * @param instead what to do where it does not load
+ * @param error what import() threw
+ * @param instead what to do where the package is there and does not load
+ */
+export function packageError(name: string, error: unknown, instead?: string): JourneyDbError {
+  const what = isNotFound(error)
+    ? `is missing here: npm install ${name}`
+    : `is there, but does not load on this platform${instead ? `; ${instead}` : ""}`;
+  return new JourneyDbError("configuration", `The package ${name} ${what}`);
+}
+
+/** import() that bundlers do not look into, resolved when it runs. */
+async function importUnbundled<Module>(name: string): Promise<Module> {
+  const load = (from: string): Promise<Module> =>
+    import(/* webpackIgnore: true */ /* turbopackIgnore: true */ /* @vite-ignore */ from);
+  try {
+    return await load(name);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    // A bundle does not see what the package manager puts beside this package alone, as pnpm does.
+    const application = createRequire(join(process.cwd(), "package.json"));
+    const { resolve } = createRequire(application.resolve("@aigos/journey-db"));
+    return load(pathToFileURL(resolve(name)).href);
+  }
+}
+
+/**
+ * Loads a package that an application may have left out and that no bundler can take in: native code, WebAssembly with
+ * files beside it, and what imports these itself, where a bundler would stop if they are missing.
+ *
+ * @param instead what to do where it is there and does not load
  * @throws JourneyDbError configuration, saying what to install
  */
-export async function needPackage<Module>(
-  name: string,
-  load: () => Promise<Module>,
-  instead?: string,
-): Promise<Module> {
+export async function needUnbundled<Module>(name: string, instead?: string): Promise<Module> {
   try {
-    return await load();
+    return await importUnbundled<Module>(name);
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND";
-    const what = missing
-      ? `is missing here: npm install ${name}`
-      : `is there, but does not load on this platform${instead ? `; ${instead}` : ""}`;
-    throw new JourneyDbError("configuration", `The package ${name} ${what}`);
+    throw packageError(name, error, instead);
   }
 }

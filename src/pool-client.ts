@@ -1,14 +1,10 @@
-import type { Sql } from "postgres";
 import { endOfCall } from "./call-end.js";
 import type { Pool } from "./pool.js";
 import type { SendArgs, ServerConnection } from "./server-connection.js";
 
 type Send = ServerConnection["send"];
 
-/** What Drizzle calls of a postgres.js client. */
 interface Client {
-  /** How values are read and written. Drizzle sets it, once. */
-  options: Pick<Sql["options"], "parsers" | "serializers">;
   unsafe(...args: SendArgs): Promise<unknown>;
 }
 
@@ -16,16 +12,13 @@ interface TransactionClient extends Client {
   savepoint<T>(work: (nested: TransactionClient) => Promise<T>): Promise<T>;
 }
 
-interface PoolClient extends Client {
+/** A postgres.js client, as far as Drizzle calls it. */
+export interface PoolClient extends Client {
   begin<T>(work: (transaction: TransactionClient) => Promise<T>): Promise<T>;
 }
 
-/** A client over a pool, for `drizzle({ client })`. */
 export function poolClient(pool: Pool): PoolClient {
-  const options: Client["options"] = { parsers: {}, serializers: {} };
-
   const clientOf = (send: Send): Client => ({
-    options,
     unsafe(...args) {
       const callEnd = endOfCall();
       let asValues = false;

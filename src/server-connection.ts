@@ -50,13 +50,9 @@ export interface ServerConnection {
   destroy(): void;
 }
 
-/**
- * @param makeClient makes the postgres.js client, with what this adds to its options
- * @param drizzles how Drizzle wants values read and written
- */
+/** @param makeClient makes the postgres.js client, with what this adds to its options */
 export function serverConnection(
   makeClient: (own: object) => Sql,
-  drizzles: Pick<Sql["options"], "parsers" | "serializers">,
   openSocket: () => Promise<Socket>,
 ): ServerConnection {
   const sockets = new Set<Socket>();
@@ -104,8 +100,6 @@ export function serverConnection(
   }
 
   const client = makeClient({ socket: open, max: 1, idle_timeout: null, max_lifetime: null });
-  Object.assign(client.options.parsers, drizzles.parsers);
-  Object.assign(client.options.serializers, drizzles.serializers);
 
   function destroy() {
     lost = true;

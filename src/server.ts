@@ -1,7 +1,7 @@
-import type { Sql } from "postgres";
 import type { Connection } from "./connect.js";
 import type { ServerAddress } from "./database-url.js";
-import { needPackage } from "./need-package.js";
+import { packageError } from "./need-package.js";
+import { leaveTypesToDrizzle, overPostgresJs } from "./over-postgres-js.js";
 import { openPool } from "./pool.js";
 import { poolClient } from "./pool-client.js";
 import { serverConnection } from "./server-connection.js";
@@ -18,10 +18,21 @@ interface ServerOptions {
   statementTimeoutMs: number;
 }
 
+/** Within a try block, where a bundler goes on without what it does not find. */
+async function loadPostgres() {
+  try {
+    const { default: postgres } = await import("postgres");
+    if (typeof postgres === "function") return postgres;
+  } catch (error) {
+    throw packageError("postgres", error);
+  }
+  // webpack in Next.js puts an empty module in place of a missing one.
+  throw packageError("postgres", { code: "MODULE_NOT_FOUND" });
+}
+
 /** A Drizzle database over a pool of postgres.js connections, each made when a call needs it. */
 export async function openServer(address: ServerAddress, options: ServerOptions): Promise<Connection> {
-  const { default: postgres } = await needPackage("postgres", () => import("postgres"));
-  const { drizzle } = await import("drizzle-orm/postgres-js");
+  const postgres = await loadPostgres();
   const pooled = options.pooled ?? address.pooled;
   const encryption = address.tls === "disable" ? {} : tlsOptions(address);
   const settings = {
@@ -43,11 +54,13 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
   };
   const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, () =>
     serverConnection(
-      (own) => postgres({ ...settings, ...own }),
-      client.options,
+      (own) => {
+        const client = postgres({ ...settings, ...own });
+        leaveTypesToDrizzle(client);
+        return client;
+      },
       () => openSocket(address, encryption, CONNECT_TIMEOUT),
     ),
   );
-  const client = poolClient(pool);
-  return { db: drizzle({ client: client as unknown as Sql }), close: pool.close };
+  return { db: overPostgresJs(poolClient(pool)), close: pool.close };
 }

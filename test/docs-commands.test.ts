@@ -1,7 +1,6 @@
 import { readdirSync } from "node:fs";
 import type { ReservedSql, Sql } from "postgres";
 import { beforeAll, describe, expect, it } from "vitest";
-import { installFolder, PG_DUMP_PACKAGES } from "../scripts/install-folder.js";
 import { forUser } from "../src/index.js";
 import { migrate } from "../src/migrate.js";
 import { verify } from "../src/verify.js";
@@ -55,7 +54,6 @@ const fillWith = (databases: Databases) => (text: string) =>
 
 let server: URL;
 beforeAll(async () => {
-  await installFolder(PG_DUMP_PACKAGES);
   const { url, stop } = await startServer("shared_preload_libraries=pg_stat_statements");
   atEnd(stop);
   server = new URL(url);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { blocksOf, readDocument } from "./support/markdown.js";
 import { repository } from "./support/packages.js";
+import { TSX } from "./support/tools.js";
 
 const pages = readdirSync(`${repository}docs`).filter((name) => name.endsWith(".md"));
 const { scripts }: { scripts: Record<string, string> } = JSON.parse(readDocument("package.json"));
@@ -18,7 +19,7 @@ const NOT_RUN: Record<string, string> = {
   "node --cpu-prof": "shows what an import takes",
 };
 
-const help = execFileSync(process.execPath, ["--import", "tsx", join(repository, "src/cli.ts"), "--help"], {
+const help = execFileSync(process.execPath, ["--import", TSX, join(repository, "src/cli.ts"), "--help"], {
   encoding: "utf8",
 });
 
@@ -59,12 +60,14 @@ describe.each(pages.map((page) => [`docs/${page}`, readDocument(`docs/${page}`)]
       ];
       for (const command of commands) {
         if (Object.keys(NOT_RUN).some((start) => command.startsWith(start))) continue;
-        expect(command).toMatch(/^(npm|npx journey-db|npx tsx bench|journey-db|pg_dump|psql|export) ?/);
+        expect(command).toMatch(
+          /^(npm|npx journey-db|node scripts\/run\.js bench|journey-db|pg_dump|psql|export) ?/,
+        );
         for (const [, script = ""] of command.matchAll(/npm run ([\w:]+)/g))
           expect(scripts).toHaveProperty([script]);
         for (const [, name = ""] of command.matchAll(/journey-db (\w[\w-]*)/g))
           expect(help).toContain(`  ${name} `);
-        for (const [, file = ""] of command.matchAll(/npx tsx (\S+)/g))
+        for (const [, file = ""] of command.matchAll(/run\.js (\S+)/g))
           expect(existsSync(`${repository}${file}`), file).toBe(true);
       }
     });

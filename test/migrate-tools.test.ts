@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 
 describe("drizzle-kit, with the repository's own configuration", () => {
-  const kit = join(repository, "node_modules/drizzle-kit/bin.cjs");
+  const kit = join(repository, "scripts/node_modules/drizzle-kit/bin.cjs");
   const drizzleKit = (url: string) =>
     runIn(repository, { DATABASE_URL: url }, process.execPath, kit, "migrate");
 

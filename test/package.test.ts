@@ -1,7 +1,16 @@
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { installed, newFolder, npmInstall, pack, repository, run, write } from "./support/packages.js";
+import {
+  installed,
+  installOutputOf,
+  newFolder,
+  npmInstall,
+  pack,
+  repository,
+  run,
+  write,
+} from "./support/packages.js";
 
 const ENTRY_POINTS = ["", "/schema", "/messages", "/migrate", "/admin", "/ai-sdk"].map(
   (path) => `@aigos/journey-db${path}`,
@@ -29,6 +38,7 @@ async function loadedPackages(module: string): Promise<string[]> {
 
 describe("the tarball in an empty project", () => {
   let files: string[];
+  let installOutput: string;
   const folder = newFolder();
   const project = join(folder, "project");
   const node = (script: string) => run(project, process.execPath, "--input-type=module", "--eval", script);
@@ -44,8 +54,23 @@ describe("the tarball in an empty project", () => {
         dependencies: { "@aigos/journey-db": `file:${packed.tarball}`, ...peers },
       },
     });
-    await npmInstall(project);
+    installOutput = await installOutputOf(project);
   }, 120_000);
+
+  test("installs without a word of npm's", () => {
+    expect(installOutput).not.toMatch(/warn/i);
+  });
+
+  test("has no scripts, and the repository keeps its own", async () => {
+    const packed = JSON.parse(
+      await readFile(join(project, "node_modules/@aigos/journey-db/package.json"), "utf8"),
+    );
+    const own = JSON.parse(await readFile(join(folder, "clone/package.json"), "utf8"));
+    expect(packed).not.toHaveProperty("scripts");
+    const { scripts, devDependencies, ...rest } = own;
+    expect(packed).toEqual(rest);
+    expect(scripts).toHaveProperty("prepare");
+  });
 
   test("holds the build, the migrations and what a reader needs, and nothing else", async () => {
     const sources = await readdir(join(repository, "src"), { recursive: true });
@@ -55,9 +80,18 @@ describe("the tarball in an empty project", () => {
       .map((name) => `dist/${name}`);
     const migrations = await readdir(join(repository, "drizzle"), { recursive: true });
     const shipped = migrations.filter((name) => /\.(sql|json)$/.test(name)).map((name) => `drizzle/${name}`);
+    const bin = ["bin/journey-db.js"];
     const texts = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
-    expect(files.toSorted()).toEqual([...built, ...shipped, ...texts].toSorted());
+    expect(files.toSorted()).toEqual([...bin, ...built, ...shipped, ...texts].toSorted());
     expect(files).toContain("drizzle/meta/_journal.json");
+  });
+
+  test("names no source map, since it has none", async () => {
+    const dist = join(project, "node_modules/@aigos/journey-db/dist");
+    for (const name of await readdir(dist, { recursive: true })) {
+      if (!/\.(js|ts)$/.test(name)) continue;
+      expect(await readFile(join(dist, name), "utf8"), name).not.toContain("sourceMappingURL");
+    }
   });
 
   test("needs no compiler and none of the optional peers", async () => {
@@ -90,6 +124,24 @@ describe("the tarball in an empty project", () => {
     const help = await run(project, "npx", "--no", "--", "journey-db", "--help");
     expect(help).toContain("migrate");
     expect(help).toContain("verify");
+  });
+
+  test("says where native code is missing, as on Alpine, that the embedded database cannot be had", async () => {
+    const { "@electric-sql/pglite": version } = await installed("@electric-sql/pglite");
+    await npmInstall(project, `@electric-sql/pglite@${version}`);
+    // What the loader of native code looks at.
+    const output = await node(`
+      import fs from "node:fs";
+      const { existsSync } = fs;
+      fs.existsSync = (path) => path === "/etc/alpine-release" || existsSync(path);
+      const { connect } = await import("@aigos/journey-db");
+      await connect().catch(({ code, message }) => console.log(JSON.stringify({ code, message })));
+    `);
+    expect(JSON.parse(output)).toEqual({
+      code: "configuration",
+      message:
+        "The package fs-native-extensions is there, but does not load on this platform; set DATABASE_URL instead",
+    });
   });
 
   test.each([

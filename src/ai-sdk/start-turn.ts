@@ -10,6 +10,7 @@ import { type Ending, interruptionOf } from "./ending.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
 import { readRequest } from "./read-request.js";
+import type { NodeRequest } from "./request-body.js";
 import { isRefusal, storeAnswer } from "./store-answer.js";
 import { createsSession, isConflict, storeQuestion, storeToolAnswers } from "./store-sent.js";
 
@@ -124,6 +125,8 @@ async function storeTitle<Message extends MessageShape>(
  * page's copy. A call that is to be approved cannot also run in the page.
  *
  * @param sessions the user's; without `signal`, since the answer is stored after the request ended
+ * @param request a `Request` (Next.js, Hono's `c.req.raw`), or the request of Node.js, Express or Fastify, with or without
+ *   a parser before; of a body that a parser has read, `maxBodyBytes` counts what the header says
  * @throws JourneyDbError as append: invalid_input, conflict where the conversation went on or a tool call was answered elsewhere, not_found, too_large, corrupt, unavailable, timeout
  * @example
  * const turn = await startTurn(sessions, id, request, { title: titleOf });
@@ -134,7 +137,7 @@ export async function startTurn<Message extends MessageShape>(
   // biome-ignore lint/suspicious/noExplicitAny: as above
   sessions: UserSessions<Message, any, any>,
   id: string,
-  request: Request,
+  request: Request | NodeRequest,
   options: StartTurnOptions<Message> = {},
 ): Promise<Turn<Message>> {
   const { limit, maxBodyBytes } = parse(optionsSchema, options, "options", OPTION_KEYS);

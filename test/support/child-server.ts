@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { TSX } from "./tools.js";
 
 /**
  * Starts the PostgreSQL of postgres-server.ts in a child process of its own; closing its stdin stops it.
@@ -12,7 +13,7 @@ export async function startServer(
 ): Promise<{ url: string; stop: () => Promise<void> }> {
   const script = fileURLToPath(new URL("postgres-server.ts", import.meta.url));
   // Detached, so that Ctrl-C reaches it only as the end of stdin.
-  const child = spawn(process.execPath, ["--import", "tsx", script, ...settings], {
+  const child = spawn(process.execPath, ["--import", TSX, script, ...settings], {
     detached: true,
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -2,7 +2,6 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import type {} from "vitest";
 import type { TestProject } from "vitest/node";
-import { AI_SDK_PACKAGES, installFolder } from "../../scripts/install-folder.js";
 import { migrate } from "../../src/migrate.js";
 import { startServer } from "./child-server.js";
 
@@ -17,7 +16,6 @@ declare module "vitest" {
 
 /** One server and one migrated template database for the whole run; TEST_DATABASE_URL names another server. */
 export default async function setup({ provide }: TestProject) {
-  await installFolder(AI_SDK_PACKAGES);
   const given = process.env.TEST_DATABASE_URL;
   const server = given ? { url: given, stop: async () => {} } : await startServer();
   const template = `journey_db_template_${process.pid}`;

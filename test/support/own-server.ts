@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { atEnd } from "./database.js";
+import { TSX } from "./tools.js";
 
 /** A server that a test may kill. */
 export interface OwnServer {
@@ -26,7 +27,7 @@ export interface OwnServer {
 export async function startOwnServer(...settings: string[]): Promise<OwnServer> {
   const script = fileURLToPath(new URL("crash-server.ts", import.meta.url));
   // Detached, so that Ctrl-C reaches it only as the end of stdin.
-  const child = spawn(process.execPath, ["--import", "tsx", script, ...settings], {
+  const child = spawn(process.execPath, ["--import", TSX, script, ...settings], {
     detached: true,
     stdio: ["pipe", "pipe", "inherit"],
   });

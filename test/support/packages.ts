@@ -58,7 +58,9 @@ export async function write(folder: string, files: Record<string, string | objec
 /** The versions that the repository has installed, so that an install finds them in npm's cache. */
 export async function installed<Name extends string>(...names: Name[]): Promise<Record<Name, string>> {
   const versions = names.map(async (name) => {
-    const manifest = await readFile(join(repository, "node_modules", name, "package.json"), "utf8");
+    const manifestIn = (folder: string) =>
+      readFile(join(repository, folder, "node_modules", name, "package.json"), "utf8");
+    const manifest = await manifestIn(".").catch(() => manifestIn("test"));
     return [name, JSON.parse(manifest).version];
   });
   return Object.fromEntries(await Promise.all(versions));
@@ -66,6 +68,14 @@ export async function installed<Name extends string>(...names: Name[]): Promise<
 
 export const npmInstall = (folder: string, ...args: string[]) =>
   run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", ...args);
+
+/** What npm says of an install, its warnings included. */
+export async function installOutputOf(folder: string): Promise<string> {
+  const flags = ["--prefer-offline", "--no-audit", "--no-fund"];
+  const shell = process.platform === "win32";
+  const { stdout, stderr } = await execute("npm", ["install", ...flags], { cwd: folder, shell });
+  return stdout + stderr;
+}
 
 const execute = promisify(execFile);
 

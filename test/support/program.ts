@@ -1,12 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { onTestFinished } from "vitest";
+import { TSX } from "./tools.js";
 
-const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 const root = new URL("../../", import.meta.url).href;
 
 /** A folder of one test's own, removed after it. */
@@ -29,7 +27,7 @@ export interface Program {
 /** Runs Node with tsx and no database configured; it and what it started are killed after the test. */
 function run(args: string[], cwd: string, env: Record<string, string> = {}): Program {
   const { DATABASE_URL: _, DIRECT_URL: __, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["--import", tsx, ...args], {
+  const child = spawn(process.execPath, ["--import", TSX, ...args], {
     cwd,
     env: { ...inherited, ...env },
     stdio: ["pipe", "pipe", "pipe"],

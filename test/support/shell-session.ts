@@ -1,15 +1,12 @@
 import { spawn } from "node:child_process";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { pathToFileURL } from "node:url";
 import { temporaryFolder } from "./cli.js";
 import { atEnd, rawClient } from "./database.js";
 import type { Block } from "./markdown.js";
 import { repository } from "./packages.js";
-
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+import { TSX } from "./tools.js";
 
 /** The commands of the documents, and the program of this repository that stands for each. */
 const COMMANDS = {

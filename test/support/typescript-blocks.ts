@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterAll } from "vitest";
 import { type Block, readDocument } from "./markdown.js";
 import { repository } from "./packages.js";
+import { TSX } from "./tools.js";
 
 /** A block that begins with a path is a file of the application's; all others run as they are. */
 const pathOf = ({ value }: Block) => /^\/\/ ([\w./[\]-]+\.tsx?)/.exec(value)?.[1];
@@ -43,9 +44,9 @@ export interface TypeScriptBlocks {
  */
 export function typescriptBlocks(blocks: Block[], { first }: { first: number }): TypeScriptBlocks {
   const typescript = blocks.filter(({ lang }) => lang === "ts" || lang === "tsx");
-  // Below the repository, so that its packages are found, and not in node_modules, where tsx reads no paths.
-  mkdirSync(join(repository, ".cache"), { recursive: true });
-  const folder = mkdtempSync(join(repository, ".cache/blocks-"));
+  // Below test/, so that its packages are found, and not in node_modules, where tsx reads no paths.
+  mkdirSync(join(repository, "test/.cache"), { recursive: true });
+  const folder = mkdtempSync(join(repository, "test/.cache/blocks-"));
   afterAll(() => rmSync(folder, { recursive: true }));
   const write = (name: string, text: string) => {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
@@ -76,7 +77,7 @@ export function typescriptBlocks(blocks: Block[], { first }: { first: number }):
     },
     run() {
       const { DATABASE_URL, ...env } = process.env;
-      return execFileSync(process.execPath, ["--import", "tsx", join(folder, "run.ts")], {
+      return execFileSync(process.execPath, ["--import", TSX, join(folder, "run.ts")], {
         cwd: folder,
         encoding: "utf8",
         env: { ...env, TSX_TSCONFIG_PATH: join(folder, "tsconfig.json") },
@@ -107,6 +108,7 @@ function tsconfigFor(folder: string) {
           ]),
         ),
         "@/*": [join(folder, "*")],
+        "drizzle-kit": [join(repository, "scripts/node_modules/drizzle-kit")],
       },
     },
     include: [".", join(repository, "src/*.d.ts")],
