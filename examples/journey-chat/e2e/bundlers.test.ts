@@ -31,6 +31,13 @@ export async function POST(request) {
   }
 }
 `;
+const EDGE_ROUTE = `
+import { connect } from "@aigos/journey-db";
+export const runtime = "edge";
+export async function POST() {
+  return connect({ embedded: true }).catch(({ code, message }) => Response.json({ code, message }));
+}
+`;
 const LAYOUT = 'export default ({ children }) => <html lang="en"><body>{children}</body></html>;\n';
 
 const missing = (name: string) => ({
@@ -39,6 +46,11 @@ const missing = (name: string) => ({
   message: `The package ${name} is missing here: npm install ${name}`,
 });
 const stored = { created: true };
+const edge = {
+  code: "configuration",
+  message:
+    'connect: expected the Node.js runtime, and this is the edge runtime; remove `export const runtime = "edge"`',
+};
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -70,6 +82,7 @@ describe("the tarball in a build of Next.js that configures nothing for it", () 
       },
       "app/layout.jsx": LAYOUT,
       "app/chat/route.js": ROUTE,
+      "app/edge/route.js": EDGE_ROUTE,
     });
     await npmInstall(project);
   }, 180_000);
@@ -86,8 +99,8 @@ describe("the tarball in a build of Next.js that configures nothing for it", () 
       env: { ...process.env, DATABASE_URL: "", NEXT_TELEMETRY_DISABLED: "1" },
       stdio: "ignore",
     });
-    const ask = async (options: object) => {
-      const response = await fetch(`http://127.0.0.1:${port}/chat`, {
+    const ask = async (path: string, options: object) => {
+      const response = await fetch(`http://127.0.0.1:${port}/${path}`, {
         method: "POST",
         body: JSON.stringify(options),
       });
@@ -95,7 +108,11 @@ describe("the tarball in a build of Next.js that configures nothing for it", () 
     };
     try {
       await expect.poll(() => fetch(`http://127.0.0.1:${port}/`).then(({ status }) => status)).toBe(404);
-      return { server: await ask({ url }), embedded: await ask({ embedded: true }) };
+      return {
+        server: await ask("chat", { url }),
+        embedded: await ask("chat", { embedded: true }),
+        edge: await ask("edge", {}),
+      };
     } finally {
       const ended = once(child, "exit");
       child.kill();
@@ -125,7 +142,7 @@ describe("the tarball in a build of Next.js that configures nothing for it", () 
     test.each(["--turbopack", "--webpack"])(
       "next build %s",
       async (bundler) => {
-        expect(await answers(bundler)).toEqual(said);
+        expect(await answers(bundler)).toEqual({ ...said, edge });
       },
       180_000,
     );
