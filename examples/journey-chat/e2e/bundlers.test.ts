@@ -82,7 +82,6 @@ describe("the tarball in a build of Next.js that configures nothing for it", () 
       },
       "app/layout.jsx": LAYOUT,
       "app/chat/route.js": ROUTE,
-      "app/edge/route.js": EDGE_ROUTE,
     });
     await npmInstall(project);
   }, 180_000);
@@ -91,7 +90,10 @@ describe("the tarball in a build of Next.js that configures nothing for it", () 
 
   /** Builds, and asks the built application. */
   async function answers(bundler: string) {
-    rmSync(join(project, ".next"), { recursive: true, force: true });
+    for (const old of [".next", "app/edge"]) rmSync(join(project, old), { recursive: true, force: true });
+    // webpack in Next.js 16.4 stops at it, with an error of its own.
+    const hasEdge = bundler === "--turbopack";
+    if (hasEdge) await write(project, { "app/edge/route.js": EDGE_ROUTE });
     await run(project, process.execPath, next, "build", bundler);
     const port = await freePort();
     const child = spawn(process.execPath, [next, "start", "--port", String(port)], {
@@ -111,7 +113,7 @@ describe("the tarball in a build of Next.js that configures nothing for it", () 
       return {
         server: await ask("chat", { url }),
         embedded: await ask("chat", { embedded: true }),
-        edge: await ask("edge", {}),
+        ...(hasEdge && { edge: await ask("edge", {}) }),
       };
     } finally {
       const ended = once(child, "exit");
@@ -142,7 +144,7 @@ describe("the tarball in a build of Next.js that configures nothing for it", () 
     test.each(["--turbopack", "--webpack"])(
       "next build %s",
       async (bundler) => {
-        expect(await answers(bundler)).toEqual({ ...said, edge });
+        expect(await answers(bundler)).toEqual({ ...said, ...(bundler === "--turbopack" && { edge }) });
       },
       180_000,
     );
