@@ -31,6 +31,38 @@ export const REPLACED: [file: string, why: string, ...pieces: [from: string, to:
     ["is(db, PgTransaction)", "is(db, PgAsyncTransaction)"],
   ],
   [
+    "src/over-postgres-js.ts",
+    "sessions and databases are made otherwise, and drizzle() may import the driver here",
+    [
+      `import { PgDatabase, PgDialect } from "drizzle-orm/pg-core";
+import { type PostgresJsQueryResultHKT, PostgresJsSession } from "drizzle-orm/postgres-js/session";`,
+      `import { drizzle } from "drizzle-orm/postgres-js";`,
+    ],
+    [
+      `/** Types that Drizzle converts itself: dates, times, intervals, and lists of these and of numerics. */
+const CONVERTED = [1082, 1083, 1114, 1115, 1182, 1184, 1185, 1231];
+const JSON_TYPES = [114, 3802];
+
+`,
+      "",
+    ],
+    [
+      `  const asItIs = (value: unknown) => value;
+  const { parsers, serializers } = client.options;
+  for (const type of CONVERTED) parsers[type] = asItIs;
+  for (const type of [...CONVERTED, ...JSON_TYPES]) serializers[type] = asItIs;
+  const dialect = new PgDialect();
+  const session = new PostgresJsSession<Sql, Record<string, never>, Record<string, never>>(
+    client,
+    dialect,
+    undefined,
+  );
+  const db = new PgDatabase<PostgresJsQueryResultHKT>(dialect, session, undefined);
+  return Object.assign(db, { $client: client });`,
+      `  return drizzle({ client });`,
+    ],
+  ],
+  [
     "src/queries/statement.ts",
     "what prepare() makes without a name is prepared on the server, where it must not be; execute() alone is not",
     ["interface Builder<Row> {", "interface Builder<Row> extends Prepared<Row> {"],

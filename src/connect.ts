@@ -71,6 +71,13 @@ const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
  */
 export async function connect(options: ConnectOptions = {}): Promise<Connection> {
   const { url, embedded, ...rest } = parse(optionsSchema, options, "options", OPTION_KEYS);
+  // Set in the build of Next.js. There are no sockets and no files there.
+  if (process.env.NEXT_RUNTIME === "edge") {
+    throw new JourneyDbError(
+      "configuration",
+      'connect: expected the Node.js runtime, and this is the edge runtime; remove `export const runtime = "edge"`',
+    );
+  }
   const configured = url ?? configuredUrl(process.env, "DATABASE_URL");
   if (configured !== undefined) {
     const address = parseDatabaseUrl(configured, url === undefined ? "DATABASE_URL" : "options.url");

@@ -17,6 +17,8 @@ import { supabaseDatabase } from "./support/supabase.js";
 const NOT_RUN: Record<string, string> = {
   "docs/performance.md: How to repeat it":
     "the benchmark has an install of its own and takes 18 minutes; that its programs compile is part of .ci/run",
+  "docs/install.md: As a workspace": "needs the address of a repository; workspace.test.ts installs a copy",
+  "docs/install.md: As a tarball": "needs an application; package.test.ts installs the tarball",
 };
 
 /** A project's database, named as the documents name it in their URLs, and what a section starts from. */

@@ -61,7 +61,7 @@ describe.each(pages.map((page) => [`docs/${page}`, readDocument(`docs/${page}`)]
       for (const command of commands) {
         if (Object.keys(NOT_RUN).some((start) => command.startsWith(start))) continue;
         expect(command).toMatch(
-          /^(npm|npx journey-db|node scripts\/run\.js bench|journey-db|pg_dump|psql|export) ?/,
+          /^(npm|git|npx journey-db|node scripts\/run\.js bench|journey-db|pg_dump|psql|export) ?/,
         );
         for (const [, script = ""] of command.matchAll(/npm run ([\w:]+)/g))
           expect(scripts).toHaveProperty([script]);

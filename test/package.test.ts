@@ -114,6 +114,35 @@ describe("the tarball in an empty project", () => {
     expect(JSON.parse(names)).not.toEqual([]);
   });
 
+  test("can be required from CommonJS", async () => {
+    const script = `console.log(${JSON.stringify(ENTRY_POINTS)}.every((name) => Object.keys(require(name)).length > 0))`;
+    expect(await run(project, process.execPath, "--input-type=commonjs", "--eval", script)).toBe("true\n");
+  });
+
+  const compile = (name: string, text: string, ...options: string[]) =>
+    write(project, { [name]: text }).then(() =>
+      run(
+        project,
+        process.execPath,
+        join(repository, "node_modules/typescript/bin/tsc"),
+        ...["--noEmit", "--strict", "--skipLibCheck", "--target", "es2023", "--types", "", ...options, name],
+      ),
+    );
+  const program = 'import { forUser } from "@aigos/journey-db";\nconsole.log(forUser);\n';
+
+  test.each([
+    ["esnext", "bundler", "program.ts"],
+    ["node16", "node16", "program.mts"],
+    ["nodenext", "nodenext", "program.mts"],
+    ["nodenext", "nodenext", "program.cts"],
+  ])("type-checks with module %s and moduleResolution %s in %s", async (module, resolution, name) => {
+    await compile(name, program, "--module", module, "--moduleResolution", resolution);
+  });
+
+  test("CommonJS with module node16 gets the error that README names", async () => {
+    await expect(compile("old.cts", program, "--module", "node16")).rejects.toThrow("error TS1479");
+  });
+
   test("keeps its inner modules to itself", async () => {
     await expect(node(`import "@aigos/journey-db/dist/sessions.js";`)).rejects.toThrow(
       "ERR_PACKAGE_PATH_NOT_EXPORTED",

@@ -7,5 +7,4 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 export default {
   outputFileTracingRoot: repository,
   turbopack: { root: repository },
-  serverExternalPackages: ["@electric-sql/pglite", "fs-native-extensions"],
 } satisfies NextConfig;
