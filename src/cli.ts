@@ -7,6 +7,7 @@ import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
 import { runMigrate, runVerify } from "./cli/maintain.js";
 import { runPrune } from "./cli/prune.js";
+import { runRepairJson } from "./cli/repair-json.js";
 import { fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./errors.js";
@@ -56,6 +57,13 @@ function program(): Command {
     .option("--dry-run", "tell only how many there are")
     .option("--batch-size <n>", "how many sessions a statement looks at: 1–10000, else 100")
     .action(runConvertMessages);
+  command(
+    "repair-json",
+    "Repair the sessions, of all users, whose messages or metadata were encoded as JSON twice.",
+  )
+    .option("--dry-run", "tell only how many there are")
+    .option("--batch-size <n>", "how many sessions a statement looks at: 1–10000, else 100")
+    .action(runRepairJson);
   command("stats", "Tell how many sessions there are, and how much room they take.").action(runStats);
   for (const one of journeyDb.commands)
     one
