@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { Database } from "./database.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 import { JourneyDbError } from "./errors.js";
-import { parse } from "./validate.js";
+import { parseOptions } from "./validate.js";
 
 /** How to reach the database. Everything has a default. */
 export interface ConnectOptions {
@@ -69,7 +69,7 @@ const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
  *   where another process has the embedded database open; corrupt where its folder is damaged
  */
 export async function connect(options: ConnectOptions = {}): Promise<Connection> {
-  const { url, embedded, ...rest } = parse(optionsSchema, options, "options", OPTION_KEYS);
+  const { url, embedded, ...rest } = parseOptions(optionsSchema, options, "options", OPTION_KEYS);
   const configured = url ?? configuredUrl(process.env, "DATABASE_URL");
   if (configured !== undefined) {
     const address = parseDatabaseUrl(configured, url === undefined ? "DATABASE_URL" : "options.url");

@@ -58,6 +58,8 @@ interface DriverError {
   code?: unknown;
   constraint?: unknown;
   constraint_name?: unknown;
+  table?: unknown;
+  table_name?: unknown;
   message?: unknown;
 }
 
@@ -140,6 +142,16 @@ const MEANING: Record<string, Meaning> = {
 const meaningOf = (state: string): Meaning | undefined =>
   MEANING[state] ?? MEANING[state.slice(0, 3)] ?? MEANING[state.slice(0, 2)];
 
+function stillReferenced(sqlState: string, constraint: unknown): JourneyDbError {
+  const name = typeof constraint === "string" ? constraint : undefined;
+  const message = `Another table still references the session${name ? ` (constraint "${name}")` : ""}; nothing was deleted. Run journey-db verify.`;
+  return new JourneyDbError("conflict", message, { sqlState, constraint: name });
+}
+
+/** Whether nothing was deleted because of a foreign key of another table. */
+export const isStillReferenced = (error: unknown): error is JourneyDbError =>
+  error instanceof JourneyDbError && error.code === "conflict" && /^23(503|001)$/.test(error.sqlState ?? "");
+
 /**
  * The typed form of whatever a driver or Drizzle threw. Connection errors arrive unwrapped, all
  * others inside a DrizzleQueryError. `repeatable` says whether the call does no harm when it is
@@ -154,6 +166,9 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
     const constraint = inner.constraint_name ?? inner.constraint;
     // Any other is the application's own, and says nothing of the id or the stored row.
     const foreign = code.startsWith("23") && !OWN_CONSTRAINT.test(String(constraint));
+    // The server names the table that has the foreign key: another's keeps the session from being deleted.
+    if (/^23(503|001)$/.test(code) && (inner.table_name ?? inner.table) !== "journey_sessions")
+      return stillReferenced(code, constraint);
     const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
       "internal",
       "the server refused the statement",

@@ -9,7 +9,7 @@ import type { Database } from "./database.js";
 import { fromDriver, JourneyDbError } from "./errors.js";
 import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
 import { databaseSchema } from "./options.js";
-import { parse } from "./validate.js";
+import { parse, parseOptions } from "./validate.js";
 
 /**
  * Where it is written down which migrations were applied: a table of our own, the same in
@@ -165,7 +165,7 @@ const optionsSchema = z.strictObject({ lockTimeoutMs: z.int().min(1).max(600_000
  *   invalid_input for a transaction; configuration for a driver without transactions; unavailable, timeout
  */
 export async function migrate(db: Database, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
-  const { lockTimeoutMs } = parse(
+  const { lockTimeoutMs } = parseOptions(
     optionsSchema,
     options,
     "options",

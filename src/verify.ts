@@ -5,7 +5,7 @@ import type { JourneyDbError } from "./errors.js";
 import { appliedMigrations, JOURNAL, requireDatabase, shippedMigrations } from "./migrate.js";
 import { connectionFailure } from "./migrate-failure.js";
 import { journeyOptionsSchema } from "./options.js";
-import { parse } from "./validate.js";
+import { parseOptions } from "./validate.js";
 import { checkColumns, readColumns, type StoredColumn } from "./verify/columns.js";
 import {
   attempt,
@@ -55,7 +55,12 @@ const optionsSchema = z.strictObject({ phases: journeyOptionsSchema.shape.phases
  *   the server cannot be asked
  */
 export async function verify(db: Database, options: VerifyOptions = {}): Promise<Finding[]> {
-  const { phases } = parse(optionsSchema, options, "options", new Set(Object.keys(optionsSchema.shape)));
+  const { phases } = parseOptions(
+    optionsSchema,
+    options,
+    "options",
+    new Set(Object.keys(optionsSchema.shape)),
+  );
   requireDatabase(db, "verify");
   const findings = await rolledBack(db, checkServer).catch((thrown) => {
     throw connectionFailure(thrown);

@@ -144,7 +144,7 @@ describe("on a server", async () => {
 
   it.each([
     [{ timeoutMs: 0 }, "options.timeoutMs: expected at least 1"],
-    [{ timeout: 1 }, "options: has a key that is not expected here"],
+    [{ timeout: 1 }, 'options: has a key that is not expected here: "timeout"'],
     [null, "options: expected object"],
     [5, "options: expected object"],
   ])("%o is refused", async (options, message) => {
