@@ -2,7 +2,13 @@ import { sql } from "drizzle-orm";
 import * as z from "zod";
 import type { Database } from "./database.js";
 import type { JourneyDbError } from "./errors.js";
-import { appliedMigrations, JOURNAL, requireDatabase, shippedMigrations } from "./migrate.js";
+import {
+  appliedMigrations,
+  JOURNAL,
+  requireDatabase,
+  schemasElsewhere,
+  shippedMigrations,
+} from "./migrate.js";
 import { connectionFailure } from "./migrate-failure.js";
 import { journeyOptionsSchema } from "./options.js";
 import { parseOptions } from "./validate.js";
@@ -244,14 +250,7 @@ async function checkTable(db: Database, reapply: Remedy): Promise<Finding[]> {
       ),
     ];
   }
-  const elsewhere = await db
-    .select({ schema: sql<string>`relnamespace::regnamespace::text` })
-    .from(sql`pg_class`)
-    .where(
-      sql`relname = 'journey_sessions' and relkind in ('r', 'p') and relpersistence <> 't' and oid is distinct from ${TABLE}`,
-    )
-    .orderBy(sql`1`);
-  const schemas = elsewhere.map(({ schema }) => schema).join(", ");
+  const schemas = (await schemasElsewhere(db)).join(", ");
   if (table) {
     if (!schemas) return [];
     const message = `There is a table journey_sessions in schema ${schemas}, too. The journal is one for the whole database, so migrations are applied to only one of the tables.`;
@@ -261,7 +260,7 @@ async function checkTable(db: Database, reapply: Remedy): Promise<Finding[]> {
     schemas
       ? error(
           "table_missing",
-          `The table is in schema ${schemas}, which the connected role's search_path does not lead to.`,
+          `The table is in schema ${schemas}, which the connected role's search_path does not lead to. The journal is one for the whole database.`,
           `grant usage on that schema to the role and put it on its search_path${reapply === MIGRATE ? `, or ${MIGRATE}` : ""}`,
         )
       : error("table_missing", "There is no table journey_sessions.", reapply),

@@ -24,6 +24,7 @@ onEveryDriver((database, { forUser }) => {
     expect(await stats(database())).toEqual({
       sessions: 0,
       owners: 0,
+      phases: [],
       bytes: expect.any(Number),
       largest: null,
       deadRows: expect.any(Number),
