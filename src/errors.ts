@@ -97,7 +97,7 @@ const TLS_FAILURE =
 const OWN_CONSTRAINT = /^journey_sessions_(pkey|user_id_not_empty|messages_is_array|metadata_is_object)$/;
 
 const UNPREPARED =
-  "prepared statements do not work here; connect with pooled: true, or put ?pgbouncer=true into the URL (node-postgres: defineJourney({ prepare: false }))";
+  "prepared statements do not work here; connect with pooled: true, or put ?pgbouncer=true into the URL (node-postgres: defineJourney({ prepare: false })); a postgres.js client of your own needs prepare: false";
 
 type Meaning = [code: JourneyDbErrorCode, text: string, repeat?: "safe"];
 
@@ -194,6 +194,9 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
     const message = "The driver stopped waiting; whether the call takes effect is unknown.";
     return new JourneyDbError("timeout", message, { retryable: repeatable });
   }
+  // postgres.js, where a pooler hands it a connection without the statement, loses track of which answer is whose.
+  if (code === "ERR_OUT_OF_RANGE")
+    return new JourneyDbError("configuration", `The driver could not read the answer: ${UNPREPARED}.`);
   if (code === NO_TLS) {
     const message = "The server offers no TLS; use sslmode=disable or prefer. Nothing was sent.";
     return new JourneyDbError("configuration", message);

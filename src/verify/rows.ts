@@ -114,7 +114,7 @@ function shapeRules(
             "rows_forbidden",
             `${have(rows)} ${what}: reading or writing such a session answers corrupt.`,
             {
-              sql: shown(`id, user_id, ${column}`, forbidden),
+              sql: shown(`id, user_id, ${column}`, broken),
               rest: ", then repair or delete each row that it shows, then run journey-db verify",
             },
           ),
