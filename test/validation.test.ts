@@ -72,11 +72,13 @@ const refused: Refused[] = [
     () => sessions.setPhase(id, "review", { a: 1, $b_2: 2, C: 3, d: 4 }),
     'options: has a key that is not expected here: "a", "$b_2", "C"',
   ],
-  ...[secret, "a b", "a\n\u001b[31m", "é", "a".repeat(41), "3", ""].map((key): Refused => [
-    `an unknown option that no one would write, ${JSON.stringify(key)}`,
-    () => sessions.list({ [key]: 1 }),
-    "options: has a key that is not expected here",
-  ]),
+  ...[secret, "a b", "a\n\u001b[31m", "é", "a".repeat(41), "3", ""].map(
+    (key): Refused => [
+      `an unknown option that no one would write, ${JSON.stringify(key)}`,
+      () => sessions.list({ [key]: 1 }),
+      "options: has a key that is not expected here",
+    ],
+  ),
   ["append an id with NUL", () => sessions.append(id, text(`${secret}\0`)), `messages[0].id: ${messageId}`],
   ["append a lone surrogate id", () => sessions.append(id, text("\ud800")), `messages[0].id: ${messageId}`],
   [

@@ -99,13 +99,7 @@ const CHANGES: Record<string, Change> = {
   "user_id counts itself": {
     change: `drop index idx_journey_sessions_user_id_created_at_id, idx_journey_sessions_user_id;
       alter table journey_sessions drop user_id; alter table journey_sessions add user_id bigint generated always as identity`,
-    errors: [
-      "column_type",
-      "check_missing",
-      "index_missing",
-      "index_missing",
-      "insert_failed",
-    ],
+    errors: ["column_type", "check_missing", "index_missing", "index_missing", "insert_failed"],
   },
   "phase is generated": {
     change: `alter table journey_sessions drop phase;
