@@ -47,19 +47,25 @@ const JSON_TYPES = [114, 3802];
       "",
     ],
     [
-      `  const asItIs = (value: unknown) => value;
-  const { parsers, serializers } = client.options;
+      `Drizzle({ options: { parsers, serializers } }: Sql): void {
+  const asItIs = (value: unknown) => value;
   for (const type of CONVERTED) parsers[type] = asItIs;
   for (const type of [...CONVERTED, ...JSON_TYPES]) serializers[type] = asItIs;
-  const dialect = new PgDialect();
+`,
+      `Drizzle(client: Sql): void {
+  drizzle({ client });
+`,
+    ],
+    [
+      `  const dialect = new PgDialect();
   const session = new PostgresJsSession<Sql, Record<string, never>, Record<string, never>>(
-    client,
+    client as unknown as Sql,
     dialect,
     undefined,
   );
-  const db = new PgDatabase<PostgresJsQueryResultHKT>(dialect, session, undefined);
-  return Object.assign(db, { $client: client });`,
-      `  return drizzle({ client });`,
+  return new PgDatabase<PostgresJsQueryResultHKT>(dialect, session, undefined);`,
+      `  const options = { parsers: {}, serializers: {} };
+  return drizzle({ client: { ...client, options } as unknown as Sql });`,
     ],
   ],
   [

@@ -10,5 +10,11 @@ export {
   convertMessages,
 } from "./admin/convert-messages.js";
 export { type Pruned, type PruneOptions, type PruneProgress, prune } from "./admin/prune.js";
+export {
+  type Repaired,
+  type RepairJsonOptions,
+  type RepairJsonProgress,
+  repairJson,
+} from "./admin/repair-json.js";
 export { type Stats, type StatsOptions, stats } from "./admin/stats.js";
 export { type TransferOptions, type Transferred, transfer } from "./admin/transfer.js";

@@ -4,7 +4,7 @@ import { MESSAGE_KEYS } from "./json.js";
 import { phaseSchema, sessionIdSchema, userIdSchema } from "./messages.js";
 import { callOptions, type JourneyOptions, journeyOptionsSchema, OPTION_KEYS } from "./options.js";
 import { payloads } from "./payloads.js";
-import { declaredKeys, parse } from "./validate.js";
+import { declaredKeys, parseOptions } from "./validate.js";
 
 /**
  * How the arguments of a journey's calls are checked, by the application's own types and limits.
@@ -15,12 +15,12 @@ export function argumentsOf<Message, Metadata, Phase extends string>(
   options: JourneyOptions<Message, Metadata, Phase>,
 ) {
   const knownKeys = new Set([...OPTION_KEYS, ...MESSAGE_KEYS]);
-  const journey = parse(journeyOptionsSchema, options, "options", knownKeys);
+  const journey = parseOptions(journeyOptionsSchema, options, "options", knownKeys);
   for (const key of [...declaredKeys(options.message), ...declaredKeys(options.metadata)]) knownKeys.add(key);
 
   const phaseRule = journey.phases ? z.enum(journey.phases) : phaseSchema;
   const checked = <T>(schema: z.ZodType<T>, given: unknown, field = "options") =>
-    parse(schema, given, field, knownKeys);
+    parseOptions(schema, given, field, knownKeys);
   /** Every call has these: the schema is asked only to explain what does not hold. */
   const quick = (holds: (id: string) => boolean, schema: z.ZodType<string>, given: unknown, field: string) =>
     typeof given === "string" && holds(given) ? given : checked(schema, given, field);

@@ -6,6 +6,7 @@ import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
 import { runMigrate, runVerify } from "./cli/maintain.js";
 import { runPrune } from "./cli/prune.js";
+import { runRepairJson } from "./cli/repair-json.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./errors.js";
@@ -14,7 +15,9 @@ const URL_HELP = `
 The database is the one of --url, else of DIRECT_URL, else of DATABASE_URL, or with --embedded the
 embedded one in .journey-db. The variables may stand in the .env files that Next.js reads, in this folder.
 Where DATABASE_URL goes through a transaction pooler, set DIRECT_URL past it.
-Exit codes: 0 fine, 1 failed or found an error, 2 wrong usage.`;
+Exit codes: 0 done, and where something was to be checked no error was found; 1 failed, found an
+error (verify --strict: or a warning), or left something undone that it names; 2 wrong usage, with
+nothing done.`;
 
 function program(): Command {
   const { version }: { version: string } = JSON.parse(
@@ -30,9 +33,11 @@ function program(): Command {
   command("migrate", "Apply the pending migrations in one transaction.")
     .option("--dry-run", "print the pending SQL, to be run as one transaction, and change nothing")
     .action(runMigrate);
-  command("verify", "Check the database and say how to put right what is not as it should be.").action(
-    runVerify,
-  );
+  command("verify", "Check the database and say how to put right what is not as it should be.")
+    .option("--json", 'print {"findings":[{"severity","code","message","remedy","sql"}]} and nothing else')
+    .option("--strict", "exit with 1 on a warning, too")
+    .option("--phases <list>", "the application's phases, with commas: count the sessions in any other")
+    .action(runVerify);
   command("export <userId>", "Write all sessions of a user, a line of JSON each (NDJSON).")
     .option("--out <file>", "write to this file, which is whole or not there, instead of stdout")
     .action(runExport);
@@ -56,7 +61,16 @@ function program(): Command {
     .option("--dry-run", "tell only how many there are")
     .option("--batch-size <n>", "how many sessions a statement looks at: 1–10000, else 100")
     .action(runConvertMessages);
-  command("stats", "Tell how many sessions there are, and how much room they take.").action(runStats);
+  command(
+    "repair-json",
+    "Repair the sessions, of all users, whose messages or metadata were encoded as JSON twice.",
+  )
+    .option("--dry-run", "tell only how many there are")
+    .option("--batch-size <n>", "how many sessions a statement looks at: 1–10000, else 100")
+    .action(runRepairJson);
+  command("stats", "Tell how many sessions there are, and how much room they take.")
+    .option("--json", "print what stats() returns as JSON and nothing else, times in ISO 8601")
+    .action(runStats);
   for (const one of journeyDb.commands)
     one
       .option("--url <url>", "postgres:// or postgresql:// URL of the database")

@@ -2,7 +2,7 @@ import * as z from "zod";
 import type { Database } from "./database.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 import { JourneyDbError } from "./errors.js";
-import { parse } from "./validate.js";
+import { parseOptions } from "./validate.js";
 
 /** How to reach the database. Everything has a default. */
 export interface ConnectOptions {
@@ -70,7 +70,7 @@ const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
  *   folder is damaged; migration where it cannot be migrated
  */
 export async function connect(options: ConnectOptions = {}): Promise<Connection> {
-  const { url, embedded, ...rest } = parse(optionsSchema, options, "options", OPTION_KEYS);
+  const { url, embedded, ...rest } = parseOptions(optionsSchema, options, "options", OPTION_KEYS);
   // Set in the build of Next.js. There are no sockets and no files there.
   if (process.env.NEXT_RUNTIME === "edge") {
     throw new JourneyDbError(

@@ -89,7 +89,7 @@ const TLS_FAILURE =
 const OWN_CONSTRAINT = /^journey_sessions_(user_id_not_empty|messages_is_array|metadata_is_object)$/;
 
 const UNPREPARED =
-  "prepared statements do not work here; connect with pooled: true, or put ?pgbouncer=true into the URL (node-postgres: defineJourney({ prepare: false }))";
+  "prepared statements do not work here; connect with pooled: true, or put ?pgbouncer=true into the URL (node-postgres: defineJourney({ prepare: false })); a postgres.js client of your own needs prepare: false";
 
 type Meaning = [code: JourneyDbErrorCode, text: string, repeat?: "safe"];
 
@@ -135,6 +135,16 @@ const MEANING: Record<string, Meaning> = {
 const meaningOf = (state: string): Meaning | undefined =>
   MEANING[state] ?? MEANING[state.slice(0, 3)] ?? MEANING[state.slice(0, 2)];
 
+function stillReferenced(sqlState: string, constraint: unknown): JourneyDbError {
+  const name = typeof constraint === "string" ? constraint : undefined;
+  const message = `Another table still references the session${name ? ` (constraint "${name}")` : ""}; nothing was deleted. Run journey-db verify.`;
+  return new JourneyDbError("conflict", message, { sqlState, constraint: name });
+}
+
+/** Whether nothing was deleted because of a foreign key of another table. */
+export const isStillReferenced = (error: unknown): error is JourneyDbError =>
+  error instanceof JourneyDbError && error.code === "conflict" && /^23(503|001)$/.test(error.sqlState ?? "");
+
 /**
  * The typed form of whatever a driver or Drizzle threw. `repeatable` says whether the call does
  * no harm when it is sent twice, which decides `retryable` where the outcome is unknown.
@@ -148,6 +158,9 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
     const takenId = isTakenId(thrown);
     // Any other is the application's own, and says nothing of the id or the stored row.
     const foreign = code.startsWith("23") && !takenId && !OWN_CONSTRAINT.test(String(constraint));
+    // The server names the table that has the foreign key: another's keeps the session from being deleted.
+    if (/^23(503|001)$/.test(code) && (error.table_name ?? error.table) !== "journey_sessions")
+      return stillReferenced(code, constraint);
     const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
       "internal",
       "the server refused the statement",
@@ -173,6 +186,9 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
     const message = "The driver stopped waiting; whether the call takes effect is unknown.";
     return new JourneyDbError("timeout", message, { retryable: repeatable });
   }
+  // postgres.js, where a pooler hands it a connection without the statement, loses track of which answer is whose.
+  if (code === "ERR_OUT_OF_RANGE")
+    return new JourneyDbError("configuration", `The driver could not read the answer: ${UNPREPARED}.`);
   if (code === NO_TLS) {
     const message = "The server offers no TLS, which the URL or the environment demands. Nothing was sent.";
     return new JourneyDbError("configuration", message);

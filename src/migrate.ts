@@ -9,7 +9,7 @@ import type { Database } from "./database.js";
 import { fromDriver, JourneyDbError } from "./errors.js";
 import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
 import { databaseSchema } from "./options.js";
-import { parse } from "./validate.js";
+import { parse, parseOptions } from "./validate.js";
 
 /**
  * Where it is written down which migrations were applied: a table of our own, the same in
@@ -89,28 +89,48 @@ export async function appliedMigrations(db: Database): Promise<number[] | undefi
   }
 }
 
-/** Not "created", since it may have been made under another search_path: the journal is the database's, the table a schema's. */
+/** The schemas with a table that is this package's by its name, apart from the one that the search_path leads to. */
+export const schemasElsewhere = async (db: Database): Promise<string[]> => {
+  const found = await db
+    .select({ schema: sql<string>`relnamespace::regnamespace::text` })
+    .from(sql`pg_class`)
+    .where(
+      sql`relname = 'journey_sessions' and relkind in ('r', 'p') and relpersistence <> 't' and oid is distinct from to_regclass('journey_sessions')`,
+    )
+    .orderBy(sql`1`);
+  return found.map(({ schema }) => schema);
+};
+
+/** The journal is the database's, the table a schema's: what is applied to one is not to be applied to another. */
 async function requireTable(db: Database): Promise<void> {
   const found = await db
     .select({ kind: sql<string>`relkind::text` })
     .from(sql`pg_class`)
     .where(sql`oid = to_regclass('journey_sessions') and relkind in ('r', 'p')`);
   if (found.length > 0) return;
+  const schemas = await schemasElsewhere(db);
+  const why =
+    schemas.length === 0
+      ? "the table is gone or the role may not see it"
+      : `the table is in schema ${schemas.join(", ")}, which the role's search_path does not lead to: a database has one journal, and one table`;
   throw new JourneyDbError(
     "migration",
-    "The journal says that every migration was applied, but the role's search_path leads to no table journey_sessions; run journey-db verify.",
+    `${theJournal} says that every migration was applied, but ${why}; nothing was applied. Run journey-db verify.`,
   );
 }
 
 /**
  * Those of the shipped migrations that the database has not had yet, oldest first. Changes nothing.
  *
- * @throws JourneyDbError invalid_input for what is no database; unavailable, timeout, configuration
+ * @throws JourneyDbError migration where none is pending and the table is not there; invalid_input
+ *   for what is no database; unavailable, timeout, configuration
  */
 export async function pendingMigrations(db: Database): Promise<Migration[]> {
   parse(databaseSchema, db, "db", new Set());
   const applied = new Set(await appliedMigrations(db));
-  return shippedMigrations().filter(({ when }) => !applied.has(when));
+  const pending = shippedMigrations().filter(({ when }) => !applied.has(when));
+  if (pending.length === 0) await requireTable(db);
+  return pending;
 }
 
 /**
@@ -165,7 +185,7 @@ const optionsSchema = z.strictObject({ lockTimeoutMs: z.int().min(1).max(600_000
  *   invalid_input for a transaction; configuration for a driver without transactions; unavailable, timeout
  */
 export async function migrate(db: Database, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
-  const { lockTimeoutMs } = parse(
+  const { lockTimeoutMs } = parseOptions(
     optionsSchema,
     options,
     "options",

@@ -6,8 +6,17 @@ import { pathOf } from "./json.js";
 const UNITS: Record<string, string> = { string: " characters", array: " elements", object: " keys" };
 const unitOf = (origin: string) => UNITS[origin] ?? "";
 
+/** As an option is written. Anything else is rather a value that was passed in place of options, and is not shown. */
+const OPTION = /^[a-z_$][\w$]{0,39}$/i;
+
+/** @param keys of an object of options */
+function named(keys: readonly string[]): string {
+  const shown = keys.filter((key) => OPTION.test(key)).slice(0, 3);
+  return shown.length === 0 ? "" : `: ${shown.map((key) => `"${key}"`).join(", ")}`;
+}
+
 /** What a zod issue says was expected. Its own message may repeat the input, so it is not used. */
-function expectationOf(issue: z.core.$ZodIssue): string {
+function expectationOf(issue: z.core.$ZodIssue, namesKeys: boolean): string {
   switch (issue.code) {
     case "invalid_type":
       return `expected ${issue.expected}`;
@@ -22,7 +31,7 @@ function expectationOf(issue: z.core.$ZodIssue): string {
     case "too_big":
       return `expected ${issue.inclusive ? "at most" : "less than"} ${issue.maximum}${unitOf(issue.origin)}`;
     case "unrecognized_keys":
-      return "has a key that is not expected here";
+      return `has a key that is not expected here${namesKeys ? named(issue.keys) : ""}`;
     case "custom":
       return typeof issue.params?.expected === "string"
         ? `expected ${issue.params.expected}`
@@ -46,6 +55,7 @@ export function parse<T>(
   field: string,
   knownKeys: ReadonlySet<string>,
   concerns: (issue: z.core.$ZodIssue) => boolean = () => true,
+  namesKeys = false,
 ): T {
   let result: z.ZodSafeParseResult<T>;
   let issue: z.core.$ZodIssue | undefined;
@@ -62,10 +72,21 @@ export function parse<T>(
     const path = issue.path.map((step) =>
       typeof step === "number" || knownKeys.has(String(step)) ? (step as string | number) : "<key>",
     );
-    throw new JourneyDbError("invalid_input", `${pathOf(field, path)}: ${expectationOf(issue)}`);
+    throw new JourneyDbError("invalid_input", `${pathOf(field, path)}: ${expectationOf(issue, namesKeys)}`);
   }
   return result.data as T;
 }
+
+/**
+ * As parse, of options: a key that is not expected is named, since a programmer wrote it. Never of
+ * messages or metadata, whose keys a user may have written.
+ */
+export const parseOptions = <T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  field: string,
+  knownKeys: ReadonlySet<string>,
+): T => parse(schema, value, field, knownKeys, undefined, true);
 
 /** Every property name that the schema declares: written by a developer, so an error may show it. None where zod cannot tell. */
 export function declaredKeys(schema: z.ZodType | undefined): string[] {

@@ -1,22 +1,49 @@
 import { sql } from "drizzle-orm";
+import * as z from "zod";
 import type { Database } from "./database.js";
 import type { JourneyDbError } from "./errors.js";
-import { appliedMigrations, JOURNAL, requireDatabase, shippedMigrations } from "./migrate.js";
+import {
+  appliedMigrations,
+  JOURNAL,
+  requireDatabase,
+  schemasElsewhere,
+  shippedMigrations,
+} from "./migrate.js";
 import { connectionFailure } from "./migrate-failure.js";
+import { journeyOptionsSchema } from "./options.js";
+import { parseOptions } from "./validate.js";
 import { checkColumns, readColumns, type StoredColumn } from "./verify/columns.js";
-import { attempt, error, type Finding, LOCKED, tooLate, warning } from "./verify/finding.js";
+import {
+  attempt,
+  before,
+  error,
+  type Finding,
+  type FindingCode,
+  LOCKED,
+  type Remedy,
+  tooLate,
+  warning,
+} from "./verify/finding.js";
 import { checkIndexes } from "./verify/indexes.js";
 import { checkLosses } from "./verify/losses.js";
+import { checkMessageIds } from "./verify/message-ids.js";
 import { checkOlderMessages } from "./verify/older-messages.js";
 import { probe } from "./verify/probe.js";
 import { checkOwnRights, checkPublicRights, checkRowSecurity, checkViews } from "./verify/rights.js";
-import { rolledBack } from "./verify/rolled-back.js";
+import { catalogued, rolledBack } from "./verify/rolled-back.js";
 import { checkRows } from "./verify/rows.js";
 import { checkStorage } from "./verify/storage.js";
 import { checkConstraints, readConstraints, type StoredConstraint, TABLE } from "./verify/structure.js";
 import { checkTrigger } from "./verify/trigger.js";
 
 export type { Finding, FindingCode } from "./verify/finding.js";
+
+export interface VerifyOptions {
+  /** The phases that `defineJourney` lists: sessions in any other are counted. @default any text */
+  phases?: readonly string[] | undefined;
+}
+
+const optionsSchema = z.strictObject({ phases: journeyOptionsSchema.shape.phases });
 
 /**
  * Checks by hand, as it were, whether this package can work on the database: the server, the
@@ -26,14 +53,20 @@ export type { Finding, FindingCode } from "./verify/finding.js";
  * waiting 3 s for a lock it leaves out what is not checked yet (code unchecked).
  *
  * A table as it was before `migrate`, or none at all, is something to report, not a failure. The
- * server reads all conversations once, for 30 s at most, to count messages of AI SDK 4, and all rows
- * once more unless validated checks vouch for them.
+ * server reads all conversations twice, for 30 s each at most, to count messages of AI SDK 4 and message ids that repeat, and
+ * all rows without them once.
  *
- * @returns what is not as it should be, gravest first; empty where all is well
+ * @returns what is not as it should be, errors first, in the order in which to put it right; empty where all is well
  * @throws JourneyDbError invalid_input for a transaction; unavailable, timeout, configuration where
  *   the server cannot be asked
  */
-export async function verify(db: Database): Promise<Finding[]> {
+export async function verify(db: Database, options: VerifyOptions = {}): Promise<Finding[]> {
+  const { phases } = parseOptions(
+    optionsSchema,
+    options,
+    "options",
+    new Set(Object.keys(optionsSchema.shape)),
+  );
   requireDatabase(db, "verify");
   const findings = await rolledBack(db, checkServer).catch((thrown) => {
     throw connectionFailure(thrown);
@@ -55,44 +88,69 @@ export async function verify(db: Database): Promise<Finding[]> {
     return found;
   };
 
-  let reapply = MIGRATE;
+  let reapply: Remedy = MIGRATE;
   await check(journal, async (tx) => {
     const found = await checkJournal(tx);
     const codes = found.map(({ code }) => code);
     // Every migration may be run again on a table that has had it.
-    if (codes.length === 0) reapply = `delete from ${JOURNAL.schema}.${JOURNAL.table}, then ${MIGRATE}`;
+    if (codes.length === 0) reapply = before(`delete from ${JOURNAL.schema}.${JOURNAL.table}`, MIGRATE);
     // Nothing is pending, and what is missing may not be this version's to make.
     else if (codes.join() === "journal_ahead")
       reapply = "update the package first, then run journey-db verify";
     return found;
   });
   const table = await check("The table", (tx) => checkTable(tx, reapply), error);
-  if (table.length === 0) {
+  if (!table.some(({ severity }) => severity === "error")) {
     let columns: StoredColumn[] = [];
     let constraints: StoredConstraint[] = [];
-    await check("The columns", async (tx) => {
-      columns = await readColumns(tx);
-      return checkColumns(columns, reapply);
-    });
-    await check("The constraints", async (tx) => {
-      constraints = await readConstraints(tx);
-      return checkConstraints(constraints, reapply);
-    });
-    await check("The indexes", (tx) => checkIndexes(tx, reapply));
-    await check("The trigger", (tx) => checkTrigger(tx, reapply));
+    await check(
+      "The columns",
+      catalogued(async (tx) => {
+        columns = await readColumns(tx);
+        return checkColumns(tx, columns, reapply);
+      }),
+    );
+    await check(
+      "The constraints",
+      catalogued(async (tx) => {
+        constraints = await readConstraints(tx);
+        return checkConstraints(tx, constraints, columns, reapply);
+      }),
+    );
+    await check(
+      "The indexes",
+      catalogued((tx) => checkIndexes(tx, reapply)),
+    );
+    await check(
+      "The trigger",
+      catalogued((tx) => checkTrigger(tx, reapply)),
+    );
     await check("The storage", (tx) => checkStorage(tx, reapply));
     await check("What loses rows", checkLosses);
     await check("Row level security", checkRowSecurity);
     await check("The rights of other roles", checkPublicRights);
     await check("The views of the table", checkViews);
     await check("The connected role's rights", checkOwnRights);
-    await check("The stored rows", (tx) => checkRows(tx, columns, constraints));
+    await check("The stored rows", (tx, undone) => checkRows(tx, columns, constraints, undone, phases));
+    await check("The ids of messages", (tx, undone) => checkMessageIds(tx, columns, undone));
     await check("The stored messages", (tx, undone) => checkOlderMessages(tx, columns, undone));
     const refused = findings.some(({ code }) => ["read_only", "role_rights", "rls_active"].includes(code));
     if (!refused) await check("Inserting, updating and deleting", probe);
   }
-  return findings.sort((a, b) => Number(b.severity === "error") - Number(a.severity === "error"));
+  return findings.sort((a, b) => rank(a) - rank(b));
 }
+
+/** What the migrations need before they can be applied, and what that needs before. */
+const BEFORE_MIGRATE: Partial<Record<FindingCode, number>> = {
+  not_a_table: 0,
+  null_values: 0,
+  column_type: 0,
+  column_default: 1,
+  column_missing: 1,
+};
+
+/** Errors first, in the order in which their remedies work. */
+const rank = ({ severity, code }: Finding) => (severity === "warning" ? 3 : (BEFORE_MIGRATE[code] ?? 2));
 
 const MIGRATE = "run journey-db migrate";
 
@@ -153,7 +211,7 @@ async function checkJournal(db: Database): Promise<Finding[]> {
     const { code, message } = thrown as JourneyDbError;
     if (code !== "migration") throw thrown;
     const rename = `alter table ${JOURNAL.schema}.${JOURNAL.table} rename to old_migrations`;
-    return [error("journal_damaged", message, `${rename}, then ${MIGRATE}`)];
+    return [error("journal_damaged", message, before(rename, MIGRATE))];
   }
   const shipped = shippedMigrations();
   const pending = shipped.filter(({ when }) => !applied.includes(when));
@@ -175,7 +233,7 @@ async function checkJournal(db: Database): Promise<Finding[]> {
   return findings;
 }
 
-async function checkTable(db: Database, reapply: string): Promise<Finding[]> {
+async function checkTable(db: Database, reapply: Remedy): Promise<Finding[]> {
   const [table] = await db
     // The size waits for a lock as the other checks do, so that a locked table shows here.
     .select({ kind: sql<string>`relkind::text`, size: sql`pg_relation_size(oid)` })
@@ -183,20 +241,26 @@ async function checkTable(db: Database, reapply: string): Promise<Finding[]> {
     .where(sql`oid = ${TABLE}`);
   if (table && table.kind !== "r" && table.kind !== "p") {
     return [
-      error("not_a_table", "journey_sessions is not a table.", `rename what has its name, then ${MIGRATE}`),
+      error(
+        "not_a_table",
+        "journey_sessions is not a table.",
+        table.kind === "c"
+          ? `rename the type that has its name, then ${MIGRATE}`
+          : before("alter table journey_sessions rename to journey_sessions_other", MIGRATE),
+      ),
     ];
   }
-  if (table) return [];
-  const elsewhere = await db
-    .select({ schema: sql<string>`relnamespace::regnamespace::text` })
-    .from(sql`pg_class`)
-    .where(sql`relname = 'journey_sessions' and relkind in ('r', 'p')`);
-  const schemas = elsewhere.map(({ schema }) => schema).join(", ");
+  const schemas = (await schemasElsewhere(db)).join(", ");
+  if (table) {
+    if (!schemas) return [];
+    const message = `There is a table journey_sessions in schema ${schemas}, too. The journal is one for the whole database, so migrations are applied to only one of the tables.`;
+    return [warning("table_elsewhere", message, "move the other to a database of its own, or rename it")];
+  }
   return [
     schemas
       ? error(
           "table_missing",
-          `The table is in schema ${schemas}, which the connected role's search_path does not lead to.`,
+          `The table is in schema ${schemas}, which the connected role's search_path does not lead to. The journal is one for the whole database.`,
           `grant usage on that schema to the role and put it on its search_path${reapply === MIGRATE ? `, or ${MIGRATE}` : ""}`,
         )
       : error("table_missing", "There is no table journey_sessions.", reapply),

@@ -204,6 +204,7 @@ describe("stats", { timeout: 60_000 }, () => {
     expect(stdout.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
       ["sessions", "3"],
       ["owners", "3"],
+      ["phases", `"setup" 3`],
       ["bytes", String(found.bytes)],
       ["largest session", `${found.largest?.bytes} bytes, ${found.largest?.id}`],
       ["dead rows", expect.stringMatching(/^\d+$/)],
@@ -216,12 +217,18 @@ describe("stats", { timeout: 60_000 }, () => {
 
   test("of an empty table have no session to name, on the database of --url", async () => {
     const empty = await migratedDatabase();
+    expect(await cli.run("stats", "--json", "--url", empty)).toMatchObject({
+      status: 0,
+      stderr: "",
+      stdout: expect.stringMatching(/^\{"sessions":0,.*"oldestCreatedAt":null,.*\}\n$/),
+    });
     const { status, stdout } = await cli.run("stats", "--url", empty);
     expect(status).toBe(0);
     expect(stdout.replaceAll(/(bytes|dead rows) +\d+/g, "$1")).toBe(
       [
         "sessions          0",
         "owners            0",
+        "phases            none",
         "bytes",
         "largest session   none",
         "dead rows",

@@ -58,6 +58,28 @@ describe("migrate", () => {
     );
   });
 
+  test("does not say that nothing is to be applied where the table is not there", async () => {
+    const url = await migratedDatabase();
+    const tenant = new URL(url);
+    tenant.searchParams.set("search_path", "tenant");
+    const sql = rawClient(url);
+    await sql`create schema tenant`;
+    for (const command of [["migrate"], ["migrate", "--dry-run"]]) {
+      const { status, stdout, stderr } = await run({}, ...command, "--url", tenant.href);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(
+        /^journey-db: migration: .*the table is in schema public, which the role's search_path does not lead to: .*\n$/,
+      );
+    }
+    expect(await sql`select from pg_class where relnamespace = 'tenant'::regnamespace`).toHaveLength(0);
+    await sql`drop table journey_sessions`;
+    for (const command of [["migrate"], ["migrate", "--dry-run"]]) {
+      const { status, stdout, stderr } = await run({}, ...command, "--url", url);
+      expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+      expect(stderr).toMatch(/^journey-db: migration: .*the table is gone .* Run journey-db verify\.\n$/);
+    }
+  });
+
   test("says what to do once", async () => {
     const url = await emptyDatabase();
     await rawClient(url).unsafe(`${OLD_TABLE}; alter table journey_sessions alter user_id drop not null;
@@ -108,12 +130,66 @@ describe("verify", () => {
     expect(status).toBe(0);
   });
 
-  test("exits with 0 if all findings are warnings", async () => {
+  test("exits with 0 if all findings are warnings, and with --strict with 1", async () => {
     const url = await migratedDatabase();
+    expect(await run({}, "verify", "--strict", "--url", url)).toMatchObject({ status: 0 });
     await rawClient(url)`alter table journey_sessions add column title text`;
     const { status, stdout } = await run({}, "verify", "--url", url);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^warning {2}column_unexpected: .*\nok .*\n$/);
+    expect(await run({}, "verify", "--strict", "--url", url)).toEqual({ status: 1, stdout, stderr: "" });
+  });
+
+  test("prints with --json what verify() returns and nothing else, with the same exit codes", async () => {
+    const url = await migratedDatabase();
+    const verified = async (...args: string[]) => {
+      const { status, stdout, stderr } = await run({}, "verify", "--json", "--url", url, ...args);
+      expect(stderr).toBe("");
+      expect(stdout.endsWith("}\n")).toBe(true);
+      return { status, ...JSON.parse(stdout) };
+    };
+    expect(await verified("--strict")).toEqual({ status: 0, findings: [] });
+    const sql = rawClient(url);
+    await sql`insert into journey_sessions (user_id, phase) values ('user_a', 'gone')`;
+    expect(await verified("--phases", "setup, review", "--strict")).toMatchObject({
+      status: 1,
+      findings: [{ severity: "warning", code: "phase_unlisted" }],
+    });
+    await sql`create policy own on journey_sessions`;
+    await sql`drop index idx_journey_sessions_user_id`;
+    expect(await verified()).toEqual({
+      status: 1,
+      findings: [
+        {
+          severity: "error",
+          code: "index_missing",
+          message: "Index idx_journey_sessions_user_id is missing.",
+          remedy: "delete from drizzle.__journey_db_migrations, then run journey-db migrate",
+          sql: "delete from drizzle.__journey_db_migrations",
+        },
+        {
+          severity: "warning",
+          code: "policy",
+          message: "Policy own is not part of the table and may open rows to others.",
+          remedy: "drop policy if exists own on journey_sessions",
+          sql: "drop policy if exists own on journey_sessions",
+        },
+      ],
+    });
+    expect(await run({}, "verify", "--json", "--url", SECRET_URL)).toMatchObject({ status: 1, stdout: "" });
+    expect(await run({}, "verify", "--phases", "", "--url", url)).toMatchObject({ status: 2, stdout: "" });
+  });
+
+  test("ends SQL with a semicolon, up to which a line can be copied", async () => {
+    const url = await migratedDatabase();
+    await rawClient(url).unsafe(
+      "drop index idx_journey_sessions_user_id; create policy own on journey_sessions",
+    );
+    const { stdout } = await run({}, "verify", "--url", url);
+    expect(stdout).toMatch(
+      / Remedy: delete from drizzle\.__journey_db_migrations; then run journey-db migrate\.\n/,
+    );
+    expect(stdout).toMatch(/ Remedy: drop policy if exists own on journey_sessions;\n/);
   });
 
   test("finds an old table wanting, without a word of what it holds", async () => {

@@ -36,7 +36,7 @@ const SECTIONS: Record<string, Section> = {
   "Deploying migrations": {},
   "Adopting a Supabase table": {
     given: oldTableOnSupabase,
-    fails: ["npx journey-db verify"],
+    fails: ["npx journey-db verify", "npx journey-db repair-json --dry-run", "npx journey-db repair-json"],
     after: async ({ project }) => expect(await verify(openPostgresJs(project))).toEqual([]),
   },
   "Converting messages of AI SDK 4": { given: migratedWithAiSdk4 },
@@ -121,6 +121,8 @@ async function oldTableOnSupabase({ project }: Databases): Promise<void> {
   await sql`insert into journey_sessions (user_id, messages) values
     ('user_2abc', ${sql.json(HELLO)}), ('user_2abc', '[]'), ('user_2def', ${sql.json({ text: "Hello" })})`;
   await sql`insert into journey_sessions (user_id, phase, messages, metadata) values ('user_2def', null, null, null)`;
+  for (const text of [JSON.stringify(HELLO), "Hello"])
+    await sql`insert into journey_sessions (user_id, messages) values ('user_2abc', to_jsonb(${text}::text))`;
 }
 
 async function migratedWithSessions({ project }: Databases): Promise<void> {

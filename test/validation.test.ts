@@ -16,7 +16,8 @@ const messageId = "expected 1 to 256 characters of well-formed text without U+00
 const revision = "expected a revision that a session had, unchanged";
 const secret = "what the user wrote";
 
-const refused: [call: string, () => Promise<unknown>, message: string][] = [
+type Refused = [call: string, () => Promise<unknown>, message: string];
+const refused: Refused[] = [
   ["get an id that is none", () => sessions.get(secret), `id: ${notAnId}`],
   ["get without id", () => sessions.get(), "id: expected string"],
   ["get a number", () => sessions.get(7), "id: expected string"],
@@ -58,9 +59,26 @@ const refused: [call: string, () => Promise<unknown>, message: string][] = [
   ],
   [
     "append an unknown option",
-    () => sessions.append(id, text("x"), { [secret]: 1 }),
-    "options: has a key that is not expected here",
+    () => sessions.append(id, text("x"), { created: 1 }),
+    'options: has a key that is not expected here: "created"',
   ],
+  [
+    "list with an option of another library",
+    () => sessions.list({ offset: 1 }),
+    'options: has a key that is not expected here: "offset"',
+  ],
+  [
+    "four unknown options",
+    () => sessions.setPhase(id, "review", { a: 1, $b_2: 2, C: 3, d: 4 }),
+    'options: has a key that is not expected here: "a", "$b_2", "C"',
+  ],
+  ...[secret, "a b", "a\n\u001b[31m", "é", "a".repeat(41), "3", ""].map(
+    (key): Refused => [
+      `an unknown option that no one would write, ${JSON.stringify(key)}`,
+      () => sessions.list({ [key]: 1 }),
+      "options: has a key that is not expected here",
+    ],
+  ),
   ["append an id with NUL", () => sessions.append(id, text(`${secret}\0`)), `messages[0].id: ${messageId}`],
   ["append a lone surrogate id", () => sessions.append(id, text("\ud800")), `messages[0].id: ${messageId}`],
   [
@@ -96,7 +114,7 @@ const refused: [call: string, () => Promise<unknown>, message: string][] = [
   [
     "create userId",
     () => sessions.create({ userId: "user_2" }),
-    "session: has a key that is not expected here",
+    'session: has a key that is not expected here: "userId"',
   ],
   ["messages limit 0", () => sessions.messages(id, { limit: 0 }), "options.limit: expected at least 1"],
   [
@@ -179,7 +197,7 @@ it.each([null, undefined, {}, "postgres://", 5])("the database %j is refused", (
 it.each([
   [{ timeoutMs: 0 }, "options.timeoutMs: expected at least 1"],
   [{ signal: {} }, "options.signal: expected AbortSignal"],
-  [{ maxSessionBytes: 5 }, "options: has a key that is not expected here"],
+  [{ maxSessionBytes: 5 }, 'options: has a key that is not expected here: "maxSessionBytes"'],
 ])("the handle's options %j are refused", (options, message) => {
   expect(() => forUser(db, owner, options as never)).toThrow(message);
 });
@@ -193,7 +211,7 @@ it.each([
   [{ maxSessionBytes: 2 ** 28 }, "options.maxSessionBytes: expected at most 268435455"],
   [{ unstorable: "drop" }, 'options.unstorable: expected "replace" or "reject"'],
   [{ message: {} }, "options.message: expected a zod schema"],
-  [{ maxSessionBites: 5 }, "options: has a key that is not expected here"],
+  [{ maxSessionBites: 5 }, 'options: has a key that is not expected here: "maxSessionBites"'],
 ])("defineJourney refuses %j", (options, message) => {
   expect(() => defineJourney(options as never)).toThrow(message);
 });

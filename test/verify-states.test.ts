@@ -24,6 +24,7 @@ test("a table that is gone though the journal says it was made is to be made aga
       code: "table_missing",
       message: "There is no table journey_sessions.",
       remedy: "delete from drizzle.__journey_db_migrations, then run journey-db migrate",
+      sql: "delete from drizzle.__journey_db_migrations",
     },
   ]);
 });
@@ -70,7 +71,7 @@ test("a view of the table's name, and a table in a schema that the role does not
   const url = await emptyDatabase();
   const sql = rawClient(url);
   await sql`create view journey_sessions as select 1 as id`;
-  expect(await found(openPostgresJs(url))).toEqual(["error migrations_pending", "error not_a_table"]);
+  expect(await found(openPostgresJs(url))).toEqual(["error not_a_table", "error migrations_pending"]);
   await sql.unsafe(
     "drop view journey_sessions; create schema chat; create table chat.journey_sessions (id uuid)",
   );

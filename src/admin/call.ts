@@ -3,7 +3,7 @@ import type { Database } from "../database.js";
 import { within } from "../deadline.js";
 import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../options.js";
 import type { Named, Statement } from "../queries/statement.js";
-import { parse } from "../validate.js";
+import { parse, parseOptions } from "../validate.js";
 
 /** A statement that no owner is given to. */
 export type AdminStatement<Row> = Statement<Row, Named>;
@@ -23,7 +23,7 @@ export function optionsOf<Shape extends z.core.$ZodLooseShape>(
 ): z.output<typeof schema> {
   parse(databaseSchema, db, "db", new Set());
   parse(plainObjectSchema, given, "options", new Set());
-  return parse(schema, given, "options", new Set(Object.keys(schema.shape)));
+  return parseOptions(schema, given, "options", new Set(Object.keys(schema.shape)));
 }
 
 /**

@@ -39,7 +39,7 @@ export interface ConvertMessagesOptions {
 }
 
 /** How often a session that others change at that moment is read again. */
-const ATTEMPTS = 10;
+export const ATTEMPTS = 10;
 
 export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
 

@@ -1,14 +1,12 @@
 import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../database.js";
-import { JourneyDbError } from "../errors.js";
+import { isStillReferenced, JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
 import { ask, optionsOf, timeoutMs } from "./call.js";
 import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
 
-export interface PruneProgress {
-  /** Sessions deleted so far; with `dryRun`, that would be. */
-  sessions: number;
+export interface PruneProgress extends Pruned {
   /** Sessions looked at so far, of all that `stats` counts. */
   examined: number;
 }
@@ -32,8 +30,10 @@ export interface PruneOptions {
 }
 
 export interface Pruned {
-  /** Sessions deleted; with `dryRun`, that would be. */
+  /** Sessions deleted; with `dryRun`, that are due. */
   sessions: number;
+  /** Present where due sessions were left because another table references them: how many, and by which foreign keys. */
+  left?: { sessions: number; constraints: string[] };
 }
 
 /** Of a batch: how many sessions one statement passes at most, so that none is long where few are due. More was no quicker. */
@@ -76,7 +76,8 @@ const pruneOptions = z.strictObject({
  * It walks along all sessions once, in small statements: each deletes at most `batchSize` sessions,
  * holds no lock for long and stays done. So the call can be stopped and repeated at any time, and
  * two may run at once. A session that is written to at that moment is neither waited for nor
- * deleted. Rows of any shape are deleted. Give it a database: in a transaction nothing is done
+ * deleted. One that another table references by a foreign key without ON DELETE is left and counted.
+ * Rows of any shape are deleted. Give it a database: in a transaction nothing is done
  * before the commit, and what is deleted stays locked until then.
  *
  * @example await prune(db, { inactiveFor: "90d", onProgress: ({ sessions }) => console.log(sessions) })
@@ -90,23 +91,47 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
     db,
     options,
   );
-  const values = {
-    inactiveForSeconds: inactiveFor / 1000,
-    batchSize,
-    window: PASSED_PER_DELETED * batchSize,
-  };
-  let sessions = 0;
+  const done: Pruned = { sessions: 0 };
+  let refused: JourneyDbError | undefined;
   let examined = 0;
   let from: string | null = FIRST_ID;
+  // One session that is referenced fails the statement: it is found by smaller ones, and passed over.
+  let size = batchSize;
   while (from !== null) {
-    if (signal?.aborted) throw stopped(dryRun ? 0 : sessions);
-    const step: Step = await ask(dryRun ? countDue : deleteDue, db, { ...values, from }, timeoutMs);
-    sessions += step.sessions;
+    if (signal?.aborted) throw stopped(dryRun ? 0 : done.sessions);
+    const values = {
+      inactiveForSeconds: inactiveFor / 1000,
+      batchSize: size,
+      window: PASSED_PER_DELETED * size,
+      from,
+    };
+    let step: Step;
+    try {
+      step = await ask(dryRun ? countDue : deleteDue, db, values, timeoutMs);
+      done.sessions += step.sessions;
+      size = Math.min(size * 2, batchSize);
+    } catch (thrown) {
+      // In a transaction of the caller's nothing more can be sent.
+      if (!isStillReferenced(thrown))
+        throw refused && (thrown as JourneyDbError).sqlState === "25P02" ? refused : thrown;
+      refused = thrown;
+      if (size > 1) {
+        size = Math.floor(size / 2);
+        continue;
+      }
+      step = await ask(countDue, db, values, timeoutMs).catch((later: JourneyDbError) => {
+        throw later.sqlState === "25P02" ? refused : later;
+      });
+      done.left ??= { sessions: 0, constraints: [] };
+      done.left.sessions += step.sessions;
+      const { constraint } = thrown;
+      if (constraint && !done.left.constraints.includes(constraint)) done.left.constraints.push(constraint);
+    }
     examined += step.examined;
     from = step.next;
-    await tell(onProgress, { sessions, examined });
+    await tell(onProgress, { ...done, examined });
   }
-  return { sessions };
+  return done;
 }
 
 const stopped = (deleted: number) =>

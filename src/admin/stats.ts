@@ -16,6 +16,8 @@ export interface Stats {
   sessions: number;
   /** Users who have a session. */
   owners: number;
+  /** The phases, with how many sessions are in each, the most frequent 100 of them. */
+  phases: { phase: string; sessions: number }[];
   /** Bytes on disk: the table, its indexes and its long values, dead rows and free space included. */
   bytes: number;
   /** The session whose messages and metadata take most bytes as they are stored, which is compressed; null without a session. */
@@ -31,11 +33,12 @@ export interface Stats {
 }
 
 type StatsRow = Record<"sessions" | "owners" | "bytes" | "deadRows", number> &
+  Record<"phases", string> &
   Record<"largest" | "oldestCreatedAt" | "oldestUpdatedAt" | "newestUpdatedAt", string | null>;
 
 const statsOptions = z.strictObject({ timeoutMs });
 
-const { id, userId, messages, metadata, createdAt, updatedAt } = journeySessions;
+const { id, userId, phase, messages, metadata, createdAt, updatedAt } = journeySessions;
 
 /** Found as the other statements find it: by the search_path. */
 const TABLE = sql`'journey_sessions'::regclass`;
@@ -51,8 +54,17 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
     .from(journeySessions)
     .orderBy(desc(size), id)
     .limit(1);
+  const phases = db
+    .select({ phase, sessions: sql<number>`count(*)`.as("sessions") })
+    .from(journeySessions)
+    .groupBy(phase)
+    .orderBy(desc(sql`count(*)`), phase)
+    .limit(100)
+    .as("phases");
+  const found = sql`json_build_object('phase', ${phases.phase}, 'sessions', ${phases.sessions})`;
   return db
     .select({
+      phases: sql<string>`(${db.select({ all: sql`coalesce(json_agg(${found} order by ${phases.sessions} desc, ${phases.phase}), '[]')::text` }).from(phases)})`,
       sessions: number(sql`count(*)`),
       owners: number(sql`${db.select({ count: sql`count(*)` }).from(owner)}`),
       bytes: number(sql`pg_total_relation_size(${TABLE})`),
@@ -76,11 +88,12 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
  */
 export async function stats(db: Database, options: StatsOptions = {}): Promise<Stats> {
   const { timeoutMs } = optionsOf(statsOptions, db, options);
-  const { sessions, owners, bytes, deadRows, ...row } = await ask(readStats, db, {}, timeoutMs);
+  const { sessions, owners, phases, bytes, deadRows, ...row } = await ask(readStats, db, {}, timeoutMs);
   const date = (exactTime: string | null) => (exactTime === null ? null : toDate(exactTime));
   return {
     sessions,
     owners,
+    phases: JSON.parse(phases),
     bytes,
     largest: row.largest === null ? null : sizeOf(row.largest),
     deadRows,

@@ -3,7 +3,7 @@ import { JourneyDbError } from "../errors.js";
 import type { MessageShape } from "../messages.js";
 import { LARGEST_JSONB } from "../options.js";
 import type { Appended, UserSessions } from "../user-sessions.js";
-import { parse } from "../validate.js";
+import { parseOptions } from "../validate.js";
 import { hasContent, markInterrupted, withoutStreaming } from "./answer.js";
 import { asStreamed } from "./as-streamed.js";
 import { type Ending, interruptionOf } from "./ending.js";
@@ -140,7 +140,7 @@ export async function startTurn<Message extends MessageShape>(
   request: Request | NodeRequest,
   options: StartTurnOptions<Message> = {},
 ): Promise<Turn<Message>> {
-  const { limit, maxBodyBytes } = parse(optionsSchema, options, "options", OPTION_KEYS);
+  const { limit, maxBodyBytes } = parseOptions(optionsSchema, options, "options", OPTION_KEYS);
   const { title, onError } = options;
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";

@@ -3,14 +3,19 @@ import { parse } from "../validate.js";
 import { counted, FAILED, say, type UrlOption, warn, withSessions } from "./run.js";
 import { walkSessions } from "./walk.js";
 
+/** @throws JourneyDbError invalid_input */
+export function batchSizeOf(given: string | undefined): number {
+  const size = given !== undefined && /^\d+$/.test(given) ? Number(given) : given;
+  return parse(batchSizeSchema, size, "--batch-size", new Set());
+}
+
 /** Converts the messages of AI SDK 4, of all users; Ctrl-C ends it after the statement under way. */
 export function runConvertMessages({
   url,
   batchSize,
   dryRun,
 }: UrlOption & { batchSize?: string; dryRun?: true }) {
-  const size = batchSize === undefined ? undefined : /^\d+$/.test(batchSize) ? Number(batchSize) : batchSize;
-  const checked = parse(batchSizeSchema, size, "--batch-size", new Set());
+  const checked = batchSizeOf(batchSize);
   return withSessions(url, async (db) => {
     const converted = await walkSessions(db, (options) =>
       convertMessages(db, { batchSize: checked, dryRun, ...options }),

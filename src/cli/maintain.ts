@@ -1,4 +1,6 @@
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../migrate.js";
+import { journeyOptionsSchema } from "../options.js";
+import { parse } from "../validate.js";
 import { type Finding, verify } from "../verify.js";
 import { EMBEDDED, FAILED, hasEmbedded, say, sayEmbedded, type UrlOption, withDatabase } from "./run.js";
 
@@ -20,18 +22,31 @@ export async function runMigrate({ url, dryRun }: UrlOption & { dryRun?: true })
   );
 }
 
-const lineOf = ({ severity, code, message, remedy }: Finding) =>
-  `${severity.padEnd(7)}  ${code}: ${message} Remedy: ${remedy}.`;
+/** SQL ends with a semicolon, so that a line can be copied from where it begins to there. */
+function lineOf({ severity, code, message, remedy, sql }: Finding): string {
+  const rest = sql === undefined ? `${remedy}.` : remedy.slice(sql.length).replace(/^, (.+)$/, " $1.");
+  return `${severity.padEnd(7)}  ${code}: ${message} Remedy: ${sql === undefined ? "" : `${sql};`}${rest}`;
+}
 
-export const runVerify = ({ url }: UrlOption) =>
-  withDatabase(url, async (db) => {
-    const findings = await verify(db);
+interface VerifyCommand extends UrlOption {
+  json?: true;
+  strict?: true;
+  phases?: string;
+}
+
+export const runVerify = ({ url, json, strict, phases: list }: VerifyCommand) => {
+  const given = list?.split(",").map((phase) => phase.trim());
+  const phases = parse(journeyOptionsSchema.shape.phases, given, "--phases", new Set());
+  return withDatabase(url, async (db) => {
+    const findings = await verify(db, { phases });
+    const failed = findings.some(({ severity }) => severity === "error");
+    if (failed || (strict && findings.length > 0)) process.exitCode = FAILED;
+    if (json) return say(JSON.stringify({ findings }));
     for (const finding of findings) say(lineOf(finding));
-    const errors = findings.filter(({ severity }) => severity === "error").length;
-    if (errors > 0) process.exitCode = FAILED;
-    else if (!findings.some(({ code }) => code === "unchecked"))
+    if (!failed && !findings.some(({ code }) => code === "unchecked"))
       say(`ok       ${findings.length === 0 ? CHECKED : "Nothing but warnings."}`);
   });
+};
 
 const CHECKED =
   "Migrations, columns, constraints, indexes, trigger, storage, rights, row level security and stored rows are as " +

@@ -1,6 +1,6 @@
 import { inactiveForSchema, prune } from "../admin/prune.js";
 import { parse } from "../validate.js";
-import { counted, say, type UrlOption, withSessions } from "./run.js";
+import { counted, FAILED, leftReferenced, say, type UrlOption, warn, withSessions } from "./run.js";
 import { walkSessions } from "./walk.js";
 
 /** Deletes what nobody has written to for long, of all users; Ctrl-C ends it after the statement under way. */
@@ -11,5 +11,8 @@ export function runPrune({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor
     if (!pruned) return;
     const what = counted(pruned.sessions, "session");
     say(dryRun ? `${what} would be deleted` : `deleted ${what}`);
+    if (!pruned.left) return;
+    warn(leftReferenced(pruned.left.sessions, pruned.left.constraints));
+    process.exitCode = FAILED;
   });
 }

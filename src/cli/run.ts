@@ -141,5 +141,9 @@ export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) 
 export const send = <Row>(db: Connection["db"], statement: Statement<Row>, values: Values) =>
   rowsOf(statement, db, values, TIMEOUT_MS);
 
+/** What is said of sessions that a foreign key of another table keeps. */
+export const leftReferenced = (sessions: number, constraints: readonly string[]) =>
+  `left: ${counted(sessions, "session")}, since another table references ${sessions === 1 ? "it" : "them"} (${constraints.map((name) => `constraint "${name}"`).join(", ")}); see journey-db verify`;
+
 /** `1 session`, `2 sessions`. */
 export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

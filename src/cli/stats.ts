@@ -1,13 +1,17 @@
 import { stats } from "../admin.js";
 import { say, TIMEOUT_MS, type UrlOption, withSessions } from "./run.js";
 
-/** Prints a name and a value a line, for people and for `awk`. */
-export const runStats = ({ url }: UrlOption) =>
+/** Prints a name and a value a line, for people and for `awk`; or what `stats` returns as one line of JSON. */
+export const runStats = ({ url, json }: UrlOption & { json?: true }) =>
   withSessions(url, async (db) => {
     const found = await stats(db, { timeoutMs: TIMEOUT_MS });
+    if (json) return say(JSON.stringify(found));
     const figures = {
       sessions: found.sessions,
       owners: found.owners,
+      phases:
+        found.phases.map(({ phase, sessions }) => `${JSON.stringify(phase)} ${sessions}`).join(", ") ||
+        "none",
       bytes: found.bytes,
       "largest session": found.largest ? `${found.largest.bytes} bytes, ${found.largest.id}` : "none",
       "dead rows": found.deadRows,

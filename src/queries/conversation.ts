@@ -14,16 +14,21 @@ export const overMessages = <T>(expression: SQL): SQL<T> =>
 
 export const isArray: SQL = sql`jsonb_typeof(${m}) = 'array'`;
 
+const placeBy = (which: "min" | "max", id: SQL): SQL =>
+  sql`(select ${sql.raw(which)}(n) from jsonb_array_elements(${m}) with ordinality as e(message, n) where message -> 'id' = to_jsonb(${id}))`;
+
 /** The place of the first message with that id, from 1; null where there is none. */
-export const placeOf = (id: SQL): SQL =>
-  sql`(select min(n) from jsonb_array_elements(${m}) with ordinality as e(message, n) where message -> 'id' = to_jsonb(${id}))`;
+export const placeOf = (id: SQL): SQL => placeBy("min", id);
+
+/** The place of the last one: of an older program's messages with one id, what is dropped begins there. */
+export const lastPlaceOf = (id: SQL): SQL => placeBy("max", id);
 
 /** The messages from place `first` to place `last`, from 1; cheaper than taking the array apart. */
 export const slice = (first: SQL, last: SQL): SQL =>
   sql`jsonb_path_query_array(${m}, '$[$first to $last]', jsonb_build_object('first', ${first} - 1, 'last', ${last} - 1))`;
 
 /** What stands before the message. */
-export const upTo = (id: SQL): SQL => slice(sql`1`, sql`${placeOf(id)} - 1`);
+export const upTo = (id: SQL): SQL => slice(sql`1`, sql`${lastPlaceOf(id)} - 1`);
 
 /** Whether the conversation has the message, where one was named. */
 export const hasMessage = (id: SQL): SQL => sql`(${id} is null or ${placeOf(id)} is not null)`;

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../table.js";
 import { type SessionRow, sessionColumns } from "./columns.js";
-import { hasMessage, m, overMessages, placeOf, slice } from "./conversation.js";
+import { hasMessage, lastPlaceOf, m, overMessages, slice } from "./conversation.js";
 import { given, input, insertion } from "./statement.js";
 import { type Conditions, writable, write } from "./write.js";
 
@@ -13,7 +13,7 @@ const through = sql`input.through`;
 
 const conditions: Conditions = { conversation: { message: hasMessage(through) } };
 
-const copied = sql`case when ${through} is null then ${m} else ${slice(sql`1`, placeOf(through))} end`;
+const copied = sql`case when ${through} is null then ${m} else ${slice(sql`1`, lastPlaceOf(through))} end`;
 
 /** A new session of the same owner with a copy of the phase, the metadata and the messages up to `through`. */
 export const fork = write<SessionRow>(

@@ -1,7 +1,8 @@
 import { is, SQL, sql } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
 import type { Database } from "../database.js";
-import { error, type Finding, warning } from "./finding.js";
+import { atOnce, error, type Finding, type Remedy, warning } from "./finding.js";
+import { retyping } from "./retype.js";
 import { declared, TABLE } from "./structure.js";
 
 type Column = (typeof declared.columns)[number];
@@ -39,64 +40,83 @@ export const readColumns = (db: Database): Promise<StoredColumn[]> =>
     .where(sql`a.attrelid = ${TABLE} and a.attnum > 0 and not a.attisdropped`)
     .orderBy(sql`a.attnum`);
 
-const alter = (name: string, ...actions: string[]) =>
-  `alter table journey_sessions ${actions.map((action) => `alter column ${name} ${action}`).join(", ")}`;
+const alterTable = (action: string) => `alter table journey_sessions ${action}`;
+const alter = (name: string, action: string) => alterTable(`alter column ${name} ${action}`);
 
 const dropDefault = ({ fills }: StoredColumn) => (fills ? `drop ${fills} if exists` : "drop default");
 
-/** The old default goes first: it may have no cast to the new type. */
-function changeType(found: StoredColumn, column: Column): string {
+const UTC = ", or in place of UTC the zone that they were written in";
+
+async function wrongType(db: Database, found: StoredColumn, column: Column): Promise<Finding> {
   const { name } = column;
-  const type = column.getSQLType();
-  const expected = defaultOf(column);
-  const setDefault = expected === null ? [] : [`set default ${expected}`];
-  const change = (value: string) => {
-    const typed = [`type ${type} using ${value}`, ...setDefault];
-    const drop = dropDefault(found);
-    return found.fills ? `${alter(name, drop)}, then ${alter(name, ...typed)}` : alter(name, drop, ...typed);
-  };
-  if (type === "jsonb" && found.type.endsWith("[]")) return change(`to_jsonb(${name})`);
-  // A plain cast would follow the session's TimeZone.
-  if (type === "timestamp with time zone" && /^date$|without time zone$/.test(found.type))
-    return `${change(`${name}::timestamp at time zone 'UTC'`)}, or in place of UTC the zone that they were written in`;
-  return change(`${name}::${type}`);
+  const to = column.getSQLType();
+  const change = await retyping(db, {
+    name,
+    from: found.type,
+    to,
+    dropDefault: found.default === null && !found.fills ? null : dropDefault(found),
+    setDefault: defaultOf(column),
+  });
+  const message = `Column ${name} is ${found.type}, not ${to}`;
+  const verified = "then run journey-db verify";
+  if ("noCast" in change) {
+    return error("column_type", `${message}, and there is no cast between them.`, {
+      sql: alterTable(`rename column ${name} to ${name}_old`),
+      rest: `, ${verified} for the new column, then fill that from the old one`,
+    });
+  }
+  if ("usedBy" in change) {
+    const users = change.usedBy.join(", ");
+    const remedy = `keep the definition of ${users} and drop it, ${verified} for the SQL that changes the type, then create it again`;
+    return error("column_type", `${message}, and is used by ${users}.`, remedy);
+  }
+  if ("unfit" in change) {
+    const rows = `${change.unfit} ${change.unfit === 1 ? "row holds" : "rows hold"}`;
+    const how = to === "uuid" ? ` (md5(${name})::uuid makes one of any text)` : "";
+    const rest = `, then give each row that it shows another value${how}, ${verified}`;
+    return error("column_type", `${message}, and ${rows} a value that ${to} does not take.`, {
+      sql: change.shown,
+      rest,
+    });
+  }
+  const { dropped } = change;
+  const drops =
+    dropped.length === 0 ? "" : `; the remedy drops what fits the old type only: ${dropped.join(", ")}`;
+  return error("column_type", `${message}${drops}.`, { sql: change.sql, rest: change.utc ? UTC : "" });
 }
 
 /** Exactly the declared columns, with their types, nullability and defaults. */
-export function checkColumns(stored: readonly StoredColumn[], reapply: string): Finding[] {
-  const findings = declared.columns.flatMap((column) => {
+export async function checkColumns(
+  db: Database,
+  stored: readonly StoredColumn[],
+  reapply: Remedy,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const column of declared.columns) {
     const { name } = column;
     const expected = defaultOf(column);
     const found = stored.find((one) => one.name === name);
     if (!found) {
-      const filled = expected === null ? "" : ` default ${expected}`;
-      const add = `alter table journey_sessions add column ${name} ${column.getSQLType()}${filled}`;
-      return [error("column_missing", `Column ${name} is missing.`, `${add}, then ${reapply}`)];
+      findings.push(missing(column, expected));
+      continue;
     }
-    const wrong: Finding[] = [];
-    if (found.type !== column.getSQLType()) {
-      const message = `Column ${name} is ${found.type}, not ${column.getSQLType()}.`;
-      wrong.push(error("column_type", message, changeType(found, column)));
-    }
+    const typed = found.type === column.getSQLType();
+    if (!typed) findings.push(await wrongType(db, found, column));
     if (!found.notNull) {
-      // No migration says so of a primary key's column.
-      const remedy = column.primary ? alter(name, "set not null") : reapply;
-      wrong.push(error("column_nullable", `Column ${name} may be NULL.`, remedy));
+      // No migration says so of the primary key's column.
+      const remedy = column.primary ? { sql: alter(name, "set not null") } : reapply;
+      findings.push(error("column_nullable", `Column ${name} may be NULL.`, remedy));
     }
-    // Generated, it may show the same text as the default.
-    if (found.fills || found.default !== expected) {
+    // Generated, it may show the same text as the default. What changes the type sets the default, too.
+    if (typed && (found.fills || found.default !== expected)) {
       const instead = found.fills ?? (found.default === null ? "no default" : "another default");
       const drop = alter(name, dropDefault(found));
-      wrong.push(
-        error(
-          "column_default",
-          `Column ${name} has ${instead}; expected ${expected === null ? "no default" : `default ${expected}`}.`,
-          expected === null ? drop : found.fills ? `${drop}, then ${reapply}` : reapply,
-        ),
-      );
+      const set = expected === null ? [] : [alter(name, `set default ${expected}`)];
+      const message = `Column ${name} has ${instead}; expected ${expected === null ? "no default" : `default ${expected}`}.`;
+      const sql = found.fills ? atOnce([drop, ...set]) : (set[0] ?? drop);
+      findings.push(error("column_default", message, { sql }));
     }
-    return wrong;
-  });
+  }
   for (const { name, notNull, default: filled } of stored) {
     if (declared.columns.some((column) => column.name === name)) continue;
     const blocks = notNull && filled === null;
@@ -104,9 +124,21 @@ export function checkColumns(stored: readonly StoredColumn[], reapply: string): 
       (blocks ? error : warning)(
         "column_unexpected",
         `Column ${name} is not part of the table${blocks ? ", and no session can be created without a value for it" : ""}.`,
-        `alter table journey_sessions drop column ${name}, after moving what it holds to a table of your own`,
+        {
+          sql: alterTable(`drop column if exists ${name}`),
+          rest: ", after moving what it holds to a table of your own",
+        },
       ),
     );
   }
   return findings;
+}
+
+/** NOT NULL at once where a default fills it; else the migrations say so, once each row has a value. */
+function missing(column: Column, expected: string | null): Finding {
+  const { name } = column;
+  const filled = expected === null ? "" : ` default ${expected} not null`;
+  const sql = alterTable(`add column ${name} ${column.getSQLType()}${filled}`);
+  const rest = expected === null ? ", then fill it, then run journey-db migrate" : "";
+  return error("column_missing", `Column ${name} is missing.`, { sql, rest });
 }

@@ -16,6 +16,7 @@ export type FindingCode =
   | "delete_failed"
   | "disk_full"
   | "encoding"
+  | "foreign_key"
   | "function_different"
   | "function_rights"
   | "function_search_path"
@@ -24,10 +25,12 @@ export type FindingCode =
   | "insert_failed"
   | "journal_ahead"
   | "journal_damaged"
+  | "message_ids"
   | "messages_ai_sdk_4"
   | "migrations_pending"
   | "not_a_table"
   | "null_values"
+  | "phase_unlisted"
   | "policy"
   | "primary_key"
   | "probe_left"
@@ -37,10 +40,12 @@ export type FindingCode =
   | "rls_disabled"
   | "rls_forced"
   | "role_rights"
+  | "rows_encoded_twice"
   | "rows_forbidden"
   | "rule_unexpected"
   | "service_role_rights"
   | "storage"
+  | "table_elsewhere"
   | "table_missing"
   | "table_unlogged"
   | "trigger_different"
@@ -50,6 +55,7 @@ export type FindingCode =
   | "unchecked"
   | "unique_index"
   | "update_failed"
+  | "user_id_unusable"
   | "updated_at_unchanged"
   | "view_rights";
 
@@ -59,21 +65,37 @@ export interface Finding {
   severity: "error" | "warning";
   code: FindingCode;
   message: string;
-  /** What to do about it: a command, or SQL. */
+  /** What to do about it: SQL, a command, or words. Where there is SQL, it comes first. */
   remedy: string;
+  /** The SQL that `remedy` begins with, complete: it can be run as it is, by psql or a driver. */
+  sql?: string;
 }
 
-export const error = (code: FindingCode, message: string, remedy: string): Finding => ({
-  severity: "error",
-  code,
-  message,
-  remedy,
-});
+/** Words, or SQL and what follows it, such as ", then run journey-db migrate". */
+export type Remedy = string | { sql: string; rest?: string };
 
-export const warning = (code: FindingCode, message: string, remedy: string): Finding => ({
+export const error = (code: FindingCode, message: string, remedy: Remedy): Finding => {
+  const finding = { severity: "error", code, message } as const;
+  if (typeof remedy === "string") return { ...finding, remedy };
+  return { ...finding, remedy: remedy.sql + (remedy.rest ?? ""), sql: remedy.sql };
+};
+
+export const warning = (code: FindingCode, message: string, remedy: Remedy): Finding => ({
   ...error(code, message, remedy),
   severity: "warning",
 });
+
+/** The statement, and then the remedy. */
+export const before = (statement: string, remedy: Remedy): Remedy =>
+  typeof remedy === "string"
+    ? { sql: statement, rest: `, then ${remedy}` }
+    : { ...remedy, sql: atOnce([statement, remedy.sql]) };
+
+/** Statements as one, so that all of them take effect or none, wherever it is run. */
+export const atOnce = (statements: readonly string[]): string =>
+  statements.length === 1
+    ? (statements[0] as string)
+    : `do $remedy$ begin ${statements.map((statement) => `${statement}; `).join("")}end $remedy$`;
 
 /**
  * The server's refusal of a statement. Whatever says that there is no server to ask (connection,

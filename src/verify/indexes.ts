@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database.js";
-import { error, type Finding } from "./finding.js";
+import { before, error, type Finding, type Remedy } from "./finding.js";
 import { declared, TABLE } from "./structure.js";
 
 /** What else has an index's name, in the schema where the index would be made, as one writes it. */
@@ -13,18 +13,18 @@ const readNameHolder = (db: Database, name: string): Promise<{ holder: string }[
     );
 
 /** "create index if not exists" passes over a name that anything else has. */
-async function missing(db: Database, name: string, reapply: string): Promise<Finding> {
+async function missing(db: Database, name: string, reapply: Remedy): Promise<Finding> {
   const [taken] = await readNameHolder(db, name);
   if (!taken) return error("index_missing", `Index ${name} is missing.`, reapply);
   return error(
     "index_missing",
     `Index ${name} is missing: ${taken.holder}, which is no index of the table, has its name.`,
-    `alter table ${taken.holder} rename to ${name}_other, then ${reapply}`,
+    before(`alter table ${taken.holder} rename to ${name}_other`, reapply),
   );
 }
 
 /** The declared indexes, whole and as declared, and no second unique one. */
-export async function checkIndexes(db: Database, reapply: string): Promise<Finding[]> {
+export async function checkIndexes(db: Database, reapply: Remedy): Promise<Finding[]> {
   const stored = await db
     .select({
       name: sql<string>`quote_ident(c.relname)`,
@@ -48,7 +48,7 @@ export async function checkIndexes(db: Database, reapply: string): Promise<Findi
         error(
           "index_different",
           `Index ${name} is ${found.usable ? "not" : "unfinished and not"} a plain btree (${columns}).`,
-          `drop index ${name}, then ${reapply}`,
+          before(`drop index if exists ${name}`, reapply),
         ),
       );
     }
@@ -56,11 +56,11 @@ export async function checkIndexes(db: Database, reapply: string): Promise<Findi
   for (const { name, constraint, unique, primary } of stored) {
     if (!unique || primary || declared.indexes.some(({ config }) => config.name === name)) continue;
     findings.push(
-      error(
-        "unique_index",
-        `Unique index ${name} refuses sessions that this package creates.`,
-        constraint ? `alter table journey_sessions drop constraint ${name}` : `drop index ${name}`,
-      ),
+      error("unique_index", `Unique index ${name} refuses sessions that this package creates.`, {
+        sql: constraint
+          ? `alter table journey_sessions drop constraint if exists ${name}`
+          : `drop index if exists ${name}`,
+      }),
     );
   }
   return findings;

@@ -11,11 +11,9 @@ export async function checkLosses(db: Database): Promise<Finding[]> {
     .where(sql`ev_class = ${TABLE}`)
     .orderBy(sql`rulename`);
   const findings = rules.map(({ name }) =>
-    error(
-      "rule_unexpected",
-      `Rule ${name} makes something else of a command on the table, or adds to it.`,
-      `drop rule ${name} on journey_sessions`,
-    ),
+    error("rule_unexpected", `Rule ${name} makes something else of a command on the table, or adds to it.`, {
+      sql: `drop rule ${name} on journey_sessions`,
+    }),
   );
   const [table] = await db
     .select({ unlogged: sql<boolean>`relpersistence = 'u'` })
@@ -23,11 +21,9 @@ export async function checkLosses(db: Database): Promise<Finding[]> {
     .where(sql`oid = ${TABLE}`);
   if (table?.unlogged) {
     findings.push(
-      error(
-        "table_unlogged",
-        "The table is unlogged: a crash of the server empties it.",
-        "alter table journey_sessions set logged",
-      ),
+      error("table_unlogged", "The table is unlogged: a crash of the server empties it.", {
+        sql: "alter table journey_sessions set logged",
+      }),
     );
   }
   return findings;

@@ -148,11 +148,9 @@ async function deleteAndLook(db: Database, owner: string): Promise<Finding[]> {
 async function remove(db: Database, owner: string): Promise<Finding[]> {
   const own = eq(probed.userId, owner);
   const left = (why: string) =>
-    error(
-      "probe_left",
-      `The row that verify inserted ${why}.`,
-      `delete from journey_sessions where user_id = '${owner}'`,
-    );
+    error("probe_left", `The row that verify inserted ${why}.`, {
+      sql: `delete from journey_sessions where user_id = '${owner}'`,
+    });
   return attempt(
     async () => {
       await db.delete(probed).where(own);

@@ -1,11 +1,13 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database.js";
-import { error, type Finding, warning } from "./finding.js";
+import { atOnce, error, type Finding, warning } from "./finding.js";
 import { TABLE } from "./structure.js";
 
 /** Supabase's: a request without a signed-in user, one with, and the secret key. `public` is everybody. */
 const OPEN_ROLES = ["public", "anon", "authenticated"];
 const SECRET_ROLE = "service_role";
+
+const THROUGH = ", or from the role it has them through";
 
 const NEEDED = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 
@@ -94,7 +96,7 @@ export async function checkViews(db: Database): Promise<Finding[]> {
       error(
         "view_rights",
         `Role ${role} has rights on ${view}, which reaches the rows with its owner's rights.`,
-        `revoke all on ${view} from ${role}, or from the role it has them through`,
+        { sql: `revoke all on ${view} from ${role}`, rest: THROUGH },
       ),
     ),
   );
@@ -105,21 +107,18 @@ export async function checkPublicRights(db: Database): Promise<Finding[]> {
   const rights = await readRights(db);
   for (const [role, names] of openRights(rights, ({ right }) => right)) {
     findings.push(
-      error(
-        "public_rights",
-        `Role ${role} has rights on journey_sessions: ${names.join(", ")}.`,
-        `revoke all on table journey_sessions from ${role}, or from the role it has them through`,
-      ),
+      error("public_rights", `Role ${role} has rights on journey_sessions: ${names.join(", ")}.`, {
+        sql: `revoke all on table journey_sessions from ${role}`,
+        rest: THROUGH,
+      }),
     );
   }
   const callers = openRights(await readCallers(db), () => "EXECUTE");
   for (const role of callers.keys()) {
     findings.push(
-      warning(
-        "function_rights",
-        `Role ${role} may execute update_journey_sessions_updated_at().`,
-        `revoke all on function update_journey_sessions_updated_at() from ${role}`,
-      ),
+      warning("function_rights", `Role ${role} may execute update_journey_sessions_updated_at().`, {
+        sql: `revoke all on function update_journey_sessions_updated_at() from ${role}`,
+      }),
     );
   }
   const [secret] = await db
@@ -135,7 +134,12 @@ export async function checkPublicRights(db: Database): Promise<Finding[]> {
         warning(
           "service_role_rights",
           `Role ${SECRET_ROLE} has ${held.join(", ") || "no right"} on journey_sessions, not ${NEEDED.join(", ")}.`,
-          `revoke all on table journey_sessions from ${SECRET_ROLE}; grant select, insert, update, delete on table journey_sessions to ${SECRET_ROLE}`,
+          {
+            sql: atOnce([
+              `revoke all on table journey_sessions from ${SECRET_ROLE}`,
+              `grant select, insert, update, delete on table journey_sessions to ${SECRET_ROLE}`,
+            ]),
+          },
         ),
       );
     }
@@ -143,7 +147,7 @@ export async function checkPublicRights(db: Database): Promise<Finding[]> {
   return findings;
 }
 
-const NOT_FORCED = "alter table journey_sessions no force row level security";
+const NOT_FORCED = { sql: "alter table journey_sessions no force row level security" };
 
 /** Row level security: on for everybody, without policies, and not in the way of the connected role. */
 export async function checkRowSecurity(db: Database): Promise<Finding[]> {
@@ -161,11 +165,9 @@ export async function checkRowSecurity(db: Database): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (table && !table.enabled) {
     findings.push(
-      (table.published ? error : warning)(
-        "rls_disabled",
-        "Row level security is off.",
-        "alter table journey_sessions enable row level security",
-      ),
+      (table.published ? error : warning)("rls_disabled", "Row level security is off.", {
+        sql: "alter table journey_sessions enable row level security",
+      }),
     );
   }
   if (table?.active) {
@@ -175,7 +177,7 @@ export async function checkRowSecurity(db: Database): Promise<Finding[]> {
         `Row level security applies to the connected role ${table.user}: it reads no rows but those a policy lets it, without an error.`,
         table.forced && table.owned
           ? NOT_FORCED
-          : `connect as the table's owner, or alter role ${table.user} bypassrls`,
+          : { sql: `alter role ${table.user} bypassrls`, rest: ", or connect as the table's owner" },
       ),
     );
   } else if (table?.forced) {
@@ -194,11 +196,9 @@ export async function checkRowSecurity(db: Database): Promise<Finding[]> {
     .orderBy(sql`polname`);
   for (const { name } of policies) {
     findings.push(
-      warning(
-        "policy",
-        `Policy ${name} is not part of the table and may open rows to others.`,
-        `drop policy ${name} on journey_sessions`,
-      ),
+      warning("policy", `Policy ${name} is not part of the table and may open rows to others.`, {
+        sql: `drop policy if exists ${name} on journey_sessions`,
+      }),
     );
   }
   return findings;
@@ -214,10 +214,8 @@ export async function checkOwnRights(db: Database): Promise<Finding[]> {
   if (!first) return [];
   const names = missing.map(({ right }) => right).join(", ");
   return [
-    error(
-      "role_rights",
-      `The connected role ${first.user} lacks ${names} on journey_sessions.`,
-      `grant ${names.toLowerCase()} on table journey_sessions to ${first.user}`,
-    ),
+    error("role_rights", `The connected role ${first.user} lacks ${names} on journey_sessions.`, {
+      sql: `grant ${names.toLowerCase()} on table journey_sessions to ${first.user}`,
+    }),
   ];
 }

@@ -1,13 +1,13 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database.js";
-import { type Finding, warning } from "./finding.js";
+import { type Finding, type Remedy, warning } from "./finding.js";
 import { TABLE } from "./structure.js";
 
 const USE_LZ4 =
   "alter table journey_sessions alter messages set storage extended, alter messages set compression lz4";
 
 /** How conversations are stored, and what room is kept: calls work without it, and take several times as long. */
-export async function checkStorage(db: Database, reapply: string): Promise<Finding[]> {
+export async function checkStorage(db: Database, reapply: Remedy): Promise<Finding[]> {
   const [stored] = await db
     .select({
       hasLz4: sql<boolean>`exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals))`,
@@ -25,15 +25,13 @@ export async function checkStorage(db: Database, reapply: string): Promise<Findi
   const findings: Finding[] = [];
   if (stored.hasLz4 && !(stored.compressed && stored.withLz4)) {
     findings.push(
-      warning("storage", "The server has lz4, and messages are not compressed with it.", USE_LZ4),
+      warning("storage", "The server has lz4, and messages are not compressed with it.", { sql: USE_LZ4 }),
     );
   } else if (stored.compressed && !stored.withLz4) {
     findings.push(
-      warning(
-        "storage",
-        "messages are compressed with pglz, which takes most of the time of an append.",
-        "alter table journey_sessions alter messages set storage external",
-      ),
+      warning("storage", "messages are compressed with pglz, which takes most of the time of an append.", {
+        sql: "alter table journey_sessions alter messages set storage external",
+      }),
     );
   }
   if (!stored.settings) {

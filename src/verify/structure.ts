@@ -2,7 +2,8 @@ import { sql } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Database } from "../database.js";
 import { journeySessions } from "../table.js";
-import { error, type Finding, warning } from "./finding.js";
+import type { StoredColumn } from "./columns.js";
+import { atOnce, error, type Finding, type Remedy, warning } from "./finding.js";
 
 /** The table as src/schema.ts declares it. */
 export const declared = getTableConfig(journeySessions);
@@ -10,7 +11,7 @@ export const declared = getTableConfig(journeySessions);
 /** The table as the connection's search_path finds it. */
 export const TABLE = sql`to_regclass(${sql.raw(`'${declared.name}'`)})`;
 
-/** What a row must hold, the check that says so, and the check as the server writes it. */
+/** What a row must hold, the check that says so, the JSON type it asks for, and the check as the server writes it. */
 export const SHAPES = [
   {
     check: "journey_sessions_user_id_not_empty",
@@ -18,6 +19,7 @@ export const SHAPES = [
     type: "text",
     broken: "user_id = ''",
     what: "an empty user_id",
+    holds: null,
     definition: "CHECK ((user_id <> ''::text))",
   },
   {
@@ -26,6 +28,7 @@ export const SHAPES = [
     type: "jsonb",
     broken: "jsonb_typeof(messages) <> 'array'",
     what: "messages that are no array",
+    holds: "array",
     definition: "CHECK ((jsonb_typeof(messages) = 'array'::text))",
   },
   {
@@ -34,9 +37,12 @@ export const SHAPES = [
     type: "jsonb",
     broken: "jsonb_typeof(metadata) <> 'object'",
     what: "metadata that is no object",
+    holds: "object",
     definition: "CHECK ((jsonb_typeof(metadata) = 'object'::text))",
   },
 ] as const;
+
+export const NOT_VALID = / NOT VALID$/;
 
 export interface StoredConstraint {
   name: string;
@@ -58,45 +64,124 @@ export const readConstraints = (db: Database): Promise<StoredConstraint[]> =>
     .where(sql`conrelid = ${TABLE} and contype in ('p', 'u', 'c', 'f', 'x')`)
     .orderBy(sql`conname`);
 
-/** The primary key, the three checks, and nothing else that could refuse a row. */
-export function checkConstraints(stored: readonly StoredConstraint[], reapply: string): Finding[] {
-  const findings: Finding[] = [];
+/** A foreign key of another table that keeps a session from being deleted. */
+interface Blocking {
+  name: string;
+  table: string;
+  definition: string;
+}
+
+const readBlocking = (db: Database): Promise<Blocking[]> =>
+  db
+    .select({
+      name: sql<string>`quote_ident(conname)`,
+      table: sql<string>`conrelid::regclass::text`,
+      definition: sql<string>`pg_get_constraintdef(oid)`,
+    })
+    .from(sql`pg_constraint`)
+    .where(
+      sql`confrelid = ${TABLE} and conrelid <> ${TABLE} and contype = 'f' and confdeltype in ('a', 'r') and conparentid = 0`,
+    )
+    .orderBy(sql`conrelid::regclass::text, conname`);
+
+const checkBlocking = (blocking: readonly Blocking[]): Finding[] =>
+  blocking.map(({ name, table, definition }) => {
+    const cascading = definition
+      .replace(/ ON DELETE (RESTRICT|NO ACTION)/, "")
+      .replace(/( REFERENCES .*?\)(?: MATCH FULL)?)/, "$1 ON DELETE CASCADE");
+    return warning(
+      "foreign_key",
+      `Foreign key ${name} of ${table} keeps each session that it references from being deleted, erased and pruned.`,
+      {
+        sql: `alter table ${table} drop constraint ${name}, add constraint ${name} ${cascading}`,
+        rest: ", or with ON DELETE SET NULL",
+      },
+    );
+  });
+
+/** Of how many ids there are several rows, or none. */
+async function countUnkeyed(db: Database, stored: readonly StoredColumn[]) {
+  if (!stored.some(({ name }) => name === "id")) return { repeated: 0, missing: 0 };
+  const [found] = await db
+    .select({
+      repeated: sql<number>`count(*) filter (where id is not null and rows > 1)::float8`,
+      missing: sql<number>`coalesce(sum(rows) filter (where id is null), 0)::float8`,
+    })
+    .from(sql`(select id, count(*) as rows from journey_sessions group by id) as ids`);
+  return found ?? { repeated: 0, missing: 0 };
+}
+
+async function checkPrimaryKey(
+  db: Database,
+  stored: readonly StoredConstraint[],
+  columns: readonly StoredColumn[],
+): Promise<Finding[]> {
   const primary = stored.find(({ type }) => type === "p");
-  if (primary?.definition !== "PRIMARY KEY (id)") {
-    const dropOther = primary ? `drop constraint ${primary.name}, ` : "";
-    findings.push(
+  if (primary?.definition === "PRIMARY KEY (id)") return [];
+  const message = `The primary key is ${primary ? "not (id), checked at once" : "missing"}`;
+  const { repeated, missing } = await countUnkeyed(db, columns);
+  if (repeated + missing > 0) {
+    return [
       error(
         "primary_key",
-        `The primary key is ${primary ? "not (id), checked at once" : "missing"}.`,
-        `alter table journey_sessions ${dropOther}add primary key (id)`,
+        `${message}, and ${repeated} ids are of several rows, ${missing} rows have none.`,
+        {
+          sql: "select * from journey_sessions where id is null or id in (select id from journey_sessions group by id having count(*) > 1)",
+          rest: ", then give each row that it shows an id of its own, then run journey-db verify",
+        },
       ),
-    );
+    ];
   }
+  const references = primary
+    ? await db
+        .select({
+          table: sql<string>`conrelid::regclass::text`,
+          name: sql<string>`quote_ident(conname)`,
+          definition: sql<string>`pg_get_constraintdef(oid)`,
+        })
+        .from(sql`pg_constraint`)
+        .where(
+          sql`contype = 'f' and confrelid = ${TABLE} and conindid = (select conindid from pg_constraint where conrelid = ${TABLE} and contype = 'p')`,
+        )
+    : [];
+  const dropOther = primary ? `drop constraint ${primary.name}, ` : "";
+  return [
+    error(
+      "primary_key",
+      `${message}${references.length === 0 ? "" : "; the remedy drops the foreign keys to it"}.`,
+      {
+        sql: atOnce([
+          ...references.map(({ table, name }) => `alter table ${table} drop constraint ${name}`),
+          `alter table journey_sessions ${dropOther}add primary key (id)`,
+        ]),
+      },
+    ),
+  ];
+}
+
+/** The primary key, the three checks, and nothing else that could refuse a row, or a delete. */
+export async function checkConstraints(
+  db: Database,
+  stored: readonly StoredConstraint[],
+  columns: readonly StoredColumn[],
+  reapply: Remedy,
+): Promise<Finding[]> {
+  const findings = await checkPrimaryKey(db, stored, columns);
   for (const { check, definition } of SHAPES) {
     const found = stored.find(({ name }) => name === check);
     if (!found) findings.push(error("check_missing", `Check ${check} is missing.`, reapply));
-    else if (found.definition.replace(/ NOT VALID$/, "") !== definition) {
+    else if (found.definition.replace(NOT_VALID, "") !== definition) {
       findings.push(error("check_different", `Check ${check} has another definition.`, reapply));
-    } else if (!found.validated) {
-      findings.push(
-        warning(
-          "check_not_validated",
-          `Check ${check} holds for new rows only.`,
-          `alter table journey_sessions validate constraint ${check}, after repairing the rows that break it`,
-        ),
-      );
     }
   }
   for (const { name, type } of stored) {
     // Unique ones are reported as the indexes that they are.
     if (type === "p" || type === "u" || SHAPES.some(({ check }) => check === name)) continue;
     findings.push(
-      warning(
-        "constraint_unexpected",
-        `Constraint ${name} is not part of the table and may refuse rows.`,
-        `alter table journey_sessions drop constraint ${name}`,
-      ),
+      warning("constraint_unexpected", `Constraint ${name} is not part of the table and may refuse rows.`, {
+        sql: `alter table journey_sessions drop constraint if exists ${name}`,
+      }),
     );
   }
-  return findings;
+  return [...findings, ...checkBlocking(await readBlocking(db))];
 }

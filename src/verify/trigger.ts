@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../database.js";
 import { shippedMigrations } from "../migrate.js";
-import { error, type Finding, warning } from "./finding.js";
+import { error, type Finding, type Remedy, warning } from "./finding.js";
 import { TABLE } from "./structure.js";
 
 const TRIGGER = "journey_sessions_updated_at";
@@ -20,7 +20,7 @@ function shippedBody(): string {
 }
 
 /** The trigger by name, enabled, on every update; the function behind it; and no other that changes rows before they are stored. */
-export async function checkTrigger(db: Database, reapply: string): Promise<Finding[]> {
+export async function checkTrigger(db: Database, reapply: Remedy): Promise<Finding[]> {
   const stored = await db
     .select({
       name: sql<string>`quote_ident(t.tgname)`,
@@ -39,11 +39,10 @@ export async function checkTrigger(db: Database, reapply: string): Promise<Findi
   const findings = stored
     .filter(({ name, before }) => before && name !== TRIGGER)
     .map(({ name }) =>
-      warning(
-        "trigger_unexpected",
-        `Trigger ${name} may change rows before they are stored.`,
-        `drop trigger ${name} on journey_sessions, unless it is meant to be there`,
-      ),
+      warning("trigger_unexpected", `Trigger ${name} may change rows before they are stored.`, {
+        sql: `drop trigger if exists ${name} on journey_sessions`,
+        rest: ", unless it is meant to be there",
+      }),
     );
 
   const trigger = stored.find(({ name }) => name === TRIGGER);
@@ -54,11 +53,9 @@ export async function checkTrigger(db: Database, reapply: string): Promise<Findi
     ];
   if (!trigger.enabled) {
     findings.push(
-      error(
-        "trigger_disabled",
-        `Trigger ${TRIGGER} is disabled: updated_at stands still.`,
-        `alter table journey_sessions enable trigger ${TRIGGER}`,
-      ),
+      error("trigger_disabled", `Trigger ${TRIGGER} is disabled: updated_at stands still.`, {
+        sql: `alter table journey_sessions enable trigger ${TRIGGER}`,
+      }),
     );
   }
   if (!trigger.everyUpdate || trigger.function !== FUNCTION) {
@@ -80,11 +77,9 @@ export async function checkTrigger(db: Database, reapply: string): Promise<Findi
   }
   if (!trigger.emptySearchPath) {
     findings.push(
-      warning(
-        "function_search_path",
-        `Function ${trigger.function}() follows the caller's search_path.`,
-        `alter function ${trigger.function}() set search_path = ''`,
-      ),
+      warning("function_search_path", `Function ${trigger.function}() follows the caller's search_path.`, {
+        sql: `alter function ${trigger.function}() set search_path = ''`,
+      }),
     );
   }
   return findings;

@@ -313,7 +313,7 @@ onEveryDriver((database, { forUser }) => {
     [{ onProgress: "log" }, /^options\.onProgress: expected function$/],
     [{ dryRun: 1 }, /^options\.dryRun: expected boolean$/],
     [{ timeoutMs: 0 }, /^options\.timeoutMs: expected at least 1$/],
-    [{ dryrun: true }, /^options: has a key that is not expected here$/],
+    [{ dryrun: true }, /^options: has a key that is not expected here: "dryrun"$/],
     [null, /^options: expected object$/],
     [new Map(), /^options: expected object$/],
   ])("%o is refused, and nothing is converted", async (options, message) => {

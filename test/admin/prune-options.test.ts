@@ -27,7 +27,7 @@ const refused: [unknown, string | RegExp][] = [
   [{ inactiveFor: "90d", dryRun: "yes" }, "options.dryRun: expected boolean"],
   [{ inactiveFor: "90d", dryRun: null }, "options.dryRun: expected boolean"],
   [{ inactiveFor: "90d", timeoutMs: 0 }, "options.timeoutMs: expected at least 1"],
-  [{ inactiveFor: "90d", dryrun: true }, "options: has a key that is not expected here"],
+  [{ inactiveFor: "90d", dryrun: true }, 'options: has a key that is not expected here: "dryrun"'],
   [{}, TIME],
   [undefined, "options: expected object"],
   [null, "options: expected object"],

@@ -128,7 +128,7 @@ describe("refused before anything is sent", async () => {
     [{ to: "b" }, "options.from: expected string"],
     [{ from: null, to: "b" }, "options.from: expected string"],
     [{ from: "a", to: "b", timeoutMs: "1" }, "options.timeoutMs: expected number"],
-    [{ from: "a", to: "b", all: true }, "options: has a key that is not expected here"],
+    [{ from: "a", to: "b", all: true }, 'options: has a key that is not expected here: "all"'],
     [undefined, "options: expected object"],
   ])("%o", async (options, message) => {
     await db.insert(journeySessions).values({ userId: "a" });

@@ -1,4 +1,5 @@
-import { renameSync, symlinkSync, unlinkSync } from "node:fs";
+import { existsSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
@@ -121,4 +122,48 @@ describe.each(Object.keys(OPEN))("%s: where the server's disk is full", (driver)
     await reconnected();
     expect(await verify(db)).toEqual([]);
   });
+});
+
+it("where there is no room for the write-ahead log the server stops, every call is told unavailable, and nothing acknowledged is lost", async () => {
+  const db = await openConnected(server.url);
+  const sessions = forUser(db, newUser());
+  const { id } = await sessions.create();
+  const admin = rawClient(server.url, { max: 1 });
+  const [at] =
+    await admin`select current_setting('data_directory') as data, pg_walfile_name(pg_current_wal_lsn()) as segment`;
+  const next = (n: number) =>
+    join(
+      at?.data,
+      "pg_wal",
+      (BigInt(`0x${at?.segment}`) + BigInt(n)).toString(16).toUpperCase().padStart(24, "0"),
+    );
+  await server.stop();
+  // The log goes on in files that are there, and these are full.
+  const segments = [1, 2, 3, 4].map(next);
+  for (const segment of segments) {
+    if (existsSync(segment)) unlinkSync(segment);
+    symlinkSync("/dev/full", segment);
+  }
+  await server.start();
+  const acknowledged: string[] = [];
+  const errors: unknown[] = [];
+  while (errors.length < 3) {
+    const message = text(
+      `m${acknowledged.length}`,
+      Array.from({ length: 80_000 }, () => Math.random().toString(36)).join(SECRET),
+    );
+    await sessions.replaceMessages(id, [message]).then(
+      () => acknowledged.push(message.id),
+      (error) => errors.push(error),
+    );
+  }
+  for (const error of errors) expect(error).toMatchObject({ name: "JourneyDbError", code: "unavailable" });
+  expect(JSON.stringify(errors)).not.toContain(SECRET);
+  // It is starting again and again, and obeys no other signal in between.
+  await server.crash();
+  for (const segment of segments) unlinkSync(segment);
+  await server.start();
+  const stored = () => sessions.get(id).catch(() => null);
+  await expect.poll(stored, { timeout: 20_000 }).not.toBeNull();
+  expect(idsOf((await stored())?.messages ?? [])).toEqual(acknowledged.slice(-1));
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { repairJson } from "../../src/admin.js";
 import { migrate } from "../../src/migrate.js";
-import { type FindingCode, verify } from "../../src/verify.js";
+import { type Finding, type FindingCode, verify } from "../../src/verify.js";
 import { migratedDatabase, openPostgresJs, rawClient } from "./database.js";
 
 export interface Change {
@@ -9,11 +10,13 @@ export interface Change {
   warnings?: FindingCode[];
 }
 
-/** Does what a remedy says, as far as it is a command or SQL. */
-async function follow(remedy: string, url: string): Promise<void> {
-  for (const step of remedy.replace(/, (after|or|unless) .*$/, "").split(", then ")) {
-    if (step === "run journey-db migrate") await migrate(openPostgresJs(url));
-    else if (/^(alter|delete|drop|grant|revoke) /.test(step)) await rawClient(url).unsafe(step);
+/** Does what remedies say, one after the other as they are printed, as far as it is SQL or a command. */
+export async function follow(findings: Finding[], url: string): Promise<void> {
+  const [sql, db] = [rawClient(url), openPostgresJs(url)];
+  for (const { remedy, sql: statement } of findings) {
+    if (statement !== undefined) await sql.unsafe(statement);
+    if (remedy.endsWith("run journey-db migrate")) await migrate(db);
+    if (remedy.startsWith("journey-db repair-json")) await repairJson(db);
   }
 }
 
@@ -35,7 +38,7 @@ export function onEveryChange(changes: Record<string, Change>): void {
         findings.filter((finding) => finding.severity === severity).map(({ code }) => code);
       expect({ errors: codes("error"), warnings: codes("warning") }).toEqual({ errors, warnings });
       expect(await rows()).toEqual(before);
-      for (const { remedy } of findings) await follow(remedy, url);
+      await follow(findings, url);
       expect(await verify(db)).toEqual([]);
     });
   });

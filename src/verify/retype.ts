@@ -1,0 +1,131 @@
+import { sql } from "drizzle-orm";
+import type { Database } from "../database.js";
+import { readDependents } from "./dependents.js";
+import { atOnce } from "./finding.js";
+import { TABLE } from "./structure.js";
+
+/** A column of the table that has another type than it should. */
+export interface Retyped {
+  /** As one writes it. */
+  name: string;
+  from: string;
+  to: string;
+  /** The action of ALTER COLUMN that takes its default away; null where it has none. */
+  dropDefault: string | null;
+  /** The default that it should have. */
+  setDefault: string | null;
+}
+
+/** How to change the type, or why no statement can do it yet. */
+export type Retyping =
+  | { sql: string; dropped: string[]; utc: boolean }
+  | { usedBy: string[] }
+  | { unfit: number; shown: string }
+  | { noCast: true };
+
+/** What is known of the two types. The letters are those of pg_type.typcategory. */
+interface Types {
+  category: string;
+  targetCategory: string;
+  hasCast: boolean;
+  /** Whether the server tells which texts a type accepts: PostgreSQL 16. */
+  tells: boolean;
+}
+
+/** Changes nothing. */
+export async function retyping(db: Database, column: Retyped): Promise<Retyping> {
+  const { name, from, to, dropDefault, setDefault } = column;
+  const types = await readTypes(db, column);
+  const convert = conversion(from, to, types);
+  if (!convert) return { noCast: true };
+  const unfit = await findUnfit(db, column, types);
+  if (unfit) return unfit;
+  const { category, targetCategory } = types;
+  const alike = category === targetCategory && ["S", "D"].includes(category);
+  const dependents = await readDependents(db, { name, alike, to, convert });
+  const usedBy = dependents.filter(({ drop }) => drop === null).map(({ what }) => what);
+  if (usedBy.length > 0) return { usedBy };
+
+  const alter = (...actions: string[]) =>
+    `alter table journey_sessions ${actions.map((action) => `alter column ${name} ${action}`).join(", ")}`;
+  const typed = [`type ${to} using ${convert(name)}`];
+  if (setDefault !== null) typed.push(`set default ${setDefault}`);
+  // An identity or an expression cannot go in the statement that changes the type.
+  const statements =
+    dropDefault === null
+      ? [alter(...typed)]
+      : dropDefault === "drop default"
+        ? [alter(dropDefault, ...typed)]
+        : [alter(dropDefault), alter(...typed)];
+  // Text without a zone would be read in the session's.
+  if (category === "S" && to === TIME) statements.unshift("set local timezone = 'UTC'");
+  return {
+    sql: atOnce([
+      ...dependents.map(({ drop }) => drop as string),
+      ...statements,
+      ...dependents.toReversed().flatMap(({ restore }) => restore),
+    ]),
+    dropped: dependents.filter(({ restore }) => restore.length === 0).map(({ what }) => what),
+    utc: to === TIME && "DS".includes(category),
+  };
+}
+
+const TIME = "timestamp with time zone";
+
+async function readTypes(db: Database, { name, to }: Retyped): Promise<Types> {
+  const [types] = await db
+    .select({
+      category: sql<string>`t.typcategory::text`,
+      targetCategory: sql<string>`g.typcategory::text`,
+      hasCast: sql<boolean>`t.typcategory = 'S' or g.typcategory = 'S' or exists (
+        select from pg_cast where castsource = coalesce(nullif(t.typbasetype, 0), t.oid) and casttarget = g.oid)`,
+      tells: sql<boolean>`current_setting('server_version_num')::int >= 160000`,
+    })
+    .from(
+      sql`pg_attribute a join pg_type t on t.oid = a.atttypid join pg_type g on g.oid = ${to}::text::regtype`,
+    )
+    .where(sql`a.attrelid = ${TABLE} and quote_ident(a.attname) = ${name}::text`);
+  return types as Types;
+}
+
+/** A value of the column as one of the right type; undefined where that takes more than an expression. */
+function conversion(
+  from: string,
+  to: string,
+  { category, hasCast }: Types,
+): ((value: string) => string) | undefined {
+  // A plain cast would follow the session's TimeZone.
+  if (to === TIME && /^date$|without time zone$/.test(from))
+    return (value) => `${value}::timestamp at time zone 'UTC'`;
+  // Seconds since 1970, or milliseconds, which are more from 1973 on than seconds will be until 5138.
+  if (to === TIME && category === "N")
+    return (value) => `to_timestamp(${value} / case when abs(${value}) >= 1e11 then 1000.0 else 1.0 end)`;
+  if (to === "uuid" && /^(smallint|integer|bigint)$/.test(from))
+    return (value) => `lpad(to_hex(${value}::bigint), 32, '0')::uuid`;
+  if (hasCast && category !== "A") return (value) => `${value}::${to}`;
+  return to === "jsonb" ? (value) => `to_jsonb(${value})` : undefined;
+}
+
+/** For servers that do not tell. It is gone with the session, and here with the transaction. */
+const CAN_CAST =
+  "create or replace function pg_temp.journey_db_can_cast(value text, type text) returns boolean language plpgsql as " +
+  "$can_cast$ begin execute 'select $1::' || type using value; return true; exception when others then return false; end $can_cast$";
+
+/** Text may hold what its new type refuses, and json what jsonb cannot hold. */
+async function findUnfit(
+  db: Database,
+  { name, from, to }: Retyped,
+  { category, targetCategory, tells }: Types,
+): Promise<{ unfit: number; shown: string } | undefined> {
+  if ((category !== "S" && from !== "json") || targetCategory === "S") return undefined;
+  const accepts = tells ? "pg_input_is_valid" : "pg_temp.journey_db_can_cast";
+  const unfit = `not ${accepts}(${name}::text, '${to}')`;
+  if (!tells) await db.execute(sql.raw(CAN_CAST));
+  const [found] = await db
+    .select({ rows: sql<number>`count(*)::float8` })
+    .from(sql.raw("journey_sessions"))
+    .where(sql.raw(unfit));
+  if (!found?.rows) return undefined;
+  const shown = `select * from journey_sessions where ${unfit}`;
+  return { unfit: found.rows, shown: tells ? shown : `${CAN_CAST}; ${shown}` };
+}

@@ -1,0 +1,187 @@
+import { describe, expect, test } from "vitest";
+import { migrate } from "../src/migrate.js";
+import { verify } from "../src/verify.js";
+import { follow } from "./support/changes.js";
+import { emptyDatabase, openPostgresJs, rawClient } from "./support/database.js";
+
+const PLAIN = {
+  id: "uuid default gen_random_uuid() primary key",
+  user_id: "text not null",
+  phase: "text default 'setup'",
+  messages: "jsonb default '[]'::jsonb",
+  metadata: "jsonb default '{}'::jsonb",
+  created_at: "timestamptz default now()",
+  updated_at: "timestamptz default now()",
+};
+
+/** A table made by hand, which differs in these columns. */
+const table = (differing: Partial<typeof PLAIN>) =>
+  `create table journey_sessions (${Object.entries({ ...PLAIN, ...differing })
+    .map(([name, type]) => `${name} ${type}`)
+    .join(", ")})`;
+
+const USER = "6f1c2ad8-1111-4111-8111-111111111111";
+
+interface Adopted {
+  /** What is in the database before this package. */
+  made: string;
+  /** Its rows, as they are at last. */
+  rows?: Record<string, unknown>[];
+  /** What is not of the table's and is to be as before: a query and what it answers. */
+  kept?: [query: string, rows: Record<string, unknown>[]];
+}
+
+const ADOPTED: Record<string, Adopted> = {
+  "times without a zone, and a trigger on them": {
+    made: `${table({ created_at: "timestamp default now()", updated_at: "timestamp default now()" })};
+      create function touch() returns trigger language plpgsql as $$ begin new.updated_at = now(); return new; end $$;
+      create trigger journey_sessions_updated_at before update on journey_sessions for each row execute function touch();
+      insert into journey_sessions (user_id, created_at, updated_at) values ('user_a', '2020-01-01 12:00', '2020-01-02 12:00')`,
+    rows: [{ user_id: "user_a", at: "2020-01-01 12:00" }],
+  },
+  "times as a date and as text": {
+    made: `${table({ created_at: "date default now()", updated_at: "text default now()::text" })};
+      insert into journey_sessions (user_id, created_at, updated_at) values ('user_a', '2020-01-01', '2020-01-02 12:00')`,
+    rows: [{ user_id: "user_a", at: "2020-01-01 00:00" }],
+  },
+  "times as seconds and as milliseconds": {
+    made: `${table({ created_at: "bigint default extract(epoch from now())", updated_at: "double precision" })};
+      insert into journey_sessions (user_id, created_at, updated_at) values ('user_a', 1577880000, 1577880000000.5)`,
+    rows: [{ user_id: "user_a", at: "2020-01-01 12:00" }],
+  },
+  "a uuid user_id with a policy and a foreign key": {
+    made: `create table users (id uuid primary key); insert into users values ('${USER}');
+      ${table({ user_id: "uuid not null references users (id) on delete cascade check (user_id <> '00000000-0000-0000-0000-000000000000'::uuid)" })};
+      alter table journey_sessions enable row level security;
+      create policy own on journey_sessions using (user_id = current_setting('app.user')::uuid);
+      create policy "Not Others" on journey_sessions as restrictive for update using (phase <> 'done');
+      create index by_user on journey_sessions (user_id) where user_id <> '${USER}'::uuid;
+      insert into journey_sessions (user_id) values ('${USER}')`,
+    rows: [{ user_id: USER }],
+  },
+  "a varchar user_id with a policy, a view and a trigger of its own": {
+    made: `${table({ user_id: "varchar(64) not null", phase: "varchar(20) default 'setup' check (phase in ('setup', 'review'))" })};
+      create role reader_of_views;
+      create view of_users with (security_barrier) as select user_id, count(*) as sessions from journey_sessions group by user_id;
+      create view many as select * from of_users where sessions > 0;
+      grant select on of_users to reader_of_views;
+      alter default privileges grant delete on tables to public;
+      create index lower_user on journey_sessions (lower(user_id));
+      create function nothing() returns trigger language plpgsql as $$ begin return null; end $$;
+      create trigger nothing after update of user_id on journey_sessions for each row execute function nothing();
+      alter table journey_sessions disable trigger nothing;
+      insert into journey_sessions (user_id) values ('user_a')`,
+    rows: [{ user_id: "user_a" }],
+    kept: [
+      `select (select sessions from many) as sessions, reloptions::text,
+        (select array_agg(privilege_type order by 1) from aclexplode(relacl) where grantee <> relowner)::text as rights,
+        (select tgenabled from pg_trigger where tgname = 'nothing') as enabled
+        from pg_class where relname = 'of_users'`,
+      [{ sessions: "1", reloptions: "{security_barrier=true}", rights: "{SELECT}", enabled: "D" }],
+    ],
+  },
+  "json in place of jsonb": {
+    made: `${table({ messages: "json default '[]'", metadata: "json default '{}'::json check (json_typeof(metadata) = 'object')" })};
+      insert into journey_sessions (user_id, metadata) values ('user_a', '{"a": 1.10}')`,
+    rows: [{ user_id: "user_a", metadata: '{"a": 1.10}' }],
+  },
+  "JSON as text": {
+    made: `${table({ messages: "text default '[]'", metadata: "varchar default '{}'" })};
+      insert into journey_sessions (user_id, metadata) values ('user_a', '{"a": 1.10}')`,
+    rows: [{ user_id: "user_a", metadata: '{"a": 1.10}' }],
+  },
+  "bigint ids, which other tables reference": {
+    made: `${table({ id: "bigint generated always as identity primary key" })};
+      insert into journey_sessions (user_id) values ('user_a'), ('user_a');
+      create table notes (session_id bigint not null references journey_sessions (id) on delete cascade, note text);
+      insert into notes values (2, 'of the second')`,
+    rows: [{ user_id: "user_a", id: "00000000-0000-0000-0000-000000000001" }, { user_id: "user_a" }],
+    kept: ["select note from notes join journey_sessions on id = session_id", [{ note: "of the second" }]],
+  },
+  "serial ids": {
+    made: `${table({ id: "serial primary key" })}; insert into journey_sessions (user_id) values ('user_a')`,
+    rows: [{ user_id: "user_a", id: "00000000-0000-0000-0000-000000000001" }],
+  },
+  "text ids that are uuids, which other tables reference": {
+    made: `${table({ id: "text default gen_random_uuid()::text primary key" })};
+      insert into journey_sessions (id, user_id) values ('${USER}', 'user_a');
+      create table notes (session_id text default '' references journey_sessions (id) on update cascade on delete set null);
+      insert into notes values ('${USER}')`,
+    rows: [{ user_id: "user_a", id: USER }],
+    kept: [
+      "select count(*)::int as notes from notes join journey_sessions on id = session_id",
+      [{ notes: 1 }],
+    ],
+  },
+  "a bigint user_id, and a phase of an enum": {
+    made: `create type a_phase as enum ('start', 'end');
+      ${table({ user_id: "bigint not null", phase: "a_phase default 'start'" })};
+      create index started on journey_sessions (created_at) where phase = 'start';
+      create policy own on journey_sessions using (phase = 'start');
+      insert into journey_sessions (user_id) values (7)`,
+    rows: [{ user_id: "7", phase: "start" }],
+  },
+  "a phase that is generated, and a column generated of another": {
+    made: `${table({ phase: "text generated always as ('setup') stored", user_id: "varchar(9) not null" })};
+      alter table journey_sessions add shouted text generated always as (upper(user_id)) stored;
+      insert into journey_sessions (user_id) values ('user_a')`,
+    rows: [{ user_id: "user_a", phase: "setup" }],
+  },
+  "columns with odd names, and indexes that fit the old type only": {
+    made: `${table({ messages: "text default '[]'", user_id: "varchar not null" })};
+      alter table journey_sessions add "Odd ""name" int default 1;
+      create index "Odd" on journey_sessions using hash (messages);
+      insert into journey_sessions (user_id) values ('user_a')`,
+    rows: [{ user_id: "user_a" }],
+  },
+  "a primary key of two columns that another table references": {
+    made: `${table({ id: "uuid default gen_random_uuid() not null" })};
+      alter table journey_sessions add primary key (user_id, id);
+      insert into journey_sessions (user_id) values ('user_a');
+      create table notes (user_id text, session_id uuid, foreign key (user_id, session_id) references journey_sessions (user_id, id) on delete cascade)`,
+    rows: [{ user_id: "user_a" }],
+  },
+  "a foreign key of another table that does not cascade": {
+    made: `${table({})}; insert into journey_sessions (user_id) values ('user_a');
+      create table "My notes" ("Session" uuid references journey_sessions (id) on update cascade deferrable, by uuid);
+      alter table "My notes" add constraint "By whom" foreign key (by) references journey_sessions on delete restrict not valid`,
+    rows: [{ user_id: "user_a" }],
+    kept: [
+      "select string_agg(distinct confdeltype::text, ',') as deleted, count(*)::int as keys from pg_constraint where confrelid = 'journey_sessions'::regclass and confdeltype <> ' '",
+      [{ deleted: "c", keys: 2 }],
+    ],
+  },
+  "user ids with white space around them": {
+    made: `${table({})}; insert into journey_sessions (user_id) values (' user_a'), (E'user_a\\u00a0\\ufeff'), ('user_a')`,
+    rows: [{ user_id: "user_a" }, { user_id: "user_a" }, { user_id: "user_a" }],
+  },
+  "conversations and metadata that were encoded twice": {
+    made: `${table({})}; insert into journey_sessions (user_id, messages, metadata) values
+      ('user_a', to_jsonb('[{"id": "m1", "n": 1.10}]'::text), to_jsonb(to_jsonb(' {"a": 1.10}'::text)::text)), ('user_b', '[]', to_jsonb('{}'::text))`,
+    rows: [
+      { user_id: "user_a", messages: '[{"n": 1.10, "id": "m1"}]', metadata: '{"a": 1.10}' },
+      { user_id: "user_b", metadata: "{}" },
+    ],
+  },
+};
+
+describe.each(Object.keys(ADOPTED))("a table with %s", (name) => {
+  const { made, rows = [], kept } = ADOPTED[name] as Adopted;
+
+  test("is as it should be once it is migrated and each remedy followed, in the order in which they are printed", async () => {
+    const url = await emptyDatabase();
+    const sql = rawClient(url, { connection: { TimeZone: "Asia/Tokyo", DateStyle: "SQL, DMY" } });
+    await sql.unsafe(`set timezone = 'UTC'; ${made}`);
+    const db = openPostgresJs(url);
+    // Where it is refused, verify says what to do first.
+    await migrate(db).catch(({ code }) => expect(code).toBe("migration"));
+    await follow(await verify(db), url);
+    expect(await verify(db)).toEqual([]);
+    const stored = await sql`select id::text, user_id, phase, messages::text, metadata::text,
+      to_char(created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as at from journey_sessions order by user_id, id`.catch(
+      () => [],
+    );
+    expect(stored).toMatchObject(rows);
+    if (kept) expect([...(await sql.unsafe(kept[0]))]).toEqual(kept[1]);
+  });
+});
