@@ -88,8 +88,6 @@ for (const name of ["stdout", "stderr"] as const) {
     if (error.code !== "EPIPE") fail(unwritable(name, error));
   });
 }
-// postgres.js writes the rollback of a transaction to a connection that was lost, in a timer of its own.
-process.on("uncaughtException", (thrown) => fail(thrown));
 
 try {
   await program().parseAsync();
