@@ -27,8 +27,8 @@ export const lastPlaceOf = (id: SQL): SQL => placeBy("max", id);
 export const slice = (first: SQL, last: SQL): SQL =>
   sql`jsonb_path_query_array(${m}, '$[$first to $last]', jsonb_build_object('first', ${first} - 1, 'last', ${last} - 1))`;
 
-/** What stands before the message. */
-export const upTo = (id: SQL): SQL => slice(sql`1`, sql`${lastPlaceOf(id)} - 1`);
+/** What stands before the message; nothing where there is none, which a refusal asks the size of. */
+export const upTo = (id: SQL): SQL => slice(sql`1`, sql`coalesce(${lastPlaceOf(id)}, 1) - 1`);
 
 /** Whether the conversation has the message, where one was named. */
 export const hasMessage = (id: SQL): SQL => sql`(${id} is null or ${placeOf(id)} is not null)`;

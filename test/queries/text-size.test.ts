@@ -95,6 +95,22 @@ onEveryDriver((database, { defineJourney }) => {
     expect((await sessions.get(id))?.messages[1]).toEqual(message);
   });
 
+  it("a precondition that does not hold is told as of any other message", async () => {
+    const sessions = open();
+    const { id } = await sessions.create({ messages: [text("m1")] });
+    const wide = numbers("m2", 5);
+    const calls = [
+      [() => sessions.append(id, wide, { from: "none" }), "not_found"],
+      [() => sessions.append(id, [wide, text("m3")], { from: "none" }), "not_found"],
+      [() => sessions.append(id, wide, { after: "none" }), "conflict"],
+      [() => sessions.append(id, wide, { after: null, create: true }), "conflict"],
+      [() => sessions.append(randomUUID(), [wide, text("m3")], { from: "m1" }), "not_found"],
+      [() => sessions.mergeMetadata(id, { a: [1e308, 1e308] }, { ifMatch: { b: 1 } }), "conflict"],
+    ] as const;
+    for (const [call, code] of calls) await expect(call()).rejects.toMatchObject({ code });
+    expect((await sessions.get(id))?.messages).toEqual([text("m1")]);
+  });
+
   it("control characters count as text too", async () => {
     const sessions = open();
     const { id } = await sessions.create();
