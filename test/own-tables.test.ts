@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { forUser } from "../src/index.js";
@@ -9,14 +9,18 @@ import { emptyDatabase, newUser, openPostgresJs, rawClient } from "./support/dat
 import { blocksOf, readDocument } from "./support/markdown.js";
 import { repository } from "./support/packages.js";
 
-const kit = join(repository, "node_modules/drizzle-kit/bin.cjs");
-const tsx = join(repository, "node_modules/tsx/dist/cli.mjs");
+const tools = join(repository, "scripts/node_modules");
+const kit = join(tools, "drizzle-kit/bin.cjs");
+const tsx = join(tools, "tsx/dist/cli.mjs");
 
 /** The files of README's section, in an application that has this package's source for the package. */
 function application(): string {
   mkdirSync(join(repository, ".cache"), { recursive: true });
   const folder = mkdtempSync(join(repository, ".cache/own-tables-"));
   afterAll(() => rmSync(folder, { recursive: true }));
+  // Its configuration imports it.
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(join(tools, "drizzle-kit"), join(folder, "node_modules/drizzle-kit"));
   const blocks = blocksOf(readDocument("README.md")).filter(
     ({ section }) => section === "Tables of your own",
   );
