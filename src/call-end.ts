@@ -10,14 +10,14 @@ export interface CallEnd {
 
 let current: CallEnd | undefined;
 
-/** Of the call that is being made right now; undefined outside of one, and after its first `await`. */
+/** Of the call that is being made right now; undefined outside of one, and after an `await`. */
 export const endOfCall = (): CallEnd | undefined => current;
 
 /**
- * Makes a call that can be ended. Drizzle has no way to hand this on to the driver, and everything from
- * here to the driver runs before the first `await`.
+ * Makes a call, or a later part of one, that can be ended. Drizzle has no way to hand this on to the driver,
+ * and everything from here to the driver runs before the first `await`.
  */
-export function callWith<T>(end: CallEnd, call: () => T): T {
+export function callWith<T>(end: CallEnd | undefined, call: () => T): T {
   const outer = current;
   current = end;
   try {

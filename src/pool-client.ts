@@ -79,8 +79,24 @@ export function poolClient(pool: Pool): PoolClient {
 
   return {
     ...clientOf((args, asValues, callEnd) =>
-      pool.use((connection) => connection.send(args, asValues, callEnd), callEnd),
+      pool.use(async (connection) => {
+        const answer = await connection.send(args, asValues, callEnd);
+        if (!leavesOpen(answer)) return answer;
+        connection.destroy();
+        throw Object.assign(new Error("use db.transaction()"), { code: "25001" });
+      }, callEnd),
     ),
     begin: (work) => pool.use((connection) => transaction(connection, work)),
   };
 }
+
+/** Whether what was sent began a transaction and did not end it: the next calls on the connection would be lost in it. */
+function leavesOpen(answer: unknown): boolean {
+  type Result = { command: string };
+  const results = "command" in (answer as object) ? [answer as Result] : (answer as Result[]);
+  const last = results.findLast(({ command }) => TRANSACTION.test(command));
+  return last !== undefined && !/^(COMMIT|ROLLBACK)$/.test(last.command);
+}
+
+/** The commands that begin and end one. */
+const TRANSACTION = /^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK)$/;

@@ -88,7 +88,7 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
     });
 
   async function run<T>(work: (connection: ServerConnection) => Promise<T>, callEnd?: CallEnd) {
-    if (ended) throw connectionEnded();
+    if (ended || callEnd?.ended) throw connectionEnded();
     const connection = busy < max ? take() : await turnOf(callEnd);
     try {
       return await work(connection);

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Sql } from "postgres";
@@ -37,8 +37,8 @@ export type SendArgs = Parameters<Sql["unsafe"]>;
 export interface ServerConnection {
   /** Whether it has ended, from whichever side: nothing can be sent on it any more. */
   readonly lost: boolean;
-  /** Settles when the statement that was cancelled last has ended, and with it the danger that its cancellation hits another. */
-  readonly stopping: Promise<void> | undefined;
+  /** Settles when the statements that were cancelled have ended, and with them the danger that a cancellation hits another. */
+  readonly stopping: Promise<unknown> | undefined;
   /**
    * Sends a statement and answers as postgres.js does; `asValues`: rows as arrays. When the call ends first, the
    * server is asked to cancel it.
@@ -58,7 +58,7 @@ export function serverConnection(
   const sockets = new Set<Socket>();
   let opened = false;
   let lost = false;
-  let stopping: Promise<void> | undefined;
+  let stopping: Promise<unknown> | undefined;
 
   async function openTracked(): Promise<Socket> {
     if (lost) throw connectionEnded();
@@ -141,11 +141,16 @@ export function serverConnection(
       const query = client.unsafe(...args) as Query;
       if (callEnd) {
         callEnd.onEnd = () => {
-          stopping = stop(query);
+          stopping = Promise.all([stopping, stop(query)]);
         };
       }
       try {
-        return await (asValues ? query.values() : query);
+        const answer: unknown = await (asValues ? query.values() : query);
+        if (Array.isArray(answer)) return answer;
+        // A stream, on which the server waits for rows, while others would be given the connection.
+        (answer as EventEmitter).on("error", () => {});
+        destroy();
+        throw Object.assign(new Error("COPY is not supported here"), { code: "0A000" });
       } catch (error) {
         // Not sent: the server took no connection, and is about to hang up.
         if (!query.state) destroy();

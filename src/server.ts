@@ -41,6 +41,8 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
     user: address.user,
     pass: address.password,
     database: address.database,
+    // Or PGSSL counts, and it begins TLS on the socket that has it.
+    ssl: false,
     connect_timeout: CONNECT_TIMEOUT / 1000,
     fetch_types: false,
     prepare: !pooled,

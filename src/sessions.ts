@@ -1,4 +1,5 @@
 import { argumentsOf } from "./arguments.js";
+import { callWith, endOfCall } from "./call-end.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
 import { bounded, within } from "./deadline.js";
 import { exportRows } from "./export.js";
@@ -87,9 +88,10 @@ export function defineJourney<
 
       /** Sends a write on one session; where it changed nothing, one more read tells why. */
       async function change<Row>(write: Write<Row>, values: Omit<Values, "userId">): Promise<Row> {
+        const callEnd = endOfCall();
         const [row] = await send(write.statement, values);
         if (row) return row;
-        const [refusal] = await send(write.refusal, values);
+        const [refusal] = await callWith(callEnd, () => send(write.refusal, values));
         throw refusalError(refusal, values);
       }
 
@@ -138,9 +140,10 @@ export function defineJourney<
             metadata: metadata.text,
             ...limits(messages.isWide || metadata.isWide),
           };
+          const callEnd = endOfCall();
           const [row] = await send(create, values);
           if (row) return toSession(row);
-          const [refusal] = await send(createRefusal, values);
+          const [refusal] = await callWith(callEnd, () => send(createRefusal, values));
           throw refusal?.fits === false ? tooLarge(values) : idTaken();
         },
 
@@ -249,9 +252,10 @@ export function defineJourney<
         async delete(id, options) {
           const { ifRevision = null } = optionsOf(schemas.onlyRevision, options);
           const values = { id: sessionIdOf(id), ifRevision };
+          const callEnd = endOfCall();
           const [deleted] = await send(deleteOne.statement, values);
           if (deleted || ifRevision === null) return deleted !== undefined;
-          const [refusal] = await send(deleteOne.refusal, values);
+          const [refusal] = await callWith(callEnd, () => send(deleteOne.refusal, values));
           if (!refusal?.found) return false;
           throw refusalError(refusal, values);
         },

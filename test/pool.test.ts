@@ -90,6 +90,33 @@ describe("a call that has ended early", () => {
     });
   });
 
+  it("while it asks why nothing was written, is cancelled too", async () => {
+    const db = await open({ max: 1 });
+    const owner = newUser();
+    const { id, revision } = await forUser(db, owner).create();
+    const ending = new AbortController();
+    const sessions = forUser(db, owner, { signal: ending.signal });
+    const [changing, locking] = await Promise.all([admin.reserve(), admin.reserve()]);
+    await changing`begin`;
+    await changing`update journey_sessions set phase = 'review' where id = ${id}`;
+    const call = expect(sessions.setPhase(id, "done", { ifRevision: revision })).rejects.toMatchObject({
+      code: "timeout",
+    });
+    await waiting(1);
+    await locking`begin`;
+    // Its turn comes between the call's two statements.
+    const locked = locking`lock table journey_sessions`.execute();
+    await waiting(2);
+    await changing`commit`;
+    await locked;
+    await waiting(1);
+    ending.abort();
+    await call;
+    await waiting(0);
+    await locking`commit`;
+    for (const connection of [changing, locking]) connection.release();
+  });
+
   it("in a transaction, fails it, and no other", async () => {
     const db = await open({ max: 1 });
     await whileRowHeld(db, async (owner, id) => {
@@ -173,6 +200,26 @@ it("a transaction of which a statement failed is not taken for committed, though
   });
   await expect(transaction).rejects.toMatchObject({ code: "22012" });
   expect(await forUser(db, owner).get(id)).toBeNull();
+});
+
+it.each(["begin", "start transaction", "select 1; begin", "commit; begin"])(
+  "a transaction that is begun by hand, with %s, is refused, and nothing is lost in it",
+  async (statement) => {
+    const db = await open({ max: 1 });
+    const owner = newUser();
+    await expect(db.execute(statement)).rejects.toMatchObject({ cause: { code: "25001" } });
+    const { id } = await forUser(db, owner).create();
+    expect(await admin`select from journey_sessions where id = ${id}`).toHaveLength(1);
+    await db.execute("begin; select 1; commit");
+  },
+);
+
+it("COPY is refused, and the connection is not given to others in the midst of it", async () => {
+  const db = await open({ max: 1 });
+  await expect(db.execute("copy journey_sessions from stdin")).rejects.toMatchObject({
+    cause: { code: "0A000" },
+  });
+  expect(await forUser(db, newUser()).count()).toBe(0);
 });
 
 it("a transaction that has ended takes no more calls", async () => {

@@ -176,6 +176,9 @@ describe("connect", () => {
 
   test.each<[NodeJS.ProcessEnv, object]>([
     [{ PGSSLMODE: "require" }, { ssl: true, client_dn: null }],
+    [{ PGSSL: "disable" }, { ssl: false }],
+    [{ PGSSL: "prefer" }, { ssl: true }],
+    [{ PGSSL: "require" }, { ssl: true }],
     [{ PGSSLROOTCERT: root.sslrootcert }, { ssl: true }],
     [
       { PGSSLMODE: "require", PGSSLCERT: client.sslcert, PGSSLKEY: client.sslkey },

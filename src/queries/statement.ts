@@ -1,4 +1,5 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
+import { callWith, endOfCall } from "../call-end.js";
 import type { Database } from "../database.js";
 import { journeySessions } from "../table.js";
 import { isInFailedTransaction, isTakenId } from "../thrown.js";
@@ -95,11 +96,12 @@ export function insertion<Row>(name: string, build: Statement<Row>["build"]): St
   return {
     ...inserting,
     async run(...call) {
+      const callEnd = endOfCall();
       try {
         return await inserting.run(...call);
       } catch (failure) {
         if (!isTakenId((failure as DriverFailure).thrown)) throw failure;
-        return inserting.run(...call).catch((second: DriverFailure) => {
+        return callWith(callEnd, () => inserting.run(...call)).catch((second: DriverFailure) => {
           throw isInFailedTransaction(second.thrown) ? failure : second;
         });
       }
