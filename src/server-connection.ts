@@ -57,6 +57,7 @@ export function serverConnection(
 ): ServerConnection {
   const sockets = new Set<Socket>();
   let opened = false;
+  let established = false;
   let lost = false;
   let stopping: Promise<unknown> | undefined;
 
@@ -118,8 +119,8 @@ export function serverConnection(
   }
 
   async function stop(query: Query) {
-    // Not sent yet: the connection is being made.
-    if (!query.state) return destroy();
+    // Not sent yet: behind another of its transaction, or the connection is being made.
+    if (!query.state) return established ? query.cancel() : destroy();
     const answer = query.catch(() => {});
     const inTime = new AbortController();
     const late = delay(CANCEL_TIMEOUT, undefined, { signal: inTime.signal }).then(destroy, () => {});
@@ -146,6 +147,7 @@ export function serverConnection(
       }
       try {
         const answer: unknown = await (asValues ? query.values() : query);
+        established = true;
         if (Array.isArray(answer)) return answer;
         // A stream, on which the server waits for rows, while others would be given the connection.
         (answer as EventEmitter).on("error", () => {});
@@ -153,7 +155,7 @@ export function serverConnection(
         throw Object.assign(new Error("COPY is not supported here"), { code: "0A000" });
       } catch (error) {
         // Not sent: the server took no connection, and is about to hang up.
-        if (!query.state) destroy();
+        if (!query.state && !established) destroy();
         throw error;
       } finally {
         if (callEnd) callEnd.onEnd = undefined;
