@@ -288,4 +288,24 @@ describe("more than one schema", () => {
       { severity: "warning", code: "table_elsewhere", message: expect.stringContaining("in schema tenant") },
     ]);
   });
+
+  test("an empty table before one with rows is an error", async () => {
+    const { sql, db } = await migrated();
+    await sql.unsafe(`create schema "My app"; create table "My app".journey_sessions (id int);
+      create schema empty; create table empty.journey_sessions ()`);
+    expect(await verify(db)).toMatchObject([{ severity: "warning", code: "table_elsewhere" }]);
+    await sql`insert into "My app".journey_sessions values (1)`;
+    expect(await verify(db)).toMatchObject([
+      {
+        severity: "error",
+        code: "table_elsewhere",
+        message: expect.stringMatching(
+          /in schema "My app" has rows, and the one in schema public, .* has none/,
+        ),
+        remedy: expect.stringContaining('?search_path="My app" in the URL'),
+      },
+    ]);
+    await sql`insert into journey_sessions (user_id) values ('user_a')`;
+    expect(await verify(db)).toMatchObject([{ severity: "warning", code: "table_elsewhere" }]);
+  });
 });
