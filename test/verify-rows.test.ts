@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { describe, expect, test } from "vitest";
 import { repairJson } from "../src/admin.js";
 import { forUser } from "../src/index.js";
+import { migrate } from "../src/migrate.js";
 import { type Finding, verify } from "../src/verify.js";
 import { follow } from "./support/changes.js";
 import { emptyDatabase, migratedDatabase, newUser, openPostgresJs, rawClient } from "./support/database.js";
@@ -307,5 +308,33 @@ describe("more than one schema", () => {
     ]);
     await sql`insert into journey_sessions (user_id) values ('user_a')`;
     expect(await verify(db)).toMatchObject([{ severity: "warning", code: "table_elsewhere" }]);
+  });
+
+  test("no remedy touches what has the same name in a schema that comes first", async () => {
+    const url = await migratedDatabase();
+    const sql = rawClient(url);
+    await sql.unsafe(`create schema "My app"; create table "My app".orders (user_id text);
+      create unique index uix on "My app".orders (user_id); create index idx_journey_sessions_user_id on "My app".orders (user_id);
+      create function "My app".update_journey_sessions_updated_at() returns trigger language plpgsql as $$ begin return new; end $$;
+      create unique index uix on journey_sessions (user_id);
+      drop index public.idx_journey_sessions_user_id; create index idx_journey_sessions_user_id on journey_sessions (phase);
+      grant execute on function update_journey_sessions_updated_at() to public;
+      alter function update_journey_sessions_updated_at() reset search_path`);
+    const through = new URL(url);
+    through.searchParams.set("search_path", '"My app", public');
+    const db = openPostgresJs(through.href);
+    const findings = await verify(db);
+    expect(codesOf(findings)).toEqual([
+      "error index_different",
+      "error unique_index",
+      "warning function_search_path",
+      "warning function_rights",
+    ]);
+    for (const { sql: statement = "" } of findings) await rawClient(through.href).unsafe(statement);
+    await migrate(openPostgresJs(url));
+    expect(await verify(db)).toEqual([]);
+    expect(
+      await sql`select from pg_indexes where schemaname = 'My app' and tablename = 'orders'`,
+    ).toHaveLength(2);
   });
 });
