@@ -80,6 +80,19 @@ const ADOPTED: Record<string, Adopted> = {
       [{ sessions: "1", reloptions: "{security_barrier=true}", rights: "{SELECT}", enabled: "D" }],
     ],
   },
+  "a user_id by whose collation different users are one": {
+    made: `create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      ${table({ user_id: "text collate caseless not null" })};
+      create view of_users as select user_id from journey_sessions;
+      create policy own on journey_sessions using (user_id = 'USER_A');
+      create index by_user on journey_sessions (user_id, phase);
+      insert into journey_sessions (user_id) values ('user_a'), ('USER_A')`,
+    rows: [{}, {}],
+    kept: [
+      "select count(*)::int as rows, (select count(*)::int from journey_sessions where user_id = 'user_a') as users from of_users",
+      [{ rows: 2, users: 1 }],
+    ],
+  },
   "json in place of jsonb": {
     made: `${table({ messages: "json default '[]'", metadata: "json default '{}'::json check (json_typeof(metadata) = 'object')" })};
       insert into journey_sessions (user_id, metadata) values ('user_a', '{"a": 1.10}')`,

@@ -114,6 +114,22 @@ describe("values that the right type does not take", () => {
   });
 });
 
+test("a collation of user_id that a foreign key goes by is named, without SQL", async () => {
+  const { sql, db } = await migrated();
+  await sql.unsafe(`create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    create table users (id text collate caseless primary key);
+    alter table journey_sessions alter user_id type text collate caseless, add constraint of_user foreign key (user_id) references users`);
+  const findings = await verify(db);
+  expect(findings[0]).toMatchObject({
+    severity: "error",
+    code: "column_collation",
+    message: expect.stringMatching(
+      /collation caseless, .* used by foreign key of_user of journey_sessions\.$/,
+    ),
+  });
+  expect(findings[0]?.sql).toBeUndefined();
+});
+
 describe("ids of messages that repeat", () => {
   const twice = [text("m1"), text("same", "first"), text("m2"), text("same", "second"), text("m3")];
   async function repeated() {

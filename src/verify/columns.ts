@@ -22,6 +22,8 @@ export interface StoredColumn {
   default: string | null;
   /** What gives it its values instead of a default, and can be dropped. */
   fills: "expression" | "identity" | null;
+  /** Its collation, where that calls different texts equal. */
+  blurred: string | null;
 }
 
 export const readColumns = (db: Database): Promise<StoredColumn[]> =>
@@ -35,6 +37,9 @@ export const readColumns = (db: Database): Promise<StoredColumn[]> =>
       fills: sql<
         StoredColumn["fills"]
       >`case when a.attgenerated <> '' then 'expression' when a.attidentity <> '' then 'identity' end`,
+      blurred: sql<
+        string | null
+      >`(select quote_ident(collname) from pg_collation l where l.oid = a.attcollation and not collisdeterministic)`,
     })
     .from(sql`pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum`)
     .where(sql`a.attrelid = ${TABLE} and a.attnum > 0 and not a.attisdropped`)
@@ -46,6 +51,9 @@ const alter = (name: string, action: string) => alterTable(`alter column ${name}
 const dropDefault = ({ fills }: StoredColumn) => (fills ? `drop ${fills} if exists` : "drop default");
 
 const UTC = ", or in place of UTC the zone that they were written in";
+
+const drops = (dropped: readonly string[]) =>
+  dropped.length === 0 ? "" : `; the remedy drops what fits the old type only: ${dropped.join(", ")}`;
 
 async function wrongType(db: Database, found: StoredColumn, column: Column): Promise<Finding> {
   const { name } = column;
@@ -79,10 +87,39 @@ async function wrongType(db: Database, found: StoredColumn, column: Column): Pro
       rest,
     });
   }
-  const { dropped } = change;
-  const drops =
-    dropped.length === 0 ? "" : `; the remedy drops what fits the old type only: ${dropped.join(", ")}`;
-  return error("column_type", `${message}${drops}.`, { sql: change.sql, rest: change.utc ? UTC : "" });
+  return error("column_type", `${message}${drops(change.dropped)}.`, {
+    sql: change.sql,
+    rest: change.utc ? UTC : "",
+  });
+}
+
+/** Under a collation that calls different texts equal, one user is taken for another. */
+async function wrongCollation(db: Database, found: StoredColumn): Promise<Finding> {
+  const { name } = found;
+  const message = `Column ${name} has collation ${found.blurred}, by which different ids are equal: a user may read, change and delete what is another's`;
+  const keys = await db
+    .select({ key: sql<string>`format('foreign key %I of %s', conname, conrelid::regclass)` })
+    .from(
+      sql`pg_constraint join pg_attribute p on p.attrelid = ${TABLE} and quote_ident(p.attname) = ${name}::text`,
+    )
+    .where(
+      sql`contype = 'f' and ((conrelid = ${TABLE} and conkey @> array[p.attnum]) or (confrelid = ${TABLE} and confkey @> array[p.attnum]))`,
+    )
+    .orderBy(sql`1`);
+  const change = await retyping(db, {
+    name,
+    from: found.type,
+    to: found.type,
+    dropDefault: found.default === null && !found.fills ? null : dropDefault(found),
+    setDefault: null,
+    collation: '"default"',
+  });
+  const users = [...keys.map(({ key }) => key), ...("usedBy" in change ? change.usedBy : [])].join(", ");
+  if (users || !("sql" in change)) {
+    const remedy = `keep the definition of ${users} and drop it, then run journey-db verify for the SQL that changes the collation`;
+    return error("column_collation", `${message}; it is used by ${users}.`, remedy);
+  }
+  return error("column_collation", `${message}${drops(change.dropped)}.`, { sql: change.sql });
 }
 
 /** Exactly the declared columns, with their types, nullability and defaults. */
@@ -102,6 +139,7 @@ export async function checkColumns(
     }
     const typed = found.type === column.getSQLType();
     if (!typed) findings.push(await wrongType(db, found, column));
+    else if (name === "user_id" && found.blurred) findings.push(await wrongCollation(db, found));
     if (!found.notNull) {
       // No migration says so of the primary key's column.
       const remedy = column.primary ? { sql: alter(name, "set not null") } : reapply;

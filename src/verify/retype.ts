@@ -14,6 +14,8 @@ export interface Retyped {
   dropDefault: string | null;
   /** The default that it should have. */
   setDefault: string | null;
+  /** The collation that it should have, where another is what is wrong with it. */
+  collation?: string;
 }
 
 /** How to change the type, or why no statement can do it yet. */
@@ -34,7 +36,7 @@ interface Types {
 
 /** Changes nothing. */
 export async function retyping(db: Database, column: Retyped): Promise<Retyping> {
-  const { name, from, to, dropDefault, setDefault } = column;
+  const { name, from, to, dropDefault, setDefault, collation } = column;
   const types = await readTypes(db, column);
   const convert = conversion(from, to, types);
   if (!convert) return { noCast: true };
@@ -48,7 +50,7 @@ export async function retyping(db: Database, column: Retyped): Promise<Retyping>
 
   const alter = (...actions: string[]) =>
     `alter table journey_sessions ${actions.map((action) => `alter column ${name} ${action}`).join(", ")}`;
-  const typed = [`type ${to} using ${convert(name)}`];
+  const typed = [`type ${to}${collation ? ` collate ${collation}` : ""} using ${convert(name)}`];
   if (setDefault !== null) typed.push(`set default ${setDefault}`);
   // An identity or an expression cannot go in the statement that changes the type.
   const statements =
