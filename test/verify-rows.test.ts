@@ -114,6 +114,60 @@ describe("values that the right type does not take", () => {
   });
 });
 
+describe("a view or a policy of a column with another type", () => {
+  test.each([
+    ["another owner", "create role owner_of_views; alter view users owner to owner_of_views", "view users"],
+    [
+      "a right to a column",
+      "create role reader_of_columns; grant select (user_id) on users to reader_of_columns",
+      "view users",
+    ],
+    [
+      "a right to grant",
+      "create role granter; grant select on users to granter with grant option",
+      "view users",
+    ],
+    [
+      "a trigger",
+      `create function nothing() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger nothing instead of insert on users for each row execute function nothing()`,
+      "view users",
+    ],
+    ["a rule", "create rule nothing as on insert to users do instead nothing", "view users"],
+    ["a default", "alter view users alter user_id set default 'user_a'", "view users"],
+    ["a comment", "comment on column users.user_id is 'of whom'", "view users"],
+    [
+      "a function of its rows",
+      "create function of_row(users) returns text language sql as $$ select $1.user_id $$",
+      "view users",
+    ],
+    [
+      "a comment on a policy",
+      "create policy own on journey_sessions using (user_id = 'user_a'); comment on policy own on journey_sessions is 'why'",
+      "policy own",
+    ],
+    [
+      "a comment on a trigger",
+      `create function nothing() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger nothing after update of user_id on journey_sessions for each row execute function nothing();
+        comment on trigger nothing on journey_sessions is 'why'`,
+      "trigger nothing",
+    ],
+  ])("that cannot be made again as it was is named, without SQL: %s", async (_, change, named) => {
+    const url = await emptyDatabase();
+    await rawClient(
+      url,
+    ).unsafe(`create table journey_sessions (id uuid primary key, user_id varchar(9) not null);
+      create view users as select user_id from journey_sessions`);
+    const typeOf = async () => (await verify(openPostgresJs(url))).find(({ code }) => code === "column_type");
+    expect((await typeOf())?.sql).toContain("drop view users");
+    await rawClient(url).unsafe(change);
+    const finding = await typeOf();
+    expect(finding?.message).toContain(`is used by ${named}.`);
+    expect(finding?.sql).toBeUndefined();
+  });
+});
+
 test("a collation of user_id that a foreign key goes by is named, without SQL", async () => {
   const { sql, db } = await migrated();
   await sql.unsafe(`create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

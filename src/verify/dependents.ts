@@ -62,7 +62,7 @@ export async function readDependents(
 
   const triggers = await find(
     sql`format('trigger %I', tgname)`,
-    sql`format('drop trigger %I on journey_sessions', tgname)`,
+    sql`case when obj_description(t.oid, 'pg_trigger') is null then format('drop trigger %I on journey_sessions', tgname) end`,
     sql`pg_trigger t`,
     sql`tgrelid = ${TABLE} and not tgisinternal and ${usesColumn("pg_trigger", "t.oid")}`,
     sql`pg_get_triggerdef(t.oid), case when tgenabled <> 'O' then format('alter table journey_sessions %s trigger %I',
@@ -71,7 +71,9 @@ export async function readDependents(
   // All of them, where one has to go: what is left may allow what that one forbids.
   const policies = await find(
     sql`format('policy %I', polname)`,
-    sql`format('drop policy %I on journey_sessions', polname)`,
+    alike
+      ? sql`case when obj_description(p.oid, 'pg_policy') is null then format('drop policy %I on journey_sessions', polname) end`
+      : sql`format('drop policy %I on journey_sessions', polname)`,
     sql`pg_policy p`,
     sql`polrelid = ${TABLE} and exists (select from pg_policy o where o.polrelid = ${TABLE} and ${usesColumn("pg_policy", "o.oid")})`,
     alike
@@ -123,6 +125,19 @@ export async function readDependents(
     .map(({ restore, ...found }) => ({ ...found, restore: (restore ?? []).filter(Boolean) }));
 }
 
+/** Whether it is as the statements of readViews would make it again. */
+const PLAIN_VIEW = sql`c.relkind = 'v' and pg_get_userbyid(c.relowner) = current_user and c.relowner = (select relowner from pg_class where oid = ${TABLE})
+  and not exists (select from aclexplode(c.relacl) as x where x.is_grantable and x.grantee <> c.relowner)
+  and not exists (select from pg_attribute where attrelid = c.oid and (attacl is not null or atthasdef or attoptions is not null))
+  and not exists (select from pg_trigger where tgrelid = c.oid)
+  and not exists (select from pg_rewrite where ev_class = c.oid and rulename <> '_RETURN')
+  and not exists (select from pg_description where classoid = 'pg_class'::regclass and objoid = c.oid)
+  and not exists (select from pg_seclabel where classoid = 'pg_class'::regclass and objoid = c.oid)
+  and not exists (select from pg_depend where classid = 'pg_class'::regclass and objid = c.oid and deptype = 'e')
+  and not exists (select from pg_depend where refclassid = 'pg_class'::regclass and refobjid = c.oid and classid not in ('pg_rewrite'::regclass, 'pg_type'::regclass))
+  and not exists (select from pg_depend where refclassid = 'pg_type'::regclass and refobjid in (c.reltype, (select typarray from pg_type where oid = c.reltype))
+    and not (classid = 'pg_type'::regclass and objid = (select typarray from pg_type where oid = c.reltype)))`;
+
 /** Views of the column and views of those, the outermost first, with the rights on them. */
 const readViews = (db: Database, usesColumn: SQL, alike: boolean): Promise<Found[]> =>
   db
@@ -130,7 +145,7 @@ const readViews = (db: Database, usesColumn: SQL, alike: boolean): Promise<Found
       what: sql<string>`format('view %s', c.oid::regclass)`,
       drop: sql<
         string | null
-      >`case when c.relkind = 'v' and ${sql.raw(String(alike))} then format('drop view %s', c.oid::regclass) end`,
+      >`case when ${PLAIN_VIEW} and ${sql.raw(String(alike))} then format('drop view %s', c.oid::regclass) end`,
       restore: sql<string[]>`to_jsonb(array[
         format('create view %s%s as %s', c.oid::regclass, ' with (' || array_to_string(c.reloptions, ', ') || ')', rtrim(pg_get_viewdef(c.oid), ';')),
         (select format('revoke all on %s from %s', c.oid::regclass, string_agg(distinct case when x.grantee = 0 then 'public' else x.grantee::regrole::text end, ', '))
