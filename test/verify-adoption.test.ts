@@ -93,6 +93,17 @@ const ADOPTED: Record<string, Adopted> = {
       [{ rows: 2, users: 1 }],
     ],
   },
+  "domains over what the columns should be, and over other types": {
+    made: `create domain a_time as timestamp(3); create domain my_time as a_time; create domain my_id as uuid; create domain my_json as json;
+      create domain my_count as bigint;
+      ${table({ id: "my_id default gen_random_uuid() primary key", messages: "my_json default '[]'", created_at: "my_time default now()", updated_at: "my_count" })};
+      create view of_ids as select id from journey_sessions;
+      create table notes (session_id my_id references journey_sessions (id));
+      insert into journey_sessions (id, user_id, created_at, updated_at) values ('${USER}', 'user_a', '2020-01-01 12:00', 1577880000000);
+      insert into notes values ('${USER}')`,
+    rows: [{ user_id: "user_a", id: USER, at: "2020-01-01 12:00" }],
+    kept: ["select count(*)::int as ids from of_ids join notes on id = session_id", [{ ids: 1 }]],
+  },
   "json in place of jsonb": {
     made: `${table({ messages: "json default '[]'", metadata: "json default '{}'::json check (json_typeof(metadata) = 'object')" })};
       insert into journey_sessions (user_id, metadata) values ('user_a', '{"a": 1.10}')`,

@@ -168,6 +168,21 @@ describe("a view or a policy of a column with another type", () => {
   });
 });
 
+test("an id of a type that no cast makes a uuid is named, without SQL", async () => {
+  const url = await emptyDatabase();
+  await rawClient(
+    url,
+  )`create table journey_sessions (id interval primary key, user_id text not null, created_at time)`;
+  const types = (await verify(openPostgresJs(url))).filter(({ code }) => code === "column_type");
+  expect(types.map(({ message, sql }) => [message, sql])).toEqual([
+    ["Column id is interval, not uuid, and there is no cast between them.", undefined],
+    [
+      "Column created_at is time without time zone, not timestamp with time zone, and there is no cast between them.",
+      "alter table journey_sessions rename column created_at to created_at_old",
+    ],
+  ]);
+});
+
 test("a collation of user_id that a foreign key goes by is named, without SQL", async () => {
   const { sql, db } = await migrated();
   await sql.unsafe(`create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

@@ -60,13 +60,16 @@ async function wrongType(db: Database, found: StoredColumn, column: Column): Pro
   const to = column.getSQLType();
   const change = await retyping(db, {
     name,
-    from: found.type,
     to,
     dropDefault: found.default === null && !found.fills ? null : dropDefault(found),
     setDefault: defaultOf(column),
   });
   const message = `Column ${name} is ${found.type}, not ${to}`;
   const verified = "then run journey-db verify";
+  if ("noCast" in change && column.primary) {
+    const remedy = `give the table another column that is a ${to} of each session, make what references a session reference that, and rename it to ${name}`;
+    return error("column_type", `${message}, and there is no cast between them.`, remedy);
+  }
   if ("noCast" in change) {
     return error("column_type", `${message}, and there is no cast between them.`, {
       sql: alterTable(`rename column ${name} to ${name}_old`),
@@ -108,7 +111,6 @@ async function wrongCollation(db: Database, found: StoredColumn): Promise<Findin
     .orderBy(sql`1`);
   const change = await retyping(db, {
     name,
-    from: found.type,
     to: found.type,
     dropDefault: found.default === null && !found.fills ? null : dropDefault(found),
     setDefault: null,

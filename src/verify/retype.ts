@@ -8,7 +8,6 @@ import { TABLE } from "./structure.js";
 export interface Retyped {
   /** As one writes it. */
   name: string;
-  from: string;
   to: string;
   /** The action of ALTER COLUMN that takes its default away; null where it has none. */
   dropDefault: string | null;
@@ -27,6 +26,10 @@ export type Retyping =
 
 /** What is known of the two types. The letters are those of pg_type.typcategory. */
 interface Types {
+  /** The column's type as the server writes it; of a domain, what it is made of. */
+  base: string;
+  /** Whether that is the right type. */
+  same: boolean;
   category: string;
   targetCategory: string;
   hasCast: boolean;
@@ -36,14 +39,14 @@ interface Types {
 
 /** Changes nothing. */
 export async function retyping(db: Database, column: Retyped): Promise<Retyping> {
-  const { name, from, to, dropDefault, setDefault, collation } = column;
+  const { name, to, dropDefault, setDefault, collation } = column;
   const types = await readTypes(db, column);
-  const convert = conversion(from, to, types);
+  const convert = conversion(to, types);
   if (!convert) return { noCast: true };
   const unfit = await findUnfit(db, column, types);
   if (unfit) return unfit;
-  const { category, targetCategory } = types;
-  const alike = category === targetCategory && ["S", "D"].includes(category);
+  const { category, targetCategory, same } = types;
+  const alike = same || (category === targetCategory && ["S", "D"].includes(category));
   const dependents = await readDependents(db, { name, alike, to, convert });
   const usedBy = dependents.filter(({ drop }) => drop === null).map(({ what }) => what);
   if (usedBy.length > 0) return { usedBy };
@@ -77,32 +80,34 @@ const TIME = "timestamp with time zone";
 async function readTypes(db: Database, { name, to }: Retyped): Promise<Types> {
   const [types] = await db
     .select({
+      base: sql<string>`format_type(t.oid, null)`,
+      same: sql<boolean>`t.oid = g.oid`,
       category: sql<string>`t.typcategory::text`,
       targetCategory: sql<string>`g.typcategory::text`,
-      hasCast: sql<boolean>`t.typcategory = 'S' or g.typcategory = 'S' or exists (
-        select from pg_cast where castsource = coalesce(nullif(t.typbasetype, 0), t.oid) and casttarget = g.oid)`,
+      hasCast: sql<boolean>`t.oid = g.oid or t.typcategory = 'S' or g.typcategory = 'S' or exists (
+        select from pg_cast where castsource = t.oid and casttarget = g.oid)`,
       tells: sql<boolean>`current_setting('server_version_num')::int >= 160000`,
     })
-    .from(
-      sql`pg_attribute a join pg_type t on t.oid = a.atttypid join pg_type g on g.oid = ${to}::text::regtype`,
-    )
-    .where(sql`a.attrelid = ${TABLE} and quote_ident(a.attname) = ${name}::text`);
+    .from(sql`(
+      with recursive made_of as (
+        select atttypid as oid from pg_attribute where attrelid = ${TABLE} and quote_ident(attname) = ${name}::text
+        union
+        select typbasetype from made_of join pg_type on pg_type.oid = made_of.oid where typtype = 'd'
+      ) select oid from made_of
+    ) as o join pg_type t on t.oid = o.oid join pg_type g on g.oid = ${to}::text::regtype`)
+    .where(sql`t.typtype <> 'd'`);
   return types as Types;
 }
 
 /** A value of the column as one of the right type; undefined where that takes more than an expression. */
-function conversion(
-  from: string,
-  to: string,
-  { category, hasCast }: Types,
-): ((value: string) => string) | undefined {
+function conversion(to: string, { base, category, hasCast }: Types): ((value: string) => string) | undefined {
   // A plain cast would follow the session's TimeZone.
-  if (to === TIME && /^date$|without time zone$/.test(from))
+  if (to === TIME && /^(date|timestamp without time zone)$/.test(base))
     return (value) => `${value}::timestamp at time zone 'UTC'`;
   // Seconds since 1970, or milliseconds, which are more from 1973 on than seconds will be until 5138.
   if (to === TIME && category === "N")
     return (value) => `to_timestamp(${value} / case when abs(${value}) >= 1e11 then 1000.0 else 1.0 end)`;
-  if (to === "uuid" && /^(smallint|integer|bigint)$/.test(from))
+  if (to === "uuid" && /^(smallint|integer|bigint)$/.test(base))
     return (value) => `lpad(to_hex(${value}::bigint), 32, '0')::uuid`;
   if (hasCast && category !== "A") return (value) => `${value}::${to}`;
   return to === "jsonb" ? (value) => `to_jsonb(${value})` : undefined;
@@ -116,10 +121,10 @@ const CAN_CAST =
 /** Text may hold what its new type refuses, and json what jsonb cannot hold. */
 async function findUnfit(
   db: Database,
-  { name, from, to }: Retyped,
-  { category, targetCategory, tells }: Types,
+  { name, to }: Retyped,
+  { base, category, targetCategory, tells }: Types,
 ): Promise<{ unfit: number; shown: string } | undefined> {
-  if ((category !== "S" && from !== "json") || targetCategory === "S") return undefined;
+  if ((category !== "S" && base !== "json") || targetCategory === "S") return undefined;
   const accepts = tells ? "pg_input_is_valid" : "pg_temp.journey_db_can_cast";
   const unfit = `not ${accepts}(${name}::text, '${to}')`;
   if (!tells) await db.execute(sql.raw(CAN_CAST));
