@@ -75,9 +75,17 @@ const ADOPTED: Record<string, Adopted> = {
     kept: [
       `select (select sessions from many) as sessions, reloptions::text,
         (select array_agg(privilege_type order by 1) from aclexplode(relacl) where grantee <> relowner)::text as rights,
-        (select tgenabled from pg_trigger where tgname = 'nothing') as enabled
+        (select tgenabled from pg_trigger where tgname = 'nothing') as enabled, to_regclass('lower_user') is not null as indexed
         from pg_class where relname = 'of_users'`,
-      [{ sessions: "1", reloptions: "{security_barrier=true}", rights: "{SELECT}", enabled: "D" }],
+      [
+        {
+          sessions: "1",
+          reloptions: "{security_barrier=true}",
+          rights: "{SELECT}",
+          enabled: "D",
+          indexed: true,
+        },
+      ],
     ],
   },
   "a user_id by whose collation different users are one": {

@@ -183,6 +183,67 @@ test("an id of a type that no cast makes a uuid is named, without SQL", async ()
   ]);
 });
 
+describe("a column that no statement changes without a loss", () => {
+  const typed = async (made: string) => {
+    const url = await emptyDatabase();
+    await rawClient(url).unsafe(made);
+    const findings = await verify(openPostgresJs(url));
+    return { url, finding: findings.find(({ code }) => code === "column_type") };
+  };
+
+  test.each([
+    ["microseconds", "bigint", "1577880000000000"],
+    ["before 1970", "integer", "-1"],
+    ["no number", "double precision", "'NaN'"],
+    ["no number either", "numeric(20, 3)", "'NaN'"],
+    ["endless", "double precision", "'infinity'"],
+  ])("times as %s are named, without SQL", async (_, type, value) => {
+    const { finding } =
+      await typed(`create table journey_sessions (id uuid primary key, user_id text, created_at ${type});
+      insert into journey_sessions values (gen_random_uuid(), 'a', ${value}), (gen_random_uuid(), 'a', 1577880000)`);
+    expect(finding?.message).toContain("and 1 row holds a number that is no time between 1970 and");
+    expect(finding?.sql).toBeUndefined();
+  });
+
+  test("what a remedy takes for granted is told", async () => {
+    const numbers = await typed("create table journey_sessions (created_at bigint)");
+    expect(numbers.finding?.message).toContain(
+      "below 100000000000 for seconds since 1970, any other for milli",
+    );
+    const json = await typed("create table journey_sessions (messages json)");
+    expect(json.finding?.message).toContain("jsonb keeps the last of its values only");
+    const money = await typed("create table journey_sessions (created_at money)");
+    expect(money.finding?.message).toContain("there is no cast");
+  });
+
+  test("ids that differ in case only are shown", async () => {
+    const id = "6f1c2ad8-aaaa-4111-8111-111111111111";
+    const { url, finding } =
+      await typed(`create table journey_sessions (id text primary key, user_id text not null);
+      insert into journey_sessions values ('${id}', 'a'), (upper('${id}'), 'a'), (gen_random_uuid(), 'a')`);
+    expect(finding?.message).toContain("2 rows hold values that uuid does not tell apart");
+    expect(await rawClient(url).unsafe(finding?.sql ?? "")).toHaveLength(2);
+  });
+
+  test("an inherited column, and one too many that a view reads, are named, without SQL", async () => {
+    const url = await emptyDatabase();
+    await rawClient(url).unsafe(`create table parents (user_id varchar(9), more int);
+      create table journey_sessions (id uuid primary key, seen int) inherits (parents);
+      create view seen as select seen from journey_sessions`);
+    const findings = (await verify(openPostgresJs(url))).filter(
+      ({ message, code }) => /user_id|more|seen/.test(message) && /column_(type|unexpected)/.test(code),
+    );
+    expect(findings.map(({ remedy, message, sql }) => [`${message} ${remedy}`, sql])).toEqual([
+      [
+        expect.stringContaining("Column user_id is character varying(9), not text, and is inherited."),
+        undefined,
+      ],
+      [expect.stringMatching(/^Column more .* it is inherited$/), undefined],
+      [expect.stringMatching(/^Column seen .* it is used by rule _RETURN on view seen$/), undefined],
+    ]);
+  });
+});
+
 test("a collation of user_id that a foreign key goes by is named, without SQL", async () => {
   const { sql, db } = await migrated();
   await sql.unsafe(`create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

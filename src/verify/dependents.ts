@@ -17,6 +17,8 @@ interface Asked {
   name: string;
   /** Whether the old type and the new one compare alike, so that what is defined on one is valid on the other. */
   alike: boolean;
+  /** Whether both are text of some length, so that what an index makes of one it makes of the other. */
+  text: boolean;
   /** The new type, and a value of the old one as it. */
   to: string;
   convert: (value: string) => string;
@@ -37,7 +39,7 @@ const OWN = sql.raw(
 /** In the order in which they are to be dropped, the reverse of that in which they are made again. */
 export async function readDependents(
   db: Database,
-  { name, alike, to, convert }: Asked,
+  { name, alike, text, to, convert }: Asked,
 ): Promise<Dependent[]> {
   const place = sql`(select attnum from pg_attribute where attrelid = ${TABLE} and quote_ident(attname) = ${name}::text)`;
   const usesColumn = (catalogue: string, oid: string) =>
@@ -102,6 +104,10 @@ export async function readDependents(
     sql`indrelid = ${TABLE} and c.relname not in (${OWN}) and not exists (select from pg_constraint where conindid = i.indexrelid)
       and (${place} = any (indkey) or ${usesColumn("pg_class", "i.indexrelid")})
       and (${sql.raw(String(!alike))} or indexprs is not null or indpred is not null)`,
+    text
+      ? sql`case when indisvalid and not indisclustered and not indisreplident and obj_description(c.oid, 'pg_class') is null and c.reltablespace = 0
+          and not exists (select from pg_attribute s where s.attrelid = c.oid and coalesce(s.attstattarget, -1) <> -1) then pg_get_indexdef(c.oid) end`
+      : undefined,
   );
   const generated = await find(
     sql`format('generated column %I', g.attname)`,

@@ -19,9 +19,11 @@ export interface Retyped {
 
 /** How to change the type, or why no statement can do it yet. */
 export type Retyping =
-  | { sql: string; dropped: string[]; utc: boolean }
+  | { sql: string; dropped: string[]; utc: boolean; how: string }
   | { usedBy: string[] }
   | { unfit: number; shown: string }
+  | { merged: number; shown: string }
+  | { noTime: number }
   | { noCast: true };
 
 /** What is known of the two types. The letters are those of pg_type.typcategory. */
@@ -45,9 +47,12 @@ export async function retyping(db: Database, column: Retyped): Promise<Retyping>
   if (!convert) return { noCast: true };
   const unfit = await findUnfit(db, column, types);
   if (unfit) return unfit;
+  const lost = await findLost(db, column, types, convert);
+  if (lost) return lost;
   const { category, targetCategory, same } = types;
   const alike = same || (category === targetCategory && ["S", "D"].includes(category));
-  const dependents = await readDependents(db, { name, alike, to, convert });
+  const text = /^(text|character varying)$/.test(types.base) && to === "text";
+  const dependents = await readDependents(db, { name, alike, text, to, convert });
   const usedBy = dependents.filter(({ drop }) => drop === null).map(({ what }) => what);
   if (usedBy.length > 0) return { usedBy };
 
@@ -72,10 +77,50 @@ export async function retyping(db: Database, column: Retyped): Promise<Retyping>
     ]),
     dropped: dependents.filter(({ restore }) => restore.length === 0).map(({ what }) => what),
     utc: to === TIME && "DS".includes(category),
+    how: assumed(to, types),
   };
 }
 
 const TIME = "timestamp with time zone";
+const NUMBER = /^(smallint|integer|bigint|numeric|real|double precision)$/;
+
+/** What the statement takes for granted. */
+function assumed(to: string, { base, category, same }: Types): string {
+  if (to === TIME && category === "N")
+    return "; the remedy takes a number below 100000000000 for seconds since 1970, any other for milliseconds";
+  if (to === "jsonb" && !same && (base === "json" || category === "S"))
+    return "; where an object has a key twice, jsonb keeps the last of its values only";
+  return "";
+}
+
+/** What no statement should do: times that cannot be, two ids that become one. */
+async function findLost(
+  db: Database,
+  { name, to }: Retyped,
+  { category }: Types,
+  convert: (value: string) => string,
+): Promise<{ noTime: number } | { merged: number; shown: string } | undefined> {
+  const count = async (rows: string) => {
+    const [found] = await db
+      .select({ rows: sql<number>`count(*)::float8` })
+      .from(sql`(${sql.raw(rows)}) as counted`);
+    return found?.rows ?? 0;
+  };
+  if (to === TIME && category === "N") {
+    // NaN is more than any number.
+    const noTime = await count(
+      `select from journey_sessions where not ${seconds(name)} between 0 and extract(epoch from now() + interval '100 years')`,
+    );
+    return noTime > 0 ? { noTime } : undefined;
+  }
+  if (to !== "uuid" || category !== "S") return undefined;
+  const shown = `select * from journey_sessions where ${convert(name)} in (select ${convert(name)} from journey_sessions group by 1 having count(distinct ${name}) > 1)`;
+  const merged = await count(shown);
+  return merged > 0 ? { merged, shown } : undefined;
+}
+
+/** Seconds since 1970, or milliseconds, which are more from 1973 on than seconds will be until 5138. */
+const seconds = (value: string) => `${value} / case when abs(${value}) >= 1e11 then 1000.0 else 1.0 end`;
 
 async function readTypes(db: Database, { name, to }: Retyped): Promise<Types> {
   const [types] = await db
@@ -104,9 +149,8 @@ function conversion(to: string, { base, category, hasCast }: Types): ((value: st
   // A plain cast would follow the session's TimeZone.
   if (to === TIME && /^(date|timestamp without time zone)$/.test(base))
     return (value) => `${value}::timestamp at time zone 'UTC'`;
-  // Seconds since 1970, or milliseconds, which are more from 1973 on than seconds will be until 5138.
   if (to === TIME && category === "N")
-    return (value) => `to_timestamp(${value} / case when abs(${value}) >= 1e11 then 1000.0 else 1.0 end)`;
+    return NUMBER.test(base) ? (value) => `to_timestamp(${seconds(value)})` : undefined;
   if (to === "uuid" && /^(smallint|integer|bigint)$/.test(base))
     return (value) => `lpad(to_hex(${value}::bigint), 32, '0')::uuid`;
   if (hasCast && category !== "A") return (value) => `${value}::${to}`;
