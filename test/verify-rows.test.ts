@@ -225,6 +225,25 @@ describe("a column that no statement changes without a loss", () => {
     expect(await rawClient(url).unsafe(finding?.sql ?? "")).toHaveLength(2);
   });
 
+  test("a virtual generated column is named, without SQL", async () => {
+    const url = await emptyDatabase();
+    const sql = rawClient(url);
+    const [server] = await sql`select current_setting('server_version_num')::int >= 180000 as has`;
+    if (!server?.has) return;
+    await sql.unsafe(`create table journey_sessions (id uuid primary key, phase text generated always as ('setup') virtual,
+      created_at timestamp generated always as ('2020-01-01'::timestamp) virtual, user_id varchar(9) not null,
+      shouted text generated always as (user_id || '!') virtual)`);
+    const findings = await verify(openPostgresJs(url));
+    const named = findings.filter(({ message }) => message.endsWith("is a virtual generated column."));
+    expect(named.map(({ code, sql: statement }) => [code, statement])).toEqual([
+      ["column_type", undefined],
+      ["column_default", undefined],
+    ]);
+    const user = findings.find(({ message }) => message.startsWith("Column user_id is"));
+    expect(user?.message).toContain("drops what fits the old type only: generated column shouted");
+    await sql.unsafe(user?.sql ?? "");
+  });
+
   test("an inherited column, and one too many that a view reads, are named, without SQL", async () => {
     const url = await emptyDatabase();
     await rawClient(url).unsafe(`create table parents (user_id varchar(9), more int);
