@@ -119,17 +119,39 @@ async function requireTable(db: Database): Promise<void> {
   );
 }
 
+/** "create table if not exists" looks only where it would create: a table further on in the search_path would be hidden by an empty one. */
+async function requireNoneHidden(db: Database, pending: readonly Migration[]): Promise<void> {
+  if (!pending.some(({ when }) => when === shippedMigrations()[0]?.when)) return;
+  const [hidden] = await db
+    .select({
+      schema: sql<string>`relnamespace::regnamespace::text`,
+      first: sql<string>`quote_ident(current_schema())`,
+    })
+    .from(sql`pg_class`)
+    .where(
+      sql`oid = to_regclass('journey_sessions') and relpersistence <> 't' and relnamespace <> (select oid from pg_namespace where nspname = current_schema())`,
+    );
+  if (!hidden) return;
+  const { schema, first } = hidden;
+  throw new JourneyDbError(
+    "migration",
+    `journey_sessions is in schema ${schema}, but the search_path has schema ${first} before it, where another, empty table would be made that hides it; nothing was applied. Put ${schema} first: ?search_path=${schema} in the URL, or alter role … set search_path = ${schema}, ${first}.`,
+  );
+}
+
 /**
  * Those of the shipped migrations that the database has not had yet, oldest first. Changes nothing.
  *
- * @throws JourneyDbError migration where none is pending and the table is not there; invalid_input
- *   for what is no database; unavailable, timeout, configuration
+ * @throws JourneyDbError migration where none is pending and the table is not there, or where it is
+ *   not in the first schema of the search_path and would be hidden by another; invalid_input for what
+ *   is no database; unavailable, timeout, configuration
  */
 export async function pendingMigrations(db: Database): Promise<Migration[]> {
   parse(databaseSchema, db, "db", new Set());
   const applied = new Set(await appliedMigrations(db));
   const pending = shippedMigrations().filter(({ when }) => !applied.has(when));
   if (pending.length === 0) await requireTable(db);
+  await requireNoneHidden(db, pending);
   return pending;
 }
 
@@ -207,6 +229,7 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
         await run(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
         const applied = await appliedMigrations(tx);
         const pending = shippedMigrations().filter(({ when }) => !applied?.includes(when));
+        await requireNoneHidden(tx, pending);
         running = theJournal;
         // Not always: "if not exists" needs the right to create even where it skips.
         if (!applied) for (const statement of [MAKE_SCHEMA, MAKE_TABLE]) await run(statement);

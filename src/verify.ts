@@ -142,6 +142,7 @@ export async function verify(db: Database, options: VerifyOptions = {}): Promise
 
 /** What the migrations need before they can be applied, and what that needs before. */
 const BEFORE_MIGRATE: Partial<Record<FindingCode, number>> = {
+  table_elsewhere: 0,
   not_a_table: 0,
   null_values: 0,
   column_type: 0,
@@ -233,10 +234,36 @@ async function checkJournal(db: Database): Promise<Finding[]> {
   return findings;
 }
 
+/** Whether the schema's table has no rows; undefined where the role may not read them. */
+async function isEmpty(db: Database, schema: string): Promise<boolean | undefined> {
+  const table = `${schema}.journey_sessions`;
+  const [may] = await db
+    .select({ read: sql<boolean>`has_table_privilege(c.oid, 'SELECT') and not row_security_active(c.oid)` })
+    .from(sql`pg_class c join pg_namespace n on n.oid = c.relnamespace`)
+    .where(
+      sql`c.relname = 'journey_sessions' and quote_ident(n.nspname) = ${schema}::text and has_schema_privilege(n.oid, 'USAGE')`,
+    );
+  if (!may?.read) return undefined;
+  const [found] = await db
+    .select({ empty: sql<boolean>`not exists (select from ${sql.raw(table)})` })
+    .from(sql`(select) as nothing`);
+  return found?.empty;
+}
+
+async function withRows(db: Database, schemas: readonly string[]): Promise<string[]> {
+  const full: string[] = [];
+  for (const schema of schemas) if ((await isEmpty(db, schema)) === false) full.push(schema);
+  return full;
+}
+
 async function checkTable(db: Database, reapply: Remedy): Promise<Finding[]> {
   const [table] = await db
     // The size waits for a lock as the other checks do, so that a locked table shows here.
-    .select({ kind: sql<string>`relkind::text`, size: sql`pg_relation_size(oid)` })
+    .select({
+      kind: sql<string>`relkind::text`,
+      schema: sql<string>`relnamespace::regnamespace::text`,
+      size: sql`pg_relation_size(oid)`,
+    })
     .from(sql`pg_class`)
     .where(sql`oid = ${TABLE}`);
   if (table && table.kind !== "r" && table.kind !== "p") {
@@ -250,9 +277,21 @@ async function checkTable(db: Database, reapply: Remedy): Promise<Finding[]> {
       ),
     ];
   }
-  const schemas = (await schemasElsewhere(db)).join(", ");
+  const elsewhere = await schemasElsewhere(db);
+  const schemas = elsewhere.join(", ");
   if (table) {
     if (!schemas) return [];
+    const full = (await isEmpty(db, table.schema)) ? await withRows(db, elsewhere) : [];
+    if (full.length > 0) {
+      const where = full.join(", ");
+      return [
+        error(
+          "table_elsewhere",
+          `The table journey_sessions in schema ${where} has rows, and the one in schema ${table.schema}, which the search_path leads to, has none: calls do not see those rows.`,
+          `put schema ${where} first: ?search_path=${where} in the URL, or alter role … set search_path; then run journey-db verify. If the empty table is the right one, move the other to a database of its own, or rename it`,
+        ),
+      ];
+    }
     const message = `There is a table journey_sessions in schema ${schemas}, too. The journal is one for the whole database, so migrations are applied to only one of the tables.`;
     return [warning("table_elsewhere", message, "move the other to a database of its own, or rename it")];
   }

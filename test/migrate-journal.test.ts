@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { migrate, shippedMigrations, toScript } from "../src/migrate.js";
+import { migrate, pendingMigrations, shippedMigrations, toScript } from "../src/migrate.js";
 import { emptyDatabase, migratedDatabase, openPostgresJs, rawClient } from "./support/database.js";
 import { errorOf } from "./support/errors.js";
 import { makeOldTable } from "./support/old-table.js";
@@ -21,6 +21,30 @@ test.each(["dropped", "in a schema that the role's search_path does not lead to"
     });
   },
 );
+
+test("a table behind another schema of the search_path is not hidden by an empty one", async () => {
+  const url = await emptyDatabase();
+  const sql = rawClient(url);
+  await makeOldTable(sql);
+  await sql`insert into journey_sessions (user_id) values ('user_a')`;
+  await sql`create schema "My app"`;
+  const through = (search_path: string) => openPostgresJs(url, { connection: { search_path } });
+  const hiding = through('"My app", public');
+  for (const call of [migrate, pendingMigrations]) {
+    expect(await errorOf(call(hiding))).toMatchObject({
+      code: "migration",
+      retryable: false,
+      message: expect.stringMatching(
+        /in schema public, .* schema "My app" before it, .* nothing was applied\. .*\?search_path=public /,
+      ),
+    });
+  }
+  expect(await sql`select from pg_class where relnamespace = '"My app"'::regnamespace`).toHaveLength(0);
+  expect(await sql`select from pg_namespace where nspname = 'drizzle'`).toHaveLength(0);
+  await migrate(through('public, "My app"'));
+  // What was adopted goes on where a schema is put before it later.
+  expect(await migrate(hiding)).toEqual({ applied: [] });
+});
 
 test("a journal without dates is called damaged, with what to do", async () => {
   const url = await migratedDatabase();

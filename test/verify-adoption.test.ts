@@ -75,10 +75,42 @@ const ADOPTED: Record<string, Adopted> = {
     kept: [
       `select (select sessions from many) as sessions, reloptions::text,
         (select array_agg(privilege_type order by 1) from aclexplode(relacl) where grantee <> relowner)::text as rights,
-        (select tgenabled from pg_trigger where tgname = 'nothing') as enabled
+        (select tgenabled from pg_trigger where tgname = 'nothing') as enabled, to_regclass('lower_user') is not null as indexed
         from pg_class where relname = 'of_users'`,
-      [{ sessions: "1", reloptions: "{security_barrier=true}", rights: "{SELECT}", enabled: "D" }],
+      [
+        {
+          sessions: "1",
+          reloptions: "{security_barrier=true}",
+          rights: "{SELECT}",
+          enabled: "D",
+          indexed: true,
+        },
+      ],
     ],
+  },
+  "a user_id by whose collation different users are one": {
+    made: `create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      ${table({ user_id: "text collate caseless not null" })};
+      create view of_users as select user_id from journey_sessions;
+      create policy own on journey_sessions using (user_id = 'USER_A');
+      create index by_user on journey_sessions (user_id, phase);
+      insert into journey_sessions (user_id) values ('user_a'), ('USER_A')`,
+    rows: [{}, {}],
+    kept: [
+      "select count(*)::int as rows, (select count(*)::int from journey_sessions where user_id = 'user_a') as users from of_users",
+      [{ rows: 2, users: 1 }],
+    ],
+  },
+  "domains over what the columns should be, and over other types": {
+    made: `create domain a_time as timestamp(3); create domain my_time as a_time; create domain my_id as uuid; create domain my_json as json;
+      create domain my_count as bigint;
+      ${table({ id: "my_id default gen_random_uuid() primary key", messages: "my_json default '[]'", created_at: "my_time default now()", updated_at: "my_count" })};
+      create view of_ids as select id from journey_sessions;
+      create table notes (session_id my_id references journey_sessions (id));
+      insert into journey_sessions (id, user_id, created_at, updated_at) values ('${USER}', 'user_a', '2020-01-01 12:00', 1577880000000);
+      insert into notes values ('${USER}')`,
+    rows: [{ user_id: "user_a", id: USER, at: "2020-01-01 12:00" }],
+    kept: ["select count(*)::int as ids from of_ids join notes on id = session_id", [{ ids: 1 }]],
   },
   "json in place of jsonb": {
     made: `${table({ messages: "json default '[]'", metadata: "json default '{}'::json check (json_typeof(metadata) = 'object')" })};

@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { describe, expect, test } from "vitest";
 import { repairJson } from "../src/admin.js";
 import { forUser } from "../src/index.js";
+import { migrate } from "../src/migrate.js";
 import { type Finding, verify } from "../src/verify.js";
 import { follow } from "./support/changes.js";
 import { emptyDatabase, migratedDatabase, newUser, openPostgresJs, rawClient } from "./support/database.js";
@@ -111,6 +112,171 @@ describe("values that the right type does not take", () => {
     await follow(await verify(db), url);
     expect(await verify(db)).toEqual([]);
   });
+});
+
+describe("a view or a policy of a column with another type", () => {
+  test.each([
+    ["another owner", "create role owner_of_views; alter view users owner to owner_of_views", "view users"],
+    [
+      "a right to a column",
+      "create role reader_of_columns; grant select (user_id) on users to reader_of_columns",
+      "view users",
+    ],
+    [
+      "a right to grant",
+      "create role granter; grant select on users to granter with grant option",
+      "view users",
+    ],
+    [
+      "a trigger",
+      `create function nothing() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger nothing instead of insert on users for each row execute function nothing()`,
+      "view users",
+    ],
+    ["a rule", "create rule nothing as on insert to users do instead nothing", "view users"],
+    ["a default", "alter view users alter user_id set default 'user_a'", "view users"],
+    ["a comment", "comment on column users.user_id is 'of whom'", "view users"],
+    [
+      "a function of its rows",
+      "create function of_row(users) returns text language sql as $$ select $1.user_id $$",
+      "view users",
+    ],
+    [
+      "a comment on a policy",
+      "create policy own on journey_sessions using (user_id = 'user_a'); comment on policy own on journey_sessions is 'why'",
+      "policy own",
+    ],
+    [
+      "a comment on a trigger",
+      `create function nothing() returns trigger language plpgsql as $$ begin return null; end $$;
+        create trigger nothing after update of user_id on journey_sessions for each row execute function nothing();
+        comment on trigger nothing on journey_sessions is 'why'`,
+      "trigger nothing",
+    ],
+  ])("that cannot be made again as it was is named, without SQL: %s", async (_, change, named) => {
+    const url = await emptyDatabase();
+    await rawClient(
+      url,
+    ).unsafe(`create table journey_sessions (id uuid primary key, user_id varchar(9) not null);
+      create view users as select user_id from journey_sessions`);
+    const typeOf = async () => (await verify(openPostgresJs(url))).find(({ code }) => code === "column_type");
+    expect((await typeOf())?.sql).toContain("drop view users");
+    await rawClient(url).unsafe(change);
+    const finding = await typeOf();
+    expect(finding?.message).toContain(`is used by ${named}.`);
+    expect(finding?.sql).toBeUndefined();
+  });
+});
+
+test("an id of a type that no cast makes a uuid is named, without SQL", async () => {
+  const url = await emptyDatabase();
+  await rawClient(
+    url,
+  )`create table journey_sessions (id interval primary key, user_id text not null, created_at time)`;
+  const types = (await verify(openPostgresJs(url))).filter(({ code }) => code === "column_type");
+  expect(types.map(({ message, sql }) => [message, sql])).toEqual([
+    ["Column id is interval, not uuid, and there is no cast between them.", undefined],
+    [
+      "Column created_at is time without time zone, not timestamp with time zone, and there is no cast between them.",
+      "alter table journey_sessions rename column created_at to created_at_old",
+    ],
+  ]);
+});
+
+describe("a column that no statement changes without a loss", () => {
+  const typed = async (made: string) => {
+    const url = await emptyDatabase();
+    await rawClient(url).unsafe(made);
+    const findings = await verify(openPostgresJs(url));
+    return { url, finding: findings.find(({ code }) => code === "column_type") };
+  };
+
+  test.each([
+    ["microseconds", "bigint", "1577880000000000"],
+    ["before 1970", "integer", "-1"],
+    ["no number", "double precision", "'NaN'"],
+    ["no number either", "numeric(20, 3)", "'NaN'"],
+    ["endless", "double precision", "'infinity'"],
+  ])("times as %s are named, without SQL", async (_, type, value) => {
+    const { finding } =
+      await typed(`create table journey_sessions (id uuid primary key, user_id text, created_at ${type});
+      insert into journey_sessions values (gen_random_uuid(), 'a', ${value}), (gen_random_uuid(), 'a', 1577880000)`);
+    expect(finding?.message).toContain("and 1 row holds a number that is no time between 1970 and");
+    expect(finding?.sql).toBeUndefined();
+  });
+
+  test("what a remedy takes for granted is told", async () => {
+    const numbers = await typed("create table journey_sessions (created_at bigint)");
+    expect(numbers.finding?.message).toContain(
+      "below 100000000000 for seconds since 1970, any other for milli",
+    );
+    const json = await typed("create table journey_sessions (messages json)");
+    expect(json.finding?.message).toContain("jsonb keeps the last of its values only");
+    const money = await typed("create table journey_sessions (created_at money)");
+    expect(money.finding?.message).toContain("there is no cast");
+  });
+
+  test("ids that differ in case only are shown", async () => {
+    const id = "6f1c2ad8-aaaa-4111-8111-111111111111";
+    const { url, finding } =
+      await typed(`create table journey_sessions (id text primary key, user_id text not null);
+      insert into journey_sessions values ('${id}', 'a'), (upper('${id}'), 'a'), (gen_random_uuid(), 'a')`);
+    expect(finding?.message).toContain("2 rows hold values that uuid does not tell apart");
+    expect(await rawClient(url).unsafe(finding?.sql ?? "")).toHaveLength(2);
+  });
+
+  test("a virtual generated column is named, without SQL", async () => {
+    const url = await emptyDatabase();
+    const sql = rawClient(url);
+    const [server] = await sql`select current_setting('server_version_num')::int >= 180000 as has`;
+    if (!server?.has) return;
+    await sql.unsafe(`create table journey_sessions (id uuid primary key, phase text generated always as ('setup') virtual,
+      created_at timestamp generated always as ('2020-01-01'::timestamp) virtual, user_id varchar(9) not null,
+      shouted text generated always as (user_id || '!') virtual)`);
+    const findings = await verify(openPostgresJs(url));
+    const named = findings.filter(({ message }) => message.endsWith("is a virtual generated column."));
+    expect(named.map(({ code, sql: statement }) => [code, statement])).toEqual([
+      ["column_type", undefined],
+      ["column_default", undefined],
+    ]);
+    const user = findings.find(({ message }) => message.startsWith("Column user_id is"));
+    expect(user?.message).toContain("drops what fits the old type only: generated column shouted");
+    await sql.unsafe(user?.sql ?? "");
+  });
+
+  test("an inherited column, and one too many that a view reads, are named, without SQL", async () => {
+    const url = await emptyDatabase();
+    await rawClient(url).unsafe(`create table parents (user_id varchar(9), more int);
+      create table journey_sessions (id uuid primary key, seen int) inherits (parents);
+      create view seen as select seen from journey_sessions`);
+    const findings = (await verify(openPostgresJs(url))).filter(
+      ({ message, code }) => /user_id|more|seen/.test(message) && /column_(type|unexpected)/.test(code),
+    );
+    expect(findings.map(({ remedy, message, sql }) => [`${message} ${remedy}`, sql])).toEqual([
+      [
+        expect.stringContaining("Column user_id is character varying(9), not text, and is inherited."),
+        undefined,
+      ],
+      [expect.stringMatching(/^Column more .* it is inherited$/), undefined],
+      [expect.stringMatching(/^Column seen .* it is used by rule _RETURN on view seen$/), undefined],
+    ]);
+  });
+});
+
+test("a collation of user_id that a foreign key goes by is named, without SQL", async () => {
+  const { sql, db } = await migrated();
+  await sql.unsafe(`create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+    create table users (id text collate caseless primary key);
+    alter table journey_sessions alter user_id type text collate caseless, add constraint of_user foreign key (user_id) references users`);
+  const findings = await verify(db);
+  expect(findings[0]).toMatchObject({
+    severity: "error",
+    code: "column_collation",
+    message: expect.stringMatching(
+      /collation caseless, .* used by foreign key of_user of journey_sessions\.$/,
+    ),
+  });
+  expect(findings[0]?.sql).toBeUndefined();
 });
 
 describe("ids of messages that repeat", () => {
@@ -287,5 +453,53 @@ describe("more than one schema", () => {
     expect(await verify(db)).toMatchObject([
       { severity: "warning", code: "table_elsewhere", message: expect.stringContaining("in schema tenant") },
     ]);
+  });
+
+  test("an empty table before one with rows is an error", async () => {
+    const { sql, db } = await migrated();
+    await sql.unsafe(`create schema "My app"; create table "My app".journey_sessions (id int);
+      create schema empty; create table empty.journey_sessions ()`);
+    expect(await verify(db)).toMatchObject([{ severity: "warning", code: "table_elsewhere" }]);
+    await sql`insert into "My app".journey_sessions values (1)`;
+    expect(await verify(db)).toMatchObject([
+      {
+        severity: "error",
+        code: "table_elsewhere",
+        message: expect.stringMatching(
+          /in schema "My app" has rows, and the one in schema public, .* has none/,
+        ),
+        remedy: expect.stringContaining('?search_path="My app" in the URL'),
+      },
+    ]);
+    await sql`insert into journey_sessions (user_id) values ('user_a')`;
+    expect(await verify(db)).toMatchObject([{ severity: "warning", code: "table_elsewhere" }]);
+  });
+
+  test("no remedy touches what has the same name in a schema that comes first", async () => {
+    const url = await migratedDatabase();
+    const sql = rawClient(url);
+    await sql.unsafe(`create schema "My app"; create table "My app".orders (user_id text);
+      create unique index uix on "My app".orders (user_id); create index idx_journey_sessions_user_id on "My app".orders (user_id);
+      create function "My app".update_journey_sessions_updated_at() returns trigger language plpgsql as $$ begin return new; end $$;
+      create unique index uix on journey_sessions (user_id);
+      drop index public.idx_journey_sessions_user_id; create index idx_journey_sessions_user_id on journey_sessions (phase);
+      grant execute on function update_journey_sessions_updated_at() to public;
+      alter function update_journey_sessions_updated_at() reset search_path`);
+    const through = new URL(url);
+    through.searchParams.set("search_path", '"My app", public');
+    const db = openPostgresJs(through.href);
+    const findings = await verify(db);
+    expect(codesOf(findings)).toEqual([
+      "error index_different",
+      "error unique_index",
+      "warning function_search_path",
+      "warning function_rights",
+    ]);
+    for (const { sql: statement = "" } of findings) await rawClient(through.href).unsafe(statement);
+    await migrate(openPostgresJs(url));
+    expect(await verify(db)).toEqual([]);
+    expect(
+      await sql`select from pg_indexes where schemaname = 'My app' and tablename = 'orders'`,
+    ).toHaveLength(2);
   });
 });

@@ -1,7 +1,7 @@
 import { is, SQL, sql } from "drizzle-orm";
 import { PgDialect } from "drizzle-orm/pg-core";
 import type { Database } from "../database.js";
-import { atOnce, error, type Finding, type Remedy, warning } from "./finding.js";
+import { atOnce, error, type Finding, type FindingCode, type Remedy, warning } from "./finding.js";
 import { retyping } from "./retype.js";
 import { declared, TABLE } from "./structure.js";
 
@@ -22,6 +22,12 @@ export interface StoredColumn {
   default: string | null;
   /** What gives it its values instead of a default, and can be dropped. */
   fills: "expression" | "identity" | null;
+  /** Why it cannot be changed. */
+  fixed: "inherited" | "a virtual generated column" | null;
+  /** What else than the table's own would keep it from being dropped. */
+  users: string[];
+  /** Its collation, where that calls different texts equal. */
+  blurred: string | null;
 }
 
 export const readColumns = (db: Database): Promise<StoredColumn[]> =>
@@ -35,6 +41,18 @@ export const readColumns = (db: Database): Promise<StoredColumn[]> =>
       fills: sql<
         StoredColumn["fills"]
       >`case when a.attgenerated <> '' then 'expression' when a.attidentity <> '' then 'identity' end`,
+      fixed: sql<
+        StoredColumn["fixed"]
+      >`case when a.attinhcount > 0 then 'inherited' when a.attgenerated::text = 'v' then 'a virtual generated column' end`,
+      users: sql<
+        string[]
+      >`coalesce((select to_jsonb(array_agg(distinct pg_describe_object(d.classid, d.objid, d.objsubid))) from pg_depend d
+        where d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = a.attnum and d.deptype = 'n'), '[]')::text`.mapWith(
+        JSON.parse,
+      ),
+      blurred: sql<
+        string | null
+      >`(select quote_ident(collname) from pg_collation l where l.oid = a.attcollation and not collisdeterministic)`,
     })
     .from(sql`pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum`)
     .where(sql`a.attrelid = ${TABLE} and a.attnum > 0 and not a.attisdropped`)
@@ -47,18 +65,32 @@ const dropDefault = ({ fills }: StoredColumn) => (fills ? `drop ${fills} if exis
 
 const UTC = ", or in place of UTC the zone that they were written in";
 
+const fixed = (code: FindingCode, message: string, why: string) =>
+  error(
+    code,
+    `${message}, and is ${why}.`,
+    "copy the rows to a table without that, and give it the name of this one",
+  );
+
+const drops = (dropped: readonly string[]) =>
+  dropped.length === 0 ? "" : `; the remedy drops what fits the old type only: ${dropped.join(", ")}`;
+
 async function wrongType(db: Database, found: StoredColumn, column: Column): Promise<Finding> {
   const { name } = column;
   const to = column.getSQLType();
+  if (found.fixed) return fixed("column_type", `Column ${name} is ${found.type}, not ${to}`, found.fixed);
   const change = await retyping(db, {
     name,
-    from: found.type,
     to,
     dropDefault: found.default === null && !found.fills ? null : dropDefault(found),
     setDefault: defaultOf(column),
   });
   const message = `Column ${name} is ${found.type}, not ${to}`;
   const verified = "then run journey-db verify";
+  if ("noCast" in change && column.primary) {
+    const remedy = `give the table another column that is a ${to} of each session, make what references a session reference that, and rename it to ${name}`;
+    return error("column_type", `${message}, and there is no cast between them.`, remedy);
+  }
   if ("noCast" in change) {
     return error("column_type", `${message}, and there is no cast between them.`, {
       sql: alterTable(`rename column ${name} to ${name}_old`),
@@ -79,10 +111,52 @@ async function wrongType(db: Database, found: StoredColumn, column: Column): Pro
       rest,
     });
   }
-  const { dropped } = change;
-  const drops =
-    dropped.length === 0 ? "" : `; the remedy drops what fits the old type only: ${dropped.join(", ")}`;
-  return error("column_type", `${message}${drops}.`, { sql: change.sql, rest: change.utc ? UTC : "" });
+  if ("merged" in change) {
+    const rest = `, then give each row that it shows another value, ${verified}`;
+    const rows = `${change.merged} rows hold values that ${to} does not tell apart`;
+    return error("column_type", `${message}, and ${rows}.`, { sql: change.shown, rest });
+  }
+  if ("noTime" in change) {
+    const rows = change.noTime === 1 ? "1 row holds" : `${change.noTime} rows hold`;
+    return error(
+      "column_type",
+      `${message}, and ${rows} a number that is no time between 1970 and 100 years from now, be it seconds since 1970 or milliseconds.`,
+      `change the type by the unit that the numbers have, such as to_timestamp(${name} / 1000000.0) for microseconds`,
+    );
+  }
+  return error("column_type", `${message}${change.how}${drops(change.dropped)}.`, {
+    sql: change.sql,
+    rest: change.utc ? UTC : "",
+  });
+}
+
+/** Under a collation that calls different texts equal, one user is taken for another. */
+async function wrongCollation(db: Database, found: StoredColumn): Promise<Finding> {
+  const { name } = found;
+  const message = `Column ${name} has collation ${found.blurred}, by which different ids are equal: a user may read, change and delete what is another's`;
+  if (found.fixed) return fixed("column_collation", message, found.fixed);
+  const keys = await db
+    .select({ key: sql<string>`format('foreign key %I of %s', conname, conrelid::regclass)` })
+    .from(
+      sql`pg_constraint join pg_attribute p on p.attrelid = ${TABLE} and quote_ident(p.attname) = ${name}::text`,
+    )
+    .where(
+      sql`contype = 'f' and ((conrelid = ${TABLE} and conkey @> array[p.attnum]) or (confrelid = ${TABLE} and confkey @> array[p.attnum]))`,
+    )
+    .orderBy(sql`1`);
+  const change = await retyping(db, {
+    name,
+    to: found.type,
+    dropDefault: found.default === null && !found.fills ? null : dropDefault(found),
+    setDefault: null,
+    collation: '"default"',
+  });
+  const users = [...keys.map(({ key }) => key), ...("usedBy" in change ? change.usedBy : [])].join(", ");
+  if (users || !("sql" in change)) {
+    const remedy = `keep the definition of ${users} and drop it, then run journey-db verify for the SQL that changes the collation`;
+    return error("column_collation", `${message}; it is used by ${users}.`, remedy);
+  }
+  return error("column_collation", `${message}${drops(change.dropped)}.`, { sql: change.sql });
 }
 
 /** Exactly the declared columns, with their types, nullability and defaults. */
@@ -102,6 +176,7 @@ export async function checkColumns(
     }
     const typed = found.type === column.getSQLType();
     if (!typed) findings.push(await wrongType(db, found, column));
+    else if (name === "user_id" && found.blurred) findings.push(await wrongCollation(db, found));
     if (!found.notNull) {
       // No migration says so of the primary key's column.
       const remedy = column.primary ? { sql: alter(name, "set not null") } : reapply;
@@ -113,21 +188,29 @@ export async function checkColumns(
       const drop = alter(name, dropDefault(found));
       const set = expected === null ? [] : [alter(name, `set default ${expected}`)];
       const message = `Column ${name} has ${instead}; expected ${expected === null ? "no default" : `default ${expected}`}.`;
+      if (found.fixed && found.fills) {
+        findings.push(fixed("column_default", message.slice(0, -1), found.fixed));
+        continue;
+      }
       const sql = found.fills ? atOnce([drop, ...set]) : (set[0] ?? drop);
       findings.push(error("column_default", message, { sql }));
     }
   }
-  for (const { name, notNull, default: filled } of stored) {
+  for (const { name, notNull, default: filled, fixed: why, users } of stored) {
     if (declared.columns.some((column) => column.name === name)) continue;
     const blocks = notNull && filled === null;
+    const inherited = why === "inherited" ? why : "";
+    const kept = inherited || (users.length > 0 ? `used by ${users.join(", ")}` : "");
     findings.push(
       (blocks ? error : warning)(
         "column_unexpected",
         `Column ${name} is not part of the table${blocks ? ", and no session can be created without a value for it" : ""}.`,
-        {
-          sql: alterTable(`drop column if exists ${name}`),
-          rest: ", after moving what it holds to a table of your own",
-        },
+        kept
+          ? `move what it holds to a table of your own and drop it; before that deal with what keeps it: it is ${kept}`
+          : {
+              sql: alterTable(`drop column if exists ${name}`),
+              rest: ", after moving what it holds to a table of your own",
+            },
       ),
     );
   }

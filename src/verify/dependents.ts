@@ -17,6 +17,8 @@ interface Asked {
   name: string;
   /** Whether the old type and the new one compare alike, so that what is defined on one is valid on the other. */
   alike: boolean;
+  /** Whether both are text of some length, so that what an index makes of one it makes of the other. */
+  text: boolean;
   /** The new type, and a value of the old one as it. */
   to: string;
   convert: (value: string) => string;
@@ -37,7 +39,7 @@ const OWN = sql.raw(
 /** In the order in which they are to be dropped, the reverse of that in which they are made again. */
 export async function readDependents(
   db: Database,
-  { name, alike, to, convert }: Asked,
+  { name, alike, text, to, convert }: Asked,
 ): Promise<Dependent[]> {
   const place = sql`(select attnum from pg_attribute where attrelid = ${TABLE} and quote_ident(attname) = ${name}::text)`;
   const usesColumn = (catalogue: string, oid: string) =>
@@ -62,7 +64,7 @@ export async function readDependents(
 
   const triggers = await find(
     sql`format('trigger %I', tgname)`,
-    sql`format('drop trigger %I on journey_sessions', tgname)`,
+    sql`case when obj_description(t.oid, 'pg_trigger') is null then format('drop trigger %I on journey_sessions', tgname) end`,
     sql`pg_trigger t`,
     sql`tgrelid = ${TABLE} and not tgisinternal and ${usesColumn("pg_trigger", "t.oid")}`,
     sql`pg_get_triggerdef(t.oid), case when tgenabled <> 'O' then format('alter table journey_sessions %s trigger %I',
@@ -71,7 +73,9 @@ export async function readDependents(
   // All of them, where one has to go: what is left may allow what that one forbids.
   const policies = await find(
     sql`format('policy %I', polname)`,
-    sql`format('drop policy %I on journey_sessions', polname)`,
+    alike
+      ? sql`case when obj_description(p.oid, 'pg_policy') is null then format('drop policy %I on journey_sessions', polname) end`
+      : sql`format('drop policy %I on journey_sessions', polname)`,
     sql`pg_policy p`,
     sql`polrelid = ${TABLE} and exists (select from pg_policy o where o.polrelid = ${TABLE} and ${usesColumn("pg_policy", "o.oid")})`,
     alike
@@ -100,6 +104,10 @@ export async function readDependents(
     sql`indrelid = ${TABLE} and c.relname not in (${OWN}) and not exists (select from pg_constraint where conindid = i.indexrelid)
       and (${place} = any (indkey) or ${usesColumn("pg_class", "i.indexrelid")})
       and (${sql.raw(String(!alike))} or indexprs is not null or indpred is not null)`,
+    text
+      ? sql`case when indisvalid and not indisclustered and not indisreplident and obj_description(c.oid, 'pg_class') is null and c.reltablespace = 0
+          and not exists (select from pg_attribute s where s.attrelid = c.oid and coalesce(s.attstattarget, -1) <> -1) then pg_get_indexdef(c.oid) end`
+      : undefined,
   );
   const generated = await find(
     sql`format('generated column %I', g.attname)`,
@@ -123,6 +131,19 @@ export async function readDependents(
     .map(({ restore, ...found }) => ({ ...found, restore: (restore ?? []).filter(Boolean) }));
 }
 
+/** Whether it is as the statements of readViews would make it again. */
+const PLAIN_VIEW = sql`c.relkind = 'v' and pg_get_userbyid(c.relowner) = current_user and c.relowner = (select relowner from pg_class where oid = ${TABLE})
+  and not exists (select from aclexplode(c.relacl) as x where x.is_grantable and x.grantee <> c.relowner)
+  and not exists (select from pg_attribute where attrelid = c.oid and (attacl is not null or atthasdef or attoptions is not null))
+  and not exists (select from pg_trigger where tgrelid = c.oid)
+  and not exists (select from pg_rewrite where ev_class = c.oid and rulename <> '_RETURN')
+  and not exists (select from pg_description where classoid = 'pg_class'::regclass and objoid = c.oid)
+  and not exists (select from pg_seclabel where classoid = 'pg_class'::regclass and objoid = c.oid)
+  and not exists (select from pg_depend where classid = 'pg_class'::regclass and objid = c.oid and deptype = 'e')
+  and not exists (select from pg_depend where refclassid = 'pg_class'::regclass and refobjid = c.oid and classid not in ('pg_rewrite'::regclass, 'pg_type'::regclass))
+  and not exists (select from pg_depend where refclassid = 'pg_type'::regclass and refobjid in (c.reltype, (select typarray from pg_type where oid = c.reltype))
+    and not (classid = 'pg_type'::regclass and objid = (select typarray from pg_type where oid = c.reltype)))`;
+
 /** Views of the column and views of those, the outermost first, with the rights on them. */
 const readViews = (db: Database, usesColumn: SQL, alike: boolean): Promise<Found[]> =>
   db
@@ -130,7 +151,7 @@ const readViews = (db: Database, usesColumn: SQL, alike: boolean): Promise<Found
       what: sql<string>`format('view %s', c.oid::regclass)`,
       drop: sql<
         string | null
-      >`case when c.relkind = 'v' and ${sql.raw(String(alike))} then format('drop view %s', c.oid::regclass) end`,
+      >`case when ${PLAIN_VIEW} and ${sql.raw(String(alike))} then format('drop view %s', c.oid::regclass) end`,
       restore: sql<string[]>`to_jsonb(array[
         format('create view %s%s as %s', c.oid::regclass, ' with (' || array_to_string(c.reloptions, ', ') || ')', rtrim(pg_get_viewdef(c.oid), ';')),
         (select format('revoke all on %s from %s', c.oid::regclass, string_agg(distinct case when x.grantee = 0 then 'public' else x.grantee::regrole::text end, ', '))

@@ -5,6 +5,7 @@ export type FindingCode =
   | "check_different"
   | "check_missing"
   | "check_not_validated"
+  | "column_collation"
   | "column_default"
   | "column_missing"
   | "column_nullable"

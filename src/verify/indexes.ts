@@ -28,13 +28,17 @@ export async function checkIndexes(db: Database, reapply: Remedy): Promise<Findi
   const stored = await db
     .select({
       name: sql<string>`quote_ident(c.relname)`,
+      // An index of the name elsewhere may come first in the search_path.
+      place: sql<string>`format('%I.%I', n.nspname, c.relname)`,
       constraint: sql<boolean>`exists (select from pg_constraint where conindid = i.indexrelid)`,
       definition: sql<string>`substring(pg_get_indexdef(i.indexrelid) from ' USING (.*)$')`,
       unique: sql<boolean>`i.indisunique`,
       primary: sql<boolean>`i.indisprimary`,
       usable: sql<boolean>`i.indisvalid`,
     })
-    .from(sql`pg_index i join pg_class c on c.oid = i.indexrelid`)
+    .from(
+      sql`pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace`,
+    )
     .where(sql`i.indrelid = ${TABLE}`)
     .orderBy(sql`c.relname`);
   const findings: Finding[] = [];
@@ -48,18 +52,18 @@ export async function checkIndexes(db: Database, reapply: Remedy): Promise<Findi
         error(
           "index_different",
           `Index ${name} is ${found.usable ? "not" : "unfinished and not"} a plain btree (${columns}).`,
-          before(`drop index if exists ${name}`, reapply),
+          before(`drop index if exists ${found.place}`, reapply),
         ),
       );
     }
   }
-  for (const { name, constraint, unique, primary } of stored) {
+  for (const { name, place, constraint, unique, primary } of stored) {
     if (!unique || primary || declared.indexes.some(({ config }) => config.name === name)) continue;
     findings.push(
       error("unique_index", `Unique index ${name} refuses sessions that this package creates.`, {
         sql: constraint
           ? `alter table journey_sessions drop constraint if exists ${name}`
-          : `drop index if exists ${name}`,
+          : `drop index if exists ${place}`,
       }),
     );
   }

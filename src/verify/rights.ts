@@ -39,13 +39,16 @@ const readRights = (db: Database): Promise<Right[]> =>
     .orderBy(sql`r.role, p.name`);
 
 /** Who may call the trigger's function: nobody has to, the trigger runs without that right. */
-const readCallers = (db: Database): Promise<{ role: string }[]> =>
+const readCallers = (db: Database): Promise<{ role: string; place: string }[]> =>
   db
-    .select({ role: sql<string>`r.role` })
+    .select({
+      role: sql<string>`r.role`,
+      place: sql<string>`format('%I.%I', n.nspname, p.proname)`,
+    })
     .from(sql`(
       select 'public' as role union all
       select rolname::text from pg_roles where rolname in ('anon', 'authenticated')
-    ) as r, pg_trigger t join pg_proc p on p.oid = t.tgfoid`)
+    ) as r, pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace`)
     .where(sql`t.tgrelid = ${TABLE} and p.proname = 'update_journey_sessions_updated_at'
       and has_function_privilege(r.role, p.oid, 'EXECUTE')`)
     .orderBy(sql`r.role`);
@@ -113,11 +116,11 @@ export async function checkPublicRights(db: Database): Promise<Finding[]> {
       }),
     );
   }
-  const callers = openRights(await readCallers(db), () => "EXECUTE");
-  for (const role of callers.keys()) {
+  const callers = openRights(await readCallers(db), ({ place }) => place);
+  for (const [role, [place]] of callers) {
     findings.push(
       warning("function_rights", `Role ${role} may execute update_journey_sessions_updated_at().`, {
-        sql: `revoke all on function update_journey_sessions_updated_at() from ${role}`,
+        sql: `revoke all on function ${place}() from ${role}`,
       }),
     );
   }

@@ -29,11 +29,15 @@ export async function checkTrigger(db: Database, reapply: Remedy): Promise<Findi
       // 19: for each row (1), before (2), update (16).
       everyUpdate: sql<boolean>`t.tgtype = 19 and t.tgattr::text = '' and (t.tgqual is null or strpos(pg_get_triggerdef(t.oid), ${WHERE_NEEDED}) > 0)`,
       function: sql<string>`quote_ident(p.proname)`,
+      // A function of the name elsewhere may come first in the search_path.
+      place: sql<string>`format('%I.%I', n.nspname, p.proname)`,
       body: sql<string>`p.prosrc`,
       plain: sql<boolean>`l.lanname = 'plpgsql' and not p.prosecdef`,
       emptySearchPath: sql<boolean>`coalesce('search_path=""' = any(p.proconfig), false)`,
     })
-    .from(sql`pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_language l on l.oid = p.prolang`)
+    .from(
+      sql`pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang`,
+    )
     .where(sql`t.tgrelid = ${TABLE} and not t.tgisinternal`)
     .orderBy(sql`t.tgname`);
   const findings = stored
@@ -78,7 +82,7 @@ export async function checkTrigger(db: Database, reapply: Remedy): Promise<Findi
   if (!trigger.emptySearchPath) {
     findings.push(
       warning("function_search_path", `Function ${trigger.function}() follows the caller's search_path.`, {
-        sql: `alter function ${trigger.function}() set search_path = ''`,
+        sql: `alter function ${trigger.place}() set search_path = ''`,
       }),
     );
   }
