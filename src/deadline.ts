@@ -12,6 +12,9 @@ export interface Deadline {
 const NEVER_REPEATABLE = new Set(["create", "fork", "truncate", "replaceMessages"]);
 const NOT_REPEATABLE_WITH = ["from", "ifMatch", "ifRevision"];
 
+/** The calls and jobs whose statement deletes sessions. */
+const DELETES = new Set(["delete", "deleteAll", "admin_delete_due"]);
+
 /** The third argument of a write holds its preconditions: one that the call itself ends makes a repetition fail. */
 const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
   const options = (args[2] ?? {}) as Record<string, unknown>;
@@ -86,7 +89,7 @@ export async function within<T>(
     });
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
-    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable);
+    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable, DELETES.has(name));
     // A getter, a Proxy or a schema of the caller's.
     throw new JourneyDbError("invalid_input", "The arguments threw an error while they were read.");
   } finally {

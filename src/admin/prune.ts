@@ -1,7 +1,7 @@
 import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../database.js";
-import { isStillReferenced, JourneyDbError } from "../errors.js";
+import { isKept, JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
 import { ask, optionsOf, timeoutMs } from "./call.js";
 import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
@@ -32,7 +32,7 @@ export interface PruneOptions {
 export interface Pruned {
   /** Sessions deleted; with `dryRun`, that are due. */
   sessions: number;
-  /** Present where due sessions were left because another table references them: how many, and by which foreign keys. */
+  /** Present where due sessions were left because another table or a trigger keeps them: how many, and by which constraints. */
   left?: { sessions: number; constraints: string[] };
 }
 
@@ -76,7 +76,7 @@ const pruneOptions = z.strictObject({
  * It walks along all sessions once, in small statements: each deletes at most `batchSize` sessions,
  * holds no lock for long and stays done. So the call can be stopped and repeated at any time, and
  * two may run at once. A session that is written to at that moment is neither waited for nor
- * deleted. One that another table references by a foreign key without ON DELETE is left and counted.
+ * deleted. One that a foreign key or a trigger of another table keeps is left and counted.
  * Rows of any shape are deleted. Give it a database: in a transaction nothing is done
  * before the commit, and what is deleted stays locked until then.
  *
@@ -95,7 +95,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
   let refused: JourneyDbError | undefined;
   let examined = 0;
   let from: string | null = FIRST_ID;
-  // One session that is referenced fails the statement: it is found by smaller ones, and passed over.
+  // One session that is kept fails the statement: it is found by smaller ones, and passed over.
   let size = batchSize;
   while (from !== null) {
     if (signal?.aborted) throw stopped(dryRun ? 0 : done.sessions);
@@ -112,7 +112,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
       size = Math.min(size * 2, batchSize);
     } catch (thrown) {
       // In a transaction of the caller's nothing more can be sent.
-      if (!isStillReferenced(thrown))
+      if (!isKept(thrown))
         throw refused && (thrown as JourneyDbError).sqlState === "25P02" ? refused : thrown;
       refused = thrown;
       if (size > 1) {
