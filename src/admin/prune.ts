@@ -3,7 +3,8 @@ import * as z from "zod";
 import type { Database } from "../database.js";
 import { isKept, JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
-import { ask, optionsOf, timeoutMs } from "./call.js";
+import type { Named } from "../queries/statement.js";
+import { ask, optionsOf, part, timeoutMs } from "./call.js";
 import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
 
 export interface PruneProgress extends Pruned {
@@ -19,7 +20,7 @@ export interface PruneOptions {
   inactiveFor: string;
   /** Sessions that one statement deletes at most: 1–10,000. It looks at four times as many at most. @default 500 */
   batchSize?: number | undefined;
-  /** Looked at between statements; ends the call with code `timeout`. */
+  /** Ends the call, and the statement under way, with code `timeout`. */
   signal?: AbortSignal | undefined;
   /** Called after each statement, and waited for: one that takes its time spares the server. */
   onProgress?: ((progress: PruneProgress) => void | Promise<void>) | undefined;
@@ -92,6 +93,13 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
     options,
   );
   const done: Pruned = { sessions: 0 };
+  const deadline = { timeoutMs, signal };
+  const send = (statement: typeof countDue, values: Named) =>
+    part(
+      deadline,
+      () => ask(statement, db, values, deadline),
+      () => stopped(dryRun ? 0 : done.sessions, !dryRun),
+    );
   let refused: JourneyDbError | undefined;
   let examined = 0;
   let from: string | null = FIRST_ID;
@@ -107,7 +115,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
     };
     let step: Step;
     try {
-      step = await ask(dryRun ? countDue : deleteDue, db, values, timeoutMs);
+      step = await send(dryRun ? countDue : deleteDue, values);
       done.sessions += step.sessions;
       size = Math.min(size * 2, batchSize);
     } catch (thrown) {
@@ -119,7 +127,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
         size = Math.floor(size / 2);
         continue;
       }
-      step = await ask(countDue, db, values, timeoutMs).catch((later: JourneyDbError) => {
+      step = await send(countDue, values).catch((later: JourneyDbError) => {
         throw later.sqlState === "25P02" ? refused : later;
       });
       done.left ??= { sessions: 0, constraints: [] };
@@ -134,10 +142,11 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
   return done;
 }
 
-const stopped = (deleted: number) =>
+/** @param orMore of a statement that was under way it is not known whether it took effect */
+const stopped = (deleted: number, orMore = false) =>
   new JourneyDbError(
     "timeout",
-    `The signal was aborted; ${deleted} sessions were deleted and stay so, and the call may be repeated.`,
+    `The signal was aborted; ${orMore ? "at least " : ""}${deleted} sessions were deleted and stay so, and the call may be repeated.`,
     { retryable: true },
   );
 

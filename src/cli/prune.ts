@@ -3,7 +3,7 @@ import { parse } from "../validate.js";
 import { counted, FAILED, leftKept, say, type UrlOption, warn, withSessions } from "./run.js";
 import { walkSessions } from "./walk.js";
 
-/** Deletes what nobody has written to for long, of all users; Ctrl-C ends it after the statement under way. */
+/** Deletes what nobody has written to for long, of all users; Ctrl-C ends it. */
 export function runPrune({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor: string; dryRun?: true }) {
   parse(inactiveForSchema, inactiveFor, "--inactive-for", new Set());
   return withSessions(url, async (db) => {

@@ -139,7 +139,7 @@ export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) 
 
 /** Sends a statement on a user's sessions. */
 export const send = <Row>(db: Connection["db"], statement: Statement<Row>, values: Values) =>
-  rowsOf(statement, db, values, TIMEOUT_MS);
+  rowsOf(statement, db, values, { timeoutMs: TIMEOUT_MS });
 
 /** What is said of sessions that a foreign key of another table keeps. */
 export const leftKept = (sessions: number, constraints: readonly string[]) =>
