@@ -25,11 +25,21 @@ const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
  * The same methods, each ending by itself, when the time is up or when the signal is aborted, and
  * throwing nothing but JourneyDbError. The caller is freed at once; the connection is by cancelling the
  * statement where it is connect()'s, and by the server's own statement timeout elsewhere.
+ *
+ * @param check refuses arguments before anything is sent
  */
-export function bounded<Calls extends object>(calls: Calls, deadline: Deadline): Calls {
+export function bounded<Calls extends object>(
+  calls: Calls,
+  deadline: Deadline,
+  check: (name: keyof Calls, args: readonly unknown[]) => void,
+): Calls {
   const bound: Record<string, unknown> = {};
   for (const [name, call] of Object.entries(calls)) {
-    bound[name] = (...args: unknown[]) => within(deadline, name, args, call);
+    const checked = (...args: unknown[]) => {
+      check(name as keyof Calls, args);
+      return call(...args);
+    };
+    bound[name] = (...args: unknown[]) => within(deadline, name, args, checked);
   }
   return bound as Calls;
 }
