@@ -3,7 +3,7 @@ import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Database } from "../database.js";
 import { journeySessions } from "../table.js";
 import type { StoredColumn } from "./columns.js";
-import { atOnce, error, type Finding, type Remedy, warning } from "./finding.js";
+import { error, type Finding, type Remedy, warning } from "./finding.js";
 
 /** The table as src/schema.ts declares it. */
 export const declared = getTableConfig(journeySessions);
@@ -152,28 +152,23 @@ async function checkPrimaryKey(
   }
   const references = primary
     ? await db
-        .select({
-          table: sql<string>`conrelid::regclass::text`,
-          name: sql<string>`quote_ident(conname)`,
-          definition: sql<string>`pg_get_constraintdef(oid)`,
-        })
+        .select({ key: sql<string>`format('foreign key %I of %s', conname, conrelid::regclass)` })
         .from(sql`pg_constraint`)
         .where(
-          sql`contype = 'f' and confrelid = ${TABLE} and conindid = (select conindid from pg_constraint where conrelid = ${TABLE} and contype = 'p')`,
+          sql`contype = 'f' and confrelid = ${TABLE} and conparentid = 0 and conindid = (select conindid from pg_constraint where conrelid = ${TABLE} and contype = 'p')`,
         )
+        .orderBy(sql`1`)
     : [];
+  if (references.length > 0) {
+    const keys = references.map(({ key }) => key).join(", ");
+    const remedy = `keep the definition of ${keys} and drop it, then run journey-db verify for the SQL that changes the primary key, then create it again, referring to id alone`;
+    return [error("primary_key", `${message}, and is used by ${keys}.`, remedy)];
+  }
   const dropOther = primary ? `drop constraint ${primary.name}, ` : "";
   return [
-    error(
-      "primary_key",
-      `${message}${references.length === 0 ? "" : "; the remedy drops the foreign keys to it"}.`,
-      {
-        sql: atOnce([
-          ...references.map(({ table, name }) => `alter table ${table} drop constraint ${name}`),
-          `alter table journey_sessions ${dropOther}add primary key (id)`,
-        ]),
-      },
-    ),
+    error("primary_key", `${message}.`, {
+      sql: `alter table journey_sessions ${dropOther}add primary key (id)`,
+    }),
   ];
 }
 
