@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { migrate, shippedMigrations, toScript } from "../src/migrate.js";
+import { migrate, pendingMigrations, shippedMigrations, toScript } from "../src/migrate.js";
 import { emptyDatabase, migratedDatabase, openPostgresJs, rawClient } from "./support/database.js";
 import { errorOf } from "./support/errors.js";
 import { makeOldTable } from "./support/old-table.js";
@@ -21,6 +21,17 @@ test.each(["dropped", "in a schema that the role's search_path does not lead to"
     });
   },
 );
+
+test("no script is made for a table that is gone though its first migrations were applied", async () => {
+  const url = await migratedDatabase();
+  await rawClient(url).unsafe(
+    "delete from drizzle.__journey_db_migrations where id > 4; drop table journey_sessions",
+  );
+  expect(await errorOf(pendingMigrations(openPostgresJs(url)))).toMatchObject({
+    code: "migration",
+    message: expect.stringContaining("Run journey-db verify"),
+  });
+});
 
 test("a journal without dates is called damaged, with what to do", async () => {
   const url = await migratedDatabase();
