@@ -24,7 +24,7 @@ export interface PruneOptions {
   signal?: AbortSignal | undefined;
   /** Called after each statement, and waited for: one that takes its time spares the server. */
   onProgress?: ((progress: PruneProgress) => void | Promise<void>) | undefined;
-  /** Deletes nothing, and counts what would be deleted. @default false */
+  /** Deletes nothing, and counts what is due, also what another table or a trigger would keep. @default false */
   dryRun?: boolean | undefined;
   /** Milliseconds after which a statement ends for the caller: 1–2,147,483,647. @default 15000 */
   timeoutMs?: number | undefined;
@@ -77,7 +77,8 @@ const pruneOptions = z.strictObject({
  * It walks along all sessions once, in small statements: each deletes at most `batchSize` sessions,
  * holds no lock for long and stays done. So the call can be stopped and repeated at any time, and
  * two may run at once. A session that is written to at that moment is neither waited for nor
- * deleted. One that a foreign key or a trigger of another table keeps is left and counted.
+ * deleted. One that a foreign key or a trigger of another table keeps is left and counted; it
+ * costs about a statement of its own.
  * Rows of any shape are deleted. Give it a database: in a transaction nothing is done
  * before the commit, and what is deleted stays locked until then.
  *
