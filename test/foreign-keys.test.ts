@@ -123,6 +123,8 @@ test.each(Object.entries(KEEPERS))(
   "%s keeps a session, and prune and erase go on with the others",
   async (_, [made, sqlState, constraint]) => {
     const { sql, db, userId, sessions, make } = await referenced();
+    const [server] = await sql`select current_setting('server_version_num')::int as version`;
+    if (server?.version < 150_000 && made.includes("nulls not distinct")) return;
     await sql.unsafe(made);
     const { ids } = await make(4);
     await sql`insert into kept values (${ids[1] as string})`;
