@@ -12,6 +12,9 @@ export interface Deadline {
 const NEVER_REPEATABLE = new Set(["create", "fork", "truncate", "replaceMessages"]);
 const NOT_REPEATABLE_WITH = ["from", "ifMatch", "ifRevision"];
 
+/** The calls and jobs whose statement deletes sessions. */
+const DELETES = new Set(["delete", "deleteAll", "admin_delete_due"]);
+
 /** The third argument of a write holds its preconditions: one that the call itself ends makes a repetition fail. */
 const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
   const options = (args[2] ?? {}) as Record<string, unknown>;
@@ -22,11 +25,21 @@ const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
  * The same methods, each ending by itself, when the time is up or when the signal is aborted, and
  * throwing nothing but JourneyDbError. The caller is freed at once; the connection is by cancelling the
  * statement where it is connect()'s, and by the server's own statement timeout elsewhere.
+ *
+ * @param check refuses arguments before anything is sent
  */
-export function bounded<Calls extends object>(calls: Calls, deadline: Deadline): Calls {
+export function bounded<Calls extends object>(
+  calls: Calls,
+  deadline: Deadline,
+  check: (name: keyof Calls, args: readonly unknown[]) => void,
+): Calls {
   const bound: Record<string, unknown> = {};
   for (const [name, call] of Object.entries(calls)) {
-    bound[name] = (...args: unknown[]) => within(deadline, name, args, call);
+    const checked = (...args: unknown[]) => {
+      check(name as keyof Calls, args);
+      return call(...args);
+    };
+    bound[name] = (...args: unknown[]) => within(deadline, name, args, checked);
   }
   return bound as Calls;
 }
@@ -86,7 +99,7 @@ export async function within<T>(
     });
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
-    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable);
+    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable, DELETES.has(name));
     // A getter, a Proxy or a schema of the caller's.
     throw new JourneyDbError("invalid_input", "The arguments threw an error while they were read.");
   } finally {

@@ -135,32 +135,35 @@ const MEANING: Record<string, Meaning> = {
 const meaningOf = (state: string): Meaning | undefined =>
   MEANING[state] ?? MEANING[state.slice(0, 3)] ?? MEANING[state.slice(0, 2)];
 
-function stillReferenced(sqlState: string, constraint: unknown): JourneyDbError {
-  const name = typeof constraint === "string" ? constraint : undefined;
-  const message = `Another table still references the session${name ? ` (constraint "${name}")` : ""}; nothing was deleted. Run journey-db verify.`;
-  return new JourneyDbError("conflict", message, { sqlState, constraint: name });
+function kept(sqlState: string, constraint: string | undefined): JourneyDbError {
+  const by = constraint === undefined ? "" : ` (constraint "${constraint}")`;
+  const message = `A row that references the session, or a trigger, keeps it from being deleted${by}; nothing was deleted. Run journey-db verify.`;
+  return new JourneyDbError("conflict", message, { sqlState, constraint });
 }
 
-/** Whether nothing was deleted because of a foreign key of another table. */
-export const isStillReferenced = (error: unknown): error is JourneyDbError =>
-  error instanceof JourneyDbError && error.code === "conflict" && /^23(503|001)$/.test(error.sqlState ?? "");
+/** A refusal by a constraint, or by a trigger of the application's. */
+const KEPT = /^(23|P0)/;
+
+/** Of a delete: whether nothing was deleted because of what the application has added to the database. */
+export const isKept = (error: unknown): error is JourneyDbError =>
+  error instanceof JourneyDbError && error.code === "conflict" && KEPT.test(error.sqlState ?? "");
 
 /**
  * The typed form of whatever a driver or Drizzle threw. `repeatable` says whether the call does
- * no harm when it is sent twice, which decides `retryable` where the outcome is unknown.
+ * no harm when it is sent twice, which decides `retryable` where the outcome is unknown; `deletes`,
+ * whether it is a delete, which no constraint of a row's own can refuse.
  */
-export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError {
+export function fromDriver(thrown: unknown, repeatable: boolean, deletes = false): JourneyDbError {
   if (thrown instanceof JourneyDbError) return thrown;
-  const { code, constraint, error } = driverErrorOf(thrown);
+  const { code, constraint: named, error } = driverErrorOf(thrown);
   // The embedded database's own, below Drizzle's.
   if (error instanceof JourneyDbError) return error;
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
     const takenId = isTakenId(thrown);
+    const constraint = typeof named === "string" ? named : undefined;
     // Any other is the application's own, and says nothing of the id or the stored row.
     const foreign = code.startsWith("23") && !takenId && !OWN_CONSTRAINT.test(String(constraint));
-    // The server names the table that has the foreign key: another's keeps the session from being deleted.
-    if (/^23(503|001)$/.test(code) && (error.table_name ?? error.table) !== "journey_sessions")
-      return stillReferenced(code, constraint);
+    if (deletes && KEPT.test(code)) return kept(code, constraint);
     const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
       "internal",
       "the server refused the statement",
@@ -168,7 +171,7 @@ export function fromDriver(thrown: unknown, repeatable: boolean): JourneyDbError
     return new JourneyDbError(kind, `The database answered with SQLSTATE ${code}: ${text}.`, {
       retryable: repeat === "safe" || (repeatable && (takenId || kind === "unavailable")),
       sqlState: code,
-      constraint: typeof constraint === "string" ? constraint : undefined,
+      constraint,
     });
   }
   const reason = /^[A-Z_]{3,40}$/.test(code) ? ` (${code})` : "";

@@ -17,7 +17,8 @@ const REMEDY: Record<string, string> = {
   "42710": NAME_TAKEN,
   "42723": NAME_TAKEN,
   "42804": OTHER_TYPE,
-  "42809": "something else than a table has a name that this package needs; rename it",
+  "42809":
+    "something else than a plain table has a name that this package needs, and partitioned tables are not supported; rename it",
   "42846": OTHER_TYPE,
   "42883": OTHER_TYPE,
   "42P01": "the table is not in reach; run journey-db verify",

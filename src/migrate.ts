@@ -72,15 +72,15 @@ export function shippedMigrations(): Migration[] {
   }
 }
 
-/** The dates of the migrations in the journal, or undefined where there is no journal. */
-export async function appliedMigrations(db: Database): Promise<number[] | undefined> {
+/** The dates of the migrations in the journal, null where a row has none; undefined where there is no journal. */
+export async function appliedMigrations(db: Database): Promise<(number | null)[] | undefined> {
   try {
     // In two steps: to_regclass fails, and does not answer null, for a schema without the right to use it.
     const [found] = await db
       .select({ exists: sql<boolean>`to_regclass(${journalName}) is not null` })
       .from(sql`(select) as nothing`);
     if (!found?.exists) return undefined;
-    return (await db.select({ when: journal.when }).from(journal)).map(({ when }) => Number(when));
+    return (await db.select({ when: journal.when }).from(journal)).map(({ when }) => when);
   } catch (error) {
     const known = fromDriver(error, true);
     if (known.sqlState !== "42703") throw known;
@@ -115,7 +115,7 @@ async function requireTable(db: Database): Promise<void> {
       : `the table is in schema ${schemas.join(", ")}, which the role's search_path does not lead to: a database has one journal, and one table`;
   throw new JourneyDbError(
     "migration",
-    `${theJournal} says that every migration was applied, but ${why}; nothing was applied. Run journey-db verify.`,
+    `${theJournal} says that the table was made, but ${why}; nothing was applied. Run journey-db verify.`,
   );
 }
 
@@ -142,15 +142,17 @@ async function requireNoneHidden(db: Database, pending: readonly Migration[]): P
 /**
  * Those of the shipped migrations that the database has not had yet, oldest first. Changes nothing.
  *
- * @throws JourneyDbError migration where none is pending and the table is not there, or where it is
+ * @throws JourneyDbError migration where the table was made and is not there, or where it is
  *   not in the first schema of the search_path and would be hidden by another; invalid_input for what
  *   is no database; unavailable, timeout, configuration
  */
 export async function pendingMigrations(db: Database): Promise<Migration[]> {
   parse(databaseSchema, db, "db", new Set());
   const applied = new Set(await appliedMigrations(db));
-  const pending = shippedMigrations().filter(({ when }) => !applied.has(when));
-  if (pending.length === 0) await requireTable(db);
+  const shipped = shippedMigrations();
+  const pending = shipped.filter(({ when }) => !applied.has(when));
+  // The first of all makes it.
+  if (pending[0] !== shipped[0]) await requireTable(db);
   await requireNoneHidden(db, pending);
   return pending;
 }

@@ -42,7 +42,7 @@ import {
   tooLarge,
 } from "./refusal.js";
 import { corruptColumn, readSummary, toSession, toSummary, toWritten } from "./rows.js";
-import { heldByAnother, type Journey, type UserSessions, type Witness } from "./user-sessions.js";
+import { heldByAnother, type Journey, refuseMore, type UserSessions, type Witness } from "./user-sessions.js";
 
 const DEFAULT_PHASE = "setup";
 const NO_METADATA = { text: "{}", isWide: false };
@@ -267,7 +267,8 @@ export function defineJourney<
       };
 
       /** Rows that are no sessions come to light at the end, so that they withhold nothing that is one. */
-      async function* sessionsOneByOne() {
+      async function* sessionsOneByOne(given: readonly unknown[]) {
+        refuseMore("export", given);
         let corrupted = 0;
         const batchOf = (values: Omit<Values, "userId">) =>
           within(deadline, "export", [], () => send(exportBatch, values));
@@ -281,8 +282,8 @@ export function defineJourney<
       }
 
       const handle: UserSessions<Message, Metadata, Phase> & Witness = {
-        ...bounded(calls, deadline),
-        export: () => ({ [Symbol.asyncIterator]: sessionsOneByOne }),
+        ...bounded(calls, deadline, refuseMore),
+        export: (...given: unknown[]) => ({ [Symbol.asyncIterator]: () => sessionsOneByOne(given) }),
         [heldByAnother]: (id) =>
           within(deadline, "heldByAnother", [], async () => (await send(heldElsewhere, { id })).length > 0),
       };

@@ -1,4 +1,5 @@
 import type { Database } from "./database.js";
+import { JourneyDbError } from "./errors.js";
 import type { RequestOptions } from "./options.js";
 import type { ListOrder } from "./queries/list.js";
 
@@ -235,6 +236,38 @@ export interface UserSessions<Message, Metadata, Phase extends string> {
 
   /** Deletes all of the user's sessions and answers their number: account erasure. */
   deleteAll(): Promise<number>;
+}
+
+/** What each call takes. */
+const TAKES: Record<keyof UserSessions<unknown, unknown, string>, readonly string[]> = {
+  append: ["id", "messages", "options"],
+  create: ["session"],
+  get: ["id"],
+  messages: ["id", "options"],
+  latest: [],
+  list: ["options"],
+  count: [],
+  search: ["text", "options"],
+  export: [],
+  setPhase: ["id", "phase", "options"],
+  mergeMetadata: ["id", "patch", "options"],
+  replaceMessages: ["id", "messages", "options"],
+  truncate: ["id", "options"],
+  fork: ["id", "options"],
+  delete: ["id", "options"],
+  deleteAll: [],
+};
+
+/**
+ * An argument that would be ignored means something to whoever passed it, such as a dry run.
+ *
+ * @throws JourneyDbError invalid_input
+ */
+export function refuseMore(name: keyof typeof TAKES, args: readonly unknown[]): void {
+  const takes = TAKES[name];
+  if (args.slice(takes.length).every((one) => one === undefined)) return;
+  const more = takes.includes("options") ? "nothing more" : "no options";
+  throw new JourneyDbError("invalid_input", `${name}(${takes.join(", ")}) takes ${more}; nothing was sent.`);
 }
 
 export const heldByAnother = Symbol("heldByAnother");

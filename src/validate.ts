@@ -9,8 +9,9 @@ const unitOf = (origin: string) => UNITS[origin] ?? "";
 /** As an option is written. Anything else is rather a value that was passed in place of options, and is not shown. */
 const OPTION = /^[a-z_$][\w$]{0,39}$/i;
 
-/** @param keys of an object of options */
+/** @param keys of an object of options, or of a message in its place, whose keys a user may have written */
 function named(keys: readonly string[]): string {
+  if (keys.includes("parts") || keys.includes("role")) return "";
   const shown = keys.filter((key) => OPTION.test(key)).slice(0, 3);
   return shown.length === 0 ? "" : `: ${shown.map((key) => `"${key}"`).join(", ")}`;
 }

@@ -90,14 +90,9 @@ export async function verify(db: Database, options: VerifyOptions = {}): Promise
 
   let reapply: Remedy = MIGRATE;
   await check(journal, async (tx) => {
-    const found = await checkJournal(tx);
-    const codes = found.map(({ code }) => code);
-    // Every migration may be run again on a table that has had it.
-    if (codes.length === 0) reapply = before(`delete from ${JOURNAL.schema}.${JOURNAL.table}`, MIGRATE);
-    // Nothing is pending, and what is missing may not be this version's to make.
-    else if (codes.join() === "journal_ahead")
-      reapply = "update the package first, then run journey-db verify";
-    return found;
+    const checked = await checkJournal(tx);
+    reapply = checked.reapply;
+    return checked.findings;
   });
   const table = await check("The table", (tx) => checkTable(tx, reapply), error);
   if (!table.some(({ severity }) => severity === "error")) {
@@ -204,23 +199,44 @@ async function checkServer(db: Database): Promise<Finding[]> {
   return findings;
 }
 
-async function checkJournal(db: Database): Promise<Finding[]> {
-  let applied: number[];
+/** Also how to have migrations applied that the journal says were applied. */
+async function checkJournal(db: Database): Promise<{ findings: Finding[]; reapply: Remedy }> {
+  const name = `${JOURNAL.schema}.${JOURNAL.table}`;
+  let applied: (number | null)[];
   try {
     applied = (await appliedMigrations(db)) ?? [];
   } catch (thrown) {
     const { code, message } = thrown as JourneyDbError;
     if (code !== "migration") throw thrown;
-    const rename = `alter table ${JOURNAL.schema}.${JOURNAL.table} rename to old_migrations`;
-    return [error("journal_damaged", message, before(rename, MIGRATE))];
+    const rename = `alter table ${name} rename to old_migrations`;
+    return { findings: [error("journal_damaged", message, before(rename, MIGRATE))], reapply: MIGRATE };
   }
   const shipped = shippedMigrations();
   const pending = shipped.filter(({ when }) => !applied.includes(when));
-  const unknown = applied.filter((when) => !shipped.some((migration) => migration.when === when));
+  const unknown = applied.filter(
+    (when) => when !== null && !shipped.some((migration) => migration.when === when),
+  );
+  const undated = applied.filter((when) => when === null).length;
+  // The first of all makes the table: where it has been applied, it is not again.
+  const made = pending[0] !== shipped[0];
+  const gone = made && !isTable(await readTable(db));
+  // Every migration may be run again on a table that has had it.
+  const again = before(`delete from ${name}`, MIGRATE);
+  // Of a newer version, what is missing may not be this version's to make.
+  const updated = "update the package first, then run journey-db verify";
+  let reapply: Remedy = MIGRATE;
+  if (gone || pending.length === 0) reapply = unknown.length > 0 ? updated : again;
   const findings: Finding[] = [];
+  if (undated > 0) {
+    const message = `${journal} is damaged: ${undated} of its rows have no date.`;
+    const remedy = before(`delete from ${name} where created_at is null`, MIGRATE);
+    findings.push(error("journal_damaged", message, remedy));
+  }
   if (pending.length > 0) {
     const names = pending.map(({ name }) => name).join(", ");
-    findings.push(error("migrations_pending", `Not applied: ${names}.`, MIGRATE));
+    const elsewhere = gone && (await schemasElsewhere(db)).length > 0;
+    const remedy = elsewhere ? `put the table within reach first, then ${MIGRATE}` : reapply;
+    findings.push(error("migrations_pending", `Not applied: ${names}.`, remedy));
   }
   if (unknown.length > 0) {
     findings.push(
@@ -231,7 +247,24 @@ async function checkJournal(db: Database): Promise<Finding[]> {
       ),
     );
   }
-  return findings;
+  return { findings, reapply };
+}
+
+interface StoredTable {
+  /** That of pg_class.relkind. */
+  kind: string;
+  /** As SQL writes it. */
+  schema: string;
+}
+
+const isTable = (found: StoredTable | undefined) => found?.kind === "r" || found?.kind === "p";
+
+async function readTable(db: Database): Promise<StoredTable | undefined> {
+  const [table] = await db
+    .select({ kind: sql<string>`relkind::text`, schema: sql<string>`relnamespace::regnamespace::text` })
+    .from(sql`pg_class`)
+    .where(sql`oid = ${TABLE}`);
+  return table;
 }
 
 /** Whether the schema's table has no rows; undefined where the role may not read them. */
@@ -257,23 +290,22 @@ async function withRows(db: Database, schemas: readonly string[]): Promise<strin
 }
 
 async function checkTable(db: Database, reapply: Remedy): Promise<Finding[]> {
-  const [table] = await db
-    // The size waits for a lock as the other checks do, so that a locked table shows here.
-    .select({
-      kind: sql<string>`relkind::text`,
-      schema: sql<string>`relnamespace::regnamespace::text`,
-      size: sql`pg_relation_size(oid)`,
-    })
-    .from(sql`pg_class`)
-    .where(sql`oid = ${TABLE}`);
-  if (table && table.kind !== "r" && table.kind !== "p") {
+  const table = await readTable(db);
+  // Waits for a lock as the other checks do, so that a locked table shows here.
+  await db.select({ size: sql`pg_relation_size(${TABLE})` }).from(sql`(select) as nothing`);
+  if (table?.kind === "p") {
+    const message = "journey_sessions is a partitioned table, which this package does not support.";
+    return [error("not_a_table", message, "move its rows to a table that is not partitioned")];
+  }
+  if (table && !isTable(table)) {
+    const words = typeof reapply === "string" ? reapply : `${reapply.sql}${reapply.rest}`;
     return [
       error(
         "not_a_table",
         "journey_sessions is not a table.",
         table.kind === "c"
-          ? `rename the type that has its name, then ${MIGRATE}`
-          : before("alter table journey_sessions rename to journey_sessions_other", MIGRATE),
+          ? `rename the type that has its name, then ${words}`
+          : before("alter table journey_sessions rename to journey_sessions_other", reapply),
       ),
     ];
   }

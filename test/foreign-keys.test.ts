@@ -25,7 +25,7 @@ const REFERENCED = {
   retryable: false,
   constraint: "notes of a session",
   message:
-    'Another table still references the session (constraint "notes of a session"); nothing was deleted. Run journey-db verify.',
+    'A row that references the session, or a trigger, keeps it from being deleted (constraint "notes of a session"); nothing was deleted. Run journey-db verify.',
 };
 
 async function referenced(onDelete?: string) {
@@ -74,6 +74,134 @@ test("so it is with ON DELETE RESTRICT, and where it is checked at the end", asy
     const { kept } = await make(1, 0);
     expect(await errorOf(sessions.delete(kept[0] as string)), how).toMatchObject(REFERENCED);
   }
+});
+
+/** What else of the application's keeps a session from being deleted, and of which constraint the server tells. */
+const KEEPERS: Record<string, [made: string, sqlState: string, constraint?: string]> = {
+  "set null, in a column that must not be": [
+    "create table kept (session_id uuid not null references journey_sessions on delete set null)",
+    "23502",
+  ],
+  "set default, which no session is": [
+    `create table kept (session_id uuid default '${randomUUID()}' constraint a references journey_sessions on delete set default)`,
+    "23503",
+    "a",
+  ],
+  "set null, which a check refuses": [
+    "create table kept (session_id uuid references journey_sessions on delete set null, constraint b check (session_id is not null))",
+    "23514",
+    "b",
+  ],
+  "set null, where one is null already": [
+    `create table kept (session_id uuid references journey_sessions on delete set null, constraint c unique nulls not distinct (session_id));
+      insert into kept values (null)`,
+    "23505",
+    "c",
+  ],
+  "a trigger that raises": [
+    `create table kept (session_id uuid references journey_sessions on delete cascade);
+      create function refuse() returns trigger language plpgsql as $$ begin raise exception 'what the user wrote'; end $$;
+      create trigger refuse before delete on kept for each row execute function refuse()`,
+    "P0001",
+  ],
+  "a row of a row that goes with it": [
+    `create table kept (session_id uuid unique references journey_sessions on delete cascade);
+      create table grandchildren (id uuid constraint d references kept (session_id));
+      create function also() returns trigger language plpgsql as $$ begin insert into grandchildren values (new.session_id); return null; end $$;
+      create trigger also after insert on kept for each row execute function also()`,
+    "23503",
+    "d",
+  ],
+  "a session of the same table": [
+    "alter table journey_sessions add parent_id uuid constraint e references journey_sessions; create view kept as select parent_id from journey_sessions; create rule r as on insert to kept do instead insert into journey_sessions (user_id, parent_id) values ('someone', new.parent_id)",
+    "23503",
+    "e",
+  ],
+};
+
+test.each(Object.entries(KEEPERS))(
+  "%s keeps a session, and prune and erase go on with the others",
+  async (_, [made, sqlState, constraint]) => {
+    const { sql, db, userId, sessions, make } = await referenced();
+    const [server] = await sql`select current_setting('server_version_num')::int as version`;
+    if (server?.version < 150_000 && made.includes("nulls not distinct")) return;
+    await sql.unsafe(made);
+    const { ids } = await make(4);
+    await sql`insert into kept values (${ids[1] as string})`;
+    const refused = {
+      code: "conflict",
+      retryable: false,
+      sqlState,
+      constraint,
+      message: `A row that references the session, or a trigger, keeps it from being deleted${constraint ? ` (constraint "${constraint}")` : ""}; nothing was deleted. Run journey-db verify.`,
+    };
+    for (const call of [() => sessions.delete(ids[1] as string), () => sessions.deleteAll()]) {
+      const { code, retryable, message, ...error } = await errorOf(call());
+      expect({ code, retryable, message, sqlState: error.sqlState, constraint: error.constraint }).toEqual(
+        refused,
+      );
+    }
+    expect(await prune(db, { inactiveFor: "1y" })).toEqual({
+      sessions: 3,
+      left: { sessions: 1, constraints: constraint ? [constraint] : [] },
+    });
+    expect(await forUser(db, userId).count()).toBe(1);
+  },
+);
+
+test("of other calls such an error is none of a session that is kept", async () => {
+  const { sql, sessions } = await referenced();
+  await sql.unsafe(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+    create trigger refuse before insert on journey_sessions for each row execute function refuse()`);
+  expect(await errorOf(sessions.create())).toMatchObject({ code: "internal", sqlState: "P0001" });
+});
+
+/** Foreign keys, and the remedies for those that keep a session. */
+const KEYS: [made: string, remedies: string[]][] = [
+  ["create table a (s uuid references journey_sessions on delete set null)", []],
+  ["create table a (s uuid references journey_sessions on delete cascade)", []],
+  [
+    "create table a (s uuid references journey_sessions)",
+    [
+      "alter table a drop constraint a_s_fkey, add constraint a_s_fkey FOREIGN KEY (s) REFERENCES journey_sessions(id) ON DELETE CASCADE, or with ON DELETE SET NULL",
+    ],
+  ],
+  ...["restrict", "set null", "set default"].map((action): [string, string[]] => [
+    `create table a (s uuid not null references journey_sessions on delete ${action})`,
+    [
+      "alter table a drop constraint a_s_fkey, add constraint a_s_fkey FOREIGN KEY (s) REFERENCES journey_sessions(id) ON DELETE CASCADE",
+    ],
+  ]),
+  [
+    `create table a (s uuid unique references journey_sessions on delete cascade); create table b (s uuid unique references a (s) on delete cascade);
+      alter table a add b uuid references b (s) on delete cascade; create table c (s uuid not null references b (s))`,
+    [
+      "alter table c drop constraint c_s_fkey, add constraint c_s_fkey FOREIGN KEY (s) REFERENCES b(s) ON DELETE CASCADE",
+    ],
+  ],
+  [
+    `create table a (s uuid unique references journey_sessions on delete set null); create table b (s uuid references a (s))`,
+    [],
+  ],
+];
+
+test.each(KEYS)("verify, of %s", async (made, remedies) => {
+  const { sql, db } = await referenced("on delete cascade");
+  await sql.unsafe(made);
+  const found = await verify(db);
+  expect(found.map(({ code, remedy }) => `${code}: ${remedy}`)).toEqual(
+    remedies.map((remedy) => `foreign_key: ${remedy}`),
+  );
+  for (const one of found) await sql.unsafe(one.sql ?? "");
+  expect(await verify(db)).toEqual([]);
+});
+
+test("verify passes by a foreign key that is not enforced", async ({ skip }) => {
+  const { sql, db } = await referenced("on delete cascade");
+  const [server] = await sql`select current_setting('server_version_num')::int as version`;
+  if (server?.version < 180000) skip("PostgreSQL 18 has them");
+  await sql.unsafe("create table a (s uuid references journey_sessions not enforced)");
+  expect(await verify(db)).toEqual([]);
 });
 
 test("a foreign key of the table's own says nothing of deleting", async () => {
@@ -125,7 +253,7 @@ test("on the command line prune and erase go on with the others, and exit with 1
   const { kept } = await make(4, 2);
   const cli = await commandLine(url);
   const left =
-    'journey-db: left: 1 session, since another table references it (constraint "notes of a session"); see journey-db verify\n';
+    'journey-db: left: 1 session, since another table or a trigger keeps it (constraint "notes of a session"); see journey-db verify\n';
   const pruned = await cli.run("prune", "--inactive-for", "1y");
   expect(pruned).toMatchObject({ status: 1, stdout: "deleted 3 sessions\n" });
   expect(pruned.stderr.endsWith(left)).toBe(true);

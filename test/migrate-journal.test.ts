@@ -46,6 +46,17 @@ test("a table behind another schema of the search_path is not hidden by an empty
   expect(await migrate(hiding)).toEqual({ applied: [] });
 });
 
+test("no script is made for a table that is gone though its first migrations were applied", async () => {
+  const url = await migratedDatabase();
+  await rawClient(url).unsafe(
+    "delete from drizzle.__journey_db_migrations where id > 4; drop table journey_sessions",
+  );
+  expect(await errorOf(pendingMigrations(openPostgresJs(url)))).toMatchObject({
+    code: "migration",
+    message: expect.stringContaining("Run journey-db verify"),
+  });
+});
+
 test("a journal without dates is called damaged, with what to do", async () => {
   const url = await migratedDatabase();
   await rawClient(url)`alter table drizzle."__journey_db_migrations" drop created_at`;

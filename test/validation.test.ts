@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { defineJourney, forUser, JourneyDbError } from "../src/index.js";
+import { all } from "./support/answer.js";
 import { migratedDatabase, newUser, openPostgresJs } from "./support/database.js";
 import { text } from "./support/messages.js";
 
@@ -79,6 +80,30 @@ const refused: Refused[] = [
       "options: has a key that is not expected here",
     ],
   ),
+  [
+    "deleteAll with options",
+    () => sessions.deleteAll({ dryRun: true }),
+    "deleteAll() takes no options; nothing was sent.",
+  ],
+  ["get with options", () => sessions.get(id, { oops: 1 }), "get(id) takes no options; nothing was sent."],
+  ["latest with options", () => sessions.latest({}), "latest() takes no options; nothing was sent."],
+  ["count with options", () => sessions.count(null), "count() takes no options; nothing was sent."],
+  ["export with options", () => all(sessions.export({})), "export() takes no options; nothing was sent."],
+  [
+    "create with two sessions",
+    () => sessions.create({}, {}),
+    "create(session) takes no options; nothing was sent.",
+  ],
+  [
+    "append with a fourth argument",
+    () => sessions.append(id, text("x"), {}, { create: true }),
+    "append(id, messages, options) takes nothing more; nothing was sent.",
+  ],
+  [
+    "append with a second message in place of options",
+    () => sessions.append(id, text("x"), { ...text("y"), custom: secret }),
+    "options: has a key that is not expected here",
+  ],
   ["append an id with NUL", () => sessions.append(id, text(`${secret}\0`)), `messages[0].id: ${messageId}`],
   ["append a lone surrogate id", () => sessions.append(id, text("\ud800")), `messages[0].id: ${messageId}`],
   [
@@ -278,4 +303,10 @@ describe("cursors", () => {
       }
     }
   });
+});
+
+it("takes undefined in place of an argument that there is not", async () => {
+  expect(await sessions.count(undefined)).toBe(1);
+  expect(await sessions.get(id, undefined, undefined)).toEqual(before);
+  expect(await all(sessions.export(undefined))).toEqual([before]);
 });

@@ -125,7 +125,8 @@ const ADOPTED: Record<string, Adopted> = {
   "bigint ids, which other tables reference": {
     made: `${table({ id: "bigint generated always as identity primary key" })};
       insert into journey_sessions (user_id) values ('user_a'), ('user_a');
-      create table notes (session_id bigint not null references journey_sessions (id) on delete cascade, note text);
+      create table notes (session_id bigint not null unique references journey_sessions (id) on delete cascade, note text);
+      create index on notes (note, session_id);
       insert into notes values (2, 'of the second')`,
     rows: [{ user_id: "user_a", id: "00000000-0000-0000-0000-000000000001" }, { user_id: "user_a" }],
     kept: ["select note from notes join journey_sessions on id = session_id", [{ note: "of the second" }]],
@@ -164,13 +165,6 @@ const ADOPTED: Record<string, Adopted> = {
       alter table journey_sessions add "Odd ""name" int default 1;
       create index "Odd" on journey_sessions using hash (messages);
       insert into journey_sessions (user_id) values ('user_a')`,
-    rows: [{ user_id: "user_a" }],
-  },
-  "a primary key of two columns that another table references": {
-    made: `${table({ id: "uuid default gen_random_uuid() not null" })};
-      alter table journey_sessions add primary key (user_id, id);
-      insert into journey_sessions (user_id) values ('user_a');
-      create table notes (user_id text, session_id uuid, foreign key (user_id, session_id) references journey_sessions (user_id, id) on delete cascade)`,
     rows: [{ user_id: "user_a" }],
   },
   "a foreign key of another table that does not cascade": {
@@ -216,4 +210,79 @@ describe.each(Object.keys(ADOPTED))("a table with %s", (name) => {
     expect(stored).toMatchObject(rows);
     if (kept) expect([...(await sql.unsafe(kept[0]))]).toEqual(kept[1]);
   });
+});
+
+const BIGINT = `${table({ id: "bigint primary key" })}; insert into journey_sessions (id, user_id) values (1, 'user_a')`;
+const NOTES =
+  "create table notes (session_id bigint references journey_sessions (id) on delete cascade, note text)";
+/** What no SQL that could be printed puts right without a loss, and what is used by what. */
+const NAMED: Record<string, [made: string, code: string, used: string]> = {
+  "two keys on one column": [
+    `${BIGINT}; ${NOTES}; alter table notes add constraint again foreign key (session_id) references journey_sessions (id)`,
+    "column_type",
+    "foreign key again of notes, foreign key notes_session_id_fkey of notes",
+  ],
+  "a child's column that references another table, too": [
+    `${BIGINT}; ${NOTES}; create table others (id bigint primary key); insert into others values (1);
+      alter table notes add foreign key (session_id) references others`,
+    "column_type",
+    "foreign key notes_session_id_fkey of notes",
+  ],
+  "a child's column that a grandchild references": [
+    `${BIGINT}; ${NOTES}; alter table notes add unique (session_id); create table others (id bigint references notes (session_id))`,
+    "column_type",
+    "foreign key notes_session_id_fkey of notes",
+  ],
+  "a reference to itself": [
+    `${BIGINT}; alter table journey_sessions add parent_id bigint references journey_sessions`,
+    "column_type",
+    "foreign key journey_sessions_parent_id_fkey of journey_sessions",
+  ],
+  "a key of two columns": [
+    `${BIGINT}; alter table journey_sessions add constraint "Both" unique (user_id, id);
+      create table notes (u text, s bigint, constraint "Key" foreign key (u, s) references journey_sessions (user_id, id) on delete cascade)`,
+    "column_type",
+    'foreign key "Key" of notes',
+  ],
+  ...Object.fromEntries(
+    Object.entries({
+      "a view": "create view of_notes as select session_id from notes",
+      "a policy": "create policy own on notes using (session_id > 0)",
+      "a check": "alter table notes add check (session_id > 0)",
+      "a generated column": "alter table notes add twice bigint generated always as (session_id * 2) stored",
+      "an index expression": "create index on notes ((session_id + 1))",
+      "an index of some rows": "create index on notes (note) where session_id > 1",
+      "a trigger":
+        "create function nothing() returns trigger language plpgsql as $$ begin return new; end $$; create trigger nothing before update of session_id on notes for each row execute function nothing()",
+      "a table that inherits it": "create table more () inherits (notes)",
+      "a key that is not validated":
+        "alter table notes drop constraint notes_session_id_fkey, add foreign key (session_id) references journey_sessions on delete cascade not valid",
+    }).map(([what, more]) => [
+      `a child's column and ${what}`,
+      [`${BIGINT}; ${NOTES}; ${more}`, "column_type", "foreign key notes_session_id_fkey of notes"],
+    ]),
+  ),
+  "a unique constraint that a foreign key needs": [
+    `${table({})}; alter table journey_sessions add constraint pair unique (user_id, id);
+      create table notes (u text, s uuid, constraint "Key" foreign key (u, s) references journey_sessions (user_id, id) on delete cascade)`,
+    "unique_index",
+    'foreign key "Key" of notes',
+  ],
+  "a primary key of two columns that another table references": [
+    `${table({ id: "uuid default gen_random_uuid() not null" })}; alter table journey_sessions add primary key (user_id, id);
+      create table notes (u text, s uuid, constraint "Key" foreign key (u, s) references journey_sessions (user_id, id) on delete cascade)`,
+    "primary_key",
+    'foreign key "Key" of notes',
+  ],
+};
+
+test.each(Object.entries(NAMED))("%s is named, without SQL", async (_, [made, code, used]) => {
+  const url = await emptyDatabase();
+  await rawClient(url).unsafe(made);
+  const db = openPostgresJs(url);
+  await migrate(db).catch(({ code }) => expect(code).toBe("migration"));
+  const found = (await verify(db)).filter((one) => one.code === code);
+  expect(found).toHaveLength(1);
+  expect(found[0]).not.toHaveProperty("sql");
+  expect(found[0]?.remedy).toContain(used);
 });

@@ -3,6 +3,7 @@ import type { Database } from "../src/database.js";
 import { migrate } from "../src/migrate.js";
 import { type Finding, verify } from "../src/verify.js";
 import { emptyDatabase, migratedDatabase, onServer, openPostgresJs, rawClient } from "./support/database.js";
+import { errorOf } from "./support/errors.js";
 import { makeOldTable } from "./support/old-table.js";
 import { newRole } from "./support/roles.js";
 
@@ -27,6 +28,62 @@ test("a table that is gone though the journal says it was made is to be made aga
       sql: "delete from drizzle.__journey_db_migrations",
     },
   ]);
+});
+
+test.each([
+  [
+    "the first migrations",
+    "delete from drizzle.__journey_db_migrations where id > 4; drop table journey_sessions",
+  ],
+  [
+    "all migrations, and a view in the table's place",
+    "drop table journey_sessions; create view journey_sessions as select 1 as id",
+  ],
+  [
+    "the first migrations, and a view in the table's place",
+    "delete from drizzle.__journey_db_migrations where id > 4; drop table journey_sessions; create view journey_sessions as select 1 as id",
+  ],
+  ["a row without a date", "update drizzle.__journey_db_migrations set created_at = null where id = 5"],
+  [
+    "a row without a date beside all others",
+    "insert into drizzle.__journey_db_migrations (hash) values ('')",
+  ],
+])("a journal with %s is put right by the remedies in their order", async (_, made) => {
+  const url = await migratedDatabase();
+  const sql = rawClient(url);
+  await sql.unsafe(made);
+  const db = openPostgresJs(url);
+  const findings = await verify(db);
+  expect(findings.map(({ code }) => code)).not.toContain("journal_ahead");
+  expect(findings.length).toBeGreaterThan(0);
+  for (const finding of findings) {
+    await sql.unsafe(finding.sql ?? "");
+    if (finding.remedy.endsWith("run journey-db migrate")) await migrate(db);
+  }
+  expect(await verify(db)).toEqual([]);
+});
+
+test("a row of the journal without a date is no newer version's", async () => {
+  const url = await migratedDatabase();
+  await rawClient(url).unsafe("insert into drizzle.__journey_db_migrations (hash) values (''), ('')");
+  expect(await found(openPostgresJs(url))).toEqual(["error journal_damaged"]);
+});
+
+test("a partitioned table is not supported, and is said not to be", async () => {
+  const url = await emptyDatabase();
+  const sql = rawClient(url);
+  await sql.unsafe(
+    "create table journey_sessions (id uuid default gen_random_uuid(), user_id text not null, phase text, messages jsonb, metadata jsonb, created_at timestamptz, updated_at timestamptz, primary key (id)) partition by hash (id); create table part partition of journey_sessions for values with (modulus 1, remainder 0)",
+  );
+  const db = openPostgresJs(url);
+  expect(await errorOf(migrate(db))).toMatchObject({
+    code: "migration",
+    message: expect.stringContaining("partitioned tables are not supported"),
+  });
+  const [finding, ...more] = await verify(db);
+  expect(finding).toMatchObject({ code: "not_a_table", message: expect.stringContaining("partitioned") });
+  expect(finding).not.toHaveProperty("sql");
+  expect(codesOf(more)).toEqual(["error migrations_pending"]);
 });
 
 test("a table that was made by hand is told all that it lacks, and that migrating mends it", async () => {

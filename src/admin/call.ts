@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import type { Database } from "../database.js";
-import { within } from "../deadline.js";
+import { type Deadline, within } from "../deadline.js";
+import type { JourneyDbError } from "../errors.js";
 import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../options.js";
 import type { Named, Statement } from "../queries/statement.js";
 import { parse, parseOptions } from "../validate.js";
@@ -34,16 +35,29 @@ export const rowsOf = <Row, Given extends Named>(
   statement: Statement<Row, Given>,
   db: Database,
   values: Given,
-  timeoutMs: number,
-): Promise<Row[]> => within({ timeoutMs }, statement.name, [], () => statement.run(db, values, false));
+  deadline: Deadline,
+): Promise<Row[]> => within(deadline, statement.name, [], () => statement.run(db, values, false));
 
 /** As rowsOf, of a statement that has one row. */
 export async function ask<Row>(
   statement: AdminStatement<Row>,
   db: Database,
   values: Named,
-  timeoutMs: number,
+  deadline: Deadline,
 ): Promise<Row> {
-  const [row] = await rowsOf(statement, db, values, timeoutMs);
+  const [row] = await rowsOf(statement, db, values, deadline);
   return row as Row;
+}
+
+/** Makes a part of a job. Where the signal ends the statement under way, throws what `stopped` makes of it. */
+export async function part<T>(
+  { signal }: Deadline,
+  send: () => Promise<T>,
+  stopped: () => JourneyDbError,
+): Promise<T> {
+  try {
+    return await send();
+  } catch (thrown) {
+    throw signal?.aborted && (thrown as JourneyDbError).code === "timeout" ? stopped() : thrown;
+  }
 }

@@ -1,10 +1,11 @@
 import * as z from "zod";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
 import type { Database } from "../database.js";
+import type { Deadline } from "../deadline.js";
 import { JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
 import { findOlder, type OlderRow, readOlder, type Stretch, writeConverted } from "./ai-sdk-4-sessions.js";
-import { ask, optionsOf, rowsOf, timeoutMs } from "./call.js";
+import { ask, optionsOf, part, rowsOf, timeoutMs } from "./call.js";
 import { readExactly } from "./exact-json.js";
 import { FIRST_ID } from "./walk.js";
 
@@ -28,7 +29,7 @@ export interface ConvertMessagesProgress extends Converted {
 export interface ConvertMessagesOptions {
   /** Sessions that one statement looks at: 1–10,000. @default 100 */
   batchSize?: number | undefined;
-  /** Looked at between statements; ends the call with code `timeout`. */
+  /** Ends the call, and the statement under way, with code `timeout`. */
   signal?: AbortSignal | undefined;
   /** Called after each batch, and waited for: one that takes its time spares the server. */
   onProgress?: ((progress: ConvertMessagesProgress) => void | Promise<void>) | undefined;
@@ -83,15 +84,22 @@ export async function convertMessages(
   const goOn = () => {
     if (signal?.aborted) throw stopped(dryRun ? 0 : done.sessions);
   };
+  const deadline = { timeoutMs, signal };
+  const send = <T>(call: () => Promise<T>) =>
+    part(deadline, call, () => stopped(dryRun ? 0 : done.sessions, !dryRun));
   let examined = 0;
   let from: string | null = FIRST_ID;
   while (from !== null) {
     goOn();
-    const { stretch } = await ask(findOlder, db, { from, batchSize }, timeoutMs);
+    const { stretch } = await send(() => ask(findOlder, db, { from, batchSize }, deadline));
     const { next, found, ...passed }: Stretch = JSON.parse(stretch);
     for (const [id, messages, isWritable] of found) {
       goOn();
-      const converted = !isWritable ? null : dryRun ? messages : await convertSession(db, id, timeoutMs);
+      const converted = !isWritable
+        ? null
+        : dryRun
+          ? messages
+          : await send(() => convertSession(db, id, deadline));
       if (converted === null) done.skipped++;
       else if (converted > 0) {
         done.sessions++;
@@ -106,15 +114,15 @@ export async function convertMessages(
 }
 
 /** @returns how many messages were converted; null where the session is left as it is */
-async function convertSession(db: Database, id: string, timeoutMs: number): Promise<number | null> {
+async function convertSession(db: Database, id: string, deadline: Deadline): Promise<number | null> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const [row] = await rowsOf(readOlder, db, { id }, timeoutMs);
+    const [row] = await rowsOf(readOlder, db, { id }, deadline);
     if (!row?.older) return 0;
     const conversion = convert(row);
     if (conversion === null) return null;
     const { converted, count } = conversion;
     const values = { id, revision: row.revision, converted };
-    const written = await rowsOf(writeConverted, db, values, timeoutMs).catch(unlessInTheWay);
+    const written = await rowsOf(writeConverted, db, values, deadline).catch(unlessInTheWay);
     if (written.length > 0) return count;
   }
   return null;
@@ -143,10 +151,11 @@ function unlessInTheWay(thrown: JourneyDbError): [] {
   throw thrown;
 }
 
-const stopped = (converted: number) =>
+/** @param orMore of a statement that was under way it is not known whether it took effect */
+const stopped = (converted: number, orMore = false) =>
   new JourneyDbError(
     "timeout",
-    `The signal was aborted; ${converted} sessions were converted and stay so, and the call may be repeated.`,
+    `The signal was aborted; ${orMore ? "at least " : ""}${converted} sessions were converted and stay so, and the call may be repeated.`,
     { retryable: true },
   );
 

@@ -1,9 +1,10 @@
 import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../database.js";
-import { isStillReferenced, JourneyDbError } from "../errors.js";
+import { isKept, JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
-import { ask, optionsOf, timeoutMs } from "./call.js";
+import type { Named } from "../queries/statement.js";
+import { ask, optionsOf, part, timeoutMs } from "./call.js";
 import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
 
 export interface PruneProgress extends Pruned {
@@ -19,11 +20,11 @@ export interface PruneOptions {
   inactiveFor: string;
   /** Sessions that one statement deletes at most: 1–10,000. It looks at four times as many at most. @default 500 */
   batchSize?: number | undefined;
-  /** Looked at between statements; ends the call with code `timeout`. */
+  /** Ends the call, and the statement under way, with code `timeout`. */
   signal?: AbortSignal | undefined;
   /** Called after each statement, and waited for: one that takes its time spares the server. */
   onProgress?: ((progress: PruneProgress) => void | Promise<void>) | undefined;
-  /** Deletes nothing, and counts what would be deleted. @default false */
+  /** Deletes nothing, and counts what is due, also what another table or a trigger would keep. @default false */
   dryRun?: boolean | undefined;
   /** Milliseconds after which a statement ends for the caller: 1–2,147,483,647. @default 15000 */
   timeoutMs?: number | undefined;
@@ -32,7 +33,7 @@ export interface PruneOptions {
 export interface Pruned {
   /** Sessions deleted; with `dryRun`, that are due. */
   sessions: number;
-  /** Present where due sessions were left because another table references them: how many, and by which foreign keys. */
+  /** Present where due sessions were left because another table or a trigger keeps them: how many, and by which constraints. */
   left?: { sessions: number; constraints: string[] };
 }
 
@@ -76,7 +77,8 @@ const pruneOptions = z.strictObject({
  * It walks along all sessions once, in small statements: each deletes at most `batchSize` sessions,
  * holds no lock for long and stays done. So the call can be stopped and repeated at any time, and
  * two may run at once. A session that is written to at that moment is neither waited for nor
- * deleted. One that another table references by a foreign key without ON DELETE is left and counted.
+ * deleted. One that a foreign key or a trigger of another table keeps is left and counted; it
+ * costs about a statement of its own.
  * Rows of any shape are deleted. Give it a database: in a transaction nothing is done
  * before the commit, and what is deleted stays locked until then.
  *
@@ -92,10 +94,17 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
     options,
   );
   const done: Pruned = { sessions: 0 };
+  const deadline = { timeoutMs, signal };
+  const send = (statement: typeof countDue, values: Named) =>
+    part(
+      deadline,
+      () => ask(statement, db, values, deadline),
+      () => stopped(dryRun ? 0 : done.sessions, !dryRun),
+    );
   let refused: JourneyDbError | undefined;
   let examined = 0;
   let from: string | null = FIRST_ID;
-  // One session that is referenced fails the statement: it is found by smaller ones, and passed over.
+  // One session that is kept fails the statement: it is found by smaller ones, and passed over.
   let size = batchSize;
   while (from !== null) {
     if (signal?.aborted) throw stopped(dryRun ? 0 : done.sessions);
@@ -107,19 +116,19 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
     };
     let step: Step;
     try {
-      step = await ask(dryRun ? countDue : deleteDue, db, values, timeoutMs);
+      step = await send(dryRun ? countDue : deleteDue, values);
       done.sessions += step.sessions;
       size = Math.min(size * 2, batchSize);
     } catch (thrown) {
       // In a transaction of the caller's nothing more can be sent.
-      if (!isStillReferenced(thrown))
+      if (!isKept(thrown))
         throw refused && (thrown as JourneyDbError).sqlState === "25P02" ? refused : thrown;
       refused = thrown;
       if (size > 1) {
         size = Math.floor(size / 2);
         continue;
       }
-      step = await ask(countDue, db, values, timeoutMs).catch((later: JourneyDbError) => {
+      step = await send(countDue, values).catch((later: JourneyDbError) => {
         throw later.sqlState === "25P02" ? refused : later;
       });
       done.left ??= { sessions: 0, constraints: [] };
@@ -134,10 +143,11 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
   return done;
 }
 
-const stopped = (deleted: number) =>
+/** @param orMore of a statement that was under way it is not known whether it took effect */
+const stopped = (deleted: number, orMore = false) =>
   new JourneyDbError(
     "timeout",
-    `The signal was aborted; ${deleted} sessions were deleted and stay so, and the call may be repeated.`,
+    `The signal was aborted; ${orMore ? "at least " : ""}${deleted} sessions were deleted and stay so, and the call may be repeated.`,
     { retryable: true },
   );
 

@@ -1,8 +1,9 @@
 import * as z from "zod";
 import type { Database } from "../database.js";
+import type { Deadline } from "../deadline.js";
 import { JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
-import { ask, optionsOf, rowsOf, timeoutMs } from "./call.js";
+import { ask, optionsOf, part, rowsOf, timeoutMs } from "./call.js";
 import { ATTEMPTS, batchSizeSchema, type ConvertMessagesOptions } from "./convert-messages.js";
 import {
   type Decoded,
@@ -65,15 +66,18 @@ export async function repairJson(db: Database, options: RepairJsonOptions = {}):
   const goOn = () => {
     if (signal?.aborted) throw stopped(dryRun ? 0 : done.sessions);
   };
+  const deadline = { timeoutMs, signal };
+  const send = <T>(call: () => Promise<T>) =>
+    part(deadline, call, () => stopped(dryRun ? 0 : done.sessions, !dryRun));
   let examined = 0;
   let from: string | null = FIRST_ID;
   while (from !== null) {
     goOn();
-    const answer = await ask(findEncoded, db, { from, batchSize }, timeoutMs);
+    const answer = await send(() => ask(findEncoded, db, { from, batchSize }, deadline));
     const passed: Passed = JSON.parse(answer.passed);
     for (const id of passed.found) {
       goOn();
-      const outcome = await repairSession(db, id, dryRun, timeoutMs);
+      const outcome = await send(() => repairSession(db, id, dryRun, deadline));
       if (outcome) done[outcome]++;
     }
     examined += passed.examined;
@@ -88,19 +92,19 @@ async function repairSession(
   db: Database,
   id: string,
   dryRun: boolean,
-  timeoutMs: number,
+  deadline: Deadline,
 ): Promise<keyof Repaired | undefined> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const [row] = await rowsOf(readEncoded, db, { id }, timeoutMs);
+    const [row] = await rowsOf(readEncoded, db, { id }, deadline);
     if (!row) return undefined;
     const values = decoded(row);
     if (!values) return "skipped";
     try {
       if (dryRun) {
-        await rowsOf(readDecoded, db, values, timeoutMs);
+        await rowsOf(readDecoded, db, values, deadline);
         return "sessions";
       }
-      const written = await rowsOf(writeDecoded, db, { id, revision: row.revision, ...values }, timeoutMs);
+      const written = await rowsOf(writeDecoded, db, { id, revision: row.revision, ...values }, deadline);
       if (written.length > 0) return "sessions";
     } catch (thrown) {
       const { sqlState = "" } = thrown as JourneyDbError;
@@ -132,10 +136,11 @@ function decode(text: string, bracket: "[" | "{"): string | undefined {
   }
 }
 
-const stopped = (repaired: number) =>
+/** @param orMore of a statement that was under way it is not known whether it took effect */
+const stopped = (repaired: number, orMore = false) =>
   new JourneyDbError(
     "timeout",
-    `The signal was aborted; ${repaired} sessions were repaired and stay so, and the call may be repeated.`,
+    `The signal was aborted; ${orMore ? "at least " : ""}${repaired} sessions were repaired and stay so, and the call may be repeated.`,
     { retryable: true },
   );
 

@@ -88,7 +88,7 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
  */
 export async function stats(db: Database, options: StatsOptions = {}): Promise<Stats> {
   const { timeoutMs } = optionsOf(statsOptions, db, options);
-  const { sessions, owners, phases, bytes, deadRows, ...row } = await ask(readStats, db, {}, timeoutMs);
+  const { sessions, owners, phases, bytes, deadRows, ...row } = await ask(readStats, db, {}, { timeoutMs });
   const date = (exactTime: string | null) => (exactTime === null ? null : toDate(exactTime));
   return {
     sessions,

@@ -55,5 +55,5 @@ const transferAll: AdminStatement<Transferred> = statement("admin_transfer", (db
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
   const { from, to, timeoutMs } = optionsOf(transferOptions, db, options);
-  return ask(transferAll, db, { from, to }, timeoutMs);
+  return ask(transferAll, db, { from, to }, { timeoutMs });
 }

@@ -9,7 +9,7 @@ export function batchSizeOf(given: string | undefined): number {
   return parse(batchSizeSchema, size, "--batch-size", new Set());
 }
 
-/** Converts the messages of AI SDK 4, of all users; Ctrl-C ends it after the statement under way. */
+/** Converts the messages of AI SDK 4, of all users; Ctrl-C ends it. */
 export function runConvertMessages({
   url,
   batchSize,

@@ -1,10 +1,10 @@
-import { isStillReferenced } from "../errors.js";
+import { isKept } from "../errors.js";
 import { defineJourney } from "../sessions.js";
 import type { UserSessions } from "../user-sessions.js";
 import {
   counted,
   FAILED,
-  leftReferenced,
+  leftKept,
   ownerOf,
   say,
   TIMEOUT_MS,
@@ -26,27 +26,30 @@ export function runErase(given: string, { url, yes }: UrlOption & { yes?: true }
       process.exitCode = WRONG_USAGE;
       return;
     }
-    const constraints = new Set<string>();
+    const kept: Kept = { sessions: 0, constraints: new Set() };
     const erased = await sessions.deleteAll().catch((thrown) => {
-      if (!isStillReferenced(thrown)) throw thrown;
-      return eraseOneByOne(sessions, constraints);
+      if (!isKept(thrown)) throw thrown;
+      return eraseOneByOne(sessions, kept);
     });
     const left = await sessions.count();
     say(`erased ${counted(erased, "session")}; left: ${left}`);
-    if (constraints.size === 0) return;
-    warn(leftReferenced(left, [...constraints]));
+    if (kept.sessions === 0) return;
+    warn(leftKept(left, [...kept.constraints]));
     process.exitCode = FAILED;
   });
 }
 
+/** Sessions that something keeps from being deleted, and the constraints among that. */
+interface Kept {
+  sessions: number;
+  constraints: Set<string>;
+}
+
 /**
- * @param constraints takes the foreign keys that sessions are left for
+ * @param kept takes what is left
  * @returns how many sessions were erased
  */
-async function eraseOneByOne(
-  sessions: UserSessions<unknown, unknown, string>,
-  constraints: Set<string>,
-): Promise<number> {
+async function eraseOneByOne(sessions: UserSessions<unknown, unknown, string>, kept: Kept): Promise<number> {
   let erased = 0;
   let cursor: string | undefined;
   do {
@@ -55,8 +58,9 @@ async function eraseOneByOne(
       try {
         if (await sessions.delete(id)) erased++;
       } catch (thrown) {
-        if (!isStillReferenced(thrown)) throw thrown;
-        if (thrown.constraint) constraints.add(thrown.constraint);
+        if (!isKept(thrown)) throw thrown;
+        kept.sessions++;
+        if (thrown.constraint) kept.constraints.add(thrown.constraint);
       }
     }
     cursor = page.nextCursor;

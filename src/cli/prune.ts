@@ -1,9 +1,9 @@
 import { inactiveForSchema, prune } from "../admin/prune.js";
 import { parse } from "../validate.js";
-import { counted, FAILED, leftReferenced, say, type UrlOption, warn, withSessions } from "./run.js";
+import { counted, FAILED, leftKept, say, type UrlOption, warn, withSessions } from "./run.js";
 import { walkSessions } from "./walk.js";
 
-/** Deletes what nobody has written to for long, of all users; Ctrl-C ends it after the statement under way. */
+/** Deletes what nobody has written to for long, of all users; Ctrl-C ends it. */
 export function runPrune({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor: string; dryRun?: true }) {
   parse(inactiveForSchema, inactiveFor, "--inactive-for", new Set());
   return withSessions(url, async (db) => {
@@ -12,7 +12,7 @@ export function runPrune({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor
     const what = counted(pruned.sessions, "session");
     say(dryRun ? `${what} would be deleted` : `deleted ${what}`);
     if (!pruned.left) return;
-    warn(leftReferenced(pruned.left.sessions, pruned.left.constraints));
+    warn(leftKept(pruned.left.sessions, pruned.left.constraints));
     process.exitCode = FAILED;
   });
 }

@@ -3,7 +3,7 @@ import { batchSizeOf } from "./convert-messages.js";
 import { counted, FAILED, say, type UrlOption, warn, withSessions } from "./run.js";
 import { walkSessions } from "./walk.js";
 
-/** Repairs what was encoded as JSON twice, of all users; Ctrl-C ends it after the statement under way. */
+/** Repairs what was encoded as JSON twice, of all users; Ctrl-C ends it. */
 export function runRepairJson({
   url,
   batchSize: given,

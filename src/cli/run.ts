@@ -139,11 +139,11 @@ export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) 
 
 /** Sends a statement on a user's sessions. */
 export const send = <Row>(db: Connection["db"], statement: Statement<Row>, values: Values) =>
-  rowsOf(statement, db, values, TIMEOUT_MS);
+  rowsOf(statement, db, values, { timeoutMs: TIMEOUT_MS });
 
 /** What is said of sessions that a foreign key of another table keeps. */
-export const leftReferenced = (sessions: number, constraints: readonly string[]) =>
-  `left: ${counted(sessions, "session")}, since another table references ${sessions === 1 ? "it" : "them"} (${constraints.map((name) => `constraint "${name}"`).join(", ")}); see journey-db verify`;
+export const leftKept = (sessions: number, constraints: readonly string[]) =>
+  `left: ${counted(sessions, "session")}, since another table or a trigger keeps ${sessions === 1 ? "it" : "them"}${constraints.length === 0 ? "" : ` (${constraints.map((name) => `constraint "${name}"`).join(", ")})`}; see journey-db verify`;
 
 /** `1 session`, `2 sessions`. */
 export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -12,7 +12,7 @@ interface WalkOptions {
 }
 
 /**
- * Runs the call with its progress shown. Ctrl-C ends it after the statement under way; what was done stays done.
+ * Runs the call with its progress shown. Ctrl-C ends it and the statement under way; what was done stays done.
  *
  * @returns what the call returns; undefined where it was ended
  */
@@ -22,7 +22,7 @@ export async function walkSessions<Done>(
 ): Promise<Done | undefined> {
   const stop = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-  const table = await ask(estimateRows, db, {}, TIMEOUT_MS);
+  const table = await ask(estimateRows, db, {}, { timeoutMs: TIMEOUT_MS });
   const progress = showProgress("looking at", Math.max(table?.rows ?? 0, 0), "sessions");
   const onProgress = ({ examined }: { examined: number }) => progress.to(examined);
   try {

@@ -99,7 +99,10 @@ async function wrongType(db: Database, found: StoredColumn, column: Column): Pro
   }
   if ("usedBy" in change) {
     const users = change.usedBy.join(", ");
-    const remedy = `keep the definition of ${users} and drop it, ${verified} for the SQL that changes the type, then create it again`;
+    const key = change.usedBy.some((user) => user.startsWith("foreign key "))
+      ? `, of a foreign key once its column is changed as that SQL changes ${name}`
+      : "";
+    const remedy = `keep the definition of ${users} and drop it, ${verified} for the SQL that changes the type, then create it again${key}`;
     return error("column_type", `${message}, and is used by ${users}.`, remedy);
   }
   if ("unfit" in change) {

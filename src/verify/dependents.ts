@@ -170,7 +170,24 @@ const readViews = (db: Database, usesColumn: SQL, alike: boolean): Promise<Found
     ) as v join pg_class c on c.oid = v.oid`)
     .orderBy(sql`v.depth desc, 1`);
 
-/** Foreign keys of other tables, whose columns change with the one that they refer to. */
+/** Whether nothing but the key `c` and plain indexes uses its column `f`, which so can be given another type. */
+const changesAlone = sql`c.conrelid <> c.confrelid and cardinality(c.conkey) = 1 and c.convalidated
+  and f.attidentity = '' and f.attgenerated = ''
+  and exists (select from pg_class t where t.oid = c.conrelid and t.relkind = 'r' and not t.relispartition and not t.relhassubclass)
+  and not exists (select from pg_inherits where inhrelid = c.conrelid)
+  and not exists (select from pg_depend d
+    left join pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
+    left join pg_index i on d.classid = 'pg_class'::regclass and i.indexrelid = d.objid
+    left join pg_attrdef e on d.classid = 'pg_attrdef'::regclass and e.oid = d.objid
+    where d.refclassid = 'pg_class'::regclass and d.refobjid = c.conrelid and d.refobjsubid = f.attnum
+      and (k.oid = c.oid or k.contype in ('p', 'u', 'n')
+        or e.adrelid = c.conrelid and e.adnum = f.attnum
+        or i.indexprs is null and i.indpred is null
+          and not exists (select from pg_opclass o where o.oid = any (i.indclass) and not o.opcdefault)
+          and not exists (select from unnest(i.indcollation) as l where l not in (0, 'pg_catalog."default"'::regcollation))
+          and i.indexrelid is not null) is not true)`;
+
+/** Foreign keys to the column, whose own columns change with it. */
 async function readReferences(
   db: Database,
   place: SQL,
@@ -184,15 +201,14 @@ async function readReferences(
       column: sql<string>`quote_ident(f.attname)`,
       hasDefault: sql<boolean>`f.atthasdef`,
       definition: sql<string>`pg_get_constraintdef(c.oid)`,
+      changesAlone: sql<boolean>`${changesAlone}`,
     })
     .from(sql`pg_constraint c join pg_attribute f on f.attrelid = c.conrelid and f.attnum = c.conkey[1]`)
-    .where(
-      sql`contype = 'f' and confrelid = ${TABLE} and conrelid <> ${TABLE} and confkey = array[${place}]::int2[]`,
-    )
+    .where(sql`contype = 'f' and confrelid = ${TABLE} and conparentid = 0 and ${place} = any (confkey)`)
     .orderBy(sql`1, 2`);
-  return keys.map(({ table, name, column, hasDefault, definition }) => ({
+  return keys.map(({ table, name, column, hasDefault, definition, changesAlone }) => ({
     what: `foreign key ${name} of ${table}`,
-    drop: `alter table ${table} drop constraint ${name}`,
+    drop: changesAlone ? `alter table ${table} drop constraint ${name}` : null,
     restore: [
       `alter table ${table} ${hasDefault ? `alter column ${column} drop default, ` : ""}alter column ${column} type ${to} using ${convert(column)}`,
       `alter table ${table} add constraint ${name} ${definition}`,

@@ -35,6 +35,10 @@ export async function checkIndexes(db: Database, reapply: Remedy): Promise<Findi
       unique: sql<boolean>`i.indisunique`,
       primary: sql<boolean>`i.indisprimary`,
       usable: sql<boolean>`i.indisvalid`,
+      needing: sql<
+        string | null
+      >`(select string_agg(format('foreign key %I of %s', conname, conrelid::regclass), ', ' order by 1)
+        from pg_constraint where contype = 'f' and conindid = i.indexrelid and conparentid = 0)`,
     })
     .from(
       sql`pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace`,
@@ -57,14 +61,17 @@ export async function checkIndexes(db: Database, reapply: Remedy): Promise<Findi
       );
     }
   }
-  for (const { name, place, constraint, unique, primary } of stored) {
+  for (const { name, place, constraint, unique, primary, needing } of stored) {
     if (!unique || primary || declared.indexes.some(({ config }) => config.name === name)) continue;
+    const message = `Unique index ${name} refuses sessions that this package creates.`;
     findings.push(
-      error("unique_index", `Unique index ${name} refuses sessions that this package creates.`, {
-        sql: constraint
-          ? `alter table journey_sessions drop constraint if exists ${name}`
-          : `drop index if exists ${place}`,
-      }),
+      needing === null
+        ? error("unique_index", message, {
+            sql: constraint
+              ? `alter table journey_sessions drop constraint if exists ${name}`
+              : `drop index if exists ${place}`,
+          })
+        : error("unique_index", message, `have ${needing} refer to id alone, then run journey-db verify`),
     );
   }
   return findings;

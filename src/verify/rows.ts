@@ -45,10 +45,17 @@ export async function checkRows(
     })
     .from(sql`(select) as nothing`);
   const typed = new Set(columns.map(({ name, type }) => `${name} ${type}`));
+  const shapes = SHAPES.filter(({ column, type }) => typed.has(`${column} ${type}`));
+  const tells = server?.tells === true;
+  // repair-json skips a row in which anything else is forbidden.
+  const repairable = shapes
+    .map(({ broken, column, holds }) => {
+      const repaired = holds === null ? "false" : encodedTwice(column, holds, tells);
+      return `(${broken} and not (${repaired})) is not true`;
+    })
+    .join(" and ");
   const rules = [
-    ...SHAPES.filter(({ column, type }) => typed.has(`${column} ${type}`)).flatMap((shape) =>
-      shapeRules(shape, constraints, server?.tells === true),
-    ),
+    ...shapes.flatMap((shape) => shapeRules(shape, constraints, tells, repairable)),
     ...columns
       .filter(({ name, notNull }) => !notNull && (name === "user_id" || name in DEFAULTS))
       .map(nullRule),
@@ -83,11 +90,12 @@ function shapeRules(
   { check, column, what, broken, definition, holds }: (typeof SHAPES)[number],
   constraints: readonly StoredConstraint[],
   tells: boolean,
+  repairable: string,
 ): Rule[] {
   const found = constraints.find(({ name }) => name === check);
   const same = found?.definition.replace(NOT_VALID, "") === definition;
   if (same && found?.validated) return [];
-  const twice = holds === null ? "false" : encodedTwice(column, holds, tells);
+  const twice = holds === null ? "false" : `(${encodedTwice(column, holds, tells)}) and ${repairable}`;
   const forbidden = `${broken} and not (${twice})`;
   let unrepaired = 0;
   return [

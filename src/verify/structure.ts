@@ -3,7 +3,7 @@ import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Database } from "../database.js";
 import { journeySessions } from "../table.js";
 import type { StoredColumn } from "./columns.js";
-import { atOnce, error, type Finding, type Remedy, warning } from "./finding.js";
+import { error, type Finding, type Remedy, warning } from "./finding.js";
 
 /** The table as src/schema.ts declares it. */
 export const declared = getTableConfig(journeySessions);
@@ -64,37 +64,55 @@ export const readConstraints = (db: Database): Promise<StoredConstraint[]> =>
     .where(sql`conrelid = ${TABLE} and contype in ('p', 'u', 'c', 'f', 'x')`)
     .orderBy(sql`conname`);
 
-/** A foreign key of another table that keeps a session from being deleted. */
+/** A foreign key of another table that keeps a session from being deleted, or a row that would go with one. */
 interface Blocking {
   name: string;
   table: string;
   definition: string;
+  /** Whether it refers to a session itself. */
+  direct: boolean;
+  nullable: boolean;
 }
 
+/** Whether a column of the key `c`, of those that a delete sets where it sets only some, is NOT NULL. */
+const mustHoldAll = sql`exists (select from pg_attribute a where a.attrelid = c.conrelid and a.attnotnull
+  and coalesce(nullif(to_jsonb(c) -> 'confdelsetcols', 'null'), to_jsonb(c.conkey)) @> to_jsonb(a.attnum))`;
+
+// By to_jsonb: confdelsetcols is of PostgreSQL 15, conenforced of 18.
 const readBlocking = (db: Database): Promise<Blocking[]> =>
   db
     .select({
-      name: sql<string>`quote_ident(conname)`,
-      table: sql<string>`conrelid::regclass::text`,
-      definition: sql<string>`pg_get_constraintdef(oid)`,
+      name: sql<string>`quote_ident(c.conname)`,
+      table: sql<string>`c.conrelid::regclass::text`,
+      definition: sql<string>`pg_get_constraintdef(c.oid)`,
+      direct: sql<boolean>`c.confrelid = ${TABLE}`,
+      nullable: sql<boolean>`not exists (select from pg_attribute a where a.attrelid = c.conrelid and a.attnotnull and a.attnum = any (c.conkey))`,
     })
-    .from(sql`pg_constraint`)
-    .where(
-      sql`confrelid = ${TABLE} and conrelid <> ${TABLE} and contype = 'f' and confdeltype in ('a', 'r') and conparentid = 0`,
-    )
-    .orderBy(sql`conrelid::regclass::text, conname`);
+    .from(sql`(
+      with recursive acting as (
+        select * from pg_constraint k where contype = 'f' and conparentid = 0 and conrelid <> ${TABLE}
+          and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
+      ), reached as (
+        select oid, conrelid, confdeltype from acting where confrelid = ${TABLE}
+        union
+        select a.oid, a.conrelid, a.confdeltype from acting a join reached r on a.confrelid = r.conrelid and r.confdeltype = 'c'
+      ) select oid from reached
+    ) as r join pg_constraint c on c.oid = r.oid`)
+    .where(sql`c.confdeltype in ('a', 'r', 'd') or c.confdeltype = 'n' and ${mustHoldAll}`)
+    .orderBy(sql`c.conrelid::regclass::text, c.conname`);
 
 const checkBlocking = (blocking: readonly Blocking[]): Finding[] =>
-  blocking.map(({ name, table, definition }) => {
+  blocking.map(({ name, table, definition, direct, nullable }) => {
     const cascading = definition
-      .replace(/ ON DELETE (RESTRICT|NO ACTION)/, "")
+      .replace(/ ON DELETE (RESTRICT|NO ACTION|SET (NULL|DEFAULT)( \(("[^"]*"|[^")])*\))?)/, "")
       .replace(/( REFERENCES .*?\)(?: MATCH FULL)?)/, "$1 ON DELETE CASCADE");
+    const what = direct ? "each that it references" : "each with a row that it references";
     return warning(
       "foreign_key",
-      `Foreign key ${name} of ${table} keeps each session that it references from being deleted, erased and pruned.`,
+      `Foreign key ${name} of ${table} keeps sessions from being deleted, erased and pruned: ${what}.`,
       {
         sql: `alter table ${table} drop constraint ${name}, add constraint ${name} ${cascading}`,
-        rest: ", or with ON DELETE SET NULL",
+        ...(nullable && { rest: ", or with ON DELETE SET NULL" }),
       },
     );
   });
@@ -134,28 +152,23 @@ async function checkPrimaryKey(
   }
   const references = primary
     ? await db
-        .select({
-          table: sql<string>`conrelid::regclass::text`,
-          name: sql<string>`quote_ident(conname)`,
-          definition: sql<string>`pg_get_constraintdef(oid)`,
-        })
+        .select({ key: sql<string>`format('foreign key %I of %s', conname, conrelid::regclass)` })
         .from(sql`pg_constraint`)
         .where(
-          sql`contype = 'f' and confrelid = ${TABLE} and conindid = (select conindid from pg_constraint where conrelid = ${TABLE} and contype = 'p')`,
+          sql`contype = 'f' and confrelid = ${TABLE} and conparentid = 0 and conindid = (select conindid from pg_constraint where conrelid = ${TABLE} and contype = 'p')`,
         )
+        .orderBy(sql`1`)
     : [];
+  if (references.length > 0) {
+    const keys = references.map(({ key }) => key).join(", ");
+    const remedy = `keep the definition of ${keys} and drop it, then run journey-db verify for the SQL that changes the primary key, then create it again, referring to id alone`;
+    return [error("primary_key", `${message}, and is used by ${keys}.`, remedy)];
+  }
   const dropOther = primary ? `drop constraint ${primary.name}, ` : "";
   return [
-    error(
-      "primary_key",
-      `${message}${references.length === 0 ? "" : "; the remedy drops the foreign keys to it"}.`,
-      {
-        sql: atOnce([
-          ...references.map(({ table, name }) => `alter table ${table} drop constraint ${name}`),
-          `alter table journey_sessions ${dropOther}add primary key (id)`,
-        ]),
-      },
-    ),
+    error("primary_key", `${message}.`, {
+      sql: `alter table journey_sessions ${dropOther}add primary key (id)`,
+    }),
   ];
 }
 

@@ -1,11 +1,12 @@
 import { sql } from "drizzle-orm";
 import { beforeEach, expect, it } from "vitest";
-import { prune } from "../../src/admin.js";
+import { convertMessages, prune, repairJson } from "../../src/admin.js";
 import type { Database } from "../../src/database.js";
-import { forUser, type JourneyDbError } from "../../src/index.js";
+import { connect, forUser, type JourneyDbError } from "../../src/index.js";
 import { journeySessions } from "../../src/schema.js";
 import { agedSessions, storedIds } from "../support/aged-sessions.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
+import { errorOf } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";
 
 const url = await migratedDatabase();
@@ -122,4 +123,32 @@ it("two calls at once delete each session once", async () => {
   const [one, two] = await Promise.all(calls);
   expect((one?.sessions ?? 0) + (two?.sessions ?? 0)).toBe(500);
   expect(await storedIds(writing)).toEqual([]);
+});
+
+it.each([
+  ["prune", (db: Database, signal: AbortSignal) => prune(db, { inactiveFor: "90d", signal })],
+  ["convertMessages", (db: Database, signal: AbortSignal) => convertMessages(db, { signal })],
+  ["repairJson", (db: Database, signal: AbortSignal) => repairJson(db, { signal })],
+] as const)("the signal of %s ends the statement under way", async (_, call) => {
+  const connection = await connect({ url });
+  const waiting = () =>
+    raw`select from pg_locks where not granted and relation = 'journey_sessions'::regclass`.then(
+      ({ length }) => length,
+    );
+  await raw.begin(async (tx) => {
+    await tx`lock table journey_sessions`;
+    const controller = new AbortController();
+    const ended = errorOf(call(connection.db, controller.signal));
+    await expect.poll(waiting).toBe(1);
+    controller.abort();
+    expect(await ended).toMatchObject({
+      code: "timeout",
+      message: expect.stringMatching(
+        /^The signal was aborted; at least 0 sessions were (deleted|converted|repaired) and stay so, and the call may be repeated\.$/,
+      ),
+      retryable: true,
+    });
+    await expect.poll(waiting).toBe(0);
+  });
+  await connection.close();
 });
