@@ -20,6 +20,7 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
+import { sql } from "drizzle-orm";
 import type { Connection } from "./connect.js";
 import { JourneyDbError } from "./errors.js";
 import { migrate, shippedMigrations } from "./migrate.js";
@@ -399,13 +400,26 @@ async function openData(folder: string, lock: FolderLock): Promise<Connection> {
   }
 }
 
+async function hasTable(db: Connection["db"]): Promise<boolean> {
+  const [row] = await db
+    .select({ found: sql<boolean>`to_regclass('journey_sessions') is not null` })
+    .from(sql`(select) as nothing`);
+  return row?.found === true;
+}
+
 /** Nobody else can have it open, and who runs it may have no command line to migrate with. */
 async function migrateAndSay(db: Connection["db"]): Promise<void> {
   try {
     shippedMigrations();
-  } catch (error) {
-    // In a bundle. It may have been migrated by other means.
-    return console.warn(`journey-db: the embedded database was not migrated: ${(error as Error).message}`);
+  } catch {
+    // In a bundle, which has no migration files.
+    if (!(await hasTable(db))) {
+      console.warn(
+        "journey-db: the embedded database was not migrated, since this is a bundle: " +
+          "run npx journey-db migrate --embedded in this folder",
+      );
+    }
+    return;
   }
   const { applied } = await migrate(db);
   if (applied.length > 0) console.warn(`journey-db: migrated the embedded database: ${applied.join(", ")}`);
