@@ -100,8 +100,9 @@ describe("the tarball in an empty project", () => {
     const migrations = await readdir(join(repository, "drizzle"), { recursive: true });
     const shipped = migrations.filter((name) => /\.(sql|json)$/.test(name)).map((name) => `drizzle/${name}`);
     const bin = ["bin/journey-db.js"];
+    const docs = (await readdir(join(repository, "docs"))).map((name) => `docs/${name}`);
     const texts = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
-    expect(files.toSorted()).toEqual([...bin, ...built, ...shipped, ...texts].toSorted());
+    expect(files.toSorted()).toEqual([...bin, ...built, ...shipped, ...docs, ...texts].toSorted());
     expect(files).toContain("drizzle/meta/_journal.json");
   });
 
