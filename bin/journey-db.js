@@ -6,6 +6,8 @@ const cli = new URL("../dist/cli.js", import.meta.url);
 if (existsSync(cli)) {
   await import(cli.href);
 } else {
-  console.error("journey-db is not built yet. Run: npm run build -w @aigos/journey-db");
+  console.error(
+    "journey-db is not built yet. With the dev dependencies installed, run: npm run build -w @aigos/journey-db",
+  );
   process.exitCode = 1;
 }

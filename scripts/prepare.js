@@ -7,25 +7,13 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { canBuild, tsc } from "./build-needs.js";
 
-const { resolve } = createRequire(import.meta.url);
-const needed = ["typescript/package.json", "@types/node/package.json", "postgres", "@electric-sql/pglite"];
-const isThere = (name) => {
-  try {
-    return resolve(name) !== "";
-  } catch {
-    return false;
-  }
-};
-
-if (existsSync("src/index.ts") && needed.every(isThere)) {
-  const tsc = join(dirname(resolve("typescript/package.json")), "bin/tsc");
-  const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json"], { stdio: "inherit" });
+if (existsSync("src/index.ts") && canBuild()) {
+  const { status } = spawnSync(process.execPath, [tsc(), "-p", "tsconfig.build.json"], { stdio: "inherit" });
   process.exitCode = status ?? 1;
 } else if (!existsSync("dist/index.js")) {
   console.warn(
-    "@aigos/journey-db: no dist/ and no dev dependencies to build it with; `npm run build` makes it.",
+    "@aigos/journey-db: no dist/ and no dev dependencies to build it with; with these `npm run build` makes it.",
   );
 }

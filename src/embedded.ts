@@ -6,19 +6,21 @@ import {
   constants,
   existsSync,
   fstatSync,
-  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
+import { sql } from "drizzle-orm";
 import type { Connection } from "./connect.js";
 import { JourneyDbError } from "./errors.js";
 import { migrate, shippedMigrations } from "./migrate.js";
@@ -68,19 +70,19 @@ export interface FolderLock {
  * the process ends, however it ends. The same process gets it once, too.
  *
  * @throws JourneyDbError unavailable where it is taken or the disk is full; configuration where it
- *   cannot be made or locked; corrupt where it is damaged
+ *   cannot be made or locked, or is another user's; corrupt where it is damaged
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const data = dataFolder(folder);
   const take = await locker(folder);
+  refuseAnothers(folder);
   onDisk(folder, () => makeFolder(folder));
   const making = take(noteFile(folder), "a+");
   try {
-    if (!existsSync(data)) await makeData(folder);
+    if (!existsSync(data)) await makeData(folder, take);
     // What may not be read would look damaged.
     onDisk(data, () => accessSync(data, constants.R_OK | constants.W_OK));
     const fd = take(lockedFile(folder), "r+");
-    const { dev, ino } = fstatSync(fd, { bigint: true });
     const name = (pid: number) => {
       try {
         writeFileSync(noteFile(folder), String(pid), { mode: 0o600 });
@@ -89,22 +91,27 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       }
     };
     name(process.pid);
-    const holds = () => {
-      try {
-        const found = statSync(lockedFile(folder), { bigint: true });
-        return found.dev === dev && found.ino === ino;
-      } catch {
-        return false;
-      }
-    };
-    return { fd, name, holds, release: () => closeSync(fd) };
+    return { fd, name, holds: () => isStill(fd, lockedFile(folder)), release: () => closeSync(fd) };
   } finally {
     closeSync(making);
   }
 }
 
-/** Opens and locks files of the folder, or throws; a file is unlocked when it is closed. */
-async function locker(folder: string): Promise<(file: string, flags: string) => number> {
+/** Whether the file has not been removed, moved or replaced since it was opened. */
+function isStill(fd: number, file: string): boolean {
+  try {
+    const opened = fstatSync(fd, { bigint: true });
+    const found = statSync(file, { bigint: true });
+    return found.dev === opened.dev && found.ino === opened.ino;
+  } catch {
+    return false;
+  }
+}
+
+/** Opens and locks a file, or throws; it is unlocked when it is closed. */
+type Take = (file: string, flags: string) => number;
+
+async function locker(folder: string): Promise<Take> {
   const { tryLock } = await needUnbundled<typeof import("fs-native-extensions")>(
     "fs-native-extensions",
     SET_DATABASE_URL,
@@ -119,7 +126,7 @@ async function locker(folder: string): Promise<(file: string, flags: string) => 
       if (fd !== undefined) closeSync(fd);
       const missing = ["ENOENT", "ENOTDIR"].includes(String((error as NodeJS.ErrnoException).code));
       // Of the version alone: PGlite would make an empty database over the rest.
-      throw missing ? damaged(dirname(file)) : unusable(dirname(file), error);
+      throw missing && existsSync(dirname(file)) ? damaged(dirname(file)) : unusable(dirname(file), error);
     }
     if (free) return fd;
     closeSync(fd);
@@ -142,46 +149,140 @@ function holderOf(folder: string): string {
   return "another process";
 }
 
+/** Before anything is written: PGlite would leave files that the other user may not read. Windows has no such owners. */
+function refuseAnothers(folder: string): void {
+  let version: Stats | undefined;
+  try {
+    version = statSync(lockedFile(folder), { throwIfNoEntry: false });
+  } catch (error) {
+    // A file of that name is spoken of later.
+    if ((error as NodeJS.ErrnoException).code !== "ENOTDIR") throw unusable(dataFolder(folder), error);
+  }
+  if (version === undefined || version.uid === (process.geteuid?.() ?? version.uid)) return;
+  throw new JourneyDbError(
+    "configuration",
+    `The embedded database in ${resolve(folder)} belongs to another user; run it as that user, or ${SET_DATABASE_URL}.`,
+  );
+}
+
 function makeFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (statSync(folder).uid === process.geteuid?.()) chmodSync(folder, 0o700);
+  closeToOthers(folder);
+  needUsableUmask(folder);
   // What users write does not belong into a repository.
-  const ignore = join(folder, ".gitignore");
-  if (!existsSync(ignore)) writeFileSync(ignore, "*\n", { mode: 0o600 });
-}
-
-/** PGlite makes files that everybody may read, most of them even write. Windows has no such modes. */
-function closeToOthers(folder: string): void {
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (isOwn(path) && (entry.isDirectory() || entry.isFile()))
-      chmodSync(path, entry.isDirectory() ? 0o700 : 0o600);
+  for (const [file, text] of [
+    [join(folder, ".gitignore"), "*\n"],
+    [noteFile(folder), ""],
+  ] as const) {
+    if (!existsSync(file)) writeFileSync(file, text, { mode: 0o600, flag: "a" });
+    closeToOthers(file);
   }
 }
 
-const isOwn = (path: string): boolean => lstatSync(path).uid === process.geteuid?.();
+/** PGlite would make files that it cannot open again, and the database would be damaged. Windows has no such modes. */
+function needUsableUmask(folder: string): void {
+  const made = mkdtempSync(join(resolve(folder), UNFINISHED));
+  const { mode } = statSync(made);
+  rmdirSync(made);
+  if ((mode & 0o700) === 0o700 || process.geteuid === undefined) return;
+  throw new JourneyDbError(
+    "configuration",
+    `The umask takes from this process the rights to the files that it makes in ${resolve(folder)}; set another one, such as 077, or ${SET_DATABASE_URL}.`,
+  );
+}
+
+/**
+ * Makes a file or a folder this user's alone, whatever was made of it: PGlite makes files that
+ * everybody may read, most of them even write. Windows has no such modes.
+ */
+function closeToOthers(path: string): void {
+  const entry = statSync(path);
+  if (entry.uid === process.geteuid?.()) chmodSync(path, entry.isDirectory() ? 0o700 : 0o600);
+}
+
+/** Calls for each file and folder in a folder, for a folder before what is in it. */
+function walk(folder: string, call: (path: string) => void): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isFile() || entry.isDirectory()) call(path);
+    if (entry.isDirectory()) walk(path, call);
+  }
+}
+
+/** @throws JourneyDbError configuration where this user may not read and write all of it, which would look damaged */
+function needAccess(data: string): void {
+  try {
+    walk(data, (path) => {
+      const search = statSync(path).isDirectory() ? constants.X_OK : 0;
+      accessSync(path, constants.R_OK | constants.W_OK | search);
+    });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EPERM") throw unusable(data, error);
+    throw new JourneyDbError(
+      "configuration",
+      `Files in ${data} of the embedded database are not accessible (${code}): they belong to another user; make them this user's, or ${SET_DATABASE_URL}.`,
+    );
+  }
+}
+
+function remove(folder: string): void {
+  if (!existsSync(folder)) return;
+  walk(folder, closeToOthers);
+  rmSync(folder, { recursive: true, force: true });
+}
 
 /** Makes an empty database, under a name of its own until it is whole: no other process ever meets half of one. */
-async function makeData(folder: string): Promise<void> {
-  const unfinished = onDisk(folder, () => {
-    // Of processes that were killed meanwhile.
-    for (const name of readdirSync(folder)) {
-      if (name.startsWith(UNFINISHED)) rmSync(join(folder, name), { recursive: true });
-    }
-    return mkdtempSync(join(resolve(folder), UNFINISHED));
-  });
+async function makeData(folder: string, take: Take): Promise<void> {
+  onDisk(folder, () => removeUnfinished(folder, take));
+  const unfinished = onDisk(folder, () => mkdtempSync(join(resolve(folder), UNFINISHED)));
+  const data = dataFolder(unfinished);
+  const file = noteFile(unfinished);
+  let fd: number | undefined;
   try {
-    const client = await startPglite(unfinished);
+    // Who else makes one here, since the other lock was deleted, leaves this one alone.
+    fd = take(file, "a+");
+    const making = fd;
+    const holds = () => isStill(making, file);
+    onDisk(unfinished, () => mkdirSync(data, { mode: 0o700 }));
+    const client = await startPglite(data, holds);
     await client.close().catch((thrown) => {
-      throw failure(unfinished, thrown);
+      throw failure(data, thrown, holds);
     });
-    onDisk(folder, () => renameSync(unfinished, dataFolder(folder)));
+    if (!holds()) throw gone(folder);
+    onDisk(data, () => walk(data, closeToOthers));
+    putInPlace(data, dataFolder(folder));
   } finally {
-    rmSync(unfinished, { recursive: true, force: true });
+    if (fd !== undefined) closeSync(fd);
+    onDisk(unfinished, () => remove(unfinished));
   }
 }
 
-async function startPglite(data: string): Promise<PGlite> {
+function putInPlace(made: string, data: string): void {
+  try {
+    renameSync(made, data);
+  } catch (error) {
+    if (!existsSync(data)) throw unusable(dirname(data), error);
+    const message = `The embedded database in ${data} was made by another process meanwhile; connect again.`;
+    throw new JourneyDbError("unavailable", message, { retryable: true });
+  }
+}
+
+/** Removes what processes left that were killed while they made a database. */
+function removeUnfinished(folder: string, take: Take): void {
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(UNFINISHED)) continue;
+    try {
+      closeSync(take(noteFile(join(folder, name)), "a+"));
+    } catch {
+      // It is being made, or is gone.
+      continue;
+    }
+    remove(join(folder, name));
+  }
+}
+
+async function startPglite(data: string, holds: () => boolean): Promise<PGlite> {
   const { PGlite } = await needUnbundled<typeof import("@electric-sql/pglite")>(
     "@electric-sql/pglite",
     SET_DATABASE_URL,
@@ -191,13 +292,14 @@ async function startPglite(data: string): Promise<PGlite> {
     await client.waitReady;
     return client;
   } catch (thrown) {
-    throw failure(data, thrown);
+    throw failure(data, thrown, holds);
   }
 }
 
 /** Why PGlite does not work, which it does not say. */
-function failure(data: string, thrown: unknown): JourneyDbError {
+function failure(data: string, thrown: unknown, holds: () => boolean): JourneyDbError {
   const folder = dirname(data);
+  if (!holds()) return gone(folder);
   const probe = join(folder, "probe");
   try {
     // Nothing that a file system would compress.
@@ -207,7 +309,10 @@ function failure(data: string, thrown: unknown): JourneyDbError {
   } finally {
     rmSync(probe, { force: true });
   }
-  if (!(thrown instanceof RangeError)) return damaged(data);
+  if (!(thrown instanceof RangeError)) {
+    needAccess(data);
+    return damaged(data);
+  }
   const message = `There is not enough memory for the embedded database; ${SET_DATABASE_URL}.`;
   return new JourneyDbError("unavailable", message, { retryable: true });
 }
@@ -222,17 +327,26 @@ function onDisk<Value>(path: string, call: () => Value): Value {
 }
 
 function unusable(path: string, error: unknown): JourneyDbError {
+  if (error instanceof JourneyDbError) return error;
   const { code = "unknown" } = error as NodeJS.ErrnoException;
   const folder = `${resolve(path)} of the embedded database`;
   if (code === "ENOSPC" || code === "EDQUOT") {
-    const message = `The disk with the folder ${folder} is full (${code}); make room on it.`;
+    const message = `The disk with the folder ${folder} is full (${code}); make room on it: 16 MB are needed.`;
     return new JourneyDbError("unavailable", message, { retryable: true });
   }
+  if (code === "ENOENT") return gone(path);
   return new JourneyDbError(
     "configuration",
     `The folder ${folder} cannot be read, written or locked (${code}); ${SET_DATABASE_URL}.`,
   );
 }
+
+const gone = (folder: string) =>
+  new JourneyDbError(
+    "unavailable",
+    `The embedded database in ${resolve(folder)} was removed, moved or replaced while it was opened; connect again.`,
+    { retryable: true },
+  );
 
 const damaged = (data: string) =>
   new JourneyDbError(
@@ -248,7 +362,12 @@ const damaged = (data: string) =>
  */
 async function openData(folder: string, lock: FolderLock): Promise<Connection> {
   const data = dataFolder(folder);
-  const client = await startPglite(data);
+  onDisk(data, () => {
+    closeToOthers(data);
+    walk(data, closeToOthers);
+  });
+  needAccess(data);
+  const client = await startPglite(data, lock.holds);
   let stoppedBy: string | undefined;
   const send = client.execProtocolRaw.bind(client);
   client.execProtocolRaw = async (...args) => {
@@ -272,7 +391,7 @@ async function openData(folder: string, lock: FolderLock): Promise<Connection> {
     if (!client.closed && stoppedBy === undefined && lock.holds()) await client.close();
   };
   try {
-    onDisk(folder, () => closeToOthers(folder));
+    onDisk(data, () => walk(data, closeToOthers));
     const { drizzle } = await needUnbundled<typeof import("drizzle-orm/pglite")>("drizzle-orm/pglite");
     return { db: drizzle({ client }), close };
   } catch (error) {
@@ -281,13 +400,26 @@ async function openData(folder: string, lock: FolderLock): Promise<Connection> {
   }
 }
 
+async function hasTable(db: Connection["db"]): Promise<boolean> {
+  const [row] = await db
+    .select({ found: sql<boolean>`to_regclass('journey_sessions') is not null` })
+    .from(sql`(select) as nothing`);
+  return row?.found === true;
+}
+
 /** Nobody else can have it open, and who runs it may have no command line to migrate with. */
 async function migrateAndSay(db: Connection["db"]): Promise<void> {
   try {
     shippedMigrations();
-  } catch (error) {
-    // In a bundle. It may have been migrated by other means.
-    return console.warn(`journey-db: the embedded database was not migrated: ${(error as Error).message}`);
+  } catch {
+    // In a bundle, which has no migration files.
+    if (!(await hasTable(db))) {
+      console.warn(
+        "journey-db: the embedded database was not migrated, since this is a bundle: " +
+          "run npx journey-db migrate --embedded in this folder",
+      );
+    }
+    return;
   }
   const { applied } = await migrate(db);
   if (applied.length > 0) console.warn(`journey-db: migrated the embedded database: ${applied.join(", ")}`);

@@ -30,7 +30,8 @@ async function importUnbundled<Module>(name: string): Promise<Module> {
   } catch (error) {
     if (!isNotFound(error)) throw error;
     // A bundle does not see what the package manager puts beside this package alone, as pnpm does.
-    const application = createRequire(join(process.cwd(), "package.json"));
+    // By globalThis, since a build of Next.js warns of process.cwd in what an edge route may load.
+    const application = createRequire(join(globalThis.process.cwd(), "package.json"));
     const { resolve } = createRequire(application.resolve("@aigos/journey-db"));
     return load(pathToFileURL(resolve(name)).href);
   }

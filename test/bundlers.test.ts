@@ -14,6 +14,8 @@ const { build }: { build(options: object): Promise<unknown> } = createRequire(
 const PROGRAM = `
 import { connect, forUser } from "@aigos/journey-db";
 import { sql } from "drizzle-orm";
+const warned = [];
+console.warn = (text) => warned.push(text);
 const message = { id: "m1", role: "user", parts: [{ type: "text", text: "Hello" }] };
 async function store(options) {
   const { db, close } = await connect(options);
@@ -31,7 +33,7 @@ async function main() {
       ({ created }) => ({ created }),
       ({ name, code, message }) => ({ name, code, message }),
     );
-  console.log(JSON.stringify({ server: await says({ url: process.argv[2] }), embedded: await says({ embedded: true }) }));
+  console.log(JSON.stringify({ server: await says({ url: process.argv[2] }), embedded: await says({ embedded: true }), warned }));
 }
 main();
 `;
@@ -100,4 +102,11 @@ describe("the tarball in a bundle of esbuild", () => {
       expect(said.embedded).toEqual(embedded);
     });
   });
+
+  test("says how to migrate the embedded database, until it is migrated", async () => {
+    const notMigrated = expect.stringContaining("npx journey-db migrate --embedded");
+    expect((await runBundle("esm", false)).warned).toContainEqual(notMigrated);
+    await run(project, "npx", "--no", "--", "journey-db", "migrate", "--embedded");
+    expect((await runBundle("esm", false)).warned).not.toContainEqual(notMigrated);
+  }, 60_000);
 });

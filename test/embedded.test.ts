@@ -280,18 +280,136 @@ describe("a folder that cannot be used", () => {
     chmodSync(data, 0o700);
   });
 
+  /** Runs code in a folder as a user who is not root, who owns all that is in it. */
+  function asReader(cwd: string, code: string) {
+    for (const name of ["", ...readdirSync(cwd, { recursive: true, encoding: "utf8" })])
+      chownSync(join(cwd, name), READER, READER);
+    return runCode(
+      `
+      import { chownSync, readdirSync, statSync } from "node:fs";
+      import { openEmbedded } from "#/src/embedded.ts";
+      const says = () =>
+        openEmbedded(".journey-db").then(
+          async ({ close }) => { await close(); console.log("opened"); },
+          ({ code, message }) => console.log(code, message),
+        );
+      // All that it imports must be there first: only root may read where root has checked out.
+      await (await openEmbedded("${temporaryFolder()}/another")).close();
+      ${code}
+      `,
+      cwd,
+    );
+  }
+
+  test.runIf(READER === 65534)("because it is another user's is refused, and left as it is", async () => {
+    const folder = preparedFolder();
+    const { ended, stdout } = asReader(
+      join(folder, ".."),
+      `
+      await says();
+      const names = readdirSync(".", { recursive: true });
+      console.log(names.filter((name) => statSync(name).uid !== ${READER}).length);
+      process.setuid(${READER});
+      await says();
+      `,
+    );
+    expect(await ended).toBe(0);
+    expect(stdout()).toMatch(
+      /^configuration .* belongs to another user; run it as that user, or set DATABASE_URL instead\.\n0\nopened\n$/,
+    );
+  });
+
+  test.runIf(READER === 65534)("because a file in it is another user's is not called damaged", async () => {
+    const folder = preparedFolder();
+    const { ended, stdout } = asReader(
+      join(folder, ".."),
+      `
+      chownSync(".journey-db/data/global/pg_control", 0, 0);
+      process.setuid(${READER});
+      await says();
+      `,
+    );
+    expect(await ended).toBe(0);
+    expect(stdout()).toMatch(/^configuration Files in .*data .* are not accessible \(EACCES\): .*\n$/);
+    expect(stdout()).not.toContain("move that folder");
+  });
+
+  test.runIf(READER === 65534).each(["0777", "0277"])(
+    "because of the umask %s is refused, and works with another umask",
+    async (umask) => {
+      const { ended, stdout } = asReader(
+        temporaryFolder(),
+        `
+        process.setuid(${READER});
+        process.umask(0o${umask});
+        await says();
+        process.umask(0o022);
+        await says();
+        process.umask(0o${umask});
+        await says();
+        process.umask(0o022);
+        await says();
+        `,
+      );
+      expect(await ended).toBe(0);
+      const [made, opened, again, last] = stdout().split("\n");
+      for (const said of [made, again]) expect(said).toMatch(/^configuration The umask .*; set another one/);
+      expect([opened, last]).toEqual(["opened", "opened"]);
+    },
+  );
+
   test("because its making was cut short is made anew, and nothing of it stays", async () => {
     const cwd = temporaryFolder();
     const folder = join(cwd, ".journey-db");
     const program = holder(cwd);
     const unfinished = () => readdirSync(folder).find((name) => name.startsWith("unfinished-"));
-    await vi.waitFor(() => expect(readdirSync(join(folder, unfinished() ?? ""))).toContain("base"), 20_000);
+    await vi.waitFor(
+      () => expect(readdirSync(join(folder, unfinished() ?? "", "data"))).toContain("base"),
+      20_000,
+    );
     program.child.kill("SIGKILL");
     await program.ended;
     expect(readdirSync(folder)).not.toContain("data");
     const { db } = await open(folder);
     expect(await forUser(db, user).count()).toBe(0);
     expect(readdirSync(folder).toSorted()).toEqual([".gitignore", "data", "lock"]);
+  });
+});
+
+describe("a folder in which a database is being made", () => {
+  /** A process that makes one and is in the midst of it. */
+  async function making(cwd: string) {
+    const program = holder(cwd);
+    const names = () => readdirSync(join(cwd, ".journey-db"), { recursive: true, encoding: "utf8" });
+    await vi.waitFor(() => expect(names().join("\n")).toMatch(/^unfinished-.*base$/m), 20_000);
+    return program;
+  }
+
+  test("is never called damaged when its file lock was deleted, and one process gets it", async () => {
+    const cwd = temporaryFolder();
+    const folder = join(cwd, ".journey-db");
+    const program = await making(cwd);
+    rmSync(join(folder, "lock"));
+    const [first, second] = await Promise.allSettled([program.printed("holding"), openEmbedded(folder)]);
+    expect([first.status, second.status].toSorted()).toEqual(["fulfilled", "rejected"]);
+    if (first.status === "rejected")
+      expect(program.stderr()).toMatch(/code: 'unavailable',\s+retryable: true/);
+    if (second.status === "rejected")
+      expect(second.reason).toMatchObject({ code: "unavailable", retryable: true });
+    if (second.status === "fulfilled") await second.value.close();
+    program.child.kill("SIGKILL");
+    await program.ended;
+    await open(folder);
+    expect(readdirSync(folder).toSorted()).toEqual([".gitignore", "data", "lock"]);
+  });
+
+  test("is not called damaged when it was moved", async () => {
+    const cwd = temporaryFolder();
+    const program = await making(cwd);
+    renameSync(join(cwd, ".journey-db"), join(cwd, "moved"));
+    expect(await program.ended).toBe(1);
+    expect(program.stderr()).toMatch(/was removed, moved or replaced while it was opened; connect again/);
+    expect(program.stderr()).toMatch(/code: 'unavailable',\s+retryable: true/);
   });
 });
 
@@ -391,7 +509,7 @@ describe("a full disk", () => {
     );
     expect(await program.ended).toBe(0);
     expect(program.stdout()).toMatch(
-      /^unavailable true The disk with the folder .* is full \(ENOSPC\); make room on it\.\nopened\n$/,
+      /^unavailable true The disk with the folder .* is full \(ENOSPC\); make room on it: 16 MB are needed\.\nopened\n$/,
     );
   });
 

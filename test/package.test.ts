@@ -61,15 +61,34 @@ describe("the tarball in an empty project", () => {
     expect(installOutput).not.toMatch(/warn/i);
   });
 
-  test("has no scripts, and the repository keeps its own", async () => {
+  test("has no script that npm warns of, and the repository keeps its own", async () => {
     const packed = JSON.parse(
       await readFile(join(project, "node_modules/@aigos/journey-db/package.json"), "utf8"),
     );
     const own = JSON.parse(await readFile(join(folder, "clone/package.json"), "utf8"));
-    expect(packed).not.toHaveProperty("scripts");
     const { scripts, devDependencies, ...rest } = own;
-    expect(packed).toEqual(rest);
-    expect(scripts).toHaveProperty("prepare");
+    const { prepare, ...others } = scripts;
+    expect(packed).toEqual({ ...rest, scripts: others });
+    expect(prepare).toBeDefined();
+  });
+
+  test("leaves the repository its manifest when packing was broken off, and what was edited since", async () => {
+    const clone = join(folder, "clone");
+    const manifest = () => readFile(join(clone, "package.json"), "utf8");
+    const strip = () => run(clone, process.execPath, "scripts/packed-manifest.js", "strip");
+    const own = await manifest();
+    await strip();
+    expect(await manifest()).not.toBe(own);
+    await run(clone, "npm", "run", "build");
+    expect(await manifest()).toBe(own);
+    await strip();
+    const edited = own.replace("0.1.0", "0.2.0");
+    await write(clone, { "package.json": edited });
+    await run(clone, "npm", "run", "build");
+    await strip();
+    await run(clone, process.execPath, "scripts/packed-manifest.js", "restore");
+    expect(await manifest()).toBe(edited);
+    await write(clone, { "package.json": own });
   });
 
   test("holds the build, the migrations and what a reader needs, and nothing else", async () => {
@@ -81,8 +100,9 @@ describe("the tarball in an empty project", () => {
     const migrations = await readdir(join(repository, "drizzle"), { recursive: true });
     const shipped = migrations.filter((name) => /\.(sql|json)$/.test(name)).map((name) => `drizzle/${name}`);
     const bin = ["bin/journey-db.js"];
+    const docs = (await readdir(join(repository, "docs"))).map((name) => `docs/${name}`);
     const texts = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
-    expect(files.toSorted()).toEqual([...bin, ...built, ...shipped, ...texts].toSorted());
+    expect(files.toSorted()).toEqual([...bin, ...built, ...shipped, ...docs, ...texts].toSorted());
     expect(files).toContain("drizzle/meta/_journal.json");
   });
 

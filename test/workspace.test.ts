@@ -93,13 +93,19 @@ describe("a workspace of an application's repository", () => {
     await run(root, "npm", "run", "build", "-w", "@aigos/journey-db");
     expect(await help()).toContain("migrate");
     await rm(join(root, "packages/journey-db/dist"), { recursive: true });
-    await expect(help()).rejects.toThrow("not built yet. Run: npm run build -w @aigos/journey-db");
+    await expect(help()).rejects.toThrow(
+      "not built yet. With the dev dependencies installed, run: npm run build -w @aigos/journey-db",
+    );
     await run(root, "npm", "rebuild");
     expect(await help()).toContain("migrate");
   }, 120_000);
 
   test("outlives an install without dev dependencies, which cannot build it", async () => {
     await run(root, "npm", "ci", "--omit=dev", "--prefer-offline", "--no-audit", "--no-fund");
+    expect(await output()).toEqual(answer);
+    await expect(run(root, "npm", "run", "build", "-w", "@aigos/journey-db")).rejects.toThrow(
+      "the build needs the dev dependencies",
+    );
     expect(await output()).toEqual(answer);
     await rm(join(root, "packages/journey-db/dist"), { recursive: true });
     await run(root, "npm", "rebuild");

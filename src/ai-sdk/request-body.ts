@@ -46,7 +46,11 @@ async function* nodeBytes(request: NodeRequest & NodeStream): AsyncGenerator<Uin
   const { body } = request;
   const encoder = new TextEncoder();
   const bytesOf = (piece: unknown) =>
-    (typeof piece === "string" ? encoder.encode(piece) : piece) as Uint8Array;
+    (typeof piece === "string"
+      ? encoder.encode(piece)
+      : piece instanceof ArrayBuffer
+        ? new Uint8Array(piece)
+        : piece) as Uint8Array;
   if (body !== undefined) {
     yield bytesOf(body);
     return;
@@ -76,7 +80,9 @@ async function textOf(request: Request | NodeRequest, tooLarge: (bytes: number) 
 
 /** Whether a parser has made JSON of the body. */
 const isParsed = (body: unknown) =>
-  body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
+  body !== undefined &&
+  typeof body !== "string" &&
+  !(body instanceof Uint8Array || body instanceof ArrayBuffer);
 
 /**
  * The JSON of a request, as it came.

@@ -126,3 +126,13 @@ test.each([[0], [1.5], [2 ** 28]])("a limit of %j bytes is refused", async (maxB
     message: expect.stringMatching(/^options\.maxBodyBytes: expected/),
   });
 });
+
+test.each([
+  ["a Uint8Array", (bytes: Uint8Array) => bytes],
+  ["an ArrayBuffer", (bytes: Uint8Array) => Uint8Array.from(bytes).buffer],
+])("bytes that a parser has read may be %s", async (_, as) => {
+  const { id, sessions } = openFor(db);
+  const body = as(new TextEncoder().encode(JSON.stringify(turnOf())));
+  const request = { headers: { "content-type": "application/json" }, body };
+  expect((await startTurn(sessions, id, request)).messages).toHaveLength(1);
+});
