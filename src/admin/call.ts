@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import type { Database } from "../database.js";
 import { type Deadline, within } from "../deadline.js";
-import type { JourneyDbError } from "../errors.js";
+import { JourneyDbError } from "../errors.js";
 import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../options.js";
 import type { Named, Statement } from "../queries/statement.js";
 import { parse, parseOptions } from "../validate.js";
@@ -59,5 +59,34 @@ export async function part<T>(
     return await send();
   } catch (thrown) {
     throw signal?.aborted && (thrown as JourneyDbError).code === "timeout" ? stopped() : thrown;
+  }
+}
+
+/**
+ * The error of a job whose signal was aborted.
+ *
+ * @param did what the job does to sessions: "deleted"
+ * @param orMore of a statement that was under way it is not known whether it took effect
+ */
+export const stopped = (did: string, sessions: number, orMore = false): JourneyDbError =>
+  new JourneyDbError(
+    "timeout",
+    `The signal was aborted; ${orMore ? "at least " : ""}${sessions} sessions were ${did} and stay so, and the call may be repeated.`,
+    { retryable: true },
+  );
+
+/** Tells the application how far a job is. */
+export async function tell<Progress>(
+  did: string,
+  onProgress: ((progress: Progress) => void | Promise<void>) | undefined,
+  progress: Progress,
+): Promise<void> {
+  try {
+    await onProgress?.(progress);
+  } catch {
+    throw new JourneyDbError(
+      "invalid_input",
+      `options.onProgress: threw an error; what was ${did} stays ${did}, and the call may be repeated.`,
+    );
   }
 }

@@ -2,10 +2,10 @@ import * as z from "zod";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
 import type { Database } from "../database.js";
 import type { Deadline } from "../deadline.js";
-import { JourneyDbError } from "../errors.js";
+import type { JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
 import { findOlder, type OlderRow, readOlder, type Stretch, writeConverted } from "./ai-sdk-4-sessions.js";
-import { ask, optionsOf, part, rowsOf, timeoutMs } from "./call.js";
+import { ask, optionsOf, part, rowsOf, stopped, tell, timeoutMs } from "./call.js";
 import { readExactly } from "./exact-json.js";
 import { FIRST_ID } from "./walk.js";
 
@@ -82,11 +82,11 @@ export async function convertMessages(
   const { batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(convertOptions, db, options);
   const done: Converted = { sessions: 0, messages: 0, skipped: 0 };
   const goOn = () => {
-    if (signal?.aborted) throw stopped(dryRun ? 0 : done.sessions);
+    if (signal?.aborted) throw stopped("converted", dryRun ? 0 : done.sessions);
   };
   const deadline = { timeoutMs, signal };
   const send = <T>(call: () => Promise<T>) =>
-    part(deadline, call, () => stopped(dryRun ? 0 : done.sessions, !dryRun));
+    part(deadline, call, () => stopped("converted", dryRun ? 0 : done.sessions, !dryRun));
   let examined = 0;
   let from: string | null = FIRST_ID;
   while (from !== null) {
@@ -108,7 +108,7 @@ export async function convertMessages(
     }
     examined += passed.examined;
     from = next;
-    await tell(onProgress, { ...done, examined });
+    await tell("converted", onProgress, { ...done, examined });
   }
   return done;
 }
@@ -149,26 +149,4 @@ function convert({ older }: OlderRow): { converted: string; count: number } | nu
 function unlessInTheWay(thrown: JourneyDbError): [] {
   if (thrown.sqlState?.startsWith("40")) return [];
   throw thrown;
-}
-
-/** @param orMore of a statement that was under way it is not known whether it took effect */
-const stopped = (converted: number, orMore = false) =>
-  new JourneyDbError(
-    "timeout",
-    `The signal was aborted; ${orMore ? "at least " : ""}${converted} sessions were converted and stay so, and the call may be repeated.`,
-    { retryable: true },
-  );
-
-async function tell(
-  onProgress: ConvertMessagesOptions["onProgress"],
-  progress: ConvertMessagesProgress,
-): Promise<void> {
-  try {
-    await onProgress?.(progress);
-  } catch {
-    throw new JourneyDbError(
-      "invalid_input",
-      "options.onProgress: threw an error; what was converted stays converted, and the call may be repeated.",
-    );
-  }
 }

@@ -1,10 +1,10 @@
 import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../database.js";
-import { isKept, JourneyDbError } from "../errors.js";
+import { isKept, type JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
 import type { Named } from "../queries/statement.js";
-import { ask, optionsOf, part, timeoutMs } from "./call.js";
+import { ask, optionsOf, part, stopped, tell, timeoutMs } from "./call.js";
 import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
 
 export interface PruneProgress extends Pruned {
@@ -99,7 +99,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
     part(
       deadline,
       () => ask(statement, db, values, deadline),
-      () => stopped(dryRun ? 0 : done.sessions, !dryRun),
+      () => stopped("deleted", dryRun ? 0 : done.sessions, !dryRun),
     );
   let refused: JourneyDbError | undefined;
   let examined = 0;
@@ -107,7 +107,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
   // One session that is kept fails the statement: it is found by smaller ones, and passed over.
   let size = batchSize;
   while (from !== null) {
-    if (signal?.aborted) throw stopped(dryRun ? 0 : done.sessions);
+    if (signal?.aborted) throw stopped("deleted", dryRun ? 0 : done.sessions);
     const values = {
       inactiveForSeconds: inactiveFor / 1000,
       batchSize: size,
@@ -138,26 +138,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
     }
     examined += step.examined;
     from = step.next;
-    await tell(onProgress, { ...done, examined });
+    await tell("deleted", onProgress, { ...done, examined });
   }
   return done;
-}
-
-/** @param orMore of a statement that was under way it is not known whether it took effect */
-const stopped = (deleted: number, orMore = false) =>
-  new JourneyDbError(
-    "timeout",
-    `The signal was aborted; ${orMore ? "at least " : ""}${deleted} sessions were deleted and stay so, and the call may be repeated.`,
-    { retryable: true },
-  );
-
-async function tell(onProgress: PruneOptions["onProgress"], progress: PruneProgress): Promise<void> {
-  try {
-    await onProgress?.(progress);
-  } catch {
-    throw new JourneyDbError(
-      "invalid_input",
-      "options.onProgress: threw an error; what was deleted stays deleted, and the call may be repeated.",
-    );
-  }
 }

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import type { Database } from "../database.js";
 import type { Deadline } from "../deadline.js";
-import { JourneyDbError } from "../errors.js";
+import type { JourneyDbError } from "../errors.js";
 import { requestOptionsSchema } from "../options.js";
-import { ask, optionsOf, part, rowsOf, timeoutMs } from "./call.js";
+import { ask, optionsOf, part, rowsOf, stopped, tell, timeoutMs } from "./call.js";
 import { ATTEMPTS, batchSizeSchema, type ConvertMessagesOptions } from "./convert-messages.js";
 import {
   type Decoded,
@@ -64,11 +64,11 @@ export async function repairJson(db: Database, options: RepairJsonOptions = {}):
   const { batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(repairOptions, db, options);
   const done: Repaired = { sessions: 0, skipped: 0 };
   const goOn = () => {
-    if (signal?.aborted) throw stopped(dryRun ? 0 : done.sessions);
+    if (signal?.aborted) throw stopped("repaired", dryRun ? 0 : done.sessions);
   };
   const deadline = { timeoutMs, signal };
   const send = <T>(call: () => Promise<T>) =>
-    part(deadline, call, () => stopped(dryRun ? 0 : done.sessions, !dryRun));
+    part(deadline, call, () => stopped("repaired", dryRun ? 0 : done.sessions, !dryRun));
   let examined = 0;
   let from: string | null = FIRST_ID;
   while (from !== null) {
@@ -82,7 +82,7 @@ export async function repairJson(db: Database, options: RepairJsonOptions = {}):
     }
     examined += passed.examined;
     from = passed.next;
-    await tell(onProgress, { ...done, examined });
+    await tell("repaired", onProgress, { ...done, examined });
   }
   return done;
 }
@@ -133,27 +133,5 @@ function decode(text: string, bracket: "[" | "{"): string | undefined {
     }
   } catch {
     return undefined;
-  }
-}
-
-/** @param orMore of a statement that was under way it is not known whether it took effect */
-const stopped = (repaired: number, orMore = false) =>
-  new JourneyDbError(
-    "timeout",
-    `The signal was aborted; ${orMore ? "at least " : ""}${repaired} sessions were repaired and stay so, and the call may be repeated.`,
-    { retryable: true },
-  );
-
-async function tell(
-  onProgress: RepairJsonOptions["onProgress"],
-  progress: RepairJsonProgress,
-): Promise<void> {
-  try {
-    await onProgress?.(progress);
-  } catch {
-    throw new JourneyDbError(
-      "invalid_input",
-      "options.onProgress: threw an error; what was repaired stays repaired, and the call may be repeated.",
-    );
   }
 }
