@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { styleText } from "node:util";
 import Table from "cli-table3";
+import { configuredUrl } from "../src/database-url.js";
 import { connect, forUser, JourneyDbError, type JourneyMessage, type Session } from "../src/index.js";
 import { migrate } from "../src/migrate.js";
 import { verify } from "../src/verify.js";
@@ -165,11 +166,13 @@ async function main(): Promise<void> {
   } finally {
     await close();
   }
+  // The command line takes no embedded database that is not named.
+  const option = configuredUrl(process.env, "DATABASE_URL") ? "" : " -- --embedded";
   say(`
 What next:
   npm run demo     adds another session beside this one
   npm run studio   looks at the rows in Drizzle Studio
-  npm run verify   checks the table, the trigger and the rights
+  npm run verify${option}   checks the table, the trigger and the rights
   DATABASE_URL=postgres://… npm run demo   the same on your own PostgreSQL
 README.md says how to add the package to an application.`);
 }
