@@ -13,12 +13,12 @@ import config from "./vitest.config.js";
 const TESTS: Record<string, string[]> = {
   "src/queries/": ["queries/", "application-schemas", "concurrency", "model/", "performance/trigger"],
   "src/ai-sdk/": ["ai-sdk/"],
-  "src/sessions.ts": ["validation", "application-schemas", "queries/", "deadline", "model/"],
-  "src/arguments.ts": ["validation", "application-schemas", "queries/", "deadline", "model/"],
+  "src/sessions/define-journey.ts": ["validation", "application-schemas", "queries/", "deadline", "model/"],
+  "src/validation/arguments.ts": ["validation", "application-schemas", "queries/", "deadline", "model/"],
   "src/messages.ts": ["messages.", "validation", "application-schemas", "queries/content"],
-  "src/errors.ts": ["driver-errors", "validation", "errors", "unreachable"],
-  "src/migrate.ts": ["migrate-journal", "migrate.", "migrate-failures"],
-  "src/verify.ts": ["verify", "supabase", "roles"],
+  "src/model/errors.ts": ["driver-errors", "validation", "errors", "unreachable"],
+  "src/maintenance/migrate.ts": ["migrate-journal", "migrate.", "migrate-failures"],
+  "src/maintenance/verify/verify.ts": ["verify", "supabase", "roles"],
 };
 const LEFT_OUT = ["test/queries/statements.test.ts"];
 

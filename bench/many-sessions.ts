@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { prune, stats } from "../src/admin.js";
-import { connect } from "../src/connect.js";
+import { connect } from "../src/connection/connect.js";
 import { forUser } from "../src/index.js";
 import { migrate } from "../src/maintain.js";
 import { elapsedMs } from "./measure.js";

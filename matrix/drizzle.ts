@@ -5,7 +5,7 @@ import { readMigrationFiles } from "drizzle-orm/migrator";
 /** What the sources say otherwise on drizzle-orm 1.0: file, reason, and each piece of text with what stands in its place. */
 export const REPLACED: [file: string, why: string, ...pieces: [from: string, to: string][]][] = [
   [
-    "src/database.ts",
+    "src/model/database.ts",
     "PgDatabase is PgAsyncDatabase, from an entry point of its own, and has one parameter less",
     [
       `import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";`,
@@ -13,7 +13,7 @@ export const REPLACED: [file: string, why: string, ...pieces: [from: string, to:
     ],
     ["PgDatabase<PgQueryResultHKT, any, any>", "PgAsyncDatabase<PgQueryResultHKT, any>"],
   ],
-  ["src/schema.ts", "drizzle-zod is drizzle-orm/zod", [`"drizzle-zod"`, `"drizzle-orm/zod"`]],
+  ["src/schema-zod.ts", "drizzle-zod is drizzle-orm/zod", [`"drizzle-zod"`, `"drizzle-orm/zod"`]],
   [
     "src/table.ts",
     "what enableRLS() answers is no table to drizzle-orm/zod; withRLS() takes its place",
@@ -21,7 +21,7 @@ export const REPLACED: [file: string, why: string, ...pieces: [from: string, to:
     [").enableRLS();", ");"],
   ],
   [
-    "src/migrate.ts",
+    "src/maintenance/migrate.ts",
     "PgTransaction is PgAsyncTransaction; the reader of migrations takes folders and refuses the files in drizzle/, so that of 0.45 reads them",
     [`"drizzle-orm/migrator"`, `"drizzle-orm-0.45/migrator"`],
     [
@@ -31,7 +31,7 @@ export const REPLACED: [file: string, why: string, ...pieces: [from: string, to:
     ["is(db, PgTransaction)", "is(db, PgAsyncTransaction)"],
   ],
   [
-    "src/over-postgres-js.ts",
+    "src/connection/over-postgres-js.ts",
     "sessions and databases are made otherwise, and drizzle() may import the driver here",
     [
       `import { PgDatabase, PgDialect } from "drizzle-orm/pg-core";
@@ -75,11 +75,13 @@ const JSON_TYPES = [114, 3802];
     ["builder.prepare(prepare ? ", "prepare ? builder.prepare("],
     [" : undefined)", ") : builder"],
   ],
-  ...["src/verify/probe.ts", "src/verify/rows.ts"].map((file): (typeof REPLACED)[number] => [
-    file,
-    "mapWith() takes a function of the type that the SQL is said to have",
-    [".mapWith(JSON.parse)", ".mapWith((text: unknown) => JSON.parse(String(text)))"],
-  ]),
+  ...["src/maintenance/verify/probe.ts", "src/maintenance/verify/rows.ts"].map(
+    (file): (typeof REPLACED)[number] => [
+      file,
+      "mapWith() takes a function of the type that the SQL is said to have",
+      [".mapWith(JSON.parse)", ".mapWith((text: unknown) => JSON.parse(String(text)))"],
+    ],
+  ),
   [
     "test/database.test-d.ts",
     "a database knows the application's relations in place of its schema",
@@ -122,5 +124,7 @@ export function copyOnDrizzle1(root: string, copy: string): void {
   } catch {
     return;
   }
-  throw new Error("drizzle-orm 1.0 reads the migrations now: src/migrate.ts is not to be replaced for that");
+  throw new Error(
+    "drizzle-orm 1.0 reads the migrations now: src/maintenance/migrate.ts is not to be replaced for that",
+  );
 }

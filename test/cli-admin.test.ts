@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { convertMessages, stats } from "../src/admin.js";
 import { forUser } from "../src/index.js";
-import { journeySessions } from "../src/schema.js";
+import { journeySessions } from "../src/schema-zod.js";
 import { agedSessions, storedIds } from "./support/aged-sessions.js";
 import { contentAlone, older } from "./support/ai-sdk-4.js";
 import { commandLine } from "./support/cli.js";

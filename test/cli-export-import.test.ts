@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { EMBEDDED_FOLDER, openEmbedded } from "../src/embedded.js";
+import { EMBEDDED_FOLDER, openEmbedded } from "../src/connection/embedded.js";
 import { forUser } from "../src/index.js";
 import { all } from "./support/answer.js";
 import { CANARIES, CANARY } from "./support/canary.js";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { migrate } from "../src/migrate.js";
+import { migrate } from "../src/maintenance/migrate.js";
 import { CANARIES, CANARY } from "./support/canary.js";
 import { commandLine, imported } from "./support/cli.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "./support/database.js";

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { EMBEDDED_FOLDER, openEmbedded } from "../src/embedded.js";
-import { pendingMigrations, shippedMigrations } from "../src/migrate.js";
+import { EMBEDDED_FOLDER, openEmbedded } from "../src/connection/embedded.js";
+import { pendingMigrations, shippedMigrations } from "../src/maintenance/migrate.js";
 import { catalogueOf } from "./support/catalogue.js";
 import { journeyDb, journeyDbAsIs, temporaryFolder } from "./support/cli.js";
 import { emptyDatabase, migratedDatabase, onServer, rawClient } from "./support/database.js";

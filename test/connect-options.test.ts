@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { type ConnectOptions, connect } from "../src/connect.js";
-import type { Database } from "../src/database.js";
-import { forUser } from "../src/sessions.js";
+import { type ConnectOptions, connect } from "../src/connection/connect.js";
+import type { Database } from "../src/model/database.js";
+import { forUser } from "../src/sessions/define-journey.js";
 import { migratedDatabase, newUser } from "./support/database.js";
 import { runCode, temporaryFolder } from "./support/program.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { configuredUrl, parseDatabaseUrl } from "../src/database-url.js";
-import { JourneyDbError } from "../src/errors.js";
+import { configuredUrl, parseDatabaseUrl } from "../src/connection/database-url.js";
+import { JourneyDbError } from "../src/model/errors.js";
 
 const read = (url: string, env: NodeJS.ProcessEnv = {}) => parseDatabaseUrl(url, "DATABASE_URL", env);
 

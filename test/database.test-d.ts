@@ -5,8 +5,8 @@ import type { PgliteDatabase } from "drizzle-orm/pglite";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { describe, expectTypeOf, test } from "vitest";
 import { type Database, forUser } from "../src/index.js";
-import { migrate, pendingMigrations } from "../src/migrate.js";
-import type * as schema from "../src/schema.js";
+import { migrate, pendingMigrations } from "../src/maintenance/migrate.js";
+import type * as schema from "../src/schema-zod.js";
 
 type Own = typeof schema;
 declare const id: string;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { fromDriver, JourneyDbError, NO_TLS } from "../src/errors.js";
+import { fromDriver, JourneyDbError, NO_TLS } from "../src/model/errors.js";
 
 const SECRET = "what-the-user-wrote";
 const thrown = (code: string | undefined, message = SECRET) =>

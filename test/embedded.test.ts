@@ -15,9 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { lockFolder, openEmbedded } from "../src/embedded.js";
-import { shippedMigrations } from "../src/migrate.js";
-import { forUser } from "../src/sessions.js";
+import { lockFolder, openEmbedded } from "../src/connection/embedded.js";
+import { shippedMigrations } from "../src/maintenance/migrate.js";
+import { forUser } from "../src/sessions/define-journey.js";
 import { newUser } from "./support/database.js";
 import { runCode, temporaryFolder } from "./support/program.js";
 

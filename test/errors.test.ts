@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { fromDriver } from "../src/errors.js";
 import { defineJourney, forUser } from "../src/index.js";
+import { fromDriver } from "../src/model/errors.js";
 import {
   atEnd,
   emptyDatabase,

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { prune } from "../src/admin.js";
 import { forUser } from "../src/index.js";
-import { verify } from "../src/verify.js";
+import { verify } from "../src/maintenance/verify/verify.js";
 import { commandLine } from "./support/cli.js";
 import {
   migratedDatabase,

@@ -16,7 +16,7 @@ import type {
   journeySessionInsertSchema,
   journeySessionSelectSchema,
   NewJourneySessionRow,
-} from "../src/schema.js";
+} from "../src/schema-zod.js";
 
 declare const db: Database;
 declare const id: string;

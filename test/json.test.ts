@@ -1,7 +1,7 @@
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { JourneyDbError } from "../src/index.js";
-import { type JsonRules, MESSAGE_KEYS, toJson } from "../src/json.js";
+import { type JsonRules, MESSAGE_KEYS, toJson } from "../src/validation/json.js";
 
 const rules: JsonRules = {
   unstorable: "replace",

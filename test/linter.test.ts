@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
 import { beforeAll, describe, expect, test } from "vitest";
-import { migrate } from "../src/migrate.js";
+import { migrate } from "../src/maintenance/migrate.js";
 import { openPostgresJs, rawClient } from "./support/database.js";
 import { RULES } from "./support/linter.js";
 import { OLD_TABLE } from "./support/old-table.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { migrate, pendingMigrations, shippedMigrations, toScript } from "../src/migrate.js";
+import { migrate, pendingMigrations, shippedMigrations, toScript } from "../src/maintenance/migrate.js";
 import { emptyDatabase, migratedDatabase, openPostgresJs, rawClient } from "./support/database.js";
 import { errorOf } from "./support/errors.js";
 import { makeOldTable } from "./support/old-table.js";

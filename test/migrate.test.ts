@@ -1,7 +1,7 @@
 import type { Sql } from "postgres";
 import { beforeAll, describe, expect, test } from "vitest";
-import { migrate, shippedMigrations } from "../src/migrate.js";
-import { verify } from "../src/verify.js";
+import { migrate, shippedMigrations } from "../src/maintenance/migrate.js";
+import { verify } from "../src/maintenance/verify/verify.js";
 import { catalogueOf, journalOf } from "./support/catalogue.js";
 import { emptyDatabase, openPostgresJs, rawClient } from "./support/database.js";
 import { onEveryDriver } from "./support/drivers.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { fromLine, toLine } from "../src/cli/ndjson.js";
 import { JourneyDbError } from "../src/index.js";
-import { fromLine, toLine } from "../src/ndjson.js";
 import { CANARY, leaks, shownOf } from "./support/canary.js";
 import { oddMessages, text, uiMessages } from "./support/messages.js";
 

@@ -1,7 +1,7 @@
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { expect, test } from "vitest";
-import { leaveTypesToDrizzle } from "../src/over-postgres-js.js";
+import { leaveTypesToDrizzle } from "../src/connection/over-postgres-js.js";
 
 test("a client hands values on as one does that Drizzle's own function was given", () => {
   const changed = (change: (client: postgres.Sql) => unknown) => {

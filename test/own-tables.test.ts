@@ -10,8 +10,8 @@ import {
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { forUser } from "../src/index.js";
-import { migrate } from "../src/migrate.js";
-import { verify } from "../src/verify.js";
+import { migrate } from "../src/maintenance/migrate.js";
+import { verify } from "../src/maintenance/verify/verify.js";
 import { runIn } from "./support/cli.js";
 import { emptyDatabase, newUser, openPostgresJs, rawClient } from "./support/database.js";
 import { blocksOf, readDocument } from "./support/markdown.js";
@@ -34,7 +34,7 @@ function application(): string {
   );
   for (const { value } of blocks) {
     const name = /^\/\/ (\S+)/.exec(value)?.[1] as string;
-    const source = join(repository, "src/schema.js");
+    const source = join(repository, "src/schema-zod.js");
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), value.replace("@aigos/journey-db/schema", source));
   }

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { migrate } from "../src/migrate.js";
-import { verify } from "../src/verify.js";
+import { migrate } from "../src/maintenance/migrate.js";
+import { verify } from "../src/maintenance/verify/verify.js";
 import { catalogueOf } from "./support/catalogue.js";
 import { openPostgresJs, rawClient } from "./support/database.js";
 import { OLD_TABLE } from "./support/old-table.js";

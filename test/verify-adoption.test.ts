@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { migrate } from "../src/migrate.js";
-import { verify } from "../src/verify.js";
+import { migrate } from "../src/maintenance/migrate.js";
+import { verify } from "../src/maintenance/verify/verify.js";
 import { follow } from "./support/changes.js";
 import { emptyDatabase, openPostgresJs, rawClient } from "./support/database.js";
 

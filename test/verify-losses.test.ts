@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { migrate } from "../src/migrate.js";
-import { verify } from "../src/verify.js";
+import { migrate } from "../src/maintenance/migrate.js";
+import { verify } from "../src/maintenance/verify/verify.js";
 import { type Change, onEveryChange } from "./support/changes.js";
 import { emptyDatabase, migratedDatabase, openPostgresJs, rawClient } from "./support/database.js";
 import { makeOldTable } from "./support/old-table.js";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { convertMessages } from "../src/admin.js";
-import type { Database } from "../src/database.js";
-import { verify } from "../src/verify.js";
+import { verify } from "../src/maintenance/verify/verify.js";
+import type { Database } from "../src/model/database.js";
 import { contentAlone, older, withParts } from "./support/ai-sdk-4.js";
 import { emptyDatabase, migratedDatabase, openPostgresJs, rawClient } from "./support/database.js";
 import { makeOldTable } from "./support/old-table.js";

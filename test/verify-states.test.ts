@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Database } from "../src/database.js";
-import { migrate } from "../src/migrate.js";
-import { type Finding, verify } from "../src/verify.js";
+import { migrate } from "../src/maintenance/migrate.js";
+import { type Finding, verify } from "../src/maintenance/verify/verify.js";
+import type { Database } from "../src/model/database.js";
 import { emptyDatabase, migratedDatabase, onServer, openPostgresJs, rawClient } from "./support/database.js";
 import { errorOf } from "./support/errors.js";
 import { makeOldTable } from "./support/old-table.js";

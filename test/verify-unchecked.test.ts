@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Database } from "../src/database.js";
-import { migrate } from "../src/migrate.js";
-import { verify } from "../src/verify.js";
+import { migrate } from "../src/maintenance/migrate.js";
+import { verify } from "../src/maintenance/verify/verify.js";
+import type { Database } from "../src/model/database.js";
 import { migratedDatabase, openPostgresJs, rawClient } from "./support/database.js";
 
 test("a table that another session has locked is left unchecked, in bounded time", async () => {

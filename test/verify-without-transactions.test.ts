@@ -1,8 +1,8 @@
 import { drizzle as drizzleProxy } from "drizzle-orm/pg-proxy";
 import pg from "pg";
 import { expect, test } from "vitest";
-import type { Database } from "../src/database.js";
-import { type Finding, verify } from "../src/verify.js";
+import { type Finding, verify } from "../src/maintenance/verify/verify.js";
+import type { Database } from "../src/model/database.js";
 import { atEnd, migratedDatabase, rawClient } from "./support/database.js";
 
 const codesOf = (findings: Finding[]) => findings.map(({ severity, code }) => `${severity} ${code}`);

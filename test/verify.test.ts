@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { verify } from "../src/verify.js";
+import { verify } from "../src/maintenance/verify/verify.js";
 import { type Change, onEveryChange } from "./support/changes.js";
 import { onEveryDriver } from "./support/drivers.js";
 

@@ -1,5 +1,5 @@
 import { and, desc, eq, gt, gte, type SQL, sql } from "drizzle-orm";
-import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../ai-sdk-4.js";
+import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import { revision, touched } from "../queries/columns.js";
 import { arrayOf } from "../queries/conversation.js";
 import { given, givenJson, type Statement, statement } from "../queries/statement.js";

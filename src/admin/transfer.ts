@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import * as z from "zod";
-import type { Database } from "../database.js";
 import { userIdSchema } from "../messages.js";
+import type { Database } from "../model/database.js";
 import { touched } from "../queries/columns.js";
 import { given, statement } from "../queries/statement.js";
 import { journeySessions } from "../table.js";

@@ -1,6 +1,6 @@
 import { and, desc, gt, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import type { Database } from "../database.js";
+import type { Database } from "../model/database.js";
 import { given, statement } from "../queries/statement.js";
 import { journeySessions } from "../table.js";
 import type { AdminStatement } from "./call.js";

@@ -2,7 +2,7 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import type {} from "vitest";
 import type { TestProject } from "vitest/node";
-import { migrate } from "../../src/migrate.js";
+import { migrate } from "../../src/maintenance/migrate.js";
 import { startServer } from "./child-server.js";
 
 declare module "vitest" {
