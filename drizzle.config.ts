@@ -24,7 +24,7 @@ function credentials(url: string) {
 
 export default {
   dialect: "postgresql",
-  schema: "./src/schema-zod.ts",
+  schema: "./src/schema.ts",
   out: "./drizzle",
   migrations: JOURNAL,
   ...(url === undefined

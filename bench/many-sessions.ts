@@ -13,7 +13,7 @@ import postgres from "postgres";
 import { prune, stats } from "../src/admin.js";
 import { connect } from "../src/connection/connect.js";
 import { forUser } from "../src/index.js";
-import { migrate } from "../src/maintain.js";
+import { migrate } from "../src/migrate.js";
 import { elapsedMs } from "./measure.js";
 import { openServer } from "./server.js";
 import { makeTexts } from "./texts.js";

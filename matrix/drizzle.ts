@@ -15,7 +15,7 @@ export const REPLACED: [file: string, why: string, ...pieces: [from: string, to:
   ],
   ["src/schema-zod.ts", "drizzle-zod is drizzle-orm/zod", [`"drizzle-zod"`, `"drizzle-orm/zod"`]],
   [
-    "src/table.ts",
+    "src/schema.ts",
     "what enableRLS() answers is no table to drizzle-orm/zod; withRLS() takes its place",
     ["= pgTable(\n", "= pgTable.withRLS(\n"],
     [").enableRLS();", ");"],

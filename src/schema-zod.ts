@@ -1,8 +1,8 @@
 import { createInsertSchema, createSelectSchema, createUpdateSchema } from "drizzle-zod";
 import { messagesSchema, metadataSchema, phaseSchema, sessionIdSchema, userIdSchema } from "./messages.js";
-import { journeySessions } from "./table.js";
+import { journeySessions } from "./schema.js";
 
-export { type JourneySessionRow, journeySessions, type NewJourneySessionRow } from "./table.js";
+export { type JourneySessionRow, journeySessions, type NewJourneySessionRow } from "./schema.js";
 
 const columns = {
   id: sessionIdSchema,

@@ -4,7 +4,7 @@ import type { Database } from "../model/database.js";
 import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
 import { statement } from "../queries/statement.js";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type AdminStatement, ask, optionsOf, timeoutMs } from "./call.js";
 
 export interface StatsOptions {

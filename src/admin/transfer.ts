@@ -4,7 +4,7 @@ import { userIdSchema } from "../messages.js";
 import type { Database } from "../model/database.js";
 import { touched } from "../queries/columns.js";
 import { given, statement } from "../queries/statement.js";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type AdminStatement, ask, optionsOf, timeoutMs } from "./call.js";
 
 export interface TransferOptions {

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import * as admin from "../../src/admin.js";
 import * as index from "../../src/index.js";
-import * as maintain from "../../src/maintain.js";
+import * as maintain from "../../src/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import { journeySessions } from "../../src/schema-zod.js";
 import { agedSessions } from "../support/aged-sessions.js";

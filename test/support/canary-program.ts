@@ -10,7 +10,7 @@ import { drizzle as overPostgresJs } from "drizzle-orm/postgres-js";
 import pg from "pg";
 import postgres from "postgres";
 import { connect } from "../../src/index.js";
-import { migrate, verify } from "../../src/maintain.js";
+import { migrate, verify } from "../../src/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import { CANARY, CANARY_ID, invalid, ownerOf, valid } from "./canary.js";
 

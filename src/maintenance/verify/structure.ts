@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Database } from "../../model/database.js";
-import { journeySessions } from "../../table.js";
+import { journeySessions } from "../../schema.js";
 import type { StoredColumn } from "./columns.js";
 import { error, type Finding, type Remedy, warning } from "./finding.js";
 
