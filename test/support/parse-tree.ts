@@ -11,7 +11,8 @@ export const isNode = (tree: Tree | undefined): tree is TreeNode =>
   typeof tree === "object" && !Array.isArray(tree);
 
 /** The nodes and lists directly below. */
-export const childrenOf = (tree: Tree): Tree[] => (typeof tree === "string" ? [] : Object.values(tree));
+export const childrenOf = (tree: Tree | undefined): Tree[] =>
+  typeof tree === "object" ? Object.values(tree) : [];
 
 /** Reads `{KIND :field value …}`, lists in parentheses, and words, in which a backslash protects the next character. */
 function read(text: string): Tree {
