@@ -1,7 +1,6 @@
 /**
- * Distributed engines run a statement on other machines, so they refuse a function that is not IMMUTABLE where each
- * machine, or each row, could see another result. This holds every statement to the rules of Citus, on plain
- * PostgreSQL. It does not show that Citus runs the statement: that depends on its subqueries and its keys too.
+ * Engines that spread a table over machines refuse a function that is not IMMUTABLE where it is called once per row, or
+ * once per copy of a row. These are the rules of Citus. That nothing is refused here does not mean that Citus runs it.
  */
 import { describe, expect, it } from "vitest";
 import { migratedDatabase, rawClient } from "../support/database.js";
@@ -10,49 +9,40 @@ import { allStatements, sentBy } from "../support/statements.js";
 
 const sql = rawClient(await migratedDatabase(), { max: 1 });
 
-const functions = new Map(
-  (
-    await sql`
-      select key, proname as name, provolatile as volatility from pg_proc as p join (
-        select 'function ' || oid as key, oid as code from pg_proc
-        union all select 'operator ' || oid, oprcode::oid from pg_operator
-        union all select 'input ' || oid, typinput::oid from pg_type
-        union all select 'output ' || oid, typoutput::oid from pg_type
-      ) as k on p.oid = code`
-  ).map(({ key, name, volatility }) => [key, { name, volatility }]),
-);
+const called = await sql`
+  select key, proname as name, provolatile as volatility from pg_proc as p join (
+    select 'function ' || oid as key, oid as code from pg_proc
+    union all select 'operator ' || oid, oprcode::oid from pg_operator
+    union all select 'input ' || oid, typinput::oid from pg_type
+    union all select 'output ' || oid, typoutput::oid from pg_type
+  ) as k on p.oid = code`;
+const functions = new Map(called.map(({ key, name, volatility }) => [key, { name, volatility }]));
+
+const TYPE =
+  /^(var|const|param|(func|op)?result|case|coalesce|minmax|agg|win|refres|array_|row_)?type(id)?$/i;
 
 /** The OID of an expression's type. */
 function typeOf(tree: Tree | undefined): Tree {
   const node: TreeNode = isNode(tree) ? tree : { kind: "nothing" };
   // A sub-select that is a value has its column's type.
-  if (node.subLinkType === "4" && isNode(node.subselect))
-    return typeOf(childrenOf(node.subselect.targetList)[0]);
+  if (node.subLinkType === "4") return typeOf(childrenOf((node.subselect as TreeNode).targetList)[0]);
   if (node.kind === "TARGETENTRY") return typeOf(node.expr);
-  const type = Object.entries(node).find(([field]) =>
-    /^(var|const|param|(func|op)?result|case|coalesce|minmax|agg|win|refres|array_|row_)?type(id)?$/i.test(
-      field,
-    ),
-  );
-  if (!type) throw new Error(`the type of ${node.kind} is not known here`);
-  return type[1];
+  const [, type] = Object.entries(node).find(([field]) => TYPE.test(field)) ?? [];
+  return type ?? expect.fail(`the type of ${node.kind} is not known here`);
 }
 
-/** The functions that a node calls itself. The comparisons of GREATEST and LEAST, which it does not name, are IMMUTABLE. */
+/**
+ * The functions that a node calls itself. An aggregate cannot stand outside of a sub-select. PostgreSQL takes the
+ * comparisons of GREATEST and LEAST to be IMMUTABLE.
+ */
 function calledBy(node: TreeNode): { name: string; volatility: string }[] {
   // Of these pg_proc has no entry.
   if (/^(SQLVALUEFUNCTION|JSONCONSTRUCTOREXPR|JSONEXPR|XMLEXPR|COERCETODOMAIN)$/.test(node.kind))
     return [{ name: node.kind.toLowerCase(), volatility: "s" }];
-  const keys = Object.entries(node).flatMap(([field, value]) => {
-    if (/^(funcid|aggfnoid|winfnoid)$/.test(field)) return [`function ${value}`];
-    // A list of OIDs begins with the letter `o`.
-    return /^opnos?$/.test(field)
-      ? [value]
-          .flat()
-          .filter((oid) => oid !== "o")
-          .map((oid) => `operator ${oid}`)
-      : [];
-  });
+  // A list of OIDs begins with the letter `o`.
+  const operators = [node.opno ?? [], node.opnos ?? []].flat().filter((oid) => oid !== "o");
+  const keys = operators.map((oid) => `operator ${oid}`);
+  if (node.funcid !== undefined) keys.push(`function ${node.funcid}`);
   if (node.kind === "COERCEVIAIO") keys.push(`input ${node.resulttype}`, `output ${typeOf(node.arg)}`);
   return keys.map((key) => functions.get(key) ?? expect.fail(`${node.kind} calls an unknown ${key}`));
 }
@@ -106,11 +96,11 @@ function refusedIn(query: TreeNode): string[] {
     clauses["do update set"] = outside(onConflict.onConflictSet);
     clauses["do update where"] = outside(onConflict.onConflictWhere);
   }
-  const refused = Object.entries(clauses).flatMap(([name, calls]) =>
+  const own = Object.entries(clauses).flatMap(([name, calls]) =>
     calls.map((call) => `${name}: ${call.name}`),
   );
-  const withs = childrenOf(query.cteList).flatMap(childrenOf).filter(isNode);
-  return [...refused, ...withs.filter(({ kind }) => kind === "QUERY").flatMap(refusedIn)];
+  const parts = childrenOf(query.cteList).flatMap(childrenOf).filter(isNode);
+  return [...own, ...parts.filter(({ kind }) => kind === "QUERY").flatMap(refusedIn)];
 }
 
 const refused = async (statement: string) => refusedIn(await parseTree(sql, statement));
@@ -123,16 +113,12 @@ const t = "journey_sessions as t";
 const update = `update ${t} set phase = 'x'`;
 const insert = "insert into journey_sessions as t values ($1, $2, 'x', '[]', '{}', now(), now()) on conflict";
 const stable = "to_jsonb(t.id)";
-const [{ version } = { version: 0 }] =
-  await sql`select current_setting('server_version_num')::int as version`;
+const [server] = await sql`select current_setting('server_version_num')::int as version`;
 
 describe("each clause", () => {
   it.each([
     [`update ${t} set messages = ${stable}`, "set: to_jsonb (stable)"],
-    [
-      `update ${t} set phase = input.x::text from (select $1::timestamptz as x) as input`,
-      "set: timestamptz_out (stable)",
-    ],
+    [`update ${t} set phase = v.x::text from (values (now())) as v (x)`, "set: timestamptz_out (stable)"],
     [`update ${t} set updated_at = coalesce($1, now())`, "set: now (stable)"],
     [`update ${t} set updated_at = case when $1 then now() end`, "set: now (stable)"],
     [`update ${t} set id = gen_random_uuid()`, "anywhere: gen_random_uuid (volatile)"],
@@ -140,10 +126,6 @@ describe("each clause", () => {
     [`${update} where ${stable} = $1`, "where: to_jsonb (stable)"],
     [`${update} where ${stable} in (select metadata from journey_sessions)`, "where: to_jsonb (stable)"],
     [`${update} where to_jsonb((select t.id)) = $1`, "where: to_jsonb (stable)"],
-    [
-      `${update} from journey_sessions as u join journey_sessions as v on to_jsonb(u.id) = v.metadata`,
-      "where: to_jsonb (stable)",
-    ],
     [`delete from ${t} where ${stable} = $1`, "where: to_jsonb (stable)"],
     [`delete from ${t} using random() as r where r > 0.5`, "anywhere: random (volatile)"],
     [`${update} returning ${stable}`, "returning: to_jsonb (stable)"],
@@ -172,7 +154,7 @@ describe("each kind of call", () => {
     ["current_user", "sqlvaluefunction"],
     ["t.phase::information_schema.sql_identifier", "coercetodomain"],
     ["xmlelement(name x, t.created_at)", "xmlexpr"],
-    ...(version < 160_000 ? [] : [["json_object('x': t.created_at)", "jsonconstructorexpr"]]),
+    ...(server?.version < 160_000 ? [] : [["json_object('x': t.created_at)", "jsonconstructorexpr"]]),
   ])("%s", async (expression, name) => {
     expect(await refused(`${update} returning ${expression}`)).toEqual([`returning: ${name} (stable)`]);
   });
