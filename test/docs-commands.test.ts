@@ -160,7 +160,9 @@ async function haveTheSameRows(databases: Databases): Promise<void> {
 }
 
 async function haveBeenMoved({ project }: Databases, done: Done[]): Promise<void> {
-  expect(done.at(-1)?.printed).toContain("imported 2 sessions; already there, left as they are: 0; refused: 0");
+  expect(done.at(-1)?.printed).toContain(
+    "imported 2 sessions; already there, left as they are: 0; refused: 0",
+  );
   expect(await rowsOf(rawClient(project))).toHaveLength(3);
 }
 
