@@ -1,8 +1,8 @@
 import { userInfo } from "node:os";
-import { configuredUrl, parseDatabaseUrl } from "./src/database-url.js";
-import { dataFolder, EMBEDDED_FOLDER } from "./src/embedded.js";
-import { JOURNAL } from "./src/migrate.js";
-import { tlsOptions } from "./src/tls-options.js";
+import { configuredUrl, parseDatabaseUrl } from "./src/connection/database-url.js";
+import { dataFolder, EMBEDDED_FOLDER } from "./src/connection/embedded.js";
+import { tlsOptions } from "./src/connection/tls-options.js";
+import { JOURNAL } from "./src/maintenance/migrate.js";
 
 const direct = configuredUrl(process.env, "DIRECT_URL");
 const url = direct ?? configuredUrl(process.env, "DATABASE_URL");

@@ -1,20 +1,89 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
 import { installFolder, SCRIPTS, TEST } from "./scripts/install-folder.js";
 
 // Here, since the types of the tests are checked while they are set up.
 for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 
-export default defineConfig({
+const exclude = ["test/poolers/**", "test/mutation/**", "test/matrix/**", ...configDefaults.exclude];
+/** One PostgreSQL for the run, and a migrated template database that test files clone. */
+const globalSetup = "test/support/global-setup.ts";
+
+/** Pure functions, and the texts of statements: no server, no other process. */
+const UNIT = [
+  "test/messages.test.ts",
+  "test/admin/exact-json.test.ts",
+  "test/ai-sdk/{answer,error-response,for-model,title}.test.ts",
+  "test/cli/ndjson.test.ts",
+  "test/connection/{database-url,over-postgres-js}.test.ts",
+  "test/docs/architecture.test.ts",
+  "test/model/driver-errors.test.ts",
+  "test/queries/statements.test.ts",
+  "test/validation/json.test.ts",
+];
+
+/** What starts programs of ours, or installs packages. */
+const PROCESSES = [
+  "test/{cli,docs,package,scripts}/*.test.ts",
+  "test/connection/{close,connect,connect-options,embedded,tls}.test.ts",
+  "test/hostile/{logs,sizes}.test.ts",
+  "test/maintenance/migrate-tools.test.ts",
+  "test/performance/imports.test.ts",
+];
+
+/** The long forms of the tests that have one. */
+const LONG = [
+  "test/properties/*.test.ts",
+  "test/sessions/mixed-load.test.ts",
+  "test/crashes/*.test.ts",
+  "test/hostile/*.test.ts",
+];
+
+/** The suites of the queries and of the admin calls through pgbouncer, and what concerns poolers alone. */
+const POOLER = ["test/{queries,admin,poolers}/*.test.ts"];
+
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["test/poolers/**", "**/node_modules/**"],
-    globalSetup: "test/support/global-setup.ts",
-    // Reads every *.test-d.ts. A type error anywhere else in tsconfig.json fails the run too.
-    typecheck: { enabled: true, include: ["test/**/*.test-d.ts"], tsconfig: "tsconfig.json" },
     // By default one core is left idle, which on two cores would run one file at a time.
     maxWorkers: "100%",
     allowOnly: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    exclude,
+    ...(mode === "long"
+      ? { include: LONG, globalSetup, env: { LONG: "1" }, testTimeout: 3_600_000 }
+      : mode === "pooler"
+        ? { include: POOLER, exclude: configDefaults.exclude, globalSetup, env: { POOLER: "1" } }
+        : {
+            projects: [
+              { extends: true, test: { name: "unit", include: UNIT } },
+              {
+                extends: true,
+                test: {
+                  name: "database",
+                  include: ["test/**/*.test.ts"],
+                  exclude: [...UNIT, ...PROCESSES, ...exclude],
+                  globalSetup,
+                },
+              },
+              {
+                extends: true,
+                test: { name: "processes", include: PROCESSES, exclude: [...UNIT, ...exclude], globalSetup },
+              },
+              {
+                extends: true,
+                test: {
+                  name: "types",
+                  include: [],
+                  // Reads every *.test-d.ts. A type error anywhere else in tsconfig.json fails the run too.
+                  typecheck: {
+                    enabled: true,
+                    only: true,
+                    include: ["test/**/*.test-d.ts"],
+                    tsconfig: "tsconfig.json",
+                  },
+                },
+              },
+            ],
+          }),
   },
-});
+}));

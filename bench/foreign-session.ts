@@ -4,9 +4,9 @@
  * deleted. Prints medians and quartiles in microseconds. On DATABASE_URL, else on a server of its own.
  */
 import "../scripts/closed-output.js";
-import { connect } from "../src/connect.js";
+import { connect } from "../src/connection/connect.js";
 import { forUser, type JourneyMessage } from "../src/index.js";
-import { migrate } from "../src/maintain.js";
+import { migrate } from "../src/migrate.js";
 import { startServer } from "../test/support/child-server.js";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 200);

@@ -6,9 +6,9 @@
 import "../scripts/closed-output.js";
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
-import { connect } from "../src/connect.js";
+import { connect } from "../src/connection/connect.js";
 import { forUser, type JourneyMessage } from "../src/index.js";
-import { migrate } from "../src/maintain.js";
+import { migrate } from "../src/migrate.js";
 import { randomNumbers, readPassages } from "./passages.js";
 import { openServer } from "./server.js";
 

@@ -6,9 +6,9 @@
 import "../scripts/closed-output.js";
 import { setTimeout as delay } from "node:timers/promises";
 import postgres from "postgres";
-import { connect } from "../src/connect.js";
+import { connect } from "../src/connection/connect.js";
 import { forUser } from "../src/index.js";
-import { migrate } from "../src/maintain.js";
+import { migrate } from "../src/migrate.js";
 import { startServer } from "../test/support/child-server.js";
 import { makeTexts } from "./texts.js";
 

@@ -4,10 +4,10 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { styleText } from "node:util";
 import Table from "cli-table3";
-import { configuredUrl } from "../src/database-url.js";
+import { configuredUrl } from "../src/connection/database-url.js";
 import { connect, forUser, JourneyDbError, type JourneyMessage, type Session } from "../src/index.js";
-import { migrate } from "../src/migrate.js";
-import { verify } from "../src/verify.js";
+import { migrate } from "../src/maintenance/migrate.js";
+import { verify } from "../src/maintenance/verify/verify.js";
 
 const conversation: { title: string; messages: JourneyMessage[] } = JSON.parse(
   readFileSync(new URL("demo-conversation.json", import.meta.url), "utf8"),

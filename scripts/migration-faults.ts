@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { generateDrizzleJson } from "drizzle-kit/api";
-import * as schema from "../src/schema.js";
+import * as schema from "../src/schema-zod.js";
 
 interface Entry {
   idx: number;
@@ -54,7 +54,7 @@ export function migrationFaults(folder: string): string[] {
     faults.push(`${snapshot} of ${newest.tag} is missing. Restore the file.`);
   } else if (!isDeepStrictEqual(content(generateDrizzleJson(schema)), content(readJson(snapshot)))) {
     faults.push(
-      `src/schema.ts declares what no migration makes. Run: npm run generate -- --name=what_changes`,
+      `src/schema-zod.ts declares what no migration makes. Run: npm run generate -- --name=what_changes`,
     );
   }
   return faults;

@@ -10,10 +10,10 @@ import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { sql } from "drizzle-orm";
 import { nameOf, readEnvFiles, sayEmbedded, warn } from "../src/cli/run.js";
-import { connect } from "../src/connect.js";
-import { configuredUrl, parseDatabaseUrl } from "../src/database-url.js";
-import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openEmbedded } from "../src/embedded.js";
-import { fromDriver, JourneyDbError } from "../src/errors.js";
+import { connect } from "../src/connection/connect.js";
+import { configuredUrl, parseDatabaseUrl } from "../src/connection/database-url.js";
+import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openEmbedded } from "../src/connection/embedded.js";
+import { fromDriver, JourneyDbError } from "../src/model/errors.js";
 
 const CLOSED_OUTPUT = new URL("closed-output.js", import.meta.url).href;
 

@@ -4,12 +4,12 @@ import { runConvertMessages } from "./cli/convert-messages.js";
 import { runErase } from "./cli/erase.js";
 import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
-import { runMigrate, runVerify } from "./cli/maintain.js";
+import { runMigrate, runVerify } from "./cli/maintenance.js";
 import { runPrune } from "./cli/prune.js";
 import { runRepairJson } from "./cli/repair-json.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
-import { JourneyDbError } from "./errors.js";
+import { JourneyDbError } from "./model/errors.js";
 
 const URL_HELP = `
 The database is the one of --url, else of DIRECT_URL, else of DATABASE_URL, or with --embedded the

@@ -1,10 +1,8 @@
-export { type Connection, type ConnectOptions, connect } from "./connect.js";
-export type { Database } from "./database.js";
-export { JourneyDbError, type JourneyDbErrorCode } from "./errors.js";
-export type { Unstorable } from "./json.js";
+export { type Connection, type ConnectOptions, connect } from "./connection/connect.js";
 export type { JourneyMessage, JourneyMetadata, MessageShape } from "./messages.js";
-export type { JourneyOptions, RequestOptions } from "./options.js";
-export { defineJourney, forUser } from "./sessions.js";
+export type { Database } from "./model/database.js";
+export { JourneyDbError, type JourneyDbErrorCode } from "./model/errors.js";
+export { defineJourney, forUser } from "./sessions/define-journey.js";
 export type {
   Appended,
   AppendOptions,
@@ -17,4 +15,6 @@ export type {
   SessionSummary,
   UserSessions,
   Written,
-} from "./user-sessions.js";
+} from "./sessions/types.js";
+export type { Unstorable } from "./validation/json.js";
+export type { JourneyOptions, RequestOptions } from "./validation/options.js";

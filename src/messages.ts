@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { isStorable, isUserId } from "./ids.js";
+import { isStorable, isUserId } from "./model/text.js";
 
 /**
  * A stored chat message, structurally the AI SDK's `UIMessage`: assignable both ways with the

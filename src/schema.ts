@@ -1,36 +1,40 @@
-import { createInsertSchema, createSelectSchema, createUpdateSchema } from "drizzle-zod";
-import { messagesSchema, metadataSchema, phaseSchema, sessionIdSchema, userIdSchema } from "./messages.js";
-import { journeySessions } from "./table.js";
+import { sql } from "drizzle-orm";
+import { check, index, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import type { JourneyMessage, JourneyMetadata } from "./messages.js";
 
-export { type JourneySessionRow, journeySessions, type NewJourneySessionRow } from "./table.js";
+/**
+ * One row a chat session. The trigger `journey_sessions_updated_at` (a custom migration, since
+ * Drizzle cannot declare triggers) keeps updated_at strictly increasing.
+ *
+ * No second unique index, no foreign key and no sequence here: `on conflict` watches one index
+ * only, and a second one gave spurious unique violations under concurrency.
+ */
+export const journeySessions = pgTable(
+  "journey_sessions",
+  {
+    id: uuid("id").defaultRandom().primaryKey(),
+    userId: text("user_id").notNull(),
+    phase: text("phase").default("setup").notNull(),
+    messages: jsonb("messages").$type<JourneyMessage[]>().default([]).notNull(),
+    metadata: jsonb("metadata").$type<JourneyMetadata>().default({}).notNull(),
+    createdAt: timestamp("created_at", { withTimezone: true }).defaultNow().notNull(),
+    updatedAt: timestamp("updated_at", { withTimezone: true }).defaultNow().notNull(),
+  },
+  (table) => [
+    // Part of the table's contract. Serves count and deleteAll.
+    index("idx_journey_sessions_user_id").on(table.userId),
+    // Serves list and latest, read backwards: an index declared with .desc() would become
+    // DESC NULLS LAST, which `order by … desc` cannot use. None on updated_at: an append would
+    // stop being a HOT update and rewrite every index entry.
+    index("idx_journey_sessions_user_id_created_at_id").on(table.userId, table.createdAt, table.id),
+    // Plain text on purpose: an interpolated value would come out as a literal $1.
+    check("journey_sessions_user_id_not_empty", sql`user_id <> ''`),
+    check("journey_sessions_messages_is_array", sql`jsonb_typeof(messages) = 'array'`),
+    check("journey_sessions_metadata_is_object", sql`jsonb_typeof(metadata) = 'object'`),
+  ],
+).enableRLS();
 
-const columns = {
-  id: sessionIdSchema,
-  userId: userIdSchema,
-  phase: phaseSchema,
-  messages: messagesSchema,
-  metadata: metadataSchema,
-};
-
-// An override replaces the optionality too, so it is written again where a column has a default.
-const optionalColumns = {
-  id: columns.id.optional(),
-  phase: columns.phase.optional(),
-  messages: columns.messages.optional(),
-  metadata: columns.metadata.optional(),
-};
-
-/** A row as it is inserted: only `userId` is required. */
-export const journeySessionInsertSchema = createInsertSchema(journeySessions, {
-  ...optionalColumns,
-  userId: columns.userId,
-});
-
-/** A row as it is selected with Drizzle. */
-export const journeySessionSelectSchema = createSelectSchema(journeySessions, columns);
-
-/** A change to a row: every column may be left out. */
-export const journeySessionUpdateSchema = createUpdateSchema(journeySessions, {
-  ...optionalColumns,
-  userId: columns.userId.optional(),
-});
+/** A row as Drizzle selects it. */
+export type JourneySessionRow = typeof journeySessions.$inferSelect;
+/** A row as Drizzle inserts it. */
+export type NewJourneySessionRow = typeof journeySessions.$inferInsert;

@@ -4,7 +4,7 @@ import {
   journeySessionSelectSchema,
   journeySessions,
   journeySessionUpdateSchema,
-} from "../src/schema.js";
+} from "../src/schema-zod.js";
 import { migratedDatabase, newUser, openPostgresJs } from "./support/database.js";
 import { text } from "./support/messages.js";
 

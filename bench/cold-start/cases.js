@@ -11,7 +11,7 @@ const USER = "user_cold_start";
 
 const migrated = async (url) => {
   const { connect } = await import("../../dist/index.js");
-  const { migrate } = await import("../../dist/maintain.js");
+  const { migrate } = await import("../../dist/migrate.js");
   const { db, close } = await connect({ url, max: 1 });
   await migrate(db);
   await close();

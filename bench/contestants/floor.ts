@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import { defineJourney, type JourneyMessage } from "../../dist/index.js";
-import { migrate } from "../../dist/maintain.js";
+import { migrate } from "../../dist/migrate.js";
 import type { Contestant, Session } from "./contestant.js";
 import { OPTIONS } from "./ours.js";
 

@@ -2,7 +2,7 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 // As published: tsx would add calls of its own to each function that the sources make.
 import { connect, type Database, defineJourney } from "../../dist/index.js";
-import { migrate } from "../../dist/maintain.js";
+import { migrate } from "../../dist/migrate.js";
 import type { Contestant, Session, Store } from "./contestant.js";
 
 /** The longest conversations of the benchmark are over the default limit. */

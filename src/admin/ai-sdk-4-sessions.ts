@@ -1,9 +1,9 @@
 import { and, desc, eq, gt, gte, type SQL, sql } from "drizzle-orm";
-import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../ai-sdk-4.js";
+import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import { revision, touched } from "../queries/columns.js";
 import { arrayOf } from "../queries/conversation.js";
 import { given, givenJson, type Statement, statement } from "../queries/statement.js";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import type { AdminStatement } from "./call.js";
 
 /** Sessions along the primary key, and those of them that have messages of AI SDK 4. */

@@ -1,10 +1,10 @@
 import type * as z from "zod";
-import type { Database } from "../database.js";
-import { type Deadline, within } from "../deadline.js";
-import { JourneyDbError } from "../errors.js";
-import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../options.js";
+import type { Database } from "../model/database.js";
+import { JourneyDbError } from "../model/errors.js";
 import type { Named, Statement } from "../queries/statement.js";
-import { parse, parseOptions } from "../validate.js";
+import { type Deadline, within } from "../sessions/call.js";
+import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../validation/options.js";
+import { parse, parseOptions } from "../validation/parse.js";
 
 /** A statement that no owner is given to. */
 export type AdminStatement<Row> = Statement<Row, Named>;

@@ -1,9 +1,9 @@
 import * as z from "zod";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
-import type { Database } from "../database.js";
-import type { Deadline } from "../deadline.js";
-import type { JourneyDbError } from "../errors.js";
-import { requestOptionsSchema } from "../options.js";
+import type { Database } from "../model/database.js";
+import type { JourneyDbError } from "../model/errors.js";
+import type { Deadline } from "../sessions/call.js";
+import { requestOptionsSchema } from "../validation/options.js";
 import { findOlder, type OlderRow, readOlder, type Stretch, writeConverted } from "./ai-sdk-4-sessions.js";
 import { ask, optionsOf, part, rowsOf, stopped, tell, timeoutMs } from "./call.js";
 import { readExactly } from "./exact-json.js";

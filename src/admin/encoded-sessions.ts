@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, gte, sql } from "drizzle-orm";
 import { revision, touched } from "../queries/columns.js";
 import { given, givenJson, input, type Statement, statement } from "../queries/statement.js";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import type { AdminStatement } from "./call.js";
 
 /** Sessions along the primary key, and the ids of those whose messages or metadata is a JSON text. */

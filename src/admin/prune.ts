@@ -1,9 +1,9 @@
 import ms from "ms";
 import * as z from "zod";
-import type { Database } from "../database.js";
-import { isKept, type JourneyDbError } from "../errors.js";
-import { requestOptionsSchema } from "../options.js";
+import type { Database } from "../model/database.js";
+import { isKept, type JourneyDbError } from "../model/errors.js";
 import type { Named } from "../queries/statement.js";
+import { requestOptionsSchema } from "../validation/options.js";
 import { ask, optionsOf, part, stopped, tell, timeoutMs } from "./call.js";
 import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
 

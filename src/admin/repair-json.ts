@@ -1,8 +1,8 @@
 import * as z from "zod";
-import type { Database } from "../database.js";
-import type { Deadline } from "../deadline.js";
-import type { JourneyDbError } from "../errors.js";
-import { requestOptionsSchema } from "../options.js";
+import type { Database } from "../model/database.js";
+import type { JourneyDbError } from "../model/errors.js";
+import type { Deadline } from "../sessions/call.js";
+import { requestOptionsSchema } from "../validation/options.js";
 import { ask, optionsOf, part, rowsOf, stopped, tell, timeoutMs } from "./call.js";
 import { ATTEMPTS, batchSizeSchema, type ConvertMessagesOptions } from "./convert-messages.js";
 import {

@@ -1,10 +1,10 @@
 import { desc, type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
-import type { Database } from "../database.js";
+import type { Database } from "../model/database.js";
+import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
 import { statement } from "../queries/statement.js";
-import { journeySessions } from "../table.js";
-import { toDate } from "../time.js";
+import { journeySessions } from "../schema.js";
 import { type AdminStatement, ask, optionsOf, timeoutMs } from "./call.js";
 
 export interface StatsOptions {

@@ -1,10 +1,10 @@
 import { eq, sql } from "drizzle-orm";
 import * as z from "zod";
-import type { Database } from "../database.js";
 import { userIdSchema } from "../messages.js";
+import type { Database } from "../model/database.js";
 import { touched } from "../queries/columns.js";
 import { given, statement } from "../queries/statement.js";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type AdminStatement, ask, optionsOf, timeoutMs } from "./call.js";
 
 export interface TransferOptions {

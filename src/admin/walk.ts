@@ -1,8 +1,8 @@
 import { and, desc, gt, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import type { Database } from "../database.js";
+import type { Database } from "../model/database.js";
 import { given, statement } from "../queries/statement.js";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import type { AdminStatement } from "./call.js";
 
 /** What one statement of the walk has done. */

@@ -1,4 +1,4 @@
-import { JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
+import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 
 const STATUS: Record<JourneyDbErrorCode, number> = {
   invalid_input: 400,

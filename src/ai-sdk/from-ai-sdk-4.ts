@@ -1,4 +1,4 @@
-import { isStorable } from "../ids.js";
+import { isStorable } from "../model/text.js";
 import {
   attachedFile,
   convertPart,
@@ -20,7 +20,7 @@ const ROLES: ReadonlySet<unknown> = new Set(["system", "user", "assistant"]);
 const REMOVED_ROLES: ReadonlySet<unknown> = new Set(["data", "function", "tool"]);
 
 /**
- * Whether `fromAiSdk4` converts the element. `AI_SDK_4_MESSAGE` in src/ai-sdk-4.ts is the same
+ * Whether `fromAiSdk4` converts the element. `AI_SDK_4_MESSAGE` in src/model/ai-sdk-4.ts is the same
  * condition in SQL. `content` beside parts is no sign: version 4 stored the text twice, and version 5
  * reads the parts.
  */

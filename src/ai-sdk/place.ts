@@ -1,5 +1,5 @@
-import { JourneyDbError } from "../errors.js";
 import type { MessageShape } from "../messages.js";
+import { JourneyDbError } from "../model/errors.js";
 import { answerIdOf, hasContent } from "./answer.js";
 import { isOpen } from "./tool-answers.js";
 import type { TurnRequest } from "./turn-request.js";

@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { JourneyDbError } from "../errors.js";
 import { type MessageShape, messageIdSchema, messageSchema, structureOf } from "../messages.js";
-import { plainObjectSchema } from "../options.js";
-import { parse } from "../validate.js";
+import { JourneyDbError } from "../model/errors.js";
+import { plainObjectSchema } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { bodyOf, type NodeRequest } from "./request-body.js";
 import { MAX_KNOWN, type TurnRequest } from "./turn-request.js";
 

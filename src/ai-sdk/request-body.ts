@@ -1,4 +1,4 @@
-import { JourneyDbError } from "../errors.js";
+import { JourneyDbError } from "../model/errors.js";
 
 /** A request of Node.js, and of what is built on it, as Express: its headers, and its body as it comes or as a parser left it. */
 export interface NodeRequest {

@@ -1,9 +1,9 @@
 import * as z from "zod";
-import { JourneyDbError } from "../errors.js";
 import type { MessageShape } from "../messages.js";
-import { LARGEST_JSONB } from "../options.js";
-import type { Appended, UserSessions } from "../user-sessions.js";
-import { parseOptions } from "../validate.js";
+import { JourneyDbError } from "../model/errors.js";
+import type { Appended, UserSessions } from "../sessions/types.js";
+import { LARGEST_JSONB } from "../validation/options.js";
+import { parseOptions } from "../validation/parse.js";
 import { hasContent, markInterrupted, withoutStreaming } from "./answer.js";
 import { asStreamed } from "./as-streamed.js";
 import { type Ending, interruptionOf } from "./ending.js";

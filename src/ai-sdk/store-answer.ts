@@ -1,7 +1,7 @@
-import { JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
-import { withoutDepthLimit } from "../json.js";
 import type { MessageShape } from "../messages.js";
-import { type Appended, heldByAnother, type UserSessions, type Witness } from "../user-sessions.js";
+import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
+import { type Appended, heldByAnother, type UserSessions, type Witness } from "../sessions/types.js";
+import { withoutDepthLimit } from "../validation/json.js";
 import { answerIdOf, markInterrupted } from "./answer.js";
 import { offerBeginnings } from "./beginnings.js";
 import { pause } from "./pause.js";

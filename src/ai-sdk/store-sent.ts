@@ -1,7 +1,7 @@
-import { JourneyDbError } from "../errors.js";
-import { withoutDepthLimit } from "../json.js";
 import { isMessage, type MessageShape } from "../messages.js";
-import type { AppendOptions, UserSessions } from "../user-sessions.js";
+import { JourneyDbError } from "../model/errors.js";
+import type { AppendOptions, UserSessions } from "../sessions/types.js";
+import { withoutDepthLimit } from "../validation/json.js";
 import { answerIdOf, interruption } from "./answer.js";
 import { fromAiSdk4 } from "./from-ai-sdk-4.js";
 import { pause } from "./pause.js";

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { MessageShape } from "../messages.js";
-import { parse } from "../validate.js";
+import { parse } from "../validation/parse.js";
 import { interruption, isContent, markInterrupted, stateOf } from "./answer.js";
 import { withoutItemId } from "./item-ids.js";
 

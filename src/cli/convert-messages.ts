@@ -1,5 +1,5 @@
 import { batchSizeSchema, convertMessages } from "../admin/convert-messages.js";
-import { parse } from "../validate.js";
+import { parse } from "../validation/parse.js";
 import { counted, FAILED, say, type UrlOption, warn, withSessions } from "./run.js";
 import { walkSessions } from "./walk.js";
 

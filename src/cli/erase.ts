@@ -1,6 +1,6 @@
-import { isKept } from "../errors.js";
-import { defineJourney } from "../sessions.js";
-import type { UserSessions } from "../user-sessions.js";
+import { isKept } from "../model/errors.js";
+import { defineJourney } from "../sessions/define-journey.js";
+import type { UserSessions } from "../sessions/types.js";
 import {
   counted,
   FAILED,

@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { createWriteStream, rmSync } from "node:fs";
 import { realpath, rename, rm, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { JourneyDbError } from "../errors.js";
-import { exportRows } from "../export.js";
-import { checkLine, toLine } from "../ndjson.js";
+import { JourneyDbError } from "../model/errors.js";
 import { count } from "../queries/count.js";
 import { exportBatch } from "../queries/export.js";
+import { exportRows } from "../sessions/export.js";
+import { checkLine, toLine } from "./ndjson.js";
 import { showProgress } from "./progress.js";
 import { counted, FAILED, ownerOf, send, type UrlOption, unwritable, warn, withSessions } from "./run.js";
 

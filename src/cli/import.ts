@@ -1,8 +1,8 @@
-import type { Database } from "../database.js";
-import { JourneyDbError } from "../errors.js";
-import { fromLine, type SessionLine } from "../ndjson.js";
+import type { Database } from "../model/database.js";
+import { JourneyDbError } from "../model/errors.js";
 import { importedSessions, importSessions } from "../queries/import.js";
 import { LONGEST_LINE, readLines, sizeOf } from "./lines.js";
+import { fromLine, type SessionLine } from "./ndjson.js";
 import { showProgress } from "./progress.js";
 import { counted, FAILED, ownerOf, say, send, type UrlOption, warn, withSessions } from "./run.js";
 

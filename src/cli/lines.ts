@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { JourneyDbError } from "../errors.js";
+import { JourneyDbError } from "../model/errors.js";
 
 /** Bytes of the longest line that can be a text of JavaScript's: 2^29 - 24 characters. */
 export const LONGEST_LINE = 0x1fffffe8;

@@ -1,5 +1,5 @@
 import { inactiveForSchema, prune } from "../admin/prune.js";
-import { parse } from "../validate.js";
+import { parse } from "../validation/parse.js";
 import { counted, FAILED, leftKept, say, type UrlOption, warn, withSessions } from "./run.js";
 import { walkSessions } from "./walk.js";
 

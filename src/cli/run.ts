@@ -3,13 +3,13 @@ import { resolve } from "node:path";
 import nextEnv from "@next/env";
 import { sql } from "drizzle-orm";
 import { rowsOf } from "../admin/call.js";
-import { type Connection, connect } from "../connect.js";
-import { configuredUrl, parseDatabaseUrl, type ServerAddress } from "../database-url.js";
-import { dataFolder, EMBEDDED_FOLDER, openEmbedded } from "../embedded.js";
-import { fromDriver, JourneyDbError, type JourneyDbErrorCode } from "../errors.js";
+import { type Connection, connect } from "../connection/connect.js";
+import { configuredUrl, parseDatabaseUrl, type ServerAddress } from "../connection/database-url.js";
+import { dataFolder, EMBEDDED_FOLDER, openEmbedded } from "../connection/embedded.js";
 import { userIdSchema } from "../messages.js";
+import { fromDriver, JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { Statement, Values } from "../queries/statement.js";
-import { parse } from "../validate.js";
+import { parse } from "../validation/parse.js";
 
 /** Exit codes: a failure or a finding that is an error, and wrong usage. */
 export const FAILED = 1;

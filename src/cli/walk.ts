@@ -1,6 +1,6 @@
 import { ask } from "../admin/call.js";
 import { estimateRows } from "../admin/walk.js";
-import type { Connection } from "../connect.js";
+import type { Connection } from "../connection/connect.js";
 import { showProgress } from "./progress.js";
 import { FAILED, TIMEOUT_MS, warn } from "./run.js";
 

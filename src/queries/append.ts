@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import {
   conversationFits,

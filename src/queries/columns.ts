@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 
 /**
  * A timestamp that JSON shows to the microsecond, whatever the connection's TimeZone and DateStyle,

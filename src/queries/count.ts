@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { allOwnedBy, statement } from "./statement.js";
 
 export const count = statement<{ sessions: number }>("count", (db) =>

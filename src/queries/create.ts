@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type SessionRow, sessionColumns } from "./columns.js";
 import { fits, givenLimits } from "./conversation.js";
 import { given, givenJson, input, insertion, statement } from "./statement.js";

@@ -1,5 +1,5 @@
 import { and, sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { revision } from "./columns.js";
 import { allOwnedBy, given, ownedBy, statement } from "./statement.js";
 import { sameRevision, write } from "./write.js";

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type SessionRow, sessionColumns, timeOf } from "./columns.js";
 import { allOwnedBy, given, statement } from "./statement.js";
 

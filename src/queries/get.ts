@@ -1,4 +1,4 @@
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type SessionRow, sessionColumns } from "./columns.js";
 import { ownedBy, statement } from "./statement.js";
 

@@ -1,5 +1,5 @@
 import { and, eq, ne, sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { given, statement } from "./statement.js";
 
 /** One row where another user has the session. Nothing of theirs is read. */

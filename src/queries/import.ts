@@ -1,5 +1,5 @@
 import { and, sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { timeOf } from "./columns.js";
 import { allOwnedBy, given, givenJson, insertion, statement } from "./statement.js";
 

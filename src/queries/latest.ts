@@ -1,5 +1,5 @@
 import { desc } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type SessionRow, sessionColumns } from "./columns.js";
 import { allOwnedBy, statement } from "./statement.js";
 

@@ -1,5 +1,5 @@
 import { and, desc, eq, type SQL, sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type SummaryRow, summarized, summaryOf, timeOf } from "./columns.js";
 import { allOwnedBy, given, type Statement, statement } from "./statement.js";
 

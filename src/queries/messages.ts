@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type SummaryRow, summarized, summaryOf } from "./columns.js";
 import { isArray, m, placeOf, slice } from "./conversation.js";
 import { given, input, ownedBy, statement } from "./statement.js";

@@ -1,5 +1,5 @@
 import { desc, sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { type SummaryRow, summarized, summaryOf } from "./columns.js";
 import { isArray, m } from "./conversation.js";
 import { allOwnedBy, given, input, statement } from "./statement.js";

@@ -1,8 +1,8 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
-import { callWith, endOfCall } from "../call-end.js";
-import type { Database } from "../database.js";
-import { journeySessions } from "../table.js";
-import { isInFailedTransaction, isTakenId } from "../thrown.js";
+import { callWith, endOfCall } from "../model/call-end.js";
+import type { Database } from "../model/database.js";
+import { isInFailedTransaction, isTakenId } from "../model/driver-errors.js";
+import { journeySessions } from "../schema.js";
 
 /** A value of the call, filled in when the prepared statement runs. Each use is sent once more. */
 export const given = (name: string) => sql.placeholder(name);

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import { hasMessage, messageCount, overMessages, upTo } from "./conversation.js";
 import { given, input } from "./statement.js";

@@ -1,5 +1,5 @@
 import { and, type SQL, sql } from "drizzle-orm";
-import { journeySessions } from "../table.js";
+import { journeySessions } from "../schema.js";
 import { isArray, overMessages } from "./conversation.js";
 import { input, type insertion, ownedBy, type Statement, statement } from "./statement.js";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { isAiSdk4 } from "../../src/ai-sdk/from-ai-sdk-4.js";
-import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../../src/ai-sdk-4.js";
+import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../../src/model/ai-sdk-4.js";
 import { anyElement } from "../support/ai-sdk-4.js";
 import { migratedDatabase, rawClient } from "../support/database.js";
 import { oddMessages, uiMessages } from "../support/messages.js";

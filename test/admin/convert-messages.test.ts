@@ -7,9 +7,9 @@ import {
   convertMessages,
 } from "../../src/admin.js";
 import { fromAiSdk4 } from "../../src/ai-sdk.js";
-import type { Database } from "../../src/database.js";
 import { isMessage } from "../../src/messages.js";
-import { journeySessions } from "../../src/schema.js";
+import type { Database } from "../../src/model/database.js";
+import { journeySessions } from "../../src/schema-zod.js";
 import { contentAlone, older, withParts } from "../support/ai-sdk-4.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";

@@ -1,10 +1,10 @@
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import * as admin from "../../src/admin.js";
-import type { Database } from "../../src/database.js";
 import * as index from "../../src/index.js";
-import * as maintain from "../../src/maintain.js";
-import { journeySessions } from "../../src/schema.js";
+import * as maintain from "../../src/migrate.js";
+import type { Database } from "../../src/model/database.js";
+import { journeySessions } from "../../src/schema-zod.js";
 import { agedSessions } from "../support/aged-sessions.js";
 import { older } from "../support/ai-sdk-4.js";
 import { emptyDatabase, migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";

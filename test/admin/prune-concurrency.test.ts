@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
 import { beforeEach, expect, it } from "vitest";
 import { convertMessages, prune, repairJson } from "../../src/admin.js";
-import type { Database } from "../../src/database.js";
 import { connect, forUser, type JourneyDbError } from "../../src/index.js";
-import { journeySessions } from "../../src/schema.js";
+import type { Database } from "../../src/model/database.js";
+import { journeySessions } from "../../src/schema-zod.js";
 import { agedSessions, storedIds } from "../support/aged-sessions.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf } from "../support/errors.js";

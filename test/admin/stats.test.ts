@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { prune, stats } from "../../src/admin.js";
 import { forUser as forUserOf } from "../../src/index.js";
-import { journeySessions } from "../../src/schema.js";
+import { journeySessions } from "../../src/schema-zod.js";
 import { agedSessions } from "../support/aged-sessions.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";

@@ -1,9 +1,9 @@
 import { eq, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { transfer } from "../../src/admin.js";
-import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
-import { journeySessions } from "../../src/schema.js";
+import type { Database } from "../../src/model/database.js";
+import { journeySessions } from "../../src/schema-zod.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { errorOf, SECRET } from "../support/errors.js";

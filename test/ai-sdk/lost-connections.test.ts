@@ -1,8 +1,8 @@
 import { createConnection, createServer, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { startTurn } from "../../src/ai-sdk.js";
-import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import {
   atEnd,
   migratedDatabase,

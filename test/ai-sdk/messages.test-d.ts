@@ -4,7 +4,7 @@ import * as v7 from "ai7";
 import { assertType, describe, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import { type Appended, type Database, defineJourney, forUser, type UserSessions } from "../../src/index.js";
-import type { JourneySessionRow, NewJourneySessionRow } from "../../src/schema.js";
+import type { JourneySessionRow, NewJourneySessionRow } from "../../src/schema-zod.js";
 
 type Meta = { model: string };
 type Data = { chart: { points: number[] } };

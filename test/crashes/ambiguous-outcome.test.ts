@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { Database } from "../../src/database.js";
 import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import {
   migratedDatabase,
   newUser,

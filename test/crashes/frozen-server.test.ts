@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Database } from "../../src/database.js";
 import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
-import { migrate } from "../../src/migrate.js";
+import { migrate } from "../../src/maintenance/migrate.js";
+import type { Database } from "../../src/model/database.js";
 import { newUser, openConnected, openNodePostgres, openPostgresJs } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";

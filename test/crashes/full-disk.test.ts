@@ -1,10 +1,10 @@
 import { existsSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
-import { migrate } from "../../src/migrate.js";
-import { verify } from "../../src/verify.js";
+import { migrate } from "../../src/maintenance/migrate.js";
+import { verify } from "../../src/maintenance/verify/verify.js";
+import type { Database } from "../../src/model/database.js";
 import { newUser, openConnected, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf, SECRET } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { MIGRATION_LOCK } from "../../src/migrate.js";
+import { MIGRATION_LOCK } from "../../src/maintenance/migrate.js";
 import { migratedDatabase } from "../support/database.js";
 import { readDocument } from "../support/markdown.js";
 import { repository } from "../support/packages.js";

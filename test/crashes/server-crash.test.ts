@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from "vitest";
-import { migrate } from "../../src/migrate.js";
+import { migrate } from "../../src/maintenance/migrate.js";
 import { openPostgresJs, rawClient } from "../support/database.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
 import { CLIENTS, expectStored, someCalls, startWriting, toldOf } from "../support/writers.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { connect, defineJourney, forUser, JourneyDbError } from "../../src/index.js";
-import { migrate, pendingMigrations, verify } from "../../src/maintain.js";
+import { migrate, pendingMigrations, verify } from "../../src/migrate.js";
 import { migratedDatabase, openPostgresJs } from "../support/database.js";
 import { anyText, made, mostly, oddities, options, wrong } from "../support/hostile.js";
 

@@ -2,8 +2,8 @@ import { PGlite } from "@electric-sql/pglite";
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/pglite";
 import { describe, expect, inject, it } from "vitest";
-import type { Database } from "../../src/database.js";
 import { defineJourney, forUser, JourneyDbError } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import {
   CANARIES,
   CANARY,

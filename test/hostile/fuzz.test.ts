@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Database } from "../../src/database.js";
 import { defineJourney, forUser, JourneyDbError, type SearchHit, type Session } from "../../src/index.js";
-import { journeySessions } from "../../src/schema.js";
+import type { Database } from "../../src/model/database.js";
+import { journeySessions } from "../../src/schema-zod.js";
 import { answerOf } from "../support/answer.js";
 import { newUser, openMigrated } from "../support/database.js";
 import { made } from "../support/hostile.js";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
-import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
-import { migrate } from "../../src/migrate.js";
+import { migrate } from "../../src/maintenance/migrate.js";
+import type { Database } from "../../src/model/database.js";
 import { startServer } from "../support/child-server.js";
 import { atEnd, openPostgresJs, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { migrate, shippedMigrations } from "../../src/migrate.js";
+import { migrate, shippedMigrations } from "../../src/maintenance/migrate.js";
 import { emptyDatabase, openPostgresJs, rawClient } from "../support/database.js";
 import { makeOldTable } from "../support/old-table.js";
 

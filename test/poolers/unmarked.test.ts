@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import { expect, it } from "vitest";
 import { defineJourney, forUser } from "../../src/index.js";
-import { migrate } from "../../src/migrate.js";
-import { verify } from "../../src/verify.js";
+import { migrate } from "../../src/maintenance/migrate.js";
+import { verify } from "../../src/maintenance/verify/verify.js";
 import {
   migratedDatabase,
   newUser,

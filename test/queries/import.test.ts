@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { isStorable } from "../../src/ids.js";
+import { isStorable } from "../../src/model/text.js";
 import { exportBatch } from "../../src/queries/export.js";
 import { importedSessions, importSessions } from "../../src/queries/import.js";
 import { DriverFailure } from "../../src/queries/statement.js";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import type { Database } from "../../src/database.js";
-import { journeySessions } from "../../src/schema.js";
+import type { Database } from "../../src/model/database.js";
+import { journeySessions } from "../../src/schema-zod.js";
 import { newUser } from "./database.js";
 
 export interface Aged {

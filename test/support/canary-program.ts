@@ -9,9 +9,9 @@ import { drizzle as overPglite } from "drizzle-orm/pglite";
 import { drizzle as overPostgresJs } from "drizzle-orm/postgres-js";
 import pg from "pg";
 import postgres from "postgres";
-import type { Database } from "../../src/database.js";
 import { connect } from "../../src/index.js";
-import { migrate, verify } from "../../src/maintain.js";
+import { migrate, verify } from "../../src/migrate.js";
+import type { Database } from "../../src/model/database.js";
 import { CANARY, CANARY_ID, invalid, ownerOf, valid } from "./canary.js";
 
 const [driver, url = "", logger] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 import { format, inspect } from "node:util";
-import type { Database } from "../../src/database.js";
 import { forUser, type UserSessions } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import { all } from "./answer.js";
 
 /** Stands in every input: text, keys, and ids in their form. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { repairJson } from "../../src/admin.js";
-import { migrate } from "../../src/migrate.js";
-import { type Finding, type FindingCode, verify } from "../../src/verify.js";
+import { migrate } from "../../src/maintenance/migrate.js";
+import { type Finding, type FindingCode, verify } from "../../src/maintenance/verify/verify.js";
 import { migratedDatabase, openPostgresJs, rawClient } from "./database.js";
 
 export interface Change {

@@ -6,9 +6,9 @@ import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
 import pg from "pg";
 import postgres from "postgres";
 import { afterAll, inject } from "vitest";
-import { type ConnectOptions, connect } from "../../src/connect.js";
-import type { Database } from "../../src/database.js";
-import { migrate } from "../../src/migrate.js";
+import { type ConnectOptions, connect } from "../../src/connection/connect.js";
+import { migrate } from "../../src/maintenance/migrate.js";
+import type { Database } from "../../src/model/database.js";
 import { startPgbouncer } from "./pgbouncer.js";
 
 const DIRECT = ["postgres.js", "node-postgres", "PGlite"] as const;

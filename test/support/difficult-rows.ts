@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { isStorable } from "../../src/ids.js";
+import { isStorable } from "../../src/model/text.js";
 import { nastyStrings, oddMessages, uiMessages } from "./messages.js";
 
 /** From the first that PostgreSQL has to the last, in the order of an export. */

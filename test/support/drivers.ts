@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect } from "vitest";
-import type { Database } from "../../src/database.js";
 import * as journey from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import { DRIVERS, openMigrated } from "./database.js";
 
 type Entry = Pick<typeof journey, "defineJourney" | "forUser">;

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { expect } from "vitest";
-import type { Database } from "../../src/database.js";
 import { forUser, JourneyDbError } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import { text } from "./messages.js";
 
 /** Stands for what a user wrote: no error may hold it. */

@@ -2,7 +2,7 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import type {} from "vitest";
 import type { TestProject } from "vitest/node";
-import { migrate } from "../../src/migrate.js";
+import { migrate } from "../../src/maintenance/migrate.js";
 import { startServer } from "./child-server.js";
 
 declare module "vitest" {
@@ -14,8 +14,13 @@ declare module "vitest" {
   }
 }
 
-/** One server and one migrated template database for the whole run; TEST_DATABASE_URL names another server. */
-export default async function setup({ provide }: TestProject) {
+/**
+ * One server and one migrated template database for the whole run, whichever of its projects comes first;
+ * TEST_DATABASE_URL names another server.
+ */
+export default async function setup({ vitest }: TestProject) {
+  const run = vitest.getRootProject();
+  if (run.getProvidedContext().serverUrl !== undefined) return;
   const given = process.env.TEST_DATABASE_URL;
   const server = given ? { url: given, stop: async () => {} } : await startServer();
   const template = `journey_db_template_${process.pid}`;
@@ -26,8 +31,8 @@ export default async function setup({ provide }: TestProject) {
   const client = postgres(templateUrl.href, { max: 1, onnotice: () => {} });
   await migrate(drizzle({ client }));
   await client.end();
-  provide("serverUrl", server.url);
-  provide("template", template);
+  run.provide("serverUrl", server.url);
+  run.provide("template", template);
   return async () => {
     await admin.unsafe(`drop database if exists ${template} with (force)`);
     await admin.end();

@@ -1,5 +1,5 @@
-import type { Database } from "../../src/database.js";
 import { defineJourney, forUser } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import { openNodePostgres, openPooled } from "./database.js";
 
 /** A database behind a transaction pooler, and forUser as such a database needs it. */

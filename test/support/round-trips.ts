@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import type { Database } from "../../src/database.js";
 import { forUser } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
 import type { CountingProxy } from "./counting-proxy.js";
 import { newUser } from "./database.js";
 import { everyCall } from "./every-call.js";

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import type { Database } from "../../src/database.js";
+import type { Database } from "../../src/model/database.js";
 
 /** What the server has counted of a table since it was made. */
 export interface TableCounts {

@@ -7,7 +7,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { type Connection, connect } from "../../src/connect.js";
+import { type Connection, connect } from "../../src/connection/connect.js";
 import { forUser, JourneyDbError } from "../../src/index.js";
 import { sessionIdOf, stepOf, stepsIn, WRITERS, type Written } from "./written.js";
 

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { pendingMigrations } from "../../../src/maintain.js";
+import { pendingMigrations } from "../../../src/migrate.js";
 import { emptyDatabase, openPostgresJs, rawClient } from "../../../test/support/database.js";
 import { makeOldTable } from "../../../test/support/old-table.js";
 import { freePort } from "../../../test/support/postgres-binaries.js";

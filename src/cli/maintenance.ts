@@ -1,0 +1,53 @@
+import { migrate, pendingMigrations, shippedMigrations, toScript } from "../maintenance/migrate.js";
+import { type Finding, verify } from "../maintenance/verify/verify.js";
+import { journeyOptionsSchema } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
+import { EMBEDDED, FAILED, hasEmbedded, say, sayEmbedded, type UrlOption, withDatabase } from "./run.js";
+
+export async function runMigrate({ url, dryRun }: UrlOption & { dryRun?: true }) {
+  // A dry run makes no database.
+  if (dryRun && url === EMBEDDED && !hasEmbedded()) {
+    sayEmbedded();
+    return void process.stdout.write(toScript(shippedMigrations()));
+  }
+  await withDatabase(
+    url,
+    async (db) => {
+      if (dryRun) return void process.stdout.write(toScript(await pendingMigrations(db)));
+      const { applied } = await migrate(db);
+      for (const name of applied) say(`applied ${name}`);
+      if (applied.length === 0) say("Nothing to apply.");
+    },
+    { creates: true },
+  );
+}
+
+/** SQL ends with a semicolon, so that a line can be copied from where it begins to there. */
+function lineOf({ severity, code, message, remedy, sql }: Finding): string {
+  const rest = sql === undefined ? `${remedy}.` : remedy.slice(sql.length).replace(/^, (.+)$/, " $1.");
+  return `${severity.padEnd(7)}  ${code}: ${message} Remedy: ${sql === undefined ? "" : `${sql};`}${rest}`;
+}
+
+interface VerifyCommand extends UrlOption {
+  json?: true;
+  strict?: true;
+  phases?: string;
+}
+
+export const runVerify = ({ url, json, strict, phases: list }: VerifyCommand) => {
+  const given = list?.split(",").map((phase) => phase.trim());
+  const phases = parse(journeyOptionsSchema.shape.phases, given, "--phases", new Set());
+  return withDatabase(url, async (db) => {
+    const findings = await verify(db, { phases });
+    const failed = findings.some(({ severity }) => severity === "error");
+    if (failed || (strict && findings.length > 0)) process.exitCode = FAILED;
+    if (json) return say(JSON.stringify({ findings }));
+    for (const finding of findings) say(lineOf(finding));
+    if (!failed && !findings.some(({ code }) => code === "unchecked"))
+      say(`ok       ${findings.length === 0 ? CHECKED : "Nothing but warnings."}`);
+  });
+};
+
+const CHECKED =
+  "Migrations, columns, constraints, indexes, trigger, storage, rights, row level security and stored rows are as " +
+  "they should be; a row was inserted, updated and deleted.";

@@ -1,0 +1,53 @@
+import { once } from "node:events";
+import { createConnection, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { NO_TLS } from "../model/errors.js";
+import type { ServerAddress } from "./database-url.js";
+
+/** SSLRequest (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
+const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+
+const failure = (code: string, message: string) => Object.assign(new Error(message), { code });
+
+/**
+ * A connected socket to the server, encrypted as the address says. postgres.js is not asked to encrypt: it
+ * begins TLS with a server that has none, and calls one that hangs up in the midst of it over and over.
+ *
+ * @throws what Node says of the connection; codes CONNECT_TIMEOUT, ECONNREFUSED where the server hung up, and NO_TLS
+ */
+export async function openSocket(
+  { host, port, tls }: ServerAddress,
+  encryption: ConnectionOptions,
+  timeoutMs: number,
+): Promise<Socket> {
+  const plain = host.startsWith("/")
+    ? createConnection({ path: `${host}/.s.PGSQL.${port}` })
+    : // Else a second call waits until the server has acknowledged the first (Nagle's algorithm).
+      createConnection({ host, port, noDelay: true });
+  let socket: Socket = plain;
+  const late = () => socket.destroy(failure("CONNECT_TIMEOUT", "no answer"));
+  const timer = setTimeout(late, timeoutMs);
+  try {
+    await once(plain, "connect");
+    if (tls === "disable") return plain;
+    plain.once("end", () => plain.destroy(failure("ECONNRESET", "hung up")));
+    plain.write(TLS_REQUEST);
+    const [answer]: Buffer[] = await once(plain, "data");
+    plain.removeAllListeners("end");
+    // More than the one letter is not encrypted, so not the server's: somebody stands between.
+    if (answer?.toString() !== "S") {
+      if (answer?.toString() === "N" && tls === "prefer") return plain;
+      throw failure(NO_TLS, "no TLS");
+    }
+    socket = connectTls({ ...encryption, socket: plain });
+    await once(socket, "secureConnect");
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    // Later it says that the outcome of a statement is unknown.
+    if ((error as NodeJS.ErrnoException).code === "ECONNRESET") throw failure("ECONNREFUSED", "hung up");
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

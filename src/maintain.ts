@@ -1,3 +1,0 @@
-/** The public names of `@aigos/journey-db/migrate`: apart from index, because they read the shipped files, which a bundler would lose. */
-export { type MigrateOptions, type Migration, migrate, pendingMigrations, toScript } from "./migrate.js";
-export { type Finding, type FindingCode, verify } from "./verify.js";

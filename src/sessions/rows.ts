@@ -1,0 +1,63 @@
+import { toDate } from "../model/time.js";
+import type { SessionRow, SummaryRow, WrittenRow } from "../queries/columns.js";
+import { corrupt } from "./refusal.js";
+import type { Session, SessionSummary, Written } from "./types.js";
+
+/** What a summary's JSON holds. Times are exact, to the microsecond. */
+export interface StoredSummary {
+  id: string;
+  userId: string;
+  phase: string;
+  /** An object, unless an older program wrote the row. */
+  metadata: unknown;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export function readSummary(row: SummaryRow): StoredSummary {
+  const [id, userId, phase, metadata, createdAt, updatedAt] = JSON.parse(row.summary);
+  return { id, userId, phase, metadata, createdAt, updatedAt };
+}
+
+const isObject = (json: unknown) => typeof json === "object" && json !== null && !Array.isArray(json);
+
+/** Stored metadata that is no object (an older program's) is shown as an empty one, so that it never breaks a list. */
+export function toSummary<Metadata, Phase extends string>(
+  stored: StoredSummary,
+): SessionSummary<Metadata, Phase> {
+  return {
+    id: stored.id,
+    userId: stored.userId,
+    phase: stored.phase as Phase,
+    metadata: isObject(stored.metadata) ? (stored.metadata as Partial<Metadata>) : {},
+    createdAt: toDate(stored.createdAt),
+    updatedAt: toDate(stored.updatedAt),
+    revision: stored.updatedAt,
+  };
+}
+
+/** The column whose value has not the table's shape. */
+export function corruptColumn(
+  { messages }: SessionRow,
+  { metadata }: StoredSummary,
+): "messages" | "metadata" | undefined {
+  // jsonb's text begins with the bracket of what it holds.
+  if (!messages.startsWith("[")) return "messages";
+  return isObject(metadata) ? undefined : "metadata";
+}
+
+/** @throws JourneyDbError corrupt where the row has not the table's shape */
+export function toSession<Message, Metadata, Phase extends string>(
+  row: SessionRow,
+  stored: StoredSummary = readSummary(row),
+): Session<Message, Metadata, Phase> {
+  const column = corruptColumn(row, stored);
+  if (column) throw corrupt(column);
+  return { ...toSummary<Metadata, Phase>(stored), messages: JSON.parse(row.messages) };
+}
+
+export const toWritten = (row: WrittenRow): Written => ({
+  id: row.id,
+  revision: row.updatedAt,
+  updatedAt: toDate(row.updatedAt),
+});

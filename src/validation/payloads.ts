@@ -1,0 +1,95 @@
+import type * as z from "zod";
+import {
+  type JourneyMessage,
+  MESSAGE_ID_RULE,
+  messageSchema,
+  metadataSchema,
+  structureOf,
+} from "../messages.js";
+import { JourneyDbError } from "../model/errors.js";
+import { type Json, type JsonRules, TEXT_FACTOR, toJson } from "./json.js";
+import { parse } from "./parse.js";
+
+/** The JSON text of what is stored, and whether its size as text is to be looked at too. */
+type Storable = Pick<Json, "text" | "isWide">;
+
+/** Checks messages and metadata and answers what is stored of them. */
+export interface Payloads {
+  /** @param field what they are called in an error */
+  messages(given: readonly unknown[], field: string): Storable;
+  metadata(given: unknown, field: string): Storable;
+  /** As metadata; of the application's schema only what concerns these keys is asked, null being no value. */
+  patch(given: unknown, field: string): Storable;
+  /** As patch; but any key may be null, since any may be absent of what is stored. */
+  match(given: unknown, field: string): string;
+}
+
+const isGiven = ([, item]: [string, unknown]) => item !== null && item !== undefined;
+
+export function payloads(
+  application: { message?: z.ZodType | undefined; metadata?: z.ZodType | undefined },
+  rules: JsonRules,
+): Payloads {
+  const { knownKeys } = rules;
+
+  function storable({ text, isWide, textBytes }: Json, field: string): Storable {
+    const most = TEXT_FACTOR * rules.maxBytes;
+    if (textBytes <= most) return { text, isWide };
+    throw new JourneyDbError(
+      "too_large",
+      `${field}: expected at most ${most} bytes of JSON text, numbers without exponents`,
+    );
+  }
+
+  function messages(given: readonly unknown[], field: string): Storable {
+    const json = toJson(given, field, rules);
+    const seen = new Set<string>();
+    for (const [n, one] of (json.value as JourneyMessage[]).entries()) {
+      const { id } = parse(messageSchema, structureOf(one), `${field}[${n}]`, knownKeys);
+      // A repaired id could merge two messages, so it must be storable as it was passed.
+      if (id !== (given[n] as JourneyMessage).id) {
+        throw new JourneyDbError("invalid_input", `${field}[${n}].id: expected ${MESSAGE_ID_RULE}`);
+      }
+      if (seen.has(id)) throw new JourneyDbError("invalid_input", `${field}[${n}].id: expected each id once`);
+      seen.add(id);
+      // It sees what the caller passed, where the structural rule sees what gets stored.
+      if (application.message) parse(application.message, given[n], `${field}[${n}]`, knownKeys);
+    }
+    return storable(json, field);
+  }
+
+  function plainObject(given: unknown, field: string): Json {
+    const json = toJson(given, field, rules);
+    // What is left of the schema's rule once it is JSON; the schema would look at each key.
+    if (!json.text.startsWith("{")) parse(metadataSchema, json.value, field, knownKeys);
+    return json;
+  }
+
+  /** @param concerns which keys the application's schema is asked about */
+  function someKeys(given: unknown, field: string, concerns: (entry: [string, unknown]) => boolean): Json {
+    const json = plainObject(given, field);
+    if (application.metadata) {
+      const entries = Object.entries(given as object);
+      const asked = new Set(entries.filter(concerns).map(([key]) => key));
+      const kept = Object.fromEntries(entries.filter(isGiven));
+      parse(application.metadata, kept, field, knownKeys, ({ code, path: [key] }) =>
+        key === undefined ? code === "unrecognized_keys" : asked.has(String(key)),
+      );
+    }
+    return json;
+  }
+
+  return {
+    messages,
+    metadata(given, field) {
+      if (application.metadata) parse(application.metadata, given, field, knownKeys);
+      return storable(plainObject(given, field), field);
+    },
+    patch: (given, field) =>
+      storable(
+        someKeys(given, field, ([, item]) => item !== undefined),
+        field,
+      ),
+    match: (given, field) => someKeys(given, field, isGiven).text,
+  };
+}

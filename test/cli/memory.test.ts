@@ -1,0 +1,65 @@
+import { cp, readFile, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { imported, run, temporaryFolder } from "../support/cli.js";
+import { migratedDatabase, rawClient } from "../support/database.js";
+import { build } from "../support/loaded-modules.js";
+import { repository } from "../support/packages.js";
+
+const SESSIONS = 100_000;
+const LIMIT = 200 * 1024 * 1024;
+
+/** Not maxRSS where it can be helped: on Linux that begins with what the process had that started it. */
+const WRITE_PEAK = `
+  import { existsSync, readFileSync, writeFileSync } from "node:fs";
+  process.on("exit", () => {
+    const status = existsSync("/proc/self/status") ? readFileSync("/proc/self/status", "utf8") : "";
+    const peak = /VmHWM:\\s+(\\d+) kB/.exec(status)?.[1] ?? process.resourceUsage().maxRSS;
+    writeFileSync("peak", String(peak));
+  });`;
+
+/** The command line as it is built, without the compiler that tests load it by. */
+async function buildCli(): Promise<string> {
+  const folder = await temporaryFolder();
+  await build(folder);
+  await cp(join(repository, "package.json"), join(folder, "package.json"));
+  await symlink(join(repository, "node_modules"), join(folder, "node_modules"), "junction");
+  return folder;
+}
+
+describe("100,000 sessions go within 200 MB", { timeout: 240_000 }, () => {
+  const made = Promise.all([migratedDatabase(), buildCli()]);
+
+  /** Answers also the most memory that the program ever had, in bytes. */
+  async function runMeasured(...args: string[]) {
+    const [url, folder] = await made;
+    const preload = `data:text/javascript,${encodeURIComponent(WRITE_PEAK)}`;
+    const ended = await run(folder, process.execPath, ["--import", preload, "dist/cli.js", ...args], {
+      env: { DATABASE_URL: url },
+    });
+    return { ...ended, peak: Number(await readFile(join(folder, "peak"), "utf8")) * 1024 };
+  }
+
+  beforeAll(async () => {
+    const [url] = await made;
+    // Their text is no longer than it must be to show what holds all of it.
+    await rawClient(url)`
+      insert into journey_sessions (user_id, messages)
+      select 'user_1', jsonb_build_array(jsonb_build_object('id', 'm1', 'role', 'user', 'parts',
+        jsonb_build_array(jsonb_build_object('type', 'text', 'text', repeat(md5(n::text), 30)))))
+      from generate_series(1, ${SESSIONS}) as n`;
+  });
+
+  test("through export and then import", async () => {
+    const exported = await runMeasured("export", "user_1", "--out", "sessions.ndjson");
+    expect(exported).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining(`exported ${SESSIONS} sessions`),
+    });
+    expect(exported.peak).toBeLessThan(LIMIT);
+    await rawClient((await made)[0])`truncate journey_sessions`;
+    const again = await runMeasured("import", "user_1", "sessions.ndjson");
+    expect(again).toMatchObject(imported(SESSIONS));
+    expect(again.peak).toBeLessThan(LIMIT);
+  });
+});

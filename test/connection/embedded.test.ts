@@ -1,0 +1,611 @@
+import { spawn } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { lockFolder, openEmbedded } from "../../src/connection/embedded.js";
+import { shippedMigrations } from "../../src/maintenance/migrate.js";
+import { forUser } from "../../src/sessions/define-journey.js";
+import { newUser } from "../support/database.js";
+import { runCode, temporaryFolder } from "../support/program.js";
+
+// A database is made in seconds where nothing else runs.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+const user = newUser();
+/** A user who is not root: nobody, or the one who runs the tests. */
+const READER = process.getuid?.() || 65534;
+let prepared: string;
+
+/** Opens a folder, closed after the test. */
+async function open(folder: string) {
+  const connection = await openEmbedded(folder);
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+/** A migrated database in a folder of one test's own, not open. */
+function preparedFolder(): string {
+  const folder = join(temporaryFolder(), ".journey-db");
+  cpSync(prepared, folder, { recursive: true });
+  return folder;
+}
+
+beforeAll(async () => {
+  prepared = mkdtempSync(join(tmpdir(), "journey-db-"));
+  const { db, close } = await openEmbedded(prepared);
+  await forUser(db, user).create();
+  await close();
+});
+afterAll(() => rmSync(prepared, { recursive: true, force: true }));
+
+/** Opens the embedded database of its working directory, makes a session and waits for its end. */
+const holder = (cwd: string, env?: Record<string, string>, options = "{}") =>
+  runCode(
+    `
+    import { connect } from "#/src/connect.ts";
+    import { forUser } from "#/src/sessions.ts";
+    const { db, close } = await connect(${options});
+    await forUser(db, "${user}").create();
+    process.stdin.once("data", async () => {
+      process.stdin.destroy();
+      await close();
+    });
+    console.error("holding");
+    `,
+    cwd,
+    env,
+  );
+
+const taken = (by: string | RegExp) => ({
+  code: "unavailable",
+  retryable: true,
+  message: expect.stringMatching(new RegExp(`is open in ${by}.*DATABASE_URL`)),
+});
+
+test("without DATABASE_URL, connect opens .journey-db in the working directory, says so on stderr, and ends", async () => {
+  const cwd = temporaryFolder();
+  const program = holder(cwd, { DATABASE_URL: "" });
+  await program.printed("holding");
+  program.child.stdin?.write("\n");
+  expect(await program.ended).toBe(0);
+  expect(program.stdout()).toBe("");
+  expect(program.stderr()).toMatch(
+    /^journey-db: DATABASE_URL is not set; .* \.journey-db\/\njourney-db: migrated [^\n]*\nholding\n$/,
+  );
+  expect(readFileSync(join(cwd, ".journey-db", ".gitignore"), "utf8")).toBe("*\n");
+  const { db } = await open(join(cwd, ".journey-db"));
+  expect(await forUser(db, user).count()).toBe(1);
+});
+
+test("in production too, where it is asked for", async () => {
+  const program = holder(
+    temporaryFolder(),
+    { DATABASE_URL: "", NODE_ENV: "production" },
+    "{ embedded: true }",
+  );
+  await program.printed("holding");
+  program.child.stdin?.write("\n");
+  expect(await program.ended).toBe(0);
+});
+
+describe("migrations", () => {
+  test("are applied when it is opened, which is said once, also in production", async () => {
+    const cwd = temporaryFolder();
+    const { ended, stderr } = runCode(
+      `
+      import { connect } from "#/src/connect.ts";
+      import { migrate } from "#/src/migrate.ts";
+      const first = await connect({ embedded: true });
+      const { applied } = await migrate(first.db);
+      await first.close();
+      await (await connect({ embedded: true })).close();
+      console.error(JSON.stringify(applied));
+      `,
+      cwd,
+      { DATABASE_URL: "", NODE_ENV: "production" },
+    );
+    expect(await ended).toBe(0);
+    const [first, migrated, second, applied] = stderr().split("\n");
+    expect([first, second]).toEqual(Array(2).fill(expect.stringContaining("using the embedded database")));
+    expect(migrated).toBe(
+      `journey-db: migrated the embedded database: ${shippedMigrations()
+        .map(({ name }) => name)
+        .join(", ")}`,
+    );
+    expect(applied).toBe("[]");
+  });
+
+  test("that fail give the folder free", async () => {
+    const folder = preparedFolder();
+    const { db, close } = await openEmbedded(folder);
+    await db.execute("alter table journey_sessions rename to elsewhere");
+    await close();
+    const failed = { code: "migration", message: expect.stringContaining("journey-db verify") };
+    await expect(openEmbedded(folder)).rejects.toMatchObject(failed);
+    await expect(openEmbedded(folder)).rejects.toMatchObject(failed);
+    await expect(
+      openEmbedded(folder, { migrates: false }).then(({ close }) => close()),
+    ).resolves.toBeUndefined();
+  });
+});
+
+describe("a folder that is open", () => {
+  test("is refused to another process until its holder is killed, which loses no session", async () => {
+    const folder = preparedFolder();
+    const program = holder(join(folder, ".."));
+    await program.printed("holding");
+    await expect(openEmbedded(folder)).rejects.toMatchObject(taken(`process ${program.child.pid};`));
+    program.child.kill("SIGKILL");
+    expect(await program.ended).toBe("SIGKILL");
+    const { db } = await open(folder);
+    expect(await forUser(db, user).count()).toBe(2);
+    await forUser(db, user).create();
+  });
+
+  test("is refused to the same process until it is closed", async () => {
+    const folder = preparedFolder();
+    const first = await open(folder);
+    await expect(openEmbedded(folder)).rejects.toMatchObject(taken("this process already"));
+    expect(await forUser(first.db, user).count()).toBe(1);
+    await Promise.all([first.close(), first.close()]);
+    await expect(forUser(first.db, user).count()).rejects.toMatchObject({ code: "unavailable" });
+    const second = await open(folder);
+    expect(await forUser(second.db, user).count()).toBe(1);
+    await first.close();
+    await expect(openEmbedded(folder)).rejects.toMatchObject(taken("this process already"));
+  });
+
+  test("goes to one of those that want it at once", async () => {
+    const folder = preparedFolder();
+    const attempts = await Promise.allSettled([1, 2, 3, 4].map(() => open(folder)));
+    expect(attempts.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  });
+
+  test("stays taken while a transaction runs that close did not wait for", async () => {
+    const folder = preparedFolder();
+    const { db, close } = await open(folder);
+    let begun = () => {};
+    const hasBegun = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    let finish = () => {};
+    const transaction = db.transaction(async () => {
+      begun();
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    });
+    await hasBegun;
+    await close();
+    await expect(openEmbedded(folder)).rejects.toMatchObject(taken("this process already"));
+    finish();
+    await transaction.catch(() => {});
+    await vi.waitFor(() => open(folder));
+  });
+
+  test("is held by a child that inherits the lock, after its parent has let go", async () => {
+    const folder = temporaryFolder();
+    const lock = await lockFolder(folder);
+    const child = spawn(process.execPath, ["-e", "process.stdin.resume()"], {
+      stdio: ["pipe", "ignore", "ignore", lock.fd],
+    });
+    lock.name(child.pid ?? 0);
+    lock.release();
+    await expect(lockFolder(folder)).rejects.toMatchObject(taken(`process ${child.pid};`));
+    child.stdin?.end();
+    (await vi.waitFor(() => lockFolder(folder))).release();
+  });
+});
+
+describe("a folder that cannot be used", () => {
+  const damaged = { code: "corrupt", message: expect.stringContaining("move that folder away") };
+
+  test.each<[string, (data: string) => void]>([
+    ["its control file is cut", (data) => writeFileSync(join(data, "global", "pg_control"), "")],
+    [
+      "its control file is garbage",
+      (data) => writeFileSync(join(data, "global", "pg_control"), Buffer.alloc(8192, 7)),
+    ],
+    ["its log is gone", (data) => rmSync(join(data, "pg_wal"), { recursive: true })],
+    ["it is another version's", (data) => writeFileSync(join(data, "PG_VERSION"), "13\n")],
+    ["it has no version", (data) => rmSync(join(data, "PG_VERSION"))],
+    [
+      "it is a file",
+      (data) => {
+        rmSync(data, { recursive: true });
+        writeFileSync(data, "");
+      },
+    ],
+  ])("because %s is refused and unlocked", async (_, damage) => {
+    const folder = preparedFolder();
+    damage(join(folder, "data"));
+    await expect(openEmbedded(folder)).rejects.toMatchObject(damaged);
+    await expect(openEmbedded(folder)).rejects.toMatchObject(damaged);
+    rmSync(join(folder, "data"), { recursive: true });
+    cpSync(prepared, folder, { recursive: true });
+    (await lockFolder(folder)).release();
+  });
+
+  test("because it has no version keeps the sessions that are in it", async () => {
+    const folder = preparedFolder();
+    const version = join(folder, "data", "PG_VERSION");
+    const was = readFileSync(version);
+    rmSync(version);
+    await expect(openEmbedded(folder)).rejects.toMatchObject(damaged);
+    writeFileSync(version, was);
+    expect(await forUser((await open(folder)).db, user).count()).toBe(1);
+  });
+
+  test("because a file has its name is refused", async () => {
+    const folder = join(temporaryFolder(), "file");
+    writeFileSync(folder, "");
+    await expect(openEmbedded(folder)).rejects.toMatchObject({
+      code: "configuration",
+      message: expect.stringMatching(/cannot be read, written or locked \(EEXIST\); set DATABASE_URL/),
+    });
+  });
+
+  test("because this user may not read it is not called damaged", async () => {
+    const cwd = temporaryFolder();
+    const folder = join(cwd, ".journey-db");
+    const data = join(folder, "data");
+    cpSync(prepared, folder, { recursive: true });
+    chmodSync(data, 0o000);
+    for (const path of [cwd, folder, join(folder, "lock"), data]) chownSync(path, READER, READER);
+    const code = `
+      import { openEmbedded } from "#/src/embedded.ts";
+      // All that it imports must be there first: only root may read where root has checked out.
+      await (await openEmbedded("another")).close();
+      if (process.getuid() === 0) process.setuid(${READER});
+      await openEmbedded(".journey-db").catch((error) => console.log(error.code, error.message));
+    `;
+    const { ended, stdout } = runCode(code, cwd);
+    expect(await ended).toBe(0);
+    expect(stdout()).toMatch(
+      /^configuration .*data .* cannot be read, written or locked \(EACCES\); set DATABASE_URL instead\.\n$/,
+    );
+    chmodSync(data, 0o700);
+  });
+
+  /** Runs code in a folder as a user who is not root, who owns all that is in it. */
+  function asReader(cwd: string, code: string) {
+    for (const name of ["", ...readdirSync(cwd, { recursive: true, encoding: "utf8" })])
+      chownSync(join(cwd, name), READER, READER);
+    return runCode(
+      `
+      import { chownSync, readdirSync, statSync } from "node:fs";
+      import { openEmbedded } from "#/src/embedded.ts";
+      const says = () =>
+        openEmbedded(".journey-db").then(
+          async ({ close }) => { await close(); console.log("opened"); },
+          ({ code, message }) => console.log(code, message),
+        );
+      // All that it imports must be there first: only root may read where root has checked out.
+      await (await openEmbedded("${temporaryFolder()}/another")).close();
+      ${code}
+      `,
+      cwd,
+    );
+  }
+
+  // Nobody else can make files of another user's: not a test there, rather than one that is skipped.
+  if (process.getuid?.() === 0) {
+    test("because it is another user's is refused, and left as it is", async () => {
+      const folder = preparedFolder();
+      const { ended, stdout } = asReader(
+        join(folder, ".."),
+        `
+      await says();
+      const names = readdirSync(".", { recursive: true });
+      console.log(names.filter((name) => statSync(name).uid !== ${READER}).length);
+      process.setuid(${READER});
+      await says();
+      `,
+      );
+      expect(await ended).toBe(0);
+      expect(stdout()).toMatch(
+        /^configuration .* belongs to another user; run it as that user, or set DATABASE_URL instead\.\n0\nopened\n$/,
+      );
+    });
+
+    test("because a file in it is another user's is not called damaged", async () => {
+      const folder = preparedFolder();
+      const { ended, stdout } = asReader(
+        join(folder, ".."),
+        `
+      chownSync(".journey-db/data/global/pg_control", 0, 0);
+      process.setuid(${READER});
+      await says();
+      `,
+      );
+      expect(await ended).toBe(0);
+      expect(stdout()).toMatch(/^configuration Files in .*data .* are not accessible \(EACCES\): .*\n$/);
+      expect(stdout()).not.toContain("move that folder");
+    });
+  }
+
+  test.each(["0777", "0277"])(
+    "because of the umask %s is refused, and works with another umask",
+    async (umask) => {
+      const { ended, stdout } = asReader(
+        temporaryFolder(),
+        `
+        process.setuid(${READER});
+        process.umask(0o${umask});
+        await says();
+        process.umask(0o022);
+        await says();
+        process.umask(0o${umask});
+        await says();
+        process.umask(0o022);
+        await says();
+        `,
+      );
+      expect(await ended).toBe(0);
+      const [made, opened, again, last] = stdout().split("\n");
+      for (const said of [made, again]) expect(said).toMatch(/^configuration The umask .*; set another one/);
+      expect([opened, last]).toEqual(["opened", "opened"]);
+    },
+  );
+
+  test("because its making was cut short is made anew, and nothing of it stays", async () => {
+    const cwd = temporaryFolder();
+    const folder = join(cwd, ".journey-db");
+    const program = holder(cwd);
+    const unfinished = () => readdirSync(folder).find((name) => name.startsWith("unfinished-"));
+    await vi.waitFor(
+      () => expect(readdirSync(join(folder, unfinished() ?? "", "data"))).toContain("base"),
+      20_000,
+    );
+    program.child.kill("SIGKILL");
+    await program.ended;
+    expect(readdirSync(folder)).not.toContain("data");
+    const { db } = await open(folder);
+    expect(await forUser(db, user).count()).toBe(0);
+    expect(readdirSync(folder).toSorted()).toEqual([".gitignore", "data", "lock"]);
+  });
+});
+
+describe("a folder in which a database is being made", () => {
+  /** A process that makes one and is in the midst of it. */
+  async function making(cwd: string) {
+    const program = holder(cwd);
+    const names = () => readdirSync(join(cwd, ".journey-db"), { recursive: true, encoding: "utf8" });
+    await vi.waitFor(() => expect(names().join("\n")).toMatch(/^unfinished-.*base$/m), 20_000);
+    return program;
+  }
+
+  test("is never called damaged when its file lock was deleted, and one process gets it", async () => {
+    const cwd = temporaryFolder();
+    const folder = join(cwd, ".journey-db");
+    const program = await making(cwd);
+    rmSync(join(folder, "lock"));
+    const [first, second] = await Promise.allSettled([program.printed("holding"), openEmbedded(folder)]);
+    expect([first.status, second.status].toSorted()).toEqual(["fulfilled", "rejected"]);
+    if (first.status === "rejected")
+      expect(program.stderr()).toMatch(/code: 'unavailable',\s+retryable: true/);
+    if (second.status === "rejected")
+      expect(second.reason).toMatchObject({ code: "unavailable", retryable: true });
+    if (second.status === "fulfilled") await second.value.close();
+    program.child.kill("SIGKILL");
+    await program.ended;
+    await open(folder);
+    expect(readdirSync(folder).toSorted()).toEqual([".gitignore", "data", "lock"]);
+  });
+
+  test("is not called damaged when it was moved", async () => {
+    const cwd = temporaryFolder();
+    const program = await making(cwd);
+    renameSync(join(cwd, ".journey-db"), join(cwd, "moved"));
+    expect(await program.ended).toBe(1);
+    expect(program.stderr()).toMatch(/was removed, moved or replaced while it was opened; connect again/);
+    expect(program.stderr()).toMatch(/code: 'unavailable',\s+retryable: true/);
+  });
+});
+
+describe("a folder that is taken away while it is open", () => {
+  const gone = {
+    code: "unavailable",
+    message: expect.stringMatching(/was removed, moved or replaced .*; close it and connect again\.$/),
+  };
+
+  test("is refused to others when its file lock was deleted", async () => {
+    const folder = preparedFolder();
+    const program = holder(join(folder, ".."));
+    await program.printed("holding");
+    rmSync(join(folder, "lock"));
+    await expect(openEmbedded(folder)).rejects.toMatchObject(taken("another process"));
+    writeFileSync(join(folder, "lock"), "");
+    await expect(openEmbedded(folder)).rejects.toMatchObject(taken("another process"));
+    program.child.stdin?.write("\n");
+    expect(await program.ended).toBe(0);
+    expect(await forUser((await open(folder)).db, user).count()).toBe(2);
+  });
+
+  test("is refused to others under another name", async () => {
+    const folder = preparedFolder();
+    await open(folder);
+    const link = join(temporaryFolder(), "link");
+    symlinkSync(folder, link);
+    await expect(openEmbedded(link)).rejects.toMatchObject(taken("this process already"));
+    const moved = `${folder}-moved`;
+    renameSync(folder, moved);
+    await expect(openEmbedded(moved)).rejects.toMatchObject(taken("this process already"));
+    // So that it is closed as it should be.
+    renameSync(moved, folder);
+  });
+
+  test.each<[string, (folder: string) => void]>([
+    ["removed", (folder) => rmSync(folder, { recursive: true })],
+    ["moved", (folder) => renameSync(folder, `${folder}-moved`)],
+    ["emptied", (folder) => rmSync(join(folder, "data"), { recursive: true })],
+  ])("and is %s takes no calls more, and leaves the next one alone", async (_, takeAway) => {
+    const folder = preparedFolder();
+    const first = await open(folder);
+    let goOn = () => {};
+    const waiting = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let begun = () => {};
+    const hasBegun = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const transaction = first.db.transaction(async (tx) => {
+      begun();
+      await waiting;
+      await forUser(tx, user).create();
+    });
+    await hasBegun;
+    takeAway(folder);
+    cpSync(prepared, folder, { recursive: true });
+    const second = await open(folder);
+    await forUser(second.db, user).create();
+    goOn();
+    await expect(transaction).rejects.toThrow();
+    await expect(forUser(first.db, user).create()).rejects.toMatchObject(gone);
+    await first.close();
+    await second.close();
+    expect(await forUser((await open(folder)).db, user).count()).toBe(2);
+  });
+
+  test("and opened again holds what was acknowledged, where it was moved", async () => {
+    const folder = preparedFolder();
+    const first = await open(folder);
+    await forUser(first.db, user).create();
+    renameSync(folder, `${folder}-moved`);
+    await first.close();
+    const { db } = await open(`${folder}-moved`);
+    expect(await forUser(db, user).count()).toBe(2);
+  });
+});
+
+describe("a full disk", () => {
+  test("is said, and the same process opens the folder once there is room", async () => {
+    const folder = preparedFolder();
+    // On which the kernel answers every write with ENOSPC.
+    symlinkSync("/dev/full", join(folder, "probe"));
+    const program = runCode(
+      `
+      import { execFileSync } from "node:child_process";
+      import { openEmbedded } from "#/src/embedded.ts";
+      const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + bytes + ":"]);
+      limit(0);
+      await openEmbedded(".journey-db").catch(({ code, retryable, message }) => console.log(code, retryable, message));
+      limit("unlimited");
+      await (await openEmbedded(".journey-db")).close();
+      console.log("opened");
+      `,
+      join(folder, ".."),
+    );
+    expect(await program.ended).toBe(0);
+    expect(program.stdout()).toMatch(
+      /^unavailable true The disk with the folder .* is full \(ENOSPC\); make room on it: 16 MB are needed\.\nopened\n$/,
+    );
+  });
+
+  test("while a database is made leaves nothing behind, and the same process makes it once there is room", async () => {
+    const cwd = temporaryFolder();
+    const program = runCode(
+      `
+      import { execFileSync } from "node:child_process";
+      import { readdirSync } from "node:fs";
+      import { openEmbedded } from "#/src/embedded.ts";
+      const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + bytes + ":"]);
+      limit(1_000_000);
+      await openEmbedded("folder").catch(({ name, code, message }) => console.log(name, code, message));
+      console.log(readdirSync("folder").sort().join());
+      limit("unlimited");
+      await (await openEmbedded("folder")).close();
+      console.log("opened");
+      `,
+      cwd,
+    );
+    expect(await program.ended).toBe(0);
+    expect(program.stdout()).toMatch(
+      /^JourneyDbError configuration The folder .* cannot be .* \(EFBIG\); .*\n\.gitignore,lock\nopened\n$/,
+    );
+  });
+
+  test("for the log stops the database, and every call fails until it is opened again", async () => {
+    const folder = preparedFolder();
+    const program = runCode(
+      `
+      import { execFileSync } from "node:child_process";
+      import { sql } from "#/node_modules/drizzle-orm/index.js";
+      import { openEmbedded } from "#/src/embedded.ts";
+      import { forUser } from "#/src/sessions.ts";
+      const { db, close } = await openEmbedded(".journey-db");
+      execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=1000000:"]);
+      const fill = () => db.execute(sql\`select pg_logical_emit_message(true, '', repeat('x', 1000000))\`);
+      for (let done = false; !done; ) await fill().catch(() => { done = true; });
+      const say = ({ name, code, message }) => console.log(name, code, message);
+      await forUser(db, "${user}").count().catch(say);
+      await db.transaction((tx) => forUser(tx, "${user}").count()).catch(say);
+      await close();
+      execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=unlimited:"]);
+      const again = await openEmbedded(".journey-db");
+      console.log(await forUser(again.db, "${user}").count());
+      await again.close();
+      `,
+      join(folder, ".."),
+    );
+    expect(await program.ended).toBe(0);
+    expect(program.stdout()).toMatch(
+      /^(JourneyDbError unavailable The embedded database .* stopped with SQLSTATE \w{5} .*; close it and connect again\.\n){2}1\n$/,
+    );
+  });
+});
+
+describe("to other users of the machine", () => {
+  /** What group and others may do with the folder and all that is in it, where they may do anything. */
+  const openTo = (folder: string) =>
+    [
+      folder,
+      ...readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+    ].filter((path) => statSync(path).mode & 0o077);
+
+  test("the folder is closed, and each file in it, whatever the umask", async () => {
+    const cwd = temporaryFolder();
+    const program = runCode(
+      `
+      process.umask(0);
+      const { openEmbedded } = await import("#/src/embedded.ts");
+      const { forUser } = await import("#/src/sessions.ts");
+      const { db, close } = await openEmbedded(".journey-db");
+      await forUser(db, "${user}").create();
+      console.log("created");
+      process.stdin.once("data", async () => {
+        process.stdin.destroy();
+        await close();
+      });
+      `,
+      cwd,
+    );
+    await program.printed("created");
+    expect(openTo(join(cwd, ".journey-db"))).toEqual([]);
+    program.child.stdin?.write("\n");
+    expect(await program.ended).toBe(0);
+    expect(openTo(join(cwd, ".journey-db"))).toEqual([]);
+  });
+
+  test("one that was open to them is closed when it is opened", async () => {
+    const folder = preparedFolder();
+    for (const path of [folder, ...readdirSync(folder, { recursive: true, encoding: "utf8" })])
+      chmodSync(resolve(folder, path), 0o777);
+    await open(folder);
+    expect(openTo(folder)).toEqual([]);
+  });
+});

@@ -1,0 +1,178 @@
+import { expect, it } from "vitest";
+import { fromDriver, JourneyDbError, NO_TLS } from "../../src/model/errors.js";
+
+const SECRET = "what-the-user-wrote";
+const thrown = (code: string | undefined, message = SECRET) =>
+  Object.assign(new Error(message), code && { code });
+
+/** What a failure is, and whether a call may be repeated after it if its repetition does no harm, and if it does. */
+const meanings: [failure: Error, code: string, repeatable: boolean, notRepeatable: boolean][] = [
+  [thrown("0A000"), "unavailable", true, true],
+  [thrown("08006"), "unavailable", true, false],
+  [thrown("08P01"), "configuration", false, false],
+  [thrown("22P05"), "invalid_input", false, false],
+  [thrown("2201E"), "invalid_input", false, false],
+  [thrown("23502"), "internal", false, false],
+  [thrown("25006"), "unavailable", true, true],
+  [thrown("25P02"), "internal", false, false],
+  [thrown("25P03"), "timeout", false, false],
+  [thrown("25P04"), "timeout", false, false],
+  [thrown("26000"), "configuration", false, false],
+  [thrown("28P01"), "configuration", false, false],
+  [thrown("3D000"), "configuration", false, false],
+  [thrown("40001"), "conflict", true, true],
+  [thrown("40P01"), "conflict", true, true],
+  [thrown("40003"), "unavailable", true, false],
+  [thrown("42501"), "configuration", false, false],
+  [thrown("42703"), "migration", false, false],
+  [thrown("42P01"), "migration", false, false],
+  [thrown("42P05"), "configuration", false, false],
+  [thrown("53100"), "unavailable", true, false],
+  [thrown("53200"), "unavailable", true, false],
+  [thrown("53300"), "unavailable", true, true],
+  [thrown("54000"), "too_large", false, false],
+  [thrown("54001"), "internal", false, false],
+  [thrown("55P03"), "timeout", true, true],
+  [thrown("57014"), "timeout", true, true],
+  [thrown("57P01"), "unavailable", true, false],
+  [thrown("57P03"), "unavailable", true, true],
+  [thrown("57P05"), "unavailable", true, true],
+  [thrown("58030"), "unavailable", true, false],
+  [thrown("XX000"), "internal", false, false],
+  [thrown("ECONNREFUSED"), "unavailable", true, true],
+  [thrown("ENOTFOUND"), "unavailable", true, true],
+  [thrown("ENOENT"), "unavailable", true, true],
+  [thrown("EACCES"), "unavailable", true, true],
+  [thrown("CONNECT_TIMEOUT"), "unavailable", true, true],
+  [thrown("CONNECTION_ENDED"), "unavailable", false, false],
+  [thrown("CONNECTION_CLOSED"), "unavailable", true, false],
+  [thrown("ECONNRESET"), "unavailable", true, false],
+  [thrown("EPIPE"), "unavailable", true, false],
+  [thrown("EPERM"), "unavailable", true, false],
+  [thrown("UND_ERR_SOCKET"), "unavailable", true, false],
+  [thrown(undefined, "Connection terminated unexpectedly"), "unavailable", true, false],
+  [thrown(undefined, "read ECONNRESET"), "unavailable", true, false],
+  [thrown(undefined, "fetch failed"), "unavailable", true, false],
+  [thrown(undefined, "timeout expired"), "unavailable", true, true],
+  [thrown(undefined, "timeout exceeded when trying to connect"), "unavailable", true, true],
+  [thrown(undefined, "Cannot use a pool after calling end on the pool"), "unavailable", false, false],
+  [thrown(undefined, "Query read timeout"), "timeout", true, false],
+  [thrown("DEPTH_ZERO_SELF_SIGNED_CERT"), "configuration", false, false],
+  [thrown("SELF_SIGNED_CERT_IN_CHAIN"), "configuration", false, false],
+  [thrown("UNABLE_TO_VERIFY_LEAF_SIGNATURE"), "configuration", false, false],
+  [thrown("CERT_HAS_EXPIRED"), "configuration", false, false],
+  [thrown("ERR_TLS_CERT_ALTNAME_INVALID"), "configuration", false, false],
+  [thrown(NO_TLS), "configuration", false, false],
+  [new TypeError(SECRET), "internal", false, false],
+];
+
+it.each(meanings)("%o is %s", (failure, code, repeatable, notRepeatable) => {
+  // As it comes from the driver, and as Drizzle wraps it.
+  for (const form of [failure, Object.assign(new Error(`Failed query: ${SECRET}`), { cause: failure })]) {
+    expect(fromDriver(form, true)).toMatchObject({ code, retryable: repeatable });
+    const error = fromDriver(form, false);
+    expect(error).toMatchObject({ code, retryable: notRepeatable });
+    expect(`${JSON.stringify(error)} ${error.stack}`).not.toContain(SECRET);
+    // In words too, not by its code alone.
+    expect(error.message.replace(/^The .* SQLSTATE \w{5}: /, "")).toMatch(/^\w.{10,}\.$/);
+  }
+});
+
+it.each([
+  ["ECONNREFUSED", "The database cannot be reached (ECONNREFUSED); nothing was sent."],
+  [
+    "ECONNRESET",
+    "The connection to the database was lost (ECONNRESET); whether the call took effect is unknown.",
+  ],
+  ["CERT_HAS_EXPIRED", "No trusted connection could be made (CERT_HAS_EXPIRED); nothing was sent."],
+  [NO_TLS, "The server offers no TLS, which the URL or the environment demands. Nothing was sent."],
+])("%s is named, and what became of the call", (code, message) => {
+  expect(fromDriver(thrown(code), false).message).toBe(message);
+});
+
+it("a failure that has no code is told without one", () => {
+  expect(fromDriver(thrown(undefined, "fetch failed"), false).message).toBe(
+    "The connection to the database was lost; whether the call took effect is unknown.",
+  );
+});
+
+it("what stands around a known code in its place is not taken for it, and not shown", () => {
+  for (const code of ["ECONNRESET", "UND_ERR_SOCKET", "CERT_HAS_EXPIRED", "23505"]) {
+    for (const odd of [`${SECRET} ${code}`, `${code} ${SECRET}`]) {
+      expect(fromDriver(thrown(odd), true).code).toBe("internal");
+      const lost = fromDriver(thrown(odd, "fetch failed"), true);
+      expect(lost.code).toBe("unavailable");
+      expect(lost.message).not.toContain(SECRET);
+    }
+  }
+});
+
+it("a cause that is no error counts for nothing", () => {
+  for (const cause of [SECRET, null, 5]) {
+    const failure = Object.assign(thrown(undefined, "fetch failed"), { cause });
+    expect(fromDriver(failure, true)).toMatchObject({ code: "unavailable", retryable: true });
+  }
+});
+
+it("what is typed already stays as it is", () => {
+  const typed = new JourneyDbError("not_found", "There is none.", { retryable: true });
+  expect(fromDriver(typed, false)).toBe(typed);
+});
+
+it("has a SQLSTATE and a constraint only where the server named them", () => {
+  const known = fromDriver(Object.assign(thrown("23505"), { constraint: "journey_sessions_pkey" }), false);
+  expect(known).toMatchObject({ sqlState: "23505", constraint: "journey_sessions_pkey" });
+  expect(Object.keys(fromDriver(thrown("23505"), false))).not.toContain("constraint");
+  expect(
+    Object.keys(fromDriver(Object.assign(thrown("23505"), { constraint: [SECRET] }), false)),
+  ).not.toContain("constraint");
+  expect(Object.keys(fromDriver(thrown("EPIPE"), false))).not.toContain("sqlState");
+});
+
+it("whatever else is thrown is internal, without its words", () => {
+  for (const odd of [SECRET, null, undefined, 5, { code: SECRET, message: SECRET }]) {
+    const error = fromDriver(odd, true);
+    expect(error).toBeInstanceOf(JourneyDbError);
+    expect(error).toMatchObject({ code: "internal", retryable: false });
+    expect(JSON.stringify(error)).not.toContain(SECRET);
+  }
+});
+
+it("a broken rule of the table means a stored row, one of the application's own does not", () => {
+  const broken = (code: string, constraint: string) =>
+    fromDriver(Object.assign(thrown(code), { constraint }), false);
+  expect(broken("23514", "journey_sessions_messages_is_array")).toMatchObject({ code: "corrupt" });
+  expect(broken("23514", "journey_sessions_phase_check")).toMatchObject({
+    code: "internal",
+    message: expect.stringContaining("unexpected constraint"),
+  });
+  expect(broken("23514", "old_journey_sessions_pkey")).toMatchObject({ code: "internal" });
+  expect(broken("23514", "journey_sessions_pkey_2")).toMatchObject({ code: "internal" });
+  expect(broken("23505", "journey_sessions_pkey")).toMatchObject({ code: "conflict", retryable: false });
+  expect(broken("23505", "journey_sessions_user_id_key")).toMatchObject({ code: "internal" });
+});
+
+it.each([
+  { constraint: "journey_sessions_pkey_ccnew" },
+  { constraint_name: "journey_sessions_pkey_ccold1" },
+  { constraint: "journey_sessions_pkey1" },
+  { constraint: "renamed", table: "journey_sessions", detail: `Key (id)=(${SECRET}) already exists.` },
+  { constraint_name: "n", table_name: "journey_sessions", detail: `Schlüssel »(id)=(${SECRET})« existiert.` },
+])("a taken id is told by the index's name, or by the column that the server shows: %o", (shown) => {
+  const failure = Object.assign(thrown("23505"), shown);
+  const error = fromDriver(failure, true);
+  expect(error).toMatchObject({ code: "conflict", retryable: true, sqlState: "23505" });
+  expect(fromDriver(failure, false).retryable).toBe(false);
+  expect(error.message + JSON.stringify(error)).not.toContain(SECRET);
+});
+
+it.each([
+  { constraint: "other_pkey_ccnew", table: "other", detail: "Key (id)=(1) already exists." },
+  { constraint: "c", table: "journey_sessions", detail: "Key (user_id)=((id)=(1)) already exists." },
+  { constraint: "journey_sessions_pkey_ccnew_mine", table: "journey_sessions" },
+])("any other key that is taken is the application's own: %o", (shown) => {
+  expect(fromDriver(Object.assign(thrown("23505"), shown), true)).toMatchObject({
+    code: "internal",
+    retryable: false,
+  });
+});
