@@ -126,7 +126,7 @@ function tsconfigFor(folder: string) {
         "drizzle-kit": [join(repository, "scripts/node_modules/drizzle-kit")],
       },
     },
-    include: [".", join(repository, "src/*.d.ts")],
+    include: [".", join(repository, "src/**/*.d.ts")],
   };
 }
 
