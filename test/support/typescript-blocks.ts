@@ -16,8 +16,6 @@ const opens = ({ value }: Block) => /\bawait connect\(/.test(value);
 /** What an application has installed and this package has not. */
 const STUBS: Record<string, string> = {
   "@clerk/nextjs/server": `export const auth = async (): Promise<{ userId: string | null }> => ({ userId: "user_2abc" });`,
-  "@supabase/supabase-js": `// biome-ignore lint/suspicious/noExplicitAny: the client's type comes from the application's database
-export declare function createClient(url: string, key: string): any;`,
   "next/navigation": `export function notFound(): never { throw new Error("notFound"); }`,
   "next/server": "export const after = (_task: Promise<unknown>): void => {};",
   "server-only": "export {};",
