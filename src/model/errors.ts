@@ -1,4 +1,4 @@
-/** What went wrong, as a closed list that a program can branch on. README has the cause and the remedy of each. */
+/** What went wrong, as a closed list that a program can branch on. docs/api.md has the cause and the remedy of each. */
 export type JourneyDbErrorCode =
   | "invalid_input"
   | "not_found"
