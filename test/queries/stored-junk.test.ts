@@ -4,6 +4,12 @@ import { describe, expect, it } from "vitest";
 import { newUser } from "../support/database.js";
 import { clockMoves, onEveryDriver } from "../support/drivers.js";
 import { text } from "../support/messages.js";
+import { CASES, unstored } from "../support/verbs.js";
+
+/** All that reads or changes a session, but to delete it. */
+const NEEDS_CONTENT = CASES.filter(
+  ({ verb, onSession }) => (onSession && verb !== "delete") || verb === "latest",
+);
 
 onEveryDriver((database, { forUser }) => {
   /** A row of an older program: it was there before the table's checks were, which are not valid for it. */
@@ -41,35 +47,21 @@ onEveryDriver((database, { forUser }) => {
       expect(await sessions.count()).toBe(2);
     });
 
-    it("is corrupt to get, latest and every write on its content, and stays as it is", async () => {
+    it("is corrupt to get, latest and every write of its content, and stays as it is", async () => {
       const { id, sessions } = await rowWith(column, json);
-      for (const call of [
-        () => sessions.get(id),
-        () => sessions.latest(),
-        () => sessions.append(id, text("m1")),
-        () => sessions.append(id, text("m1"), { create: true }),
-        () => sessions.replaceMessages(id, []),
-        () => sessions.truncate(id, { from: "m1" }),
-        () => sessions.fork(id),
-      ]) {
-        await expect(call()).rejects.toMatchObject(corrupt);
+      const [listed] = (await sessions.list()).sessions;
+      const given = { ...unstored(), id, revision: listed?.revision ?? "" };
+      for (const { name, verb, call } of NEEDS_CONTENT) {
+        if (verb === "messages" && column === "metadata") continue;
+        // The table's check may refuse these, which does not name the column.
+        const told = verb === "setPhase" || verb === "mergeMetadata" ? { code: "corrupt" } : corrupt;
+        await expect(call(sessions, given), name).rejects.toMatchObject(told);
       }
-      if (column === "messages") await expect(sessions.messages(id)).rejects.toMatchObject(corrupt);
       const rows = await database()
         .select({ value: sql<string>`${sql.identifier(column)}::text` })
         .from(sql`journey_sessions`)
         .where(sql`id = ${id}`);
       expect(rows[0]?.value).toBe(JSON.stringify(JSON.parse(json)).replace('{"a":1}', '{"a": 1}'));
-    });
-
-    it("refuses a change beside its content too, as the table's checks do", async () => {
-      const { id, sessions } = await rowWith(column, json);
-      for (const change of [
-        () => sessions.setPhase(id, "review"),
-        () => sessions.mergeMetadata(id, { a: 1 }),
-      ]) {
-        await expect(change()).rejects.toMatchObject({ code: "corrupt" });
-      }
     });
 
     it("can be deleted by its owner", async () => {
