@@ -181,6 +181,25 @@ export interface Case {
 export const callOf = async (sessions: Sessions, verb: Verb, args: unknown[]): Promise<unknown> =>
   answerOf((sessions[verb] as (...args: unknown[]) => unknown)(...args));
 
+/** The arguments with `word` in all that a user writes: messages and their ids, phases, searched text, metadata. */
+export function withWord(word: string, given: Given, args: unknown): unknown[] {
+  const notWritten = [given.id, given.newId, given.revision, "user", ...ORDERS];
+  const reworded = (value: unknown): unknown => {
+    if (typeof value === "string") return notWritten.includes(value) ? value : `${word} ${value}`;
+    if (Array.isArray(value)) return value.map(reworded);
+    if (typeof value !== "object" || value === null) return value;
+    const { a, ...fields } = value as Record<string, unknown>;
+    const written = { [word]: a === null ? null : { [word]: [word] } };
+    const isWritten = "a" in value || "parts" in value || "type" in value;
+    return {
+      ...Object.fromEntries(Object.entries(fields).map(([key, one]) => [key, reworded(one)])),
+      ...(isWritten && written),
+      ...("parts" in value && { metadata: written }),
+    };
+  };
+  return reworded(args) as unknown[];
+}
+
 /** Of a session that nobody has. */
 export const unstored = (): Given => ({
   id: randomUUID(),
