@@ -42,9 +42,9 @@ async function whileRowHeld(db: Database, body: (owner: string, id: string) => P
 }
 
 describe("a call that has ended early", () => {
-  it.each(CASES)(
-    "$name, is cancelled on the server, and leaves its connection to the next",
-    async ({ call }) => {
+  it.each(CASES.map((one) => [one.name, one] as const))(
+    "%s, is cancelled on the server, and leaves its connection to the next",
+    async (_, { call }) => {
       const db = await open({ max: 1 });
       await holder.begin(async (tx) => {
         await tx`lock table journey_sessions`;
