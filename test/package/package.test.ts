@@ -195,7 +195,7 @@ describe("the tarball in an empty project", () => {
 
   test.each([
     ["messages", ["zod"]],
-    ["schema", ["drizzle-orm", "drizzle-zod", "zod"]],
+    ["schema-zod", ["drizzle-orm", "drizzle-zod", "zod"]],
     ["index", ["drizzle-orm", "zod", "zod/v4/core"]],
   ])("%s loads at once %j, so no driver and nothing that a browser lacks", async (entry, packages) => {
     const dist = join(project, "node_modules/@aigos/journey-db/dist");

@@ -237,7 +237,9 @@ export const CASES: readonly Case[] = Object.entries<AnyVerb>(VERBS).flatMap(
         options,
         retryable: name in repeatable,
         onSession: sample[0] === given.id,
-        creates: (has("create", true) && !has("ifRevision", given.revision)) || verb === "create",
+        creates:
+          verb === "create" ||
+          (sampleOptions !== undefined && "create" in sampleOptions && !has("ifRevision", given.revision)),
         takesRevision: has("ifRevision", given.revision),
         args,
         call: (sessions, given) => callOf(sessions, verb, args(given)),
