@@ -22,8 +22,8 @@ import { dirname, join, resolve } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
 import { sql } from "drizzle-orm";
 import { migrate, shippedMigrations } from "../maintenance/migrate.js";
+import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
-import type { Connection } from "./connect.js";
 import { needUnbundled } from "./optional-package.js";
 
 /** Where the embedded database is, below the working directory. */
@@ -360,7 +360,7 @@ const damaged = (data: string) =>
  * another process made where the folder was removed, moved or replaced, and never answer again after
  * an error that ends PostgreSQL: then every call fails instead.
  */
-async function openData(folder: string, lock: FolderLock): Promise<Connection> {
+async function openData(folder: string, lock: FolderLock) {
   const data = dataFolder(folder);
   onDisk(data, () => {
     closeToOthers(data);
@@ -400,7 +400,7 @@ async function openData(folder: string, lock: FolderLock): Promise<Connection> {
   }
 }
 
-async function hasTable(db: Connection["db"]): Promise<boolean> {
+async function hasTable(db: Database): Promise<boolean> {
   const [row] = await db
     .select({ found: sql<boolean>`to_regclass('journey_sessions') is not null` })
     .from(sql`(select) as nothing`);
@@ -408,7 +408,7 @@ async function hasTable(db: Connection["db"]): Promise<boolean> {
 }
 
 /** Nobody else can have it open, and who runs it may have no command line to migrate with. */
-async function migrateAndSay(db: Connection["db"]): Promise<void> {
+async function migrateAndSay(db: Database): Promise<void> {
   try {
     shippedMigrations();
   } catch {
@@ -431,9 +431,9 @@ async function migrateAndSay(db: Connection["db"]): Promise<void> {
  * @param options `migrates`: whether pending migrations are applied, with a line on stderr that names them
  * @throws JourneyDbError unavailable, configuration, corrupt, migration
  */
-export async function openEmbedded(folder: string, { migrates = true } = {}): Promise<Connection> {
+export async function openEmbedded(folder: string, { migrates = true } = {}) {
   const lock = await lockFolder(folder);
-  let opened: Connection | undefined;
+  let opened: Awaited<ReturnType<typeof openData>> | undefined;
   try {
     opened = await openData(folder, lock);
     if (migrates) await migrateAndSay(opened.db);

@@ -1,4 +1,3 @@
-import type { Connection } from "./connect.js";
 import type { ServerAddress } from "./database-url.js";
 import { packageError } from "./optional-package.js";
 import { leaveTypesToDrizzle, overPostgresJs } from "./over-postgres-js.js";
@@ -31,7 +30,7 @@ async function loadPostgres() {
 }
 
 /** A Drizzle database over a pool of postgres.js connections, each made when a call needs it. */
-export async function openServer(address: ServerAddress, options: ServerOptions): Promise<Connection> {
+export async function openServer(address: ServerAddress, options: ServerOptions) {
   const postgres = await loadPostgres();
   const pooled = options.pooled ?? address.pooled;
   const encryption = address.tls === "disable" ? {} : tlsOptions(address);

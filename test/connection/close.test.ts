@@ -139,8 +139,8 @@ describe("of more calls than connections", () => {
 test("close leaves nothing that keeps the process alive when the server has frozen", async () => {
   const proxy = await freezableProxy();
   const code = `
-    import { connect } from "#/src/connect.ts";
-    import { forUser } from "#/src/sessions.ts";
+    import { connect } from "#/src/connection/connect.ts";
+    import { forUser } from "#/src/sessions/define-journey.ts";
     const { db, close } = await connect();
     const count = () => forUser(db, "user", { timeoutMs: 500 }).count();
     await count();

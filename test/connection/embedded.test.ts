@@ -55,8 +55,8 @@ afterAll(() => rmSync(prepared, { recursive: true, force: true }));
 const holder = (cwd: string, env?: Record<string, string>, options = "{}") =>
   runCode(
     `
-    import { connect } from "#/src/connect.ts";
-    import { forUser } from "#/src/sessions.ts";
+    import { connect } from "#/src/connection/connect.ts";
+    import { forUser } from "#/src/sessions/define-journey.ts";
     const { db, close } = await connect(${options});
     await forUser(db, "${user}").create();
     process.stdin.once("data", async () => {
@@ -106,7 +106,7 @@ describe("migrations", () => {
     const cwd = temporaryFolder();
     const { ended, stderr } = runCode(
       `
-      import { connect } from "#/src/connect.ts";
+      import { connect } from "#/src/connection/connect.ts";
       import { migrate } from "#/src/migrate.ts";
       const first = await connect({ embedded: true });
       const { applied } = await migrate(first.db);
@@ -266,7 +266,7 @@ describe("a folder that cannot be used", () => {
     chmodSync(data, 0o000);
     for (const path of [cwd, folder, join(folder, "lock"), data]) chownSync(path, READER, READER);
     const code = `
-      import { openEmbedded } from "#/src/embedded.ts";
+      import { openEmbedded } from "#/src/connection/embedded.ts";
       // All that it imports must be there first: only root may read where root has checked out.
       await (await openEmbedded("another")).close();
       if (process.getuid() === 0) process.setuid(${READER});
@@ -287,7 +287,7 @@ describe("a folder that cannot be used", () => {
     return runCode(
       `
       import { chownSync, readdirSync, statSync } from "node:fs";
-      import { openEmbedded } from "#/src/embedded.ts";
+      import { openEmbedded } from "#/src/connection/embedded.ts";
       const says = () =>
         openEmbedded(".journey-db").then(
           async ({ close }) => { await close(); console.log("opened"); },
@@ -500,7 +500,7 @@ describe("a full disk", () => {
     const program = runCode(
       `
       import { execFileSync } from "node:child_process";
-      import { openEmbedded } from "#/src/embedded.ts";
+      import { openEmbedded } from "#/src/connection/embedded.ts";
       const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + bytes + ":"]);
       limit(0);
       await openEmbedded(".journey-db").catch(({ code, retryable, message }) => console.log(code, retryable, message));
@@ -522,7 +522,7 @@ describe("a full disk", () => {
       `
       import { execFileSync } from "node:child_process";
       import { readdirSync } from "node:fs";
-      import { openEmbedded } from "#/src/embedded.ts";
+      import { openEmbedded } from "#/src/connection/embedded.ts";
       const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + bytes + ":"]);
       limit(1_000_000);
       await openEmbedded("folder").catch(({ name, code, message }) => console.log(name, code, message));
@@ -545,8 +545,8 @@ describe("a full disk", () => {
       `
       import { execFileSync } from "node:child_process";
       import { sql } from "#/node_modules/drizzle-orm/index.js";
-      import { openEmbedded } from "#/src/embedded.ts";
-      import { forUser } from "#/src/sessions.ts";
+      import { openEmbedded } from "#/src/connection/embedded.ts";
+      import { forUser } from "#/src/sessions/define-journey.ts";
       const { db, close } = await openEmbedded(".journey-db");
       execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=1000000:"]);
       const fill = () => db.execute(sql\`select pg_logical_emit_message(true, '', repeat('x', 1000000))\`);
@@ -582,8 +582,8 @@ describe("to other users of the machine", () => {
     const program = runCode(
       `
       process.umask(0);
-      const { openEmbedded } = await import("#/src/embedded.ts");
-      const { forUser } = await import("#/src/sessions.ts");
+      const { openEmbedded } = await import("#/src/connection/embedded.ts");
+      const { forUser } = await import("#/src/sessions/define-journey.ts");
       const { db, close } = await openEmbedded(".journey-db");
       await forUser(db, "${user}").create();
       console.log("created");
