@@ -4,6 +4,9 @@ import { JourneyDbError } from "../model/errors.js";
 import { parseOptions } from "../validation/parse.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 
+/** The folder of the embedded database, relative to the working directory. */
+export const EMBEDDED_FOLDER = ".journey-db";
+
 /** How to reach the database. Everything has a default. */
 export interface ConnectOptions {
   /** A `postgres://` or `postgresql://` URL. @default the environment variable DATABASE_URL */
@@ -91,7 +94,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
       `DATABASE_URL: expected a postgres:// or postgresql:// URL${production ? " in production" : ""}, and it is not set`,
     );
   }
-  const { EMBEDDED_FOLDER, openEmbedded } = await import("./embedded.js");
+  const { openEmbedded } = await import("./embedded.js");
   console.warn(`journey-db: DATABASE_URL is not set; using the embedded database in ${EMBEDDED_FOLDER}/`);
   return openEmbedded(EMBEDDED_FOLDER);
 }

@@ -12,7 +12,7 @@ interface TransactionClient extends Client {
   savepoint<T>(work: (nested: TransactionClient) => Promise<T>): Promise<T>;
 }
 
-/** A postgres.js client, as far as Drizzle calls it. */
+/** The part of a postgres.js client that Drizzle uses. */
 export interface PoolClient extends Client {
   begin<T>(work: (transaction: TransactionClient) => Promise<T>): Promise<T>;
 }
@@ -22,7 +22,7 @@ export function poolClient(pool: Pool): PoolClient {
     unsafe(...args) {
       const callEnd = endOfCall();
       let asValues = false;
-      // In a microtask, since values() may follow.
+      // In a microtask, since Drizzle may call values() first.
       const answer = Promise.resolve().then(() => send(args, asValues, callEnd));
       const values = () => {
         asValues = true;
@@ -39,7 +39,7 @@ export function poolClient(pool: Pool): PoolClient {
     let over = false;
     let firstFailure: unknown;
     const send: Send = async (...args) => {
-      // The connection is another call's by then.
+      // Another call may have the connection now.
       if (over) throw Object.assign(new Error("the transaction has ended"), { code: "25P01" });
       return connection.send(...args).catch((error) => {
         firstFailure ??= error;

@@ -15,7 +15,8 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { lockFolder, openEmbedded } from "../../src/connection/embedded.js";
+import { openEmbedded } from "../../src/connection/embedded.js";
+import { lockFolder } from "../../src/connection/folder-lock.js";
 import { shippedMigrations } from "../../src/maintenance/migrate.js";
 import { forUser } from "../../src/sessions/define-journey.js";
 import { newUser } from "../support/database.js";
@@ -202,7 +203,7 @@ describe("a folder that is open", () => {
     const child = spawn(process.execPath, ["-e", "process.stdin.resume()"], {
       stdio: ["pipe", "ignore", "ignore", lock.fd],
     });
-    lock.name(child.pid ?? 0);
+    lock.setHolder(child.pid ?? 0);
     lock.release();
     await expect(lockFolder(folder)).rejects.toMatchObject(taken(`process ${child.pid};`));
     child.stdin?.end();

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
-import { lockFolder } from "../../src/connection/embedded.js";
+import { lockFolder } from "../../src/connection/folder-lock.js";
 import { forUser } from "../../src/sessions/define-journey.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";

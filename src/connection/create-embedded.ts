@@ -1,0 +1,51 @@
+import { closeSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { dataFolder, holderFile, replaced, UNFINISHED } from "./embedded-folder.js";
+import { isInPlace, openLocked } from "./file-lock.js";
+import { startFailure, startPglite } from "./pglite.js";
+
+/**
+ * Creates an empty database, in a folder of its own until it is complete: no process ever sees an incomplete
+ * one. If several processes do at once, the first one's stays.
+ */
+export async function createDatabase(folder: string): Promise<void> {
+  await removeUnfinished(folder);
+  const unfinished = mkdtempSync(join(resolve(folder), UNFINISHED));
+  const data = dataFolder(unfinished);
+  const file = holderFile(unfinished);
+  let fd: number | undefined;
+  try {
+    // Keeps another process from removing the folder.
+    const lock = await openLocked(file, "a+");
+    if (lock === undefined) throw replaced(folder);
+    fd = lock;
+    const holds = () => isInPlace(lock, file);
+    mkdirSync(data, { mode: 0o700 });
+    const client = await startPglite(data, holds);
+    await client.close().catch((thrown) => {
+      throw startFailure(data, thrown, holds);
+    });
+    if (!holds()) throw replaced(folder);
+    try {
+      renameSync(data, dataFolder(folder));
+    } catch (error) {
+      if (!existsSync(dataFolder(folder))) throw error;
+    }
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
+
+/** Removes what was left by processes that were killed while they created a database. */
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of readdirSync(folder)) {
+    if (!name.startsWith(UNFINISHED)) continue;
+    const unfinished = join(folder, name);
+    const lock = await openLocked(holderFile(unfinished), "a+").catch(() => undefined);
+    // In use, or gone.
+    if (lock === undefined) continue;
+    closeSync(lock);
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
