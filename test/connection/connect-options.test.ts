@@ -118,7 +118,7 @@ describe("configuration", () => {
     "without the package %s says what to install, and importing needs none of it",
     async (name, given) => {
       expect(await connectWithout(name, given, "ERR_MODULE_NOT_FOUND")).toBe(
-        `configuration The package ${name} is missing here: npm install ${name}\n`,
+        `configuration The package ${name} is not installed: npm install ${name}\n`,
       );
     },
   );
@@ -127,7 +127,7 @@ describe("configuration", () => {
     "where the package %s does not load says so, and what to do instead",
     async (name, given, instead) => {
       expect(await connectWithout(name, given, "ERR_DLOPEN_FAILED")).toBe(
-        `configuration The package ${name} is there, but does not load on this platform${instead}\n`,
+        `configuration The package ${name} is installed but does not load on this platform${instead}\n`,
       );
     },
   );
