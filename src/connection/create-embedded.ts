@@ -1,7 +1,7 @@
 import { closeSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { dataFolder, holderFile, replaced, UNFINISHED } from "./embedded-folder.js";
-import { isInPlace, openLocked } from "./file-lock.js";
+import { openLocked } from "./file-lock.js";
 import { startFailure, startPglite } from "./pglite.js";
 
 /**
@@ -12,27 +12,22 @@ export async function createDatabase(folder: string): Promise<void> {
   await removeUnfinished(folder);
   const unfinished = mkdtempSync(join(resolve(folder), UNFINISHED));
   const data = dataFolder(unfinished);
-  const file = holderFile(unfinished);
-  let fd: number | undefined;
+  // Keeps another process from removing the folder.
+  const fd = await openLocked(holderFile(unfinished), "a+");
+  if (fd === undefined) throw replaced(folder);
   try {
-    // Keeps another process from removing the folder.
-    const lock = await openLocked(file, "a+");
-    if (lock === undefined) throw replaced(folder);
-    fd = lock;
-    const holds = () => isInPlace(lock, file);
     mkdirSync(data, { mode: 0o700 });
-    const client = await startPglite(data, holds);
+    const client = await startPglite(data);
     await client.close().catch((thrown) => {
-      throw startFailure(data, thrown, holds);
+      throw startFailure(data, thrown);
     });
-    if (!holds()) throw replaced(folder);
     try {
       renameSync(data, dataFolder(folder));
     } catch (error) {
       if (!existsSync(dataFolder(folder))) throw error;
     }
   } finally {
-    if (fd !== undefined) closeSync(fd);
+    closeSync(fd);
     rmSync(unfinished, { recursive: true, force: true });
   }
 }

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { migrate, shippedMigrations } from "../maintenance/migrate.js";
 import type { Database } from "../model/database.js";
-import { dataFolder, makeAllPrivate, withFolderErrors } from "./embedded-folder.js";
+import { dataFolder, makeAllPrivate, replaced, withFolderErrors } from "./embedded-folder.js";
 import { lockFolder } from "./folder-lock.js";
 import { openPglite } from "./pglite.js";
 import { settlesWithin } from "./settles-within.js";
@@ -47,8 +47,9 @@ export async function openEmbedded(folder: string, { migrates = true } = {}) {
     if (migrates) await applyMigrations(opened.db);
   } catch (error) {
     await opened?.close().catch(() => {});
+    const inPlace = lock.holds();
     lock.release();
-    throw error;
+    throw inPlace ? error : replaced(folder);
   }
   const { db, close } = opened;
   let closing: Promise<unknown> | undefined;

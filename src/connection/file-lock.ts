@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, statSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { SET_DATABASE_URL } from "./embedded-folder.js";
 import { importOptional } from "./optional-package.js";
 
@@ -24,15 +24,4 @@ export async function openLocked(file: string, flags: string): Promise<number | 
     if (!locked) closeSync(fd);
   }
   return locked ? fd : undefined;
-}
-
-/** Whether the file has not been removed, moved or replaced since it was opened. */
-export function isInPlace(fd: number, file: string): boolean {
-  try {
-    const opened = fstatSync(fd, { bigint: true });
-    const found = statSync(file, { bigint: true });
-    return found.dev === opened.dev && found.ino === opened.ino;
-  } catch {
-    return false;
-  }
 }

@@ -1,9 +1,18 @@
-import { accessSync, closeSync, constants, existsSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { JourneyDbError } from "../model/errors.js";
 import { createDatabase } from "./create-embedded.js";
 import { damaged, dataFolder, holderFile, prepareFolder, withFolderErrors } from "./embedded-folder.js";
-import { isInPlace, openLocked } from "./file-lock.js";
+import { openLocked } from "./file-lock.js";
 
 /** An exclusive lock on the folder of an embedded database. */
 export interface FolderLock {
@@ -61,4 +70,15 @@ function locked(folder: string): JourneyDbError {
     `The embedded database in ${resolve(folder)} is open in ${holder}; close it there, or set DATABASE_URL.`,
     { retryable: true },
   );
+}
+
+/** Whether the file has not been removed, moved or replaced since it was opened. */
+function isInPlace(fd: number, file: string): boolean {
+  try {
+    const opened = fstatSync(fd, { bigint: true });
+    const found = statSync(file, { bigint: true });
+    return found.dev === opened.dev && found.ino === opened.ino;
+  } catch {
+    return false;
+  }
 }

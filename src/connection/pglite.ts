@@ -3,14 +3,14 @@ import { rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { PGlite } from "@electric-sql/pglite";
 import { JourneyDbError } from "../model/errors.js";
-import { damaged, makeAllPrivate, replaced, SET_DATABASE_URL } from "./embedded-folder.js";
+import { damaged, makeAllPrivate, SET_DATABASE_URL } from "./embedded-folder.js";
 import { importOptional } from "./optional-package.js";
 
 /** The most that PostgreSQL needs at once: a segment of its write-ahead log. */
 const NEEDED_BYTES = 16 * 1024 * 1024;
 
-/** Starts PGlite on a data folder. `holds`: whether the caller still has the lock. */
-export async function startPglite(data: string, holds: () => boolean): Promise<PGlite> {
+/** Starts PGlite on a data folder that the caller has locked. */
+export async function startPglite(data: string): Promise<PGlite> {
   const { PGlite } = await importOptional<typeof import("@electric-sql/pglite")>(
     "@electric-sql/pglite",
     SET_DATABASE_URL,
@@ -20,15 +20,13 @@ export async function startPglite(data: string, holds: () => boolean): Promise<P
     await client.waitReady;
     return client;
   } catch (thrown) {
-    throw startFailure(data, thrown, holds);
+    throw startFailure(data, thrown);
   }
 }
 
 /** Finds out why PGlite failed, which it does not report. Throws what the file system throws. */
-export function startFailure(data: string, thrown: unknown, holds: () => boolean): JourneyDbError {
-  const folder = dirname(data);
-  if (!holds()) return replaced(folder);
-  const probe = join(folder, "probe");
+export function startFailure(data: string, thrown: unknown): JourneyDbError {
+  const probe = join(dirname(data), "probe");
   try {
     // Random, so that no file system compresses it.
     writeFileSync(probe, randomBytes(NEEDED_BYTES), { mode: 0o600 });
@@ -52,7 +50,7 @@ export function startFailure(data: string, thrown: unknown, holds: () => boolean
 export async function openPglite(data: string, holds: () => boolean) {
   makeAllPrivate(data);
   const { drizzle } = await importOptional<typeof import("drizzle-orm/pglite")>("drizzle-orm/pglite");
-  const client = await startPglite(data, holds);
+  const client = await startPglite(data);
   let stoppedBy: string | undefined;
   const send = client.execProtocolRaw.bind(client);
   client.execProtocolRaw = async (...args) => {

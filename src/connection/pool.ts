@@ -18,15 +18,11 @@ export interface Pool {
   close(): Promise<void>;
 }
 
-interface Waiting {
-  begin(): void;
-  refuse(): void;
-}
-
 export function openPool(max: number, connect: () => ServerConnection): Pool {
   const idle: { connection: ServerConnection; timer: NodeJS.Timeout }[] = [];
   const endsAt = new Map<ServerConnection, number>();
-  const waiting = new Set<Waiting>();
+  /** Gives each waiting call a connection, or refuses it. */
+  const waiting = new Set<(isFree: boolean) => void>();
   const running = new Set<Promise<unknown>>();
   let busy = 0;
   let ended = false;
@@ -62,7 +58,7 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
       idle.push(entry);
     }
     const [next] = waiting;
-    next?.begin();
+    next?.(true);
   }
 
   function retire(connection: ServerConnection) {
@@ -72,18 +68,15 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
 
   const nextFree = (callEnd: CallEnd | undefined) =>
     new Promise<ServerConnection>((resolve, reject) => {
-      const settle = (how: () => void) => {
-        waiting.delete(entry);
+      const settle = (isFree: boolean) => {
+        waiting.delete(settle);
         if (callEnd) callEnd.onEnd = undefined;
-        how();
+        // Synchronously, so that no other call can take the connection first.
+        if (isFree) resolve(take());
+        else reject(connectionEnded());
       };
-      const entry: Waiting = {
-        // Synchronously, so that no other call can take it first.
-        begin: () => settle(() => resolve(take())),
-        refuse: () => settle(() => reject(connectionEnded())),
-      };
-      if (callEnd) callEnd.onEnd = entry.refuse;
-      waiting.add(entry);
+      if (callEnd) callEnd.onEnd = () => settle(false);
+      waiting.add(settle);
     });
 
   async function run<T>(work: (connection: ServerConnection) => Promise<T>, callEnd?: CallEnd) {
@@ -102,7 +95,7 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
     await turn();
     ended = true;
     await settlesWithin(CLOSE_TIMEOUT, Promise.allSettled(running));
-    for (const { refuse } of waiting) refuse();
+    for (const settle of waiting) settle(false);
     for (const { timer } of idle) clearTimeout(timer);
     const timeLeft = Math.max(0, deadline - performance.now());
     await Promise.all([...endsAt.keys()].map((connection) => connection.end(timeLeft)));
