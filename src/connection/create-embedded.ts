@@ -6,16 +6,17 @@ import { startFailure, startPglite } from "./pglite.js";
 
 /**
  * Creates an empty database, in a folder of its own until it is complete: no process ever sees an incomplete
- * one. If several processes do at once, the first one's stays.
+ * one. If several processes create one at the same time, the first to finish wins.
  */
 export async function createDatabase(folder: string): Promise<void> {
   await removeUnfinished(folder);
   const unfinished = mkdtempSync(join(resolve(folder), UNFINISHED));
   const data = dataFolder(unfinished);
-  // Keeps another process from removing the folder.
-  const fd = await openLocked(holderFile(unfinished), "a+");
-  if (fd === undefined) throw replaced(folder);
+  let fd: number | undefined;
   try {
+    // Keeps other processes from removing the folder.
+    fd = await openLocked(holderFile(unfinished), "a+");
+    if (fd === undefined) throw replaced(folder);
     mkdirSync(data, { mode: 0o700 });
     const client = await startPglite(data);
     await client.close().catch((thrown) => {
@@ -27,7 +28,7 @@ export async function createDatabase(folder: string): Promise<void> {
       if (!existsSync(dataFolder(folder))) throw error;
     }
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
     rmSync(unfinished, { recursive: true, force: true });
   }
 }

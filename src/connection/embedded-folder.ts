@@ -63,7 +63,7 @@ export function prepareFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // Before anything is written: the other user could not read the files that PGlite leaves.
   const owner = statSync(dataFolder(folder), { throwIfNoEntry: false })?.uid;
-  // Windows has no such owners.
+  // Windows has no user ids.
   if (owner !== undefined && owner !== (process.geteuid?.() ?? owner)) {
     throw new JourneyDbError(
       "configuration",
@@ -82,12 +82,12 @@ export function prepareFolder(folder: string): void {
   }
 }
 
-/** PGlite could not open the files again that it creates under such a umask, and would leave a damaged database. */
+/** Refuses a umask under which PGlite could not reopen its own files, which would leave a damaged database. */
 function checkUmask(folder: string): void {
   const created = mkdtempSync(join(folder, "umask-"));
   const { mode } = statSync(created);
   rmdirSync(created);
-  // Windows has no such modes.
+  // Windows has no umask.
   if ((mode & 0o700) === 0o700 || process.geteuid === undefined) return;
   throw new JourneyDbError(
     "configuration",
@@ -96,7 +96,7 @@ function checkUmask(folder: string): void {
   );
 }
 
-/** Windows has no such modes. */
+/** Denies other users access, except on Windows, which has no file modes. */
 function makePrivate(path: string): void {
   const entry = statSync(path);
   if (entry.uid === process.geteuid?.()) chmodSync(path, entry.isDirectory() ? 0o700 : 0o600);

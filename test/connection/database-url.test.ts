@@ -4,7 +4,7 @@ import { JourneyDbError } from "../../src/model/errors.js";
 
 const read = (url: string, env: NodeJS.ProcessEnv = {}) => parseDatabaseUrl(url, "DATABASE_URL", env);
 
-/** What it says of encryption at a host elsewhere, and of what it refuses. */
+/** Parses a URL with that host and query; or the message of its refusal. */
 const readAt = (host: string, query: string, env?: NodeJS.ProcessEnv) =>
   read(`postgres://me@${host}/db?${query}`, env);
 const refusal = (query: string, env?: NodeJS.ProcessEnv, host = "db.example"): unknown => {
@@ -281,7 +281,7 @@ describe("encryption", () => {
     ["gssdelegation=1", "gssdelegation: expected nothing or 0, since "],
     ["min_protocol_version=3.2", "min_protocol_version: expected 3.0, since "],
     ["max_protocol_version=2.0", "max_protocol_version: expected 3.0, 3.2 or latest"],
-    // Nobody's, another program's or another spelling.
+    // Unknown, of another program, or misspelt.
     ["sslMode=require", "sslMode: expected sslmode instead"],
     ["ssl_mode=require", "ssl_mode: expected sslmode instead"],
     ["ssl-mode=VERIFY_IDENTITY", "ssl-mode: expected sslmode instead"],

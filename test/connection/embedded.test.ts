@@ -26,15 +26,15 @@ import { runCode, temporaryFolder } from "../support/program.js";
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const user = newUser();
-/** A user who is not root: nobody, or the one who runs the tests. */
+/** The id of a user other than root: nobody, or the user who runs the tests. */
 const READER = process.getuid?.() || 65534;
-/** A database with one session, that was created under a umask that denies nothing; not open. */
+/** The folder of a database with one session that was created with umask 0. Not open. */
 let created: string;
-/** What was open to other users while it was open, and after it was closed. */
+/** The files that other users could access while the database was open, and after it was closed. */
 let openWhile: string[];
 let openAfter: string[];
 
-/** What group and others may access of the folder and everything in it. */
+/** The files that group or others may access. */
 const openToOthers = (folder: string) =>
   ["", ...readdirSync(folder, { recursive: true, encoding: "utf8" })].filter(
     (name) => statSync(join(folder, name)).mode & 0o077,
@@ -49,7 +49,7 @@ async function open(folder: string) {
 
 const copyTo = (folder: string) => cpSync(created, folder, { recursive: true });
 
-/** A migrated database with one session, in a folder of the test's own, not open. */
+/** A copy of that folder, removed after the test. */
 function createdFolder(): string {
   const folder = join(temporaryFolder(), ".journey-db");
   copyTo(folder);
@@ -86,7 +86,7 @@ const holder = (cwd: string, env?: Record<string, string>, options = "{}") =>
     env,
   );
 
-/** Locks the folder of the embedded database in its working directory, which it creates, until stdin ends. */
+/** Creates the embedded database of its working directory and keeps it locked. */
 const locker = (cwd: string) =>
   runCode(
     `
@@ -306,7 +306,7 @@ describe("a folder that cannot be used", () => {
     chmodSync(data, 0o700);
   });
 
-  /** Runs code in a folder in which everything belongs to READER; the code still has to become READER. */
+  /** Makes a folder READER's and runs code in it, which can then become READER. */
   function asReader(cwd: string, code: string) {
     for (const name of ["", ...readdirSync(cwd, { recursive: true, encoding: "utf8" })])
       chownSync(join(cwd, name), READER, READER);
@@ -369,7 +369,7 @@ describe("a folder that cannot be used", () => {
     "because of the umask %s is refused, and works with another umask",
     async (umask) => {
       const { ended, stdout } = asReader(
-        // One creates the database, the other opens it.
+        // The first umask when a database is created, the second when it is opened.
         umask === "0777" ? temporaryFolder() : join(createdFolder(), ".."),
         `
         process.setuid(${READER});
