@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
 async function startStudio(env?: Record<string, string>) {
   const cwd = temporaryFolder();
   for (const name of ["src", "drizzle.config.ts"]) {
-    symlinkSync(fileURLToPath(new URL(`../${name}`, import.meta.url)), join(cwd, name));
+    symlinkSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), join(cwd, name));
   }
   const port = await freePort();
   const program = runScript("scripts/studio.ts", ["--port", String(port)], cwd, env);
