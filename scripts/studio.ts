@@ -14,7 +14,8 @@ import { connect, EMBEDDED_FOLDER } from "../src/connection/connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../src/connection/database-url.js";
 import { openEmbedded } from "../src/connection/embedded.js";
 import { type FolderLock, lockFolder } from "../src/connection/folder-lock.js";
-import { fromDriver, JourneyDbError } from "../src/model/errors.js";
+import { fromDriver } from "../src/model/driver-errors.js";
+import { JourneyDbError } from "../src/model/errors.js";
 
 const CLOSED_OUTPUT = new URL("closed-output.js", import.meta.url).href;
 

@@ -3,6 +3,7 @@ import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { Named, Statement } from "../queries/statement.js";
 import { type Deadline, within } from "../sessions/call.js";
+import { always } from "../sessions/verb.js";
 import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../validation/options.js";
 import { parse, parseOptions } from "../validation/parse.js";
 
@@ -36,7 +37,9 @@ export const rowsOf = <Row, Given extends Named>(
   db: Database,
   values: Given,
   deadline: Deadline,
-): Promise<Row[]> => within(deadline, statement.name, [], () => statement.run(db, values, false));
+  deletes?: true,
+): Promise<Row[]> =>
+  within(deadline, { isRepeatable: always, deletes }, () => statement.run(db, values, false));
 
 /** As rowsOf, of a statement that has one row. */
 export async function ask<Row>(
@@ -44,8 +47,9 @@ export async function ask<Row>(
   db: Database,
   values: Named,
   deadline: Deadline,
+  deletes?: true,
 ): Promise<Row> {
-  const [row] = await rowsOf(statement, db, values, deadline);
+  const [row] = await rowsOf(statement, db, values, deadline, deletes);
   return row as Row;
 }
 

@@ -1,7 +1,8 @@
 import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
-import { isKept, type JourneyDbError } from "../model/errors.js";
+import { isKept } from "../model/driver-errors.js";
+import type { JourneyDbError } from "../model/errors.js";
 import type { Named } from "../queries/statement.js";
 import { requestOptionsSchema } from "../validation/options.js";
 import { ask, optionsOf, part, stopped, tell, timeoutMs } from "./call.js";
@@ -98,7 +99,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
   const send = (statement: typeof countDue, values: Named) =>
     part(
       deadline,
-      () => ask(statement, db, values, deadline),
+      () => ask(statement, db, values, deadline, true),
       () => stopped("deleted", dryRun ? 0 : done.sessions, !dryRun),
     );
   let refused: JourneyDbError | undefined;

@@ -1,7 +1,8 @@
 import * as z from "zod";
 import type { MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import type { Appended, UserSessions } from "../sessions/types.js";
+import type { Appended } from "../sessions/append.js";
+import type { UserSessions } from "../sessions/verbs.js";
 import { LARGEST_JSONB } from "../validation/options.js";
 import { parseOptions } from "../validation/parse.js";
 import { hasContent, markInterrupted, withoutStreaming } from "./answer.js";

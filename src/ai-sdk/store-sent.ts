@@ -1,6 +1,7 @@
 import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import type { AppendOptions, UserSessions } from "../sessions/types.js";
+import type { AppendOptions } from "../sessions/append.js";
+import type { UserSessions } from "../sessions/verbs.js";
 import { withoutDepthLimit } from "../validation/json.js";
 import { answerIdOf, interruption } from "./answer.js";
 import { fromAiSdk4 } from "./from-ai-sdk-4.js";

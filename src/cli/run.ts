@@ -8,7 +8,8 @@ import { configuredUrl, parseDatabaseUrl, type ServerAddress } from "../connecti
 import { openEmbedded } from "../connection/embedded.js";
 import { dataFolder } from "../connection/embedded-folder.js";
 import { userIdSchema } from "../messages.js";
-import { fromDriver, JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
+import { fromDriver } from "../model/driver-errors.js";
+import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { Statement, Values } from "../queries/statement.js";
 import { parse } from "../validation/parse.js";
 
