@@ -61,6 +61,7 @@ export async function withFolderErrors<Result>(folder: string, work: () => Promi
 /** Creates the folder if it does not exist, and makes it private. */
 export function prepareFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makePrivate(folder);
   // Before anything is written: the other user could not read the files that PGlite leaves.
   const owner = statSync(dataFolder(folder), { throwIfNoEntry: false })?.uid;
   // Windows has no user ids.
@@ -70,7 +71,6 @@ export function prepareFolder(folder: string): void {
       `The embedded database in ${resolve(folder)} belongs to another user; run this as that user, or ${SET_DATABASE_URL}.`,
     );
   }
-  makePrivate(folder);
   checkUmask(folder);
   // What users write does not belong in a repository.
   for (const [file, text] of [

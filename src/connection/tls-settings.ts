@@ -72,7 +72,7 @@ const PARAMETERS: Record<string, Parameter> = {
   ssl_max_protocol_version: VERSION,
   sslcompression: { ignored: ["", "0", "1"] },
   sslcrldir: { ignored: [""], since: "only sslcrl, a file, is supported" },
-  sslnegotiation: { ignored: ["postgres"], since: "TLS is negotiated first" },
+  sslnegotiation: { ignored: ["postgres"], since: "TLS without an SSLRequest is not supported" },
   requirepeer: { ignored: [""], since: "Node.js does not report the owner of a socket" },
   channel_binding: { ignored: ["prefer", "disable"], since: `the driver has no channel binding${VERIFY}` },
   require_auth: { ignored: [""], since: `the driver logs in as the server asks${VERIFY}` },
@@ -102,6 +102,7 @@ const lettersOf = (name: string) => name.toLowerCase().replaceAll(/[^a-z]/g, "")
 export const hidesProtection = (text: string): boolean =>
   [...text.matchAll(/[?&;]([^=?&;]*)=/g)].some(([, key = ""]) => PROTECTION.test(lettersOf(key)));
 
+/** Throws the error for a setting. `from`: where it was set. */
 export function refuse(from: string, expected: string): never {
   throw new JourneyDbError("configuration", `${from}: expected ${expected}`);
 }
