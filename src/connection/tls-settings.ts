@@ -5,7 +5,7 @@ import { JourneyDbError } from "../model/errors.js";
 type Tls = "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
 
 /** The value of a parameter, and where it was set, for errors. */
-export interface Setting {
+interface Setting {
   value: string;
   from: string;
 }
