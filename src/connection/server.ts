@@ -55,8 +55,8 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
   };
   const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, () =>
     serverConnection(
-      (options) => {
-        const client = postgres({ ...settings, ...options });
+      (own) => {
+        const client = postgres({ ...settings, ...own });
         leaveTypesToDrizzle(client);
         return client;
       },
