@@ -189,7 +189,7 @@ describe("the tarball in an empty project", () => {
     expect(JSON.parse(output)).toEqual({
       code: "configuration",
       message:
-        "The package fs-native-extensions is there, but does not load on this platform; set DATABASE_URL instead",
+        "The package fs-native-extensions is installed but does not load on this platform; set DATABASE_URL instead",
     });
   });
 
