@@ -82,7 +82,7 @@ export const calls: Record<Verb, fc.Arbitrary<unknown[]>> = {
     one,
     mostly(messages),
     options({
-      create: mostly(fc.boolean()),
+      create: mostly(fc.oneof(fc.boolean(), options({ metadata: mostly(anyObject) }))),
       after: mostly(fc.option(messageId)),
       from: mostly(messageId),
       ifRevision: mostly(revision),

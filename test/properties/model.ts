@@ -65,7 +65,8 @@ export class Model {
     const bare = (after ?? null) === null && from === undefined && ifRevision === undefined;
     if (create && bare && !this.find(owner, id)) {
       if (this.taken(id)) return notFound;
-      const changed = this.add({ id, owner, phase: "setup", messages: [...messages], metadata: {} });
+      const { metadata = {} } = Object(create) as Pick<Partial<Kept>, "metadata">;
+      const changed = this.add({ id, owner, phase: "setup", messages: [...messages], metadata });
       return { value: { id: changed.id, created: true, messageCount: messages.length }, changed };
     }
     return this.change(owner, id, options, (kept) => {

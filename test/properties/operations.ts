@@ -41,7 +41,7 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
     .record({
       which,
       given: messages(1),
-      create: rarely(fc.boolean()),
+      create: rarely(fc.oneof(fc.boolean(), fc.record({ metadata }, { requiredKeys: [] }))),
       after: rarely(fc.option(pointer)),
       from: rarely(pointer),
       asked,

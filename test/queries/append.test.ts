@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
+import * as z from "zod";
 import type { JourneyMessage } from "../../src/index.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
@@ -28,6 +29,41 @@ onEveryDriver((database, { defineJourney, forUser }) => {
       messages: [text("m1")],
       revision: answer.revision,
       updatedAt: answer.updatedAt,
+    });
+  });
+
+  it("create with metadata: a new session starts with it, and one that exists keeps its own", async () => {
+    const sessions = newSessions();
+    const id = randomUUID();
+    const first = await sessions.append(id, text("m1"), { create: { metadata: { title: "Plan" } } });
+    expect(first).toMatchObject({ created: true, messageCount: 1 });
+    expect(await sessions.get(id)).toMatchObject({ metadata: { title: "Plan" }, messages: [text("m1")] });
+    const again = await sessions.append(id, text("m2"), { create: { metadata: { title: "Other" } } });
+    expect(again).toMatchObject({ created: false, messageCount: 2 });
+    expect((await sessions.get(id))?.metadata).toEqual({ title: "Plan" });
+    // Without metadata, it is what `true` is.
+    const other = randomUUID();
+    await sessions.append(other, [text("m1"), text("m2")], { create: {} });
+    expect(await sessions.get(other)).toMatchObject({ metadata: {}, messages: [text("m1"), text("m2")] });
+  });
+
+  it("create with metadata: it is checked as create's, and nothing is stored where it does not hold", async () => {
+    const metadata = z.object({ title: z.string() });
+    const sessions = defineJourney({ metadata, maxSessionBytes: 1_000 }).forUser(database(), newUser());
+    const id = randomUUID();
+    const append = (metadata: unknown) =>
+      sessions.append(id, text("m1"), { create: { metadata: metadata as { title: string } } });
+    await expect(append({ title: 5 })).rejects.toMatchObject({
+      code: "invalid_input",
+      message: "options.create.metadata.title: expected string",
+    });
+    await expect(append({ title: "x".repeat(990) })).rejects.toMatchObject({ code: "too_large" });
+    await expect(append({ title: "\u0001".repeat(900) })).rejects.toMatchObject({ code: "too_large" });
+    expect(await sessions.get(id)).toBeNull();
+    const wrong = { create: { metadat: {} } } as object;
+    await expect(sessions.append(id, text("m1"), wrong)).rejects.toMatchObject({
+      code: "invalid_input",
+      message: 'options.create: has a key that is not expected here: "metadat"',
     });
   });
 
