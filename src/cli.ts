@@ -1,12 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { runConvertMessages } from "./cli/convert-messages.js";
 import { runErase } from "./cli/erase.js";
 import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
+import { runConvertMessages, runPrune, runRepairJson } from "./cli/jobs.js";
 import { runMigrate, runVerify } from "./cli/maintenance.js";
-import { runPrune } from "./cli/prune.js";
-import { runRepairJson } from "./cli/repair-json.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./model/errors.js";

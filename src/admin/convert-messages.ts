@@ -1,13 +1,11 @@
 import * as z from "zod";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
 import type { Database } from "../model/database.js";
-import type { JourneyDbError } from "../model/errors.js";
 import type { Deadline } from "../sessions/call.js";
-import { requestOptionsSchema } from "../validation/options.js";
-import { findOlder, type OlderRow, readOlder, type Stretch, writeConverted } from "./ai-sdk-4-sessions.js";
-import { ask, optionsOf, part, rowsOf, stopped, tell, timeoutMs } from "./call.js";
+import { findOlder, type Older, readOlder, writeConverted } from "./ai-sdk-4-sessions.js";
+import { optionsOf, rowOf, rowsOf } from "./call.js";
 import { readExactly } from "./exact-json.js";
-import { FIRST_ID } from "./walk.js";
+import { batchSizeSchema, type JobOptions, jobOptions, runJob, untilUnchanged } from "./job.js";
 
 export interface Converted {
   /** Sessions that were converted; with `dryRun`, that would be. */
@@ -26,35 +24,12 @@ export interface ConvertMessagesProgress extends Converted {
   examined: number;
 }
 
-export interface ConvertMessagesOptions {
+export interface ConvertMessagesOptions extends JobOptions<ConvertMessagesProgress> {
   /** Sessions that one statement looks at: 1–10,000. @default 100 */
   batchSize?: number | undefined;
-  /** Ends the call, and the statement under way, with code `timeout`. */
-  signal?: AbortSignal | undefined;
-  /** Called after each batch, and waited for: one that takes its time spares the server. */
-  onProgress?: ((progress: ConvertMessagesProgress) => void | Promise<void>) | undefined;
-  /** Changes nothing, and counts what would be converted. @default false */
-  dryRun?: boolean | undefined;
-  /** Milliseconds after which a statement ends for the caller: 1–2,147,483,647. @default 15000 */
-  timeoutMs?: number | undefined;
 }
 
-/** How often a session that others change at that moment is read again. */
-export const ATTEMPTS = 10;
-
-export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
-
-const convertOptions = z.strictObject({
-  batchSize: batchSizeSchema,
-  signal: requestOptionsSchema.shape.signal,
-  onProgress: z
-    .custom<NonNullable<ConvertMessagesOptions["onProgress"]>>((given) => typeof given === "function", {
-      params: { expected: "function" },
-    })
-    .optional(),
-  dryRun: z.boolean().default(false),
-  timeoutMs,
-});
+const convertOptions = z.strictObject({ ...jobOptions, batchSize: batchSizeSchema });
 
 /**
  * Converts the stored messages of AI SDK 4, of all users, to what the AI SDK reads since version 5, as
@@ -79,57 +54,41 @@ export async function convertMessages(
   db: Database,
   options: ConvertMessagesOptions = {},
 ): Promise<Converted> {
-  const { batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(convertOptions, db, options);
+  const { batchSize, ...job } = optionsOf(convertOptions, db, options);
   const done: Converted = { sessions: 0, messages: 0, skipped: 0 };
-  const goOn = () => {
-    if (signal?.aborted) throw stopped("converted", dryRun ? 0 : done.sessions);
-  };
-  const deadline = { timeoutMs, signal };
-  const send = <T>(call: () => Promise<T>) =>
-    part(deadline, call, () => stopped("converted", dryRun ? 0 : done.sessions, !dryRun));
-  let examined = 0;
-  let from: string | null = FIRST_ID;
-  while (from !== null) {
-    goOn();
-    const { stretch } = await send(() => ask(findOlder, db, { from, batchSize }, deadline));
-    const { next, found, ...passed }: Stretch = JSON.parse(stretch);
-    for (const [id, messages, isWritable] of found) {
-      goOn();
-      const converted = !isWritable
+  return runJob("converted", job, done, async (from, run) => {
+    const { found, ...step } = await run((deadline) => rowOf(findOlder, db, { from, batchSize }, deadline));
+    for (const [id, messages, isWritable] of JSON.parse(found) as Older[]) {
+      const count = !isWritable
         ? null
-        : dryRun
+        : job.dryRun
           ? messages
-          : await send(() => convertSession(db, id, deadline));
-      if (converted === null) done.skipped++;
-      else if (converted > 0) {
+          : await run((deadline) => convertSession(db, id, deadline));
+      if (typeof count !== "number") done.skipped++;
+      else if (count > 0) {
         done.sessions++;
-        done.messages += converted;
+        done.messages += count;
       }
     }
-    examined += passed.examined;
-    from = next;
-    await tell("converted", onProgress, { ...done, examined });
-  }
-  return done;
+    return step;
+  });
 }
 
-/** @returns how many messages were converted; null where the session is left as it is */
-async function convertSession(db: Database, id: string, deadline: Deadline): Promise<number | null> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+/** @returns the number of messages converted; null or undefined where the session is left as it is */
+const convertSession = (db: Database, id: string, deadline: Deadline) =>
+  untilUnchanged(async () => {
     const [row] = await rowsOf(readOlder, db, { id }, deadline);
     if (!row?.older) return 0;
-    const conversion = convert(row);
+    const conversion = convert(row.older);
     if (conversion === null) return null;
     const { converted, count } = conversion;
-    const values = { id, revision: row.revision, converted };
-    const written = await rowsOf(writeConverted, db, values, deadline).catch(unlessInTheWay);
-    if (written.length > 0) return count;
-  }
-  return null;
-}
+    const written = await rowsOf(writeConverted, db, { id, revision: row.revision, converted }, deadline);
+    return written.length > 0 ? count : undefined;
+  });
 
-function convert({ older }: OlderRow): { converted: string; count: number } | null {
-  const { value, textOf } = readExactly(older as string);
+/** @returns null where a message is nested deeper than JavaScript can write */
+function convert(older: string): { converted: string; count: number } | null {
+  const { value, textOf } = readExactly(older);
   const ids = new Set<unknown>();
   const converted = (value as [number, { id?: unknown }][]).map(([place, stored]) => {
     const message = fromAiSdk4(stored);
@@ -143,10 +102,4 @@ function convert({ older }: OlderRow): { converted: string; count: number } | nu
   } catch {
     return null;
   }
-}
-
-/** At isolation levels above READ COMMITTED the server refuses to write what others have changed, instead of looking again. */
-function unlessInTheWay(thrown: JourneyDbError): [] {
-  if (thrown.sqlState?.startsWith("40")) return [];
-  throw thrown;
 }

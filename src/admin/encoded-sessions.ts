@@ -1,50 +1,29 @@
-import { and, desc, eq, gt, gte, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { revision, touched } from "../queries/columns.js";
 import { given, givenJson, input, type Statement, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { AdminStatement } from "./call.js";
-
-/** Sessions along the primary key, and the ids of those whose messages or metadata is a JSON text. */
-export interface Passed {
-  examined: number;
-  /** The id to go on from, or null at the end. */
-  next: string | null;
-  found: string[];
-}
+import { findSessions } from "./walk.js";
 
 const { id, userId, messages, metadata } = journeySessions;
 
+/** Whether messages or metadata is a JSON text. */
 const isText = sql`(jsonb_typeof(${messages}) = 'string' or jsonb_typeof(${metadata}) = 'string')`;
 
-export const findEncoded: AdminStatement<{ passed: string }> = statement("admin_find_encoded", (db) => {
-  const passed = db.$with("passed").as(
-    db
-      .select({ id, isText: sql<boolean>`${isText}`.as("is_text") })
-      .from(journeySessions)
-      .where(gte(id, given("from")))
-      .orderBy(id)
-      .limit(given("batchSize")),
-  );
-  const last = db.select({ id: passed.id }).from(passed).orderBy(desc(passed.id)).limit(1);
-  const next = db.select({ id }).from(journeySessions).where(gt(id, last)).orderBy(id).limit(1);
-  const found = sql`json_agg(${passed.id}) filter (where ${passed.isText})`;
-  return db
-    .with(passed)
-    .select({
-      passed: sql<string>`json_build_object('examined', count(*), 'next', (${next}), 'found', coalesce(${found}, '[]'))::text`,
-    })
-    .from(passed);
-});
+export const findEncoded = findSessions(
+  "admin_find_encoded",
+  sql`case when ${isText} then to_json(${id}) end`,
+);
 
-/** The texts to store instead; null where a column stays as it is. */
+/** The JSON to store instead; null for a column that stays as it is. */
 export type Decoded = { messages: string | null; metadata: string | null };
 
-/** The texts of a session's columns that are one; null of those that are not. */
+/** The columns of a session that are a JSON text; null for one that is not. */
 export interface EncodedRow {
   revision: string | null;
   messages: string | null;
   metadata: string | null;
-  /** Whether the row is as the table's checks ask, once its texts are decoded. */
+  /** Whether the row meets the table's checks once its texts are decoded. */
   isWritable: boolean;
 }
 
@@ -64,14 +43,14 @@ export const readEncoded: AdminStatement<EncodedRow> = statement("admin_read_enc
     .where(and(eq(id, given("id")), isText)),
 );
 
-/** Whether jsonb can hold what JSON.parse could read; an error where it cannot. */
+/** Fails where jsonb cannot hold what JSON.parse could read. */
 export const readDecoded: Statement<{ types: string }, Decoded> = statement("admin_read_decoded", (db) =>
   db
     .select({ types: sql<string>`concat(jsonb_typeof(messages), jsonb_typeof(metadata))` })
     .from(input({ messages: givenJson("messages"), metadata: givenJson("metadata") })),
 );
 
-/** Replaces the columns that are given, if the row is still the one that was read. */
+/** Replaces the columns that have new JSON, if nobody has changed the row since it was read. */
 export const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: string | null }> =
   statement("admin_write_decoded", (db) =>
     db

@@ -2,32 +2,25 @@ import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { isKept, type JourneyDbError } from "../model/errors.js";
-import type { Named } from "../queries/statement.js";
-import { requestOptionsSchema } from "../validation/options.js";
-import { ask, optionsOf, part, stopped, tell, timeoutMs } from "./call.js";
-import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
+import { optionsOf, rowOf } from "./call.js";
+import { batchSizeSchema, type JobOptions, jobOptions, runJob } from "./job.js";
+import { countDue, deleteDue } from "./walk.js";
 
 export interface PruneProgress extends Pruned {
   /** Sessions looked at so far, of all that `stats` counts. */
   examined: number;
 }
 
-export interface PruneOptions {
+export interface PruneOptions extends JobOptions<PruneProgress> {
   /**
    * How long a session must not have been written to: a number with its unit, from "1h" to "100y",
    * in hours, days, weeks (7 days) or years (365.25 days), such as "90d" or "12 hours".
    */
   inactiveFor: string;
-  /** Sessions that one statement deletes at most: 1–10,000. It looks at four times as many at most. @default 500 */
+  /** Maximum sessions that one statement deletes: 1–10,000. It looks at four times as many at most. @default 500 */
   batchSize?: number | undefined;
-  /** Ends the call, and the statement under way, with code `timeout`. */
-  signal?: AbortSignal | undefined;
-  /** Called after each statement, and waited for: one that takes its time spares the server. */
-  onProgress?: ((progress: PruneProgress) => void | Promise<void>) | undefined;
-  /** Deletes nothing, and counts what is due, also what another table or a trigger would keep. @default false */
+  /** Deletes nothing, and counts what is due, including what another table or a trigger would keep. @default false */
   dryRun?: boolean | undefined;
-  /** Milliseconds after which a statement ends for the caller: 1–2,147,483,647. @default 15000 */
-  timeoutMs?: number | undefined;
 }
 
 export interface Pruned {
@@ -58,16 +51,9 @@ export const inactiveForSchema = z
   .transform(milliseconds);
 
 const pruneOptions = z.strictObject({
+  ...jobOptions,
   inactiveFor: inactiveForSchema,
-  batchSize: z.int().min(1).max(10_000).default(500),
-  signal: requestOptionsSchema.shape.signal,
-  onProgress: z
-    .custom<NonNullable<PruneOptions["onProgress"]>>((given) => typeof given === "function", {
-      params: { expected: "function" },
-    })
-    .optional(),
-  dryRun: z.boolean().default(false),
-  timeoutMs,
+  batchSize: batchSizeSchema.unwrap().default(500),
 });
 
 /**
@@ -88,57 +74,42 @@ const pruneOptions = z.strictObject({
  *   before stays deleted.
  */
 export async function prune(db: Database, options: PruneOptions): Promise<Pruned> {
-  const { inactiveFor, batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(
-    pruneOptions,
-    db,
-    options,
-  );
+  const { inactiveFor, batchSize, ...job } = optionsOf(pruneOptions, db, options);
   const done: Pruned = { sessions: 0 };
-  const deadline = { timeoutMs, signal };
-  const send = (statement: typeof countDue, values: Named) =>
-    part(
-      deadline,
-      () => ask(statement, db, values, deadline),
-      () => stopped("deleted", dryRun ? 0 : done.sessions, !dryRun),
-    );
-  let refused: JourneyDbError | undefined;
-  let examined = 0;
-  let from: string | null = FIRST_ID;
-  // One session that is kept fails the statement: it is found by smaller ones, and passed over.
   let size = batchSize;
-  while (from !== null) {
-    if (signal?.aborted) throw stopped("deleted", dryRun ? 0 : done.sessions);
-    const values = {
-      inactiveForSeconds: inactiveFor / 1000,
-      batchSize: size,
-      window: PASSED_PER_DELETED * size,
-      from,
-    };
-    let step: Step;
-    try {
-      step = await send(dryRun ? countDue : deleteDue, values);
-      done.sessions += step.sessions;
-      size = Math.min(size * 2, batchSize);
-    } catch (thrown) {
-      // In a transaction of the caller's nothing more can be sent.
-      if (!isKept(thrown))
-        throw refused && (thrown as JourneyDbError).sqlState === "25P02" ? refused : thrown;
-      refused = thrown;
-      if (size > 1) {
-        size = Math.floor(size / 2);
-        continue;
+  let refusal: JourneyDbError | undefined;
+  return runJob("deleted", job, done, async (from, run) => {
+    for (;;) {
+      const values = {
+        inactiveForSeconds: inactiveFor / 1000,
+        batchSize: size,
+        window: PASSED_PER_DELETED * size,
+        from,
+      };
+      const send = (statement: typeof countDue) =>
+        run((deadline) => rowOf(statement, db, values, deadline)).catch((thrown: JourneyDbError) => {
+          // After a refusal, a transaction of the caller's takes no more statements.
+          throw refusal && thrown.sqlState === "25P02" ? refusal : thrown;
+        });
+      try {
+        const { sessions, ...step } = await send(job.dryRun ? countDue : deleteDue);
+        done.sessions += sessions;
+        size = Math.min(size * 2, batchSize);
+        return step;
+      } catch (thrown) {
+        if (!isKept(thrown)) throw thrown;
+        refusal = thrown;
       }
-      step = await send(countDue, values).catch((later: JourneyDbError) => {
-        throw later.sqlState === "25P02" ? refused : later;
-      });
-      done.left ??= { sessions: 0, constraints: [] };
-      done.left.sessions += step.sessions;
-      const { constraint } = thrown;
-      if (constraint && !done.left.constraints.includes(constraint)) done.left.constraints.push(constraint);
+      // One session that is kept fails the whole statement. Smaller statements find it, and it is skipped.
+      if (size > 1) size = Math.floor(size / 2);
+      else {
+        const { sessions, ...step } = await send(countDue);
+        done.left ??= { sessions: 0, constraints: [] };
+        done.left.sessions += sessions;
+        const { constraint } = refusal;
+        if (constraint && !done.left.constraints.includes(constraint)) done.left.constraints.push(constraint);
+        return step;
+      }
     }
-    examined += step.examined;
-    from = step.next;
-    await tell("deleted", onProgress, { ...done, examined });
-  }
-  return done;
+  });
 }

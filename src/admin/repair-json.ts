@@ -2,19 +2,16 @@ import * as z from "zod";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
 import type { Deadline } from "../sessions/call.js";
-import { requestOptionsSchema } from "../validation/options.js";
-import { ask, optionsOf, part, rowsOf, stopped, tell, timeoutMs } from "./call.js";
-import { ATTEMPTS, batchSizeSchema, type ConvertMessagesOptions } from "./convert-messages.js";
+import { optionsOf, rowOf, rowsOf } from "./call.js";
 import {
   type Decoded,
   type EncodedRow,
   findEncoded,
-  type Passed,
   readDecoded,
   readEncoded,
   writeDecoded,
 } from "./encoded-sessions.js";
-import { FIRST_ID } from "./walk.js";
+import { batchSizeSchema, type JobOptions, jobOptions, runJob, untilUnchanged } from "./job.js";
 
 export interface Repaired {
   /** Sessions that were repaired; with `dryRun`, that would be. */
@@ -28,22 +25,12 @@ export interface RepairJsonProgress extends Repaired {
   examined: number;
 }
 
-export interface RepairJsonOptions extends Omit<ConvertMessagesOptions, "onProgress"> {
-  /** Called after each batch, and waited for: one that takes its time spares the server. */
-  onProgress?: ((progress: RepairJsonProgress) => void | Promise<void>) | undefined;
+export interface RepairJsonOptions extends JobOptions<RepairJsonProgress> {
+  /** Sessions that one statement looks at: 1–10,000. @default 100 */
+  batchSize?: number | undefined;
 }
 
-const repairOptions = z.strictObject({
-  batchSize: batchSizeSchema,
-  signal: requestOptionsSchema.shape.signal,
-  onProgress: z
-    .custom<NonNullable<RepairJsonOptions["onProgress"]>>((given) => typeof given === "function", {
-      params: { expected: "function" },
-    })
-    .optional(),
-  dryRun: z.boolean().default(false),
-  timeoutMs,
-});
+const repairOptions = z.strictObject({ ...jobOptions, batchSize: batchSizeSchema });
 
 /**
  * Repairs the sessions, of all users, whose `messages` or `metadata` is a JSON text that holds the
@@ -61,60 +48,35 @@ const repairOptions = z.strictObject({
  *   before stays repaired.
  */
 export async function repairJson(db: Database, options: RepairJsonOptions = {}): Promise<Repaired> {
-  const { batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(repairOptions, db, options);
+  const { batchSize, ...job } = optionsOf(repairOptions, db, options);
   const done: Repaired = { sessions: 0, skipped: 0 };
-  const goOn = () => {
-    if (signal?.aborted) throw stopped("repaired", dryRun ? 0 : done.sessions);
-  };
-  const deadline = { timeoutMs, signal };
-  const send = <T>(call: () => Promise<T>) =>
-    part(deadline, call, () => stopped("repaired", dryRun ? 0 : done.sessions, !dryRun));
-  let examined = 0;
-  let from: string | null = FIRST_ID;
-  while (from !== null) {
-    goOn();
-    const answer = await send(() => ask(findEncoded, db, { from, batchSize }, deadline));
-    const passed: Passed = JSON.parse(answer.passed);
-    for (const id of passed.found) {
-      goOn();
-      const outcome = await send(() => repairSession(db, id, dryRun, deadline));
-      if (outcome) done[outcome]++;
+  return runJob("repaired", job, done, async (from, run) => {
+    const { found, ...step } = await run((deadline) => rowOf(findEncoded, db, { from, batchSize }, deadline));
+    for (const id of JSON.parse(found) as string[]) {
+      const outcome = await run((deadline) => repairSession(db, id, job.dryRun, deadline));
+      if (outcome !== "repaired already") done[outcome ?? "skipped"]++;
     }
-    examined += passed.examined;
-    from = passed.next;
-    await tell("repaired", onProgress, { ...done, examined });
-  }
-  return done;
+    return step;
+  });
 }
 
-/** @returns undefined where there is nothing to repair any more */
-async function repairSession(
-  db: Database,
-  id: string,
-  dryRun: boolean,
-  deadline: Deadline,
-): Promise<keyof Repaired | undefined> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+const repairSession = (db: Database, id: string, dryRun: boolean, deadline: Deadline) =>
+  untilUnchanged(async () => {
     const [row] = await rowsOf(readEncoded, db, { id }, deadline);
-    if (!row) return undefined;
+    if (!row) return "repaired already";
     const values = decoded(row);
     if (!values) return "skipped";
     try {
-      if (dryRun) {
-        await rowsOf(readDecoded, db, values, deadline);
-        return "sessions";
-      }
-      const written = await rowsOf(writeDecoded, db, { id, revision: row.revision, ...values }, deadline);
-      if (written.length > 0) return "sessions";
+      const written = dryRun
+        ? await rowsOf(readDecoded, db, values, deadline)
+        : await rowsOf(writeDecoded, db, { id, revision: row.revision, ...values }, deadline);
+      return written.length > 0 ? "sessions" : undefined;
     } catch (thrown) {
-      const { sqlState = "" } = thrown as JourneyDbError;
-      // What JSON.parse reads and jsonb cannot hold.
-      if (/^(22|54)/.test(sqlState)) return "skipped";
-      if (!sqlState.startsWith("40")) throw thrown;
+      // JSON that JSON.parse reads and jsonb cannot hold.
+      if (/^(22|54)/.test((thrown as JourneyDbError).sqlState ?? "")) return "skipped";
+      throw thrown;
     }
-  }
-  return "skipped";
-}
+  });
 
 function decoded({ messages, metadata, isWritable }: EncodedRow): Decoded | undefined {
   if (!isWritable) return undefined;

@@ -5,7 +5,7 @@ import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
 import { statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
-import { type AdminStatement, ask, optionsOf, timeoutMs } from "./call.js";
+import { type AdminStatement, optionsOf, rowOf, timeoutMs } from "./call.js";
 
 export interface StatsOptions {
   /** Milliseconds after which the call ends for the caller: 1–2,147,483,647. @default 15000 */
@@ -88,7 +88,7 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
  */
 export async function stats(db: Database, options: StatsOptions = {}): Promise<Stats> {
   const { timeoutMs } = optionsOf(statsOptions, db, options);
-  const { sessions, owners, phases, bytes, deadRows, ...row } = await ask(readStats, db, {}, { timeoutMs });
+  const { sessions, owners, phases, bytes, deadRows, ...row } = await rowOf(readStats, db, {}, { timeoutMs });
   const date = (exactTime: string | null) => (exactTime === null ? null : toDate(exactTime));
   return {
     sessions,

@@ -5,7 +5,7 @@ import type { Database } from "../model/database.js";
 import { touched } from "../queries/columns.js";
 import { given, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
-import { type AdminStatement, ask, optionsOf, timeoutMs } from "./call.js";
+import { type AdminStatement, optionsOf, rowOf, timeoutMs } from "./call.js";
 
 export interface TransferOptions {
   /** The user who has the sessions: a guest. */
@@ -55,5 +55,5 @@ const transferAll: AdminStatement<Transferred> = statement("admin_transfer", (db
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
   const { from, to, timeoutMs } = optionsOf(transferOptions, db, options);
-  return ask(transferAll, db, { from, to }, { timeoutMs });
+  return rowOf(transferAll, db, { from, to }, { timeoutMs });
 }

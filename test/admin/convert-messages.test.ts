@@ -261,8 +261,7 @@ onEveryDriver((database, { forUser }) => {
       });
       expect(await errorOf(call)).toMatchObject({
         code: "timeout",
-        message:
-          "The signal was aborted; 6 sessions were converted and stay so, and the call may be repeated.",
+        message: "The signal was aborted after 6 sessions were converted; the call may be repeated.",
         retryable: true,
       });
       expect((await convertMessages(database())).sessions).toBe(4);
@@ -275,7 +274,7 @@ onEveryDriver((database, { forUser }) => {
       const call = convertMessages(database(), { signal: AbortSignal.abort() });
       expect(await errorOf(call)).toMatchObject({
         code: "timeout",
-        message: expect.stringContaining("; 0 sessions"),
+        message: expect.stringContaining(" after 0 sessions"),
       });
       expect(await rows()).toEqual(before);
     });
@@ -287,7 +286,7 @@ onEveryDriver((database, { forUser }) => {
         ...{ batchSize: 1, dryRun: true, signal: controller.signal },
         onProgress: () => controller.abort(),
       });
-      expect((await errorOf(call)).message).toContain("; 0 sessions were converted");
+      expect((await errorOf(call)).message).toContain(" after 0 sessions were converted");
     });
   });
 

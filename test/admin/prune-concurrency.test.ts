@@ -144,7 +144,7 @@ it.each([
     expect(await ended).toMatchObject({
       code: "timeout",
       message: expect.stringMatching(
-        /^The signal was aborted; at least 0 sessions were (deleted|converted|repaired) and stay so, and the call may be repeated\.$/,
+        /^The signal was aborted after at least 0 sessions were (deleted|converted|repaired); the call may be repeated\.$/,
       ),
       retryable: true,
     });

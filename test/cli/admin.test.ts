@@ -104,7 +104,7 @@ describe("prune", { timeout: 60_000 }, () => {
       await held.reached(0);
       const left = (await storedIds(db)).length;
       expect(said(stderr())).toBe(
-        `journey-db: The signal was aborted; at least ${all - left} sessions were deleted and stay so, and the call may be repeated.\n`,
+        `journey-db: The signal was aborted after at least ${all - left} sessions were deleted; the call may be repeated.\n`,
       );
       expect(left).toBe(all);
     },
@@ -149,7 +149,7 @@ describe("convert-messages", { timeout: 60_000 }, () => {
       expect(rest).toEqual({ status: 1, stdout });
       expect(stderr).toMatch(/^looking at: 0 of \d+ sessions\nlooking at: 2 of \d+ sessions\n/);
       expect(said(stderr)).toMatch(
-        /^journey-db: left unchanged: 1 session; journey-db verify reports its row, .*\n$/,
+        /^journey-db: left unchanged: 1 session; journey-db verify reports the row, .*\n$/,
       );
     }
     await sql`delete from journey_sessions`;
@@ -183,7 +183,7 @@ describe("convert-messages", { timeout: 60_000 }, () => {
       await sql`drop trigger held_update on journey_sessions`;
       const { sessions: left } = await convertMessages(db, { dryRun: true });
       expect(said(stderr())).toBe(
-        `journey-db: The signal was aborted; at least ${all - left} sessions were converted and stay so, and the call may be repeated.\n`,
+        `journey-db: The signal was aborted after at least ${all - left} sessions were converted; the call may be repeated.\n`,
       );
       expect(left).toBe(all);
     },

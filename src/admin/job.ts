@@ -1,0 +1,102 @@
+import * as z from "zod";
+import { JourneyDbError } from "../model/errors.js";
+import type { Deadline } from "../sessions/call.js";
+import { requestOptionsSchema } from "../validation/options.js";
+import { timeoutMs } from "./call.js";
+import { FIRST_ID, type Step } from "./walk.js";
+
+/** The options of a job that walks through all sessions. */
+export interface JobOptions<Progress> {
+  /** Ends the call, and the running statement, with code `timeout`. */
+  signal?: AbortSignal | undefined;
+  /** Called after each batch and awaited: a slow one takes load off the server. */
+  onProgress?: ((progress: Progress) => void | Promise<void>) | undefined;
+  /** Changes nothing, and counts the sessions that would be changed. @default false */
+  dryRun?: boolean | undefined;
+  /** Time limit of one statement in milliseconds: 1–2,147,483,647. @default 15000 */
+  timeoutMs?: number | undefined;
+}
+
+export const jobOptions = {
+  signal: requestOptionsSchema.shape.signal,
+  onProgress: z
+    .custom<JobOptions<never>["onProgress"]>((option) => typeof option === "function", {
+      params: { expected: "function" },
+    })
+    .optional(),
+  dryRun: z.boolean().default(false),
+  timeoutMs,
+};
+
+/** Sessions that one statement of a conversion looks at. */
+export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
+
+/** Runs a part of a job. An aborted signal ends it with an error that says how far the job is. */
+type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
+
+/**
+ * Walks through all sessions, one step after the other.
+ *
+ * @param did what the job does to sessions: "deleted"
+ * @param done what is counted; each step adds to it
+ * @returns `done`
+ */
+export async function runJob<Done extends { sessions: number }>(
+  did: string,
+  { signal, onProgress, dryRun, timeoutMs }: z.output<z.ZodObject<typeof jobOptions>>,
+  done: Done,
+  takeStep: (from: string, run: Run) => Promise<Step>,
+): Promise<Done> {
+  /** @param wasRunning whether a statement was running, whose outcome is unknown */
+  const aborted = (wasRunning: boolean) => {
+    const count = dryRun ? "0" : `${wasRunning ? "at least " : ""}${done.sessions}`;
+    const message = `The signal was aborted after ${count} sessions were ${did}; the call may be repeated.`;
+    return new JourneyDbError("timeout", message, { retryable: true });
+  };
+  const run: Run = async (part) => {
+    if (signal?.aborted) throw aborted(false);
+    try {
+      return await part({ timeoutMs, signal });
+    } catch (thrown) {
+      throw signal?.aborted && (thrown as JourneyDbError).code === "timeout" ? aborted(true) : thrown;
+    }
+  };
+  let examined = 0;
+  let from: string | null = FIRST_ID;
+  while (from !== null) {
+    const step: Step = await takeStep(from, run);
+    examined += step.examined;
+    from = step.next;
+    try {
+      await onProgress?.({ ...done, examined } as never);
+    } catch {
+      throw new JourneyDbError(
+        "invalid_input",
+        `options.onProgress: threw an error; what was ${did} stays ${did}, and the call may be repeated.`,
+      );
+    }
+  }
+  return done;
+}
+
+/** Maximum attempts at a session that others keep changing. */
+const ATTEMPTS = 10;
+
+/**
+ * Repeats a read and the write that follows it until nobody changed the session in between.
+ *
+ * @param attempt returns undefined where somebody did
+ * @returns undefined where somebody did each time
+ */
+export async function untilUnchanged<T>(attempt: () => Promise<T | undefined>): Promise<T | undefined> {
+  for (let n = 0; n < ATTEMPTS; n++) {
+    try {
+      const outcome = await attempt();
+      if (outcome !== undefined) return outcome;
+    } catch (thrown) {
+      // Above READ COMMITTED the server refuses to write what others have changed, instead of finding no row.
+      if (!(thrown as JourneyDbError).sqlState?.startsWith("40")) throw thrown;
+    }
+  }
+  return undefined;
+}
