@@ -1,6 +1,6 @@
 import type { MessageShape } from "../messages.js";
-import { type Interruption, stateOf } from "./answer.js";
-import { hasItemId } from "./item-ids.js";
+import { type Interruption, stateOf } from "./interruption.js";
+import { hasItemId } from "./parts.js";
 
 /** What the AI SDK tells at the end of an answer, as far as v5, v6 or v7 has it. */
 export interface Ending {

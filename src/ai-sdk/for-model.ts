@@ -1,6 +1,6 @@
 import type { MessageShape } from "../messages.js";
-import { interruption, stateOf } from "./answer.js";
-import { hasItemId, withoutItemId } from "./item-ids.js";
+import { interruption, stateOf } from "./interruption.js";
+import { hasItemId, withoutItemId } from "./parts.js";
 import { isCall, isDecided, isFinal, type Part } from "./tool-answers.js";
 
 const isReasoning = ({ type }: Part): boolean => type.startsWith("reasoning");

@@ -4,15 +4,15 @@ import { JourneyDbError } from "../model/errors.js";
 import type { Appended, UserSessions } from "../sessions/types.js";
 import { LARGEST_JSONB } from "../validation/options.js";
 import { parseOptions } from "../validation/parse.js";
-import { hasContent, markInterrupted, withoutStreaming } from "./answer.js";
-import { asStreamed } from "./as-streamed.js";
 import { type Ending, interruptionOf } from "./ending.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
+import { hasContent, markInterrupted, withoutStreaming } from "./interruption.js";
 import { readRequest } from "./read-request.js";
+import { asStreamed } from "./received-answer.js";
 import type { NodeRequest } from "./request-body.js";
 import { isRefusal, storeAnswer } from "./store-answer.js";
-import { createsSession, isConflict, storeQuestion, storeToolAnswers } from "./store-sent.js";
+import { createsSession, isConflict, storeQuestion, storeToolAnswers } from "./store-request.js";
 
 export interface StartTurnOptions<Message> {
   /** Titles a new session, as `metadata.title`: `titleOf`, or your own, which the model waits for. @default no title */

@@ -2,9 +2,9 @@ import type { MessageShape } from "../messages.js";
 import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import { type Appended, heldByAnother, type UserSessions, type Witness } from "../sessions/types.js";
 import { withoutDepthLimit } from "../validation/json.js";
-import { answerIdOf, markInterrupted } from "./answer.js";
-import { offerBeginnings } from "./beginnings.js";
-import { pause } from "./pause.js";
+import { answerIdOf, markInterrupted } from "./interruption.js";
+import { offerBeginnings } from "./partial-answer.js";
+import { pause } from "./retry.js";
 
 /** Maximum attempts to store an answer, each after a longer pause: nobody else has it any more. */
 const TRIES = 10;

@@ -1,8 +1,8 @@
 import * as z from "zod";
 import type { MessageShape } from "../messages.js";
 import { parse } from "../validation/parse.js";
-import { interruption, isContent, markInterrupted, stateOf } from "./answer.js";
-import { withoutItemId } from "./item-ids.js";
+import { interruption, isContent, markInterrupted, stateOf } from "./interruption.js";
+import { withoutItemId } from "./parts.js";
 
 /** A part of a message, with what it has where it is a tool call. */
 export type Part = MessageShape["parts"][number] & {

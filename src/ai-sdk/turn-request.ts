@@ -1,5 +1,5 @@
 import { type MessageShape, messageIdSchema } from "../messages.js";
-import { answerIdOf, hasContent } from "./answer.js";
+import { answerIdOf, hasContent } from "./interruption.js";
 import { isOpen } from "./tool-answers.js";
 
 /** Maximum ids in `known`, and questions in `answers`. */

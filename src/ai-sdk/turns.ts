@@ -1,5 +1,5 @@
 import type { MessageShape } from "../messages.js";
-import { hasContent, interruption } from "./answer.js";
+import { hasContent, interruption } from "./interruption.js";
 import { canGoOn, isAnswered } from "./tool-answers.js";
 import { SHOWN, shownOf } from "./turn-request.js";
 

@@ -1,6 +1,6 @@
 import type { MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import { answerIdOf, hasContent } from "./answer.js";
+import { answerIdOf, hasContent } from "./interruption.js";
 import { isOpen } from "./tool-answers.js";
 import type { TurnRequest } from "./turn-request.js";
 

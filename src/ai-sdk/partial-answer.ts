@@ -1,5 +1,5 @@
 import type { MessageShape } from "../messages.js";
-import { hasContent } from "./answer.js";
+import { hasContent } from "./interruption.js";
 import { isCall } from "./tool-answers.js";
 
 type Part = MessageShape["parts"][number];

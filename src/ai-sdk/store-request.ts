@@ -2,10 +2,10 @@ import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { AppendOptions, UserSessions } from "../sessions/types.js";
 import { withoutDepthLimit } from "../validation/json.js";
-import { answerIdOf, interruption } from "./answer.js";
 import { fromAiSdk4 } from "./from-ai-sdk-4.js";
-import { pause } from "./pause.js";
-import { placeOf, Refusal, taken } from "./place.js";
+import { answerIdOf, interruption } from "./interruption.js";
+import { pause } from "./retry.js";
+import { placeOf, Refusal, taken } from "./stale-page.js";
 import { continuedAnswer, isOpen } from "./tool-answers.js";
 import type { TurnRequest } from "./turn-request.js";
 
