@@ -13,8 +13,8 @@ export interface Converted {
   /** Messages in them that were converted; with `dryRun`, that would be. */
   messages: number;
   /**
-   * Sessions left as they are: their row breaks a check of the table, or a message is nested deeper
-   * than JavaScript can write, or others changed the session during each of ten attempts.
+   * Sessions left as they are: the row does not meet the table's checks, a message is nested deeper than JavaScript can
+   * write, or others changed the session during each of ten attempts.
    */
   skipped: number;
 }
@@ -32,23 +32,23 @@ export interface ConvertMessagesOptions extends JobOptions<ConvertMessagesProgre
 const convertOptions = z.strictObject({ ...jobOptions, batchSize: batchSizeSchema });
 
 /**
- * Converts the stored messages of AI SDK 4, of all users, to what the AI SDK reads since version 5, as
+ * Converts the stored messages of AI SDK 4, of all users, to the format of AI SDK 5 and later, as
  * `fromAiSdk4` of `@aigos/journey-db/ai-sdk` does. For a job, never behind a route.
  *
- * It walks along all sessions once. Each session is changed by one statement, and only if nobody
- * has changed it since it was read, else it is read again: no write of others is lost. So the
- * application may run on, and the call may be stopped and repeated at any time. A repeated call
- * changes nothing more. Messages that are not of AI SDK 4 are not sent, and no number of a
- * converted one changes, however many digits it has.
+ * It walks through all sessions once. Each session is changed by one statement, and only if nobody has
+ * changed it since it was read; otherwise it is read again. No write of others is lost, so the application
+ * can keep running, and the call can be stopped and repeated at any time. A repeated call changes nothing
+ * more. Other messages are not read from the server, and no number in a converted message changes, however
+ * many digits it has.
  *
- * `revision` and `updatedAt` of a converted session move, so `prune` counts its inactivity from then
- * on. Give it a database: in a transaction nothing is done before the commit, and what is converted
- * stays locked until then.
+ * `revision` and `updatedAt` of a converted session change, so `prune` counts its inactivity from then on.
+ * Pass a database, not a transaction: in a transaction nothing takes effect before the commit, and converted
+ * sessions stay locked until then.
  *
  * @example await convertMessages(db, { onProgress: ({ examined }) => console.log(examined) })
- * @throws JourneyDbError invalid_input; timeout for an aborted signal, or a statement that is not
- *   answered in time; unavailable, conflict, configuration, migration, internal. What was converted
- *   before stays converted.
+ * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too
+ *   long; unavailable, conflict, configuration, migration, internal. Sessions that were converted before stay
+ *   converted.
  */
 export async function convertMessages(
   db: Database,

@@ -1,8 +1,8 @@
-/** JSON that was read, and the way back to text, by which no number changes. */
+/** Parsed JSON that can be written again without changing a number. */
 export interface ExactJson {
   value: unknown;
   /**
-   * The text of a value that is made of parts of the one that was read.
+   * The JSON of a value that is made of parts of `value`.
    *
    * @throws RangeError where it is nested deeper than JavaScript can write
    */
@@ -19,9 +19,9 @@ const [QUOTE, BACKSLASH, MINUS, ZERO, NINE] = ['"', "\\", "-", "0", "9"].map((on
 const NUMBER = /[-+.\deE]+/y;
 
 /**
- * Reads JSON text in which numbers may be of any size and form, as PostgreSQL keeps them: 1.10,
- * 12345678901234567890. One that JavaScript would write in another way is an object while it is read,
- * `{ <a key of this call>: n }`, and itself again in the text.
+ * Parses JSON with numbers of any size and form, as PostgreSQL keeps them: 1.10, 12345678901234567890. A
+ * number that JavaScript would write differently becomes an object, `{ <a key of this call>: n }`, and a
+ * number again in the text.
  */
 export function readExactly(text: string): ExactJson {
   const key = crypto.randomUUID();
@@ -56,7 +56,7 @@ export function readExactly(text: string): ExactJson {
   };
 }
 
-/** The place of the quote that ends the string. */
+/** The index of the quote that ends the string. */
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); ; at = text.indexOf('"', at + 1)) {
     let before = at;

@@ -24,16 +24,16 @@ export interface PruneOptions extends JobOptions<PruneProgress> {
 }
 
 export interface Pruned {
-  /** Sessions deleted; with `dryRun`, that are due. */
+  /** Sessions deleted; with `dryRun`, that would be. */
   sessions: number;
-  /** Present where due sessions were left because another table or a trigger keeps them: how many, and by which constraints. */
+  /** Present if another table or a trigger kept due sessions: how many, and by which constraints. */
   left?: { sessions: number; constraints: string[] };
 }
 
-/** Of a batch: how many sessions one statement passes at most, so that none is long where few are due. More was no quicker. */
+/** Limits the sessions that one statement passes, so that none takes long where few are due. More was not faster. */
 const PASSED_PER_DELETED = 4;
 
-/** Not minutes: "6m" is half a year to some. */
+/** No minutes: some read "6m" as half a year. */
 const WITH_UNIT = /\d *[hdwy][a-z]*$/i;
 const [SHORTEST, LONGEST] = ["1h", "100y"] as const;
 
@@ -42,8 +42,8 @@ const milliseconds = (text: string): number =>
 
 export const inactiveForSchema = z
   .custom<string>(
-    (given) =>
-      typeof given === "string" && milliseconds(given) >= ms(SHORTEST) && milliseconds(given) <= ms(LONGEST),
+    (text) =>
+      typeof text === "string" && milliseconds(text) >= ms(SHORTEST) && milliseconds(text) <= ms(LONGEST),
     {
       params: { expected: `text such as "90d", a number of h, d, w or y from "${SHORTEST}" to "${LONGEST}"` },
     },
@@ -60,18 +60,17 @@ const pruneOptions = z.strictObject({
  * Deletes the sessions of all users that nobody has written to for `inactiveFor`, by the server's
  * clock. For a job, never behind a route.
  *
- * It walks along all sessions once, in small statements: each deletes at most `batchSize` sessions,
- * holds no lock for long and stays done. So the call can be stopped and repeated at any time, and
- * two may run at once. A session that is written to at that moment is neither waited for nor
- * deleted. One that a foreign key or a trigger of another table keeps is left and counted; it
- * costs about a statement of its own.
- * Rows of any shape are deleted. Give it a database: in a transaction nothing is done
- * before the commit, and what is deleted stays locked until then.
+ * It walks through all sessions once, in small statements. Each deletes at most `batchSize` sessions and
+ * holds no lock for long, and what it deleted stays deleted. So the call can be stopped and repeated at any
+ * time, and two can run at once. A session that is being written to is neither waited for nor deleted. One
+ * that a foreign key or a trigger keeps is left and counted; it takes about one statement of its own.
+ * Malformed rows are deleted too. Pass a database, not a transaction: in a transaction nothing takes effect
+ * before the commit, and deleted sessions stay locked until then.
  *
  * @example await prune(db, { inactiveFor: "90d", onProgress: ({ sessions }) => console.log(sessions) })
- * @throws JourneyDbError invalid_input; timeout for an aborted signal, or a statement that is not
- *   answered in time; unavailable, conflict, configuration, migration, internal. What was deleted
- *   before stays deleted.
+ * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too
+ *   long; unavailable, conflict, configuration, migration, internal. Sessions that were deleted before stay
+ *   deleted.
  */
 export async function prune(db: Database, options: PruneOptions): Promise<Pruned> {
   const { inactiveFor, batchSize, ...job } = optionsOf(pruneOptions, db, options);

@@ -16,7 +16,7 @@ import { batchSizeSchema, type JobOptions, jobOptions, runJob, untilUnchanged } 
 export interface Repaired {
   /** Sessions that were repaired; with `dryRun`, that would be. */
   sessions: number;
-  /** Sessions left as they are: the text holds no array or object, or others changed the session during each of ten attempts. */
+  /** Sessions left as they are: the string contains no array or object, or others changed the session during each of ten attempts. */
   skipped: number;
 }
 
@@ -33,19 +33,18 @@ export interface RepairJsonOptions extends JobOptions<RepairJsonProgress> {
 const repairOptions = z.strictObject({ ...jobOptions, batchSize: batchSizeSchema });
 
 /**
- * Repairs the sessions, of all users, whose `messages` or `metadata` is a JSON text that holds the
- * array or the object, as a program leaves it that passes `JSON.stringify(messages)` to a driver which
- * encodes it once more. Texts within texts are decoded down to what they hold. For a job, never behind
- * a route.
+ * Repairs the sessions, of all users, whose `messages` or `metadata` is a JSON string that contains the
+ * array or the object: a program passed `JSON.stringify(messages)` to a driver that encoded it again.
+ * Strings within strings are decoded too. For a job, never behind a route.
  *
- * It walks along all sessions once. Each session is changed by one statement, and only if nobody has
- * changed it since it was read. The call may be stopped and repeated at any time. No number changes.
- * `revision` and `updatedAt` of a repaired session move.
+ * It walks through all sessions once. Each session is changed by one statement, and only if nobody has
+ * changed it since it was read. The call can be stopped and repeated at any time. No number changes.
+ * `revision` and `updatedAt` of a repaired session change.
  *
  * @example await repairJson(db, { dryRun: true })
- * @throws JourneyDbError invalid_input; timeout for an aborted signal, or a statement that is not
- *   answered in time; unavailable, conflict, configuration, migration, internal. What was repaired
- *   before stays repaired.
+ * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too
+ *   long; unavailable, conflict, configuration, migration, internal. Sessions that were repaired before stay
+ *   repaired.
  */
 export async function repairJson(db: Database, options: RepairJsonOptions = {}): Promise<Repaired> {
   const { batchSize, ...job } = optionsOf(repairOptions, db, options);
@@ -85,7 +84,7 @@ function decoded({ messages, metadata, isWritable }: EncodedRow): Decoded | unde
   return array === undefined || object === undefined ? undefined : { messages: array, metadata: object };
 }
 
-/** The innermost text, where it begins with that bracket; numbers keep their digits, since it is not written anew. */
+/** The innermost JSON, if it begins with that bracket. It is not written again, so numbers keep their digits. */
 function decode(text: string, bracket: "[" | "{"): string | undefined {
   try {
     for (let layer = text; ; ) {

@@ -230,7 +230,7 @@ describe("the database", () => {
       const { status, stdout, stderr } = await embedded(...command.split(" "));
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
       expect(stderr).toMatch(
-        /^.*\njourney-db: configuration: .* holds no database; migrate --embedded makes one\.\n$/,
+        /^.*\njourney-db: configuration: .* contains no database; migrate --embedded creates one\.\n$/,
       );
     }
     const script = expect.stringMatching(/^-- Run as one transaction/);
@@ -286,7 +286,7 @@ describe("the database", () => {
     mkdirSync(join(folder, EMBEDDED_FOLDER, "data"), { recursive: true });
     const { status, stderr } = await journeyDbAsIs(folder, {}, "erase", "user_1", "--yes");
     expect(status).toBe(1);
-    expect(stderr).toContain(`in ${join(folder, EMBEDDED_FOLDER)}, which is there.`);
+    expect(stderr).toContain(`in ${join(folder, EMBEDDED_FOLDER)}, which exists.`);
   });
 
   test("is named first, without the user or the password", async () => {
@@ -342,7 +342,7 @@ describe("the database", () => {
       url.searchParams.set("options", "endpoint=ep-cool");
       const { status, stdout, stderr } = await run({}, command, "--url", url.href);
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-      expect(stderr).toMatch(/^journey-db: configuration: .*SQLSTATE 42.*DIRECT_URL past it\.\n$/);
+      expect(stderr).toMatch(/^journey-db: configuration: .*SQLSTATE 42.*DIRECT_URL to bypass it\.\n$/);
     },
   );
 

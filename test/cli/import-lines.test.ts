@@ -213,6 +213,6 @@ describe("a file", { timeout: 60_000 }, () => {
   ])("that %s fails in one line", async (_, file, code) => {
     const { status, stdout, stderr } = await cli.run("import", newUser(), file);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-    expect(refusals(stderr)).toEqual([`invalid_input: file: expected one that can be read (${code}).`]);
+    expect(refusals(stderr)).toEqual([`invalid_input: file: expected a file that can be read (${code}).`]);
   });
 });
