@@ -1,25 +1,21 @@
 import type { MessageShape } from "../messages.js";
+import { hasItemId, isStepStart, stateOf } from "./parts.js";
 
-/** How an answer ended that is not whole: the user stopped it or left, or the model failed or reached its token limit. */
+/** How an incomplete answer ended: the user stopped it or left, or the model failed or reached its token limit. */
 export type Interruption = "stopped" | "failed";
 
-/** Whether the part says anything. Marks between the steps of a model, a provider's own notes and an empty text do not. */
-export const isContent = (part: MessageShape["parts"][number]): boolean =>
-  part.type !== "step-start" && part.type !== "custom" && !("text" in part && part.text === "");
-
-/** Whether anything arrived that can be shown. */
-export const hasContent = ({ parts }: Pick<MessageShape, "parts">): boolean => parts.some(isContent);
-
-/** The state of a text or of a tool call. */
-export const stateOf = (part: MessageShape["parts"][number]): unknown =>
-  "state" in part ? part.state : undefined;
+/** How the message was interrupted; undefined if it is complete. */
+export function interruption({ metadata }: Pick<MessageShape, "metadata">): Interruption | undefined {
+  const { interrupted } = (metadata ?? {}) as { interrupted?: unknown };
+  return interrupted === "stopped" || interrupted === "failed" ? interrupted : undefined;
+}
 
 /**
- * A copy of the message with `metadata.interrupted`, whose texts no longer say that they are
- * streaming, so that no page waits for the rest. Tool calls stay as they are: pass
- * `ignoreIncompleteToolCalls` to `convertToModelMessages`.
+ * A copy of the message with `metadata.interrupted`, whose texts are no longer marked as streaming, so
+ * that no page waits for the rest. Tool calls stay as they are: pass `ignoreIncompleteToolCalls` to
+ * `convertToModelMessages`.
  *
- * @param how undefined takes the mark off, of an answer that went on
+ * @param how undefined removes the mark, from an answer that was continued
  */
 export function markInterrupted<Message extends MessageShape>(
   message: Message,
@@ -29,18 +25,35 @@ export function markInterrupted<Message extends MessageShape>(
   return withoutStreaming({ ...message, metadata: { ...metadata, ...(how && { interrupted: how }) } });
 }
 
-/** A copy whose texts no longer say that they are streaming. */
+/** A copy whose texts are no longer marked as streaming. */
 export const withoutStreaming = <Message extends MessageShape>(message: Message): Message => ({
   ...message,
   parts: message.parts.map((part) => (stateOf(part) === "streaming" ? { ...part, state: "done" } : part)),
 });
 
-/** How the message was interrupted, or undefined where it is whole. */
-export function interruption({ metadata }: Pick<MessageShape, "metadata">): Interruption | undefined {
-  const { interrupted } = (metadata ?? {}) as { interrupted?: unknown };
-  return interrupted === "stopped" || interrupted === "failed" ? interrupted : undefined;
+/** What the AI SDK reports at the end of an answer, as far as v5, v6 or v7 has it. */
+export interface Ending {
+  responseMessage: MessageShape;
+  isAborted: boolean;
+  finishReason?: string | undefined;
 }
 
-/** The answer that a user's message waits for. An older program may have left elements that are no messages. */
-export const answerIdOf = (stored: { metadata?: unknown } | null | undefined): unknown =>
-  (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
+/** Reasons of a complete answer. Providers differ in what they mean by others ("other", "unknown"). */
+const COMPLETE = new Set<unknown>(["stop", "tool-calls"]);
+const CUT_OFF = new Set<unknown>(["error", "length", "content-filter"]);
+
+/** How an answer was interrupted; undefined if it is complete. */
+export function interruptionOf({ responseMessage: { parts }, ...ending }: Ending): Interruption | undefined {
+  if (ending.isAborted) return "stopped";
+  const { finishReason } = ending;
+  const states = parts.map(stateOf);
+  // Some models leave a text open and report that they are done. But half an input of a tool is no input.
+  if (states.includes("input-streaming")) return "failed";
+  if (COMPLETE.has(finishReason)) return undefined;
+  // Early versions of v5 report no reason at all.
+  if (CUT_OFF.has(finishReason) || states.includes("streaming")) return "failed";
+  if (!("finishReason" in ending)) return undefined;
+  // The reason is missing where the stream broke off. A provider that stores its responses always reports one.
+  const lastStep = parts.slice(parts.findLastIndex(isStepStart) + 1);
+  return finishReason === undefined || lastStep.some(hasItemId) ? "failed" : undefined;
+}

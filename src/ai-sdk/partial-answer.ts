@@ -1,10 +1,9 @@
 import type { MessageShape } from "../messages.js";
-import { hasContent } from "./interruption.js";
-import { isCall } from "./tool-answers.js";
+import { hasContent, isCall, type Part } from "./parts.js";
 
-type Part = MessageShape["parts"][number];
+type Parts = MessageShape["parts"];
 
-/** Beginnings of a part, ever smaller: half of a text, a quarter and so on; a tool call without its output. */
+/** Ever smaller beginnings of a part: a tool call without its output; half of a text, a quarter and so on. */
 function* beginningsOf(part: Part): Generator<Part> {
   if (isCall(part) && "output" in part) {
     const { output: _, ...call } = part;
@@ -12,41 +11,41 @@ function* beginningsOf(part: Part): Generator<Part> {
   }
   if (!("text" in part) || typeof part.text !== "string") return;
   for (let length = part.text.length >> 1; length > 0; length >>= 1) {
-    // Without the half of a character.
+    // Without half a surrogate pair.
     yield { ...part, text: part.text.slice(0, length).replace(/[\ud800-\udbff]$/, "") } as Part;
   }
 }
 
 /**
- * Offers ever more of the parts until no more is taken, the largest beginning last.
+ * Stores as many of the parts as are accepted, and the beginning of the next one.
  *
- * @param least so many are stored already
- * @param offer whether the parts are taken; each that are replace the ones before
- * @returns whether more than `least` was taken
+ * @param stored how many of them are stored already
+ * @param store returns whether the parts are accepted; they replace those stored before
+ * @returns whether more than `stored` was accepted
  */
-export async function offerBeginnings(
-  parts: readonly Part[],
-  least: number,
-  offer: (beginning: Part[]) => Promise<boolean>,
+export async function storeMostParts(
+  parts: Parts,
+  stored: number,
+  store: (some: Parts) => Promise<boolean>,
 ): Promise<boolean> {
-  let taken = least;
+  let accepted = stored;
   let refused = parts.length + 1;
-  let isTaken = false;
-  while (refused - taken > 1) {
-    const count = (taken + refused) >> 1;
-    const beginning = parts.slice(0, count);
-    if (!hasContent({ parts: beginning })) taken = count;
-    else if (await offer(beginning)) [taken, isTaken] = [count, true];
+  let isStored = false;
+  while (refused - accepted > 1) {
+    const count = (accepted + refused) >> 1;
+    const some = parts.slice(0, count);
+    if (!hasContent({ parts: some })) accepted = count;
+    else if (await store(some)) [accepted, isStored] = [count, true];
     else refused = count;
   }
-  const next = parts[taken];
-  if (!next) return isTaken;
+  const next = parts[accepted];
+  if (!next) return isStored;
   for (const beginning of beginningsOf(next)) {
-    const more = [...parts.slice(0, taken), beginning];
-    if (hasContent({ parts: more }) && (await offer(more))) return true;
+    const some = [...parts.slice(0, accepted), beginning];
+    if (hasContent({ parts: some }) && (await store(some))) return true;
   }
-  // It may be this part alone that is refused.
-  const others = [...parts.slice(0, taken), ...parts.slice(taken + 1)];
-  if (taken === parts.length - 1 || !hasContent({ parts: others })) return isTaken;
-  return (await offer(others)) || isTaken;
+  // Perhaps this part alone is refused.
+  const others = [...parts.slice(0, accepted), ...parts.slice(accepted + 1)];
+  if (accepted === parts.length - 1 || !hasContent({ parts: others })) return isStored;
+  return (await store(others)) || isStored;
 }

@@ -1,6 +1,7 @@
 import type { MessageShape } from "../messages.js";
+import type { Part } from "./parts.js";
 
-/** What JSON makes of what `read` returns; undefined where it can make nothing: of a BigInt, say, or a cycle. */
+/** What JSON makes of the value that `read` returns; undefined where it cannot express it, such as a BigInt or a cycle. */
 function jsonOf<Value>(read: () => Value): Value | undefined {
   try {
     return JSON.parse(JSON.stringify(read()));
@@ -9,23 +10,14 @@ function jsonOf<Value>(read: () => Value): Value | undefined {
   }
 }
 
-/** The object without the values of which JSON can make nothing. */
+/** The object without the values that JSON cannot express. */
 function jsonFieldsOf<Of extends object>(object: Of): Of {
-  const fields = keysOf(object).map((key) => [key, jsonOf(() => object[key])]);
+  const keys = jsonOf(() => Object.keys(object) as (keyof Of)[]) ?? [];
+  const fields = keys.map((key) => [key, jsonOf(() => object[key])]);
   return Object.fromEntries(fields.filter(([, value]) => value !== undefined)) as Of;
 }
 
-function keysOf<Of extends object>(object: Of): (keyof Of)[] {
-  try {
-    return Object.keys(object) as (keyof Of)[];
-  } catch {
-    return [];
-  }
-}
-
-type Part = MessageShape["parts"][number];
-
-/** A tool call without the output, or no data at all: the stream broke before it told of them. */
+/** A tool call without its output, or no data part at all: the stream broke before it sent them. */
 function withoutBroken(part: Part): Part[] {
   const fields = jsonFieldsOf(part);
   if ("output" in part && !("output" in fields)) return [{ ...fields, state: "input-available" } as Part];
@@ -33,13 +25,12 @@ function withoutBroken(part: Part): Part[] {
 }
 
 /**
- * The answer as its page was streamed it: what JSON makes of it, now that it has ended. A value of which JSON can make nothing broke the
- * stream, so that no page has it: it is left out.
+ * The answer as the page received it: as JSON, as it is when the answer ends. A value that JSON cannot
+ * express broke the stream, so that no page received it; it is left out.
  */
-export function asStreamed<Message extends MessageShape>({ parts, metadata, ...rest }: Message): Message {
-  const streamed = { ...rest, parts: parts.flatMap((part) => jsonOf(() => part) ?? withoutBroken(part)) };
-  const whole = metadata
-    ? { ...streamed, metadata: jsonOf(() => metadata) ?? jsonFieldsOf(metadata) }
-    : streamed;
-  return whole as unknown as Message;
+export function asReceived<Message extends MessageShape>({ parts, metadata, ...rest }: Message): Message {
+  const received = { ...rest, parts: parts.flatMap((part) => jsonOf(() => part) ?? withoutBroken(part)) };
+  return (metadata
+    ? { ...received, metadata: jsonOf(() => metadata) ?? jsonFieldsOf(metadata) }
+    : received) as unknown as Message;
 }

@@ -1,78 +1,95 @@
 import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import type { AppendOptions, UserSessions } from "../sessions/types.js";
+import type { AppendOptions } from "../sessions/types.js";
 import { withoutDepthLimit } from "../validation/json.js";
 import { fromAiSdk4 } from "./from-ai-sdk-4.js";
-import { answerIdOf, interruption } from "./interruption.js";
-import { pause } from "./retry.js";
-import { placeOf, Refusal, taken } from "./stale-page.js";
+import { interruption } from "./interruption.js";
+import { retry } from "./retry.js";
+import { idTaken, positionOf, Refusal } from "./stale-page.js";
+import type { AnySessions } from "./store-answer.js";
 import { continuedAnswer, isOpen } from "./tool-answers.js";
-import type { TurnRequest } from "./turn-request.js";
+import { answerIdOf, type TurnRequest } from "./turn-request.js";
 
-/** Newest messages that are read at least, to tell whether a page is up to date. */
-const LOOK = 50;
+/** Minimum of the newest messages that are read, to tell whether a page is stale. */
+const READ = 50;
 /** The same where the message to replace may be further up. */
-const FAR_LOOK = 1000;
-/** Maximum looks, each after a longer pause, since the session may change between one and the write. */
-const LOOKS = 20;
+const READ_FAR = 1000;
+/** Maximum attempts, each after a longer pause, since the session may change between the read and the write. */
+const ATTEMPTS = 20;
 
-/** What a turn begins with when the page's message is stored. */
+/** The conversation once the page's message is stored. */
 export interface Begun<Message> {
-  /** The newest messages, up to what was stored. */
+  /** The newest messages, up to the stored one. */
   messages: Message[];
-  /** Of the session when it was stored. */
+  /** Of the session when the message was stored. */
   revision: string;
-  /** The id of the answer that it waits for. */
+  /** The id of the answer that the message waits for. */
   answerId: string;
+  /** Whether the session has a title. */
+  isTitled: boolean;
 }
 
 const hasCode = (error: unknown, code: JourneyDbError["code"]) =>
   error instanceof JourneyDbError && error.code === code;
 
-/** What the AI SDK can read of stored messages: those of an older version too, and not what is none. */
+export const isConflict = (error: unknown) => hasCode(error, "conflict");
+
+/** The stored messages that the AI SDK can read, those of AI SDK 4 converted. */
 const messagesOf = <Message>(stored: readonly Message[]): Message[] =>
   stored.map((message) => fromAiSdk4(message)).filter(isMessage) as Message[];
 
-export const isConflict = (error: unknown) => hasCode(error, "conflict");
+/** Repeats a read and the write that depends on it while others change the session in between. */
+const untilUnchanged = <T>(readAndStore: (n: number) => Promise<T>): Promise<T> =>
+  retry(readAndStore, (error, n) =>
+    // Random, so that two do not meet again.
+    isConflict(error) && !(error instanceof Refusal) && n < ATTEMPTS ? Math.random() * 5 * n : undefined,
+  );
 
-/** Looks at the session and writes if it is still the same; if not, looks again. */
-async function storeAfterLook<Message>(lookAndStore: () => Promise<Begun<Message>>): Promise<Begun<Message>> {
-  for (let looks = 1; ; looks++) {
-    try {
-      return await lookAndStore();
-    } catch (error) {
-      if (!isConflict(error) || error instanceof Refusal || looks === LOOKS) throw error;
-    }
-    // Not the same for all, so that two do not meet again.
-    await pause(Math.random() * 5 * looks);
-  }
-}
-
-/** Whether the request is to create its session where there is none. */
+/** Whether the request creates its session where there is none. */
 export const createsSession = (sent: TurnRequest): boolean =>
   sent.message.role === "user" &&
   (sent.after === null || sent.isFirst === true) &&
   sent.from === undefined &&
   !sent.isOpen;
 
+/** Whether the page has sent the message before. */
+const isRepeated = ({ message: { id }, answers = {}, tried = {} }: TurnRequest): boolean =>
+  Object.hasOwn(answers, id) || Object.hasOwn(tried, id);
+
 /**
- * Stores a user's message, with the id of the answer that it waits for, if the page that sent it is up to date.
+ * Stores a user's message, with the id of the answer that it waits for, unless the page is stale. A first
+ * message creates its session in the same statement, without a read.
  *
+ * @param title of a session that is created
  * @throws JourneyDbError as append
  */
 export async function storeQuestion<Message extends MessageShape>(
-  // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
-  sessions: UserSessions<Message, any, any>,
+  sessions: AnySessions<Message>,
   id: string,
   sent: TurnRequest<Message>,
   limit: number,
+  title?: string,
 ): Promise<Begun<Message>> {
   const { message } = sent;
+  const creation: AppendOptions = { create: true, after: null };
+
+  async function append(answerId: string, options: AppendOptions) {
+    const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
+    const appended = await sessions.append(id, question, { leaveRoom: true, ...options });
+    return { ...appended, question };
+  }
+
+  /** The id that the page chose for the answer, unless something else has it. */
+  async function freeId(isTaken: (messageId: string) => Promise<boolean>): Promise<string> {
+    const { answerId } = sent;
+    const isFree = answerId !== undefined && answerId !== message.id && !(await isTaken(answerId));
+    return isFree ? answerId : crypto.randomUUID();
+  }
 
   /** The newest messages; undefined where a first message is to create the session. */
-  async function look() {
+  async function read() {
     try {
-      return await sessions.messages(id, { limit: sent.replaces ? FAR_LOOK : Math.max(limit, LOOK) });
+      return await sessions.messages(id, { limit: sent.replaces ? READ_FAR : Math.max(limit, READ) });
     } catch (error) {
       if (createsSession(sent) && hasCode(error, "not_found")) return undefined;
       throw error;
@@ -90,37 +107,42 @@ export async function storeQuestion<Message extends MessageShape>(
     }
   }
 
-  return storeAfterLook(async () => {
-    const page = await look();
+  return untilUnchanged(async (n) => {
+    // Holds of a session that is not there, is empty or has this message alone: no page of these is stale.
+    if (n === 1 && createsSession(sent) && sent.after === null && !isRepeated(sent)) {
+      const answerId = await freeId(async () => false);
+      const { created, revision, question } = await append(answerId, creation);
+      return { messages: [question], revision, answerId, isTitled: false };
+    }
+    const page = await read();
     const stored = messagesOf(page?.messages ?? []);
-    const from = page && placeOf(stored, sent);
-    const isSeen = (messageId: string) =>
+    const from = page && positionOf(stored, sent);
+    const isRead = (messageId: string) =>
       stored.some((one) => one.id === messageId || answerIdOf(one) === messageId);
     const isBefore = async (messageId: string) => page?.hasMore === true && (await isFurtherUp(messageId));
-    if (from !== message.id && !isSeen(message.id) && (await isBefore(message.id))) throw taken();
+    if (from !== message.id && !isRead(message.id) && (await isBefore(message.id))) throw idTaken();
 
-    // What a page chose, unless that is the id of something else.
-    const chosen = sent.answerId ?? message.id;
-    const isFree = chosen !== message.id && !isSeen(chosen) && !(await isBefore(chosen));
-    const answerId = isFree ? chosen : crypto.randomUUID();
-    const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
-    const { revision } = await sessions.append(id, question, { leaveRoom: true, ...conditions(page, from) });
+    const answerId = await freeId(async (chosen) => isRead(chosen) || (await isBefore(chosen)));
+    const { created, revision, question } = await append(
+      answerId,
+      page ? conditionsOf(page, from) : creation,
+    );
+    const isTitled = page ? "title" in page.session.metadata : false;
 
     const cut = stored.findIndex((one) => one.id === from);
-    // What it dropped reaches further up than what was read.
+    // The message to replace is further up than what was read.
     const isBeyond = from !== undefined && cut < 0;
     const before = isBeyond
       ? messagesOf((await sessions.messages(id, { before: question.id, limit })).messages)
       : stored.slice(0, cut < 0 ? stored.length : cut);
     const newest = before.slice(Math.max(before.length - limit + 1, 0));
-    return { messages: [...newest, question], revision, answerId };
+    return { messages: [...newest, question], revision, answerId, isTitled };
   });
 
-  /** That the conversation is what was looked at. Whatever else changes in the session is no reason to look again. */
-  function conditions(page: Awaited<ReturnType<typeof look>>, from: string | undefined): AppendOptions {
-    if (!page) return { create: true, after: null };
+  /** That the conversation is the one that was read. Other changes of the session are no reason to read again. */
+  function conditionsOf(page: { messages: Message[]; revision: string }, from?: string): AppendOptions {
     const last = page.messages.at(-1);
-    // A question that is asked again keeps its id, and an answer that goes on.
+    // These can change and keep their id: a question that is asked again, an answer that is continued.
     const keepsItsId =
       last !== undefined &&
       (!isMessage(last) ||
@@ -128,24 +150,22 @@ export async function storeQuestion<Message extends MessageShape>(
         isOpen(last) ||
         interruption(last) !== undefined ||
         last.id === message.id);
-    if (keepsItsId) return { from, ifRevision: page.revision };
-    return { from, after: last?.id ?? null };
+    return keepsItsId ? { from, ifRevision: page.revision } : { from, after: last?.id ?? null };
   }
 }
 
 /**
- * Stores what a page says of the tool calls in the last answer, which are then answered for all.
+ * Stores the page's answers to the tool calls at the end of the last message.
  *
- * @throws JourneyDbError as append, and conflict where they were answered before or the conversation went on
+ * @throws JourneyDbError as append; conflict where they were answered before or the conversation went on
  */
 export async function storeToolAnswers<Message extends MessageShape>(
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  sessions: UserSessions<Message, any, any>,
+  sessions: AnySessions<Message>,
   id: string,
   sent: Message,
   limit: number,
 ): Promise<Begun<Message>> {
-  return storeAfterLook(async () => {
+  return untilUnchanged(async () => {
     const page = await sessions.messages(id, { limit });
     const stored = messagesOf(page.messages);
     const answer = stored.at(-1);
@@ -159,6 +179,6 @@ export async function storeToolAnswers<Message extends MessageShape>(
       ifRevision: page.revision,
       leaveRoom: true,
     });
-    return { messages: [...stored.slice(0, -1), continued], revision, answerId: sent.id };
+    return { messages: [...stored.slice(0, -1), continued], revision, answerId: sent.id, isTitled: true };
   });
 }

@@ -329,10 +329,11 @@ test("a session that is deleted while others change it stays deleted", async () 
   expect(await sessions.get(id)).toBeNull();
 });
 
-describe("while a new session gets its title", () => {
+describe("while a session that was created empty gets its title", () => {
   /** A first turn, and what somebody else does in the moment before the title. */
   async function startAmid(meanwhile: (sessions: Sessions, id: string) => Promise<unknown>) {
     const { id, sessions } = open();
+    await sessions.create({ id });
     let tries = 0;
     const crowded = {
       ...sessions,

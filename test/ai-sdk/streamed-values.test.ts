@@ -183,7 +183,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     await expect(chat.stored(0)).rejects.toMatchObject({
       code: "invalid_input",
       message: expect.stringMatching(
-        /^A beginning of the answer is stored, marked as failed\. messages\[0\]\.parts: /,
+        /^Part of the answer is stored, marked as failed\. messages\[0\]\.parts: /,
       ),
     });
     expect(page.status).toBe("error");

@@ -56,7 +56,9 @@ describe("the connection is lost half-way", { timeout: 60_000 }, () => {
     expect({ status: await ended, stdout: stdout() }).toEqual({ status: 1, stdout: "" });
     const told = stderr().split("\n").filter(Boolean);
     if (!args.includes("--strict")) {
-      expect(told.shift()).toMatch(/^journey-db: imported 500 sessions; .* Run the same command again to continue/);
+      expect(told.shift()).toMatch(
+        /^journey-db: imported 500 sessions; .* Run the same command again to continue/,
+      );
     }
     expect(`${told.join("\n")}\n`).toMatch(UNAVAILABLE);
     for (const secret of [...CANARIES, "postgres://", new URL(url).pathname])
