@@ -1,11 +1,10 @@
-import * as z from "zod";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
 import type { Database } from "../model/database.js";
 import type { Deadline } from "../sessions/call.js";
 import { findOlder, type Older, readOlder, writeConverted } from "./ai-sdk-4-sessions.js";
 import { optionsOf, rowOf, rowsOf } from "./call.js";
 import { readExactly } from "./exact-json.js";
-import { batchSizeSchema, type JobOptions, jobOptions, runJob, untilUnchanged } from "./job.js";
+import { type JobOptions, jobOptionsSchema, type Progress, runJob, untilUnchanged } from "./job.js";
 
 export interface Converted {
   /** Sessions that were converted; with `dryRun`, that would be. */
@@ -19,17 +18,8 @@ export interface Converted {
   skipped: number;
 }
 
-export interface ConvertMessagesProgress extends Converted {
-  /** Sessions looked at so far, of all that `stats` counts. */
-  examined: number;
-}
-
-export interface ConvertMessagesOptions extends JobOptions<ConvertMessagesProgress> {
-  /** Sessions that one statement looks at: 1–10,000. @default 100 */
-  batchSize?: number | undefined;
-}
-
-const convertOptions = z.strictObject({ ...jobOptions, batchSize: batchSizeSchema });
+export type ConvertMessagesProgress = Progress<Converted>;
+export type ConvertMessagesOptions = JobOptions<Converted>;
 
 /**
  * Converts the stored messages of AI SDK 4, of all users, to the format of AI SDK 5 and later, as
@@ -54,10 +44,12 @@ export async function convertMessages(
   db: Database,
   options: ConvertMessagesOptions = {},
 ): Promise<Converted> {
-  const { batchSize, ...job } = optionsOf(convertOptions, db, options);
+  const job = optionsOf(jobOptionsSchema, db, options);
   const done: Converted = { sessions: 0, messages: 0, skipped: 0 };
   return runJob("converted", job, done, async (from, run) => {
-    const { found, ...step } = await run((deadline) => rowOf(findOlder, db, { from, batchSize }, deadline));
+    const { found, ...step } = await run((deadline) =>
+      rowOf(findOlder, db, { from, batchSize: job.batchSize }, deadline),
+    );
     for (const [id, messages, isWritable] of JSON.parse(found) as Older[]) {
       const count = !isWritable
         ? null

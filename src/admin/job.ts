@@ -5,19 +5,30 @@ import { requestOptionsSchema } from "../validation/options.js";
 import { timeoutMs } from "./call.js";
 import { FIRST_ID, type Step } from "./walk.js";
 
+/** How far a job is. */
+export type Progress<Done> = Done & {
+  /** Sessions looked at so far, of all that `stats` counts. */
+  examined: number;
+};
+
 /** The options of a job that walks through all sessions. */
-export interface JobOptions<Progress> {
+export interface JobOptions<Done> {
+  /** Sessions that one statement looks at: 1–10,000. @default 100 */
+  batchSize?: number | undefined;
   /** Ends the call, and the running statement, with code `timeout`. */
   signal?: AbortSignal | undefined;
   /** Called after each batch and awaited: a slow one takes load off the server. */
-  onProgress?: ((progress: Progress) => void | Promise<void>) | undefined;
+  onProgress?: ((progress: Progress<Done>) => void | Promise<void>) | undefined;
   /** Changes nothing, and counts the sessions that would be changed. @default false */
   dryRun?: boolean | undefined;
   /** Time limit of one statement in milliseconds: 1–2,147,483,647. @default 15000 */
   timeoutMs?: number | undefined;
 }
 
-export const jobOptions = {
+export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
+
+export const jobOptionsSchema = z.strictObject({
+  batchSize: batchSizeSchema,
   signal: requestOptionsSchema.shape.signal,
   onProgress: z
     .custom<JobOptions<never>["onProgress"]>((option) => typeof option === "function", {
@@ -26,10 +37,7 @@ export const jobOptions = {
     .optional(),
   dryRun: z.boolean().default(false),
   timeoutMs,
-};
-
-/** Sessions that one statement of a conversion looks at. */
-export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
+});
 
 /** Runs a part of a job. An aborted signal ends it with an error that says how far the job is. */
 type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
@@ -43,7 +51,7 @@ type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
  */
 export async function runJob<Done extends { sessions: number }>(
   did: string,
-  { signal, onProgress, dryRun, timeoutMs }: z.output<z.ZodObject<typeof jobOptions>>,
+  { signal, onProgress, dryRun, timeoutMs }: z.output<typeof jobOptionsSchema>,
   done: Done,
   takeStep: (from: string, run: Run) => Promise<Step>,
 ): Promise<Done> {

@@ -3,15 +3,12 @@ import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { isKept, type JourneyDbError } from "../model/errors.js";
 import { optionsOf, rowOf } from "./call.js";
-import { batchSizeSchema, type JobOptions, jobOptions, runJob } from "./job.js";
+import { batchSizeSchema, type JobOptions, jobOptionsSchema, type Progress, runJob } from "./job.js";
 import { countDue, deleteDue } from "./walk.js";
 
-export interface PruneProgress extends Pruned {
-  /** Sessions looked at so far, of all that `stats` counts. */
-  examined: number;
-}
+export type PruneProgress = Progress<Pruned>;
 
-export interface PruneOptions extends JobOptions<PruneProgress> {
+export interface PruneOptions extends JobOptions<Pruned> {
   /**
    * How long a session must not have been written to: a number with its unit, from "1h" to "100y",
    * in hours, days, weeks (7 days) or years (365.25 days), such as "90d" or "12 hours".
@@ -50,8 +47,7 @@ export const inactiveForSchema = z
   )
   .transform(milliseconds);
 
-const pruneOptions = z.strictObject({
-  ...jobOptions,
+const pruneOptions = jobOptionsSchema.extend({
   inactiveFor: inactiveForSchema,
   batchSize: batchSizeSchema.unwrap().default(500),
 });
@@ -73,9 +69,9 @@ const pruneOptions = z.strictObject({
  *   deleted.
  */
 export async function prune(db: Database, options: PruneOptions): Promise<Pruned> {
-  const { inactiveFor, batchSize, ...job } = optionsOf(pruneOptions, db, options);
+  const { inactiveFor, ...job } = optionsOf(pruneOptions, db, options);
   const done: Pruned = { sessions: 0 };
-  let size = batchSize;
+  let size = job.batchSize;
   let refusal: JourneyDbError | undefined;
   return runJob("deleted", job, done, async (from, run) => {
     for (;;) {
@@ -93,7 +89,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
       try {
         const { sessions, ...step } = await send(job.dryRun ? countDue : deleteDue);
         done.sessions += sessions;
-        size = Math.min(size * 2, batchSize);
+        size = Math.min(size * 2, job.batchSize);
         return step;
       } catch (thrown) {
         if (!isKept(thrown)) throw thrown;

@@ -1,4 +1,3 @@
-import * as z from "zod";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
 import type { Deadline } from "../sessions/call.js";
@@ -11,7 +10,7 @@ import {
   readEncoded,
   writeDecoded,
 } from "./encoded-sessions.js";
-import { batchSizeSchema, type JobOptions, jobOptions, runJob, untilUnchanged } from "./job.js";
+import { type JobOptions, jobOptionsSchema, type Progress, runJob, untilUnchanged } from "./job.js";
 
 export interface Repaired {
   /** Sessions that were repaired; with `dryRun`, that would be. */
@@ -20,17 +19,8 @@ export interface Repaired {
   skipped: number;
 }
 
-export interface RepairJsonProgress extends Repaired {
-  /** Sessions looked at so far, of all that `stats` counts. */
-  examined: number;
-}
-
-export interface RepairJsonOptions extends JobOptions<RepairJsonProgress> {
-  /** Sessions that one statement looks at: 1–10,000. @default 100 */
-  batchSize?: number | undefined;
-}
-
-const repairOptions = z.strictObject({ ...jobOptions, batchSize: batchSizeSchema });
+export type RepairJsonProgress = Progress<Repaired>;
+export type RepairJsonOptions = JobOptions<Repaired>;
 
 /**
  * Repairs the sessions, of all users, whose `messages` or `metadata` is a JSON string that contains the
@@ -47,10 +37,12 @@ const repairOptions = z.strictObject({ ...jobOptions, batchSize: batchSizeSchema
  *   repaired.
  */
 export async function repairJson(db: Database, options: RepairJsonOptions = {}): Promise<Repaired> {
-  const { batchSize, ...job } = optionsOf(repairOptions, db, options);
+  const job = optionsOf(jobOptionsSchema, db, options);
   const done: Repaired = { sessions: 0, skipped: 0 };
   return runJob("repaired", job, done, async (from, run) => {
-    const { found, ...step } = await run((deadline) => rowOf(findEncoded, db, { from, batchSize }, deadline));
+    const { found, ...step } = await run((deadline) =>
+      rowOf(findEncoded, db, { from, batchSize: job.batchSize }, deadline),
+    );
     for (const id of JSON.parse(found) as string[]) {
       const outcome = await run((deadline) => repairSession(db, id, job.dryRun, deadline));
       if (outcome !== "repaired already") done[outcome ?? "skipped"]++;

@@ -50,7 +50,7 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
   // pg_column_size reads the row only: it has the size of a long value, which is stored elsewhere.
   const size = sql<number>`pg_column_size(${messages}) + pg_column_size(${metadata})`;
   const largest = db
-    .select({ found: sql`json_build_array(${id}, ${size})::text` })
+    .select({ found: sql`json_build_object('id', ${id}, 'bytes', ${size})::text` })
     .from(journeySessions)
     .orderBy(desc(size), id)
     .limit(1);
@@ -95,15 +95,10 @@ export async function stats(db: Database, options: StatsOptions = {}): Promise<S
     owners,
     phases: JSON.parse(phases),
     bytes,
-    largest: row.largest === null ? null : sizeOf(row.largest),
+    largest: JSON.parse(row.largest ?? "null"),
     deadRows,
     oldestCreatedAt: date(row.oldestCreatedAt),
     oldestUpdatedAt: date(row.oldestUpdatedAt),
     newestUpdatedAt: date(row.newestUpdatedAt),
   };
-}
-
-function sizeOf(json: string): { id: string; bytes: number } {
-  const [id, bytes] = JSON.parse(json);
-  return { id, bytes };
 }

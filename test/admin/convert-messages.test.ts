@@ -29,12 +29,12 @@ onEveryDriver((database, { forUser }) => {
     metadata_is_object: "jsonb_typeof(metadata) = 'object'",
   };
 
-  // The database is this file's own, and the call concerns all that is in it.
+  // The call changes all sessions of the database, which is this file's own.
   beforeEach(async () => {
     await database().delete(journeySessions);
   });
 
-  /** Stores conversations as JSON text, which no check looks at; answers their ids. */
+  /** Stores conversations from JSON text, without validation. Returns their ids. */
   async function stored(...conversations: string[]): Promise<string[]> {
     const ids: string[] = [];
     for (const messages of conversations) {
@@ -47,7 +47,7 @@ onEveryDriver((database, { forUser }) => {
     return ids;
   }
 
-  /** All of the rows to the last digit. */
+  /** All rows, exactly. */
   const rows = () =>
     database()
       .select({ id: journeySessions.id, all: sql<string>`journey_sessions::text` })

@@ -13,14 +13,14 @@ import { text } from "../support/messages.js";
 const DUE = "91 days";
 const NOT_DUE = "89 days";
 
-/** Calls prune, and answers with what each statement told. */
+/** Calls prune, and returns its result with the progress of each statement. */
 async function watched(db: Database, options: PruneOptions) {
   const told: PruneProgress[] = [];
   const answer = await prune(db, { ...options, onProgress: (progress) => void told.push(progress) });
   return { answer, told };
 }
 
-/** By how much each statement went on. */
+/** The progress of each statement alone. */
 const steps = (told: PruneProgress[]) =>
   told.map(({ sessions, examined }, n) => ({
     sessions: sessions - (told[n - 1]?.sessions ?? 0),
@@ -28,7 +28,7 @@ const steps = (told: PruneProgress[]) =>
   }));
 
 onEveryDriver((database, { forUser }) => {
-  // The database is this file's own, and prune concerns all that is in it.
+  // prune looks at all sessions of the database, which is this file's own.
   beforeEach(async () => {
     await database().delete(journeySessions);
   });

@@ -408,7 +408,7 @@ test("a chat that AI SDK 4 left goes on, with all that was said", async () => {
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: last }));
   expect(turn.messages.every(isMessage)).toBe(true);
   expect(JSON.stringify(turn.messages)).toContain("High water is at 21:40, 6.9 m.");
-  // What was not shown to a model then is not now: data, and a call without a result.
+  // As in version 4, data and calls without a result are not sent to the model.
   expect(turn.messages.map(({ id }) => id)).toEqual(["a1", "a2", "a3", "a4", "b1", "b2", "m1"]);
   expect(turn.messages.flatMap(({ parts }) => parts).filter(({ type }) => type === "tool-wind")).toEqual([]);
   await turn.response.onFinish(ended(text("n1", "first", "assistant")));

@@ -15,7 +15,7 @@ const APPLIED = shippedMigrations()
   .map(({ name }) => `applied ${name}\n`)
   .join("");
 
-/** What nothing may print: the password, the host's name and the user's. */
+/** Nothing may print its password, host name or user name. */
 const SECRET_URL = "postgres://some_user:some_password@127.0.0.1:1/some_database";
 
 const run = async (env: Record<string, string>, ...args: string[]) =>
@@ -368,19 +368,19 @@ test("a reader that closes stderr early is no crash", async () => {
 });
 
 describe("usage", () => {
-  test.each([
-    "",
-    "frobnicate",
-    "migrate --dry",
-    "verify --dry-run",
-    "migrate --url",
-    "migrate now",
-    "migrate --embedded --url x",
-  ])("wrong: journey-db %s exits with 2 and touches no database", async (line) => {
-    const args = line.split(" ").filter(Boolean);
-    const { status, stdout, stderr } = await run({ DATABASE_URL: SECRET_URL }, ...args);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-    expect(stderr).toMatch(/^(error: |Usage: )/);
+  test("that is wrong exits with 2 and touches no database", async () => {
+    const lines = [
+      ...["", "frobnicate", "migrate --dry", "verify --dry-run", "migrate --url", "migrate now"],
+      "migrate --embedded --url x",
+    ];
+    const endedOf = async (line: string) => ({
+      line,
+      ...(await run({ DATABASE_URL: SECRET_URL }, ...line.split(" ").filter(Boolean))),
+    });
+    for (const ended of await Promise.all(lines.map(endedOf))) {
+      const stderr = expect.stringMatching(/^(error: |Usage: )/);
+      expect(ended).toMatchObject({ status: 2, stdout: "", stderr });
+    }
   });
 
   test("--help names the commands, and each command's its options; --version is the package's", async () => {
@@ -395,7 +395,7 @@ describe("usage", () => {
   test("its file runs under node by itself", () => {
     const file = join(repository, "bin/journey-db.js");
     expect(readFileSync(file, "utf8").split("\n")[0]).toBe("#!/usr/bin/env node");
-    // Windows knows no such bit.
+    // Windows has no such bit.
     if (process.platform !== "win32") expect(statSync(file).mode & 0o111).toBe(0o111);
   });
 });

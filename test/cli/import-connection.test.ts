@@ -8,7 +8,7 @@ import { LOSSES, type Loss, lossyProxy } from "../support/lossy-proxy.js";
 import { text } from "../support/messages.js";
 import { startOwnServer } from "../support/own-server.js";
 
-/** The lines of one batch, and some of the next: what comes after these is sent when stdin ends. */
+/** The lines of one batch and some of the next, and the rest, which is sent when stdin ends. */
 const [BATCH, REST] = [500, 20];
 function newLines() {
   const lines = Array.from(
@@ -45,7 +45,7 @@ describe("the connection is lost half-way", { timeout: 60_000 }, () => {
       ({ length }) => length,
     );
 
-  /** Loses the connection in the second batch, and looks at what import said. */
+  /** Loses the connection in the second batch, and checks the output of import. */
   async function importLosing(loss: Loss, { first, second }: Lines, ...args: string[]) {
     const proxy = await lossyProxy(url);
     const { child, stdout, stderr, ended } = (await commandLine(proxy.url)).start("import", ...args);
