@@ -13,7 +13,8 @@ import { nameOf, readEnvFiles, sayEmbedded, warn } from "../src/cli/run.js";
 import { connect } from "../src/connection/connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../src/connection/database-url.js";
 import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openEmbedded } from "../src/connection/embedded.js";
-import { fromDriver, JourneyDbError } from "../src/model/errors.js";
+import { fromDriver } from "../src/model/driver-errors.js";
+import { JourneyDbError } from "../src/model/errors.js";
 
 const CLOSED_OUTPUT = new URL("closed-output.js", import.meta.url).href;
 

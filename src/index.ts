@@ -2,19 +2,12 @@ export { type Connection, type ConnectOptions, connect } from "./connection/conn
 export type { JourneyMessage, JourneyMetadata, MessageShape } from "./messages.js";
 export type { Database } from "./model/database.js";
 export { JourneyDbError, type JourneyDbErrorCode } from "./model/errors.js";
-export { defineJourney, forUser } from "./sessions/define-journey.js";
-export type {
-  Appended,
-  AppendOptions,
-  IfRevision,
-  Journey,
-  ListOptions,
-  MetadataPatch,
-  SearchHit,
-  Session,
-  SessionSummary,
-  UserSessions,
-  Written,
-} from "./sessions/types.js";
+export type { Appended, AppendOptions } from "./sessions/append.js";
+export { defineJourney, forUser, type Journey } from "./sessions/define-journey.js";
+export type { ListOptions } from "./sessions/list.js";
+export type { MetadataPatch } from "./sessions/merge-metadata.js";
+export type { SearchHit } from "./sessions/search.js";
+export type { IfRevision, Session, SessionSummary, Written } from "./sessions/types.js";
+export type { UserSessions } from "./sessions/verbs.js";
 export type { Unstorable } from "./validation/json.js";
 export type { JourneyOptions, RequestOptions } from "./validation/options.js";

@@ -2,6 +2,7 @@ import type * as z from "zod";
 import type { Database } from "../model/database.js";
 import type { Named, Statement } from "../queries/statement.js";
 import { type Deadline, within } from "../sessions/call.js";
+import { always } from "../sessions/verb.js";
 import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../validation/options.js";
 import { parse, parseOptions } from "../validation/parse.js";
 
@@ -35,7 +36,9 @@ export const rowsOf = <Row, Given extends Named>(
   db: Database,
   values: Given,
   deadline: Deadline,
-): Promise<Row[]> => within(deadline, statement.name, [], () => statement.run(db, values, false));
+  deletes?: true,
+): Promise<Row[]> =>
+  within(deadline, { isRepeatable: always, deletes }, () => statement.run(db, values, false));
 
 /** Like rowsOf, for a statement that returns one row. */
 export async function rowOf<Row>(
@@ -43,7 +46,8 @@ export async function rowOf<Row>(
   db: Database,
   values: Named,
   deadline: Deadline,
+  deletes?: true,
 ): Promise<Row> {
-  const [row] = await rowsOf(statement, db, values, deadline);
+  const [row] = await rowsOf(statement, db, values, deadline, deletes);
   return row as Row;
 }

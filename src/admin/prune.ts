@@ -1,7 +1,8 @@
 import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
-import { isKept, type JourneyDbError } from "../model/errors.js";
+import { isKept } from "../model/driver-errors.js";
+import type { JourneyDbError } from "../model/errors.js";
 import { optionsOf, rowOf } from "./call.js";
 import { batchSizeSchema, type JobOptions, jobOptionsSchema, type Progress, runJob } from "./job.js";
 import { countDue, deleteDue } from "./walk.js";
@@ -82,7 +83,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
         from,
       };
       const send = (statement: typeof countDue) =>
-        run((deadline) => rowOf(statement, db, values, deadline)).catch((thrown: JourneyDbError) => {
+        run((deadline) => rowOf(statement, db, values, deadline, true)).catch((thrown: JourneyDbError) => {
           // After a refusal, a transaction of the caller's takes no more statements.
           throw refusal && thrown.sqlState === "25P02" ? refusal : thrown;
         });

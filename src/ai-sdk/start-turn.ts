@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import type { Appended } from "../sessions/types.js";
+import type { Appended } from "../sessions/append.js";
 import { LARGEST_JSONB } from "../validation/options.js";
 import { parseOptions } from "../validation/parse.js";
 import { type OnError, report } from "./error-response.js";

@@ -1,6 +1,8 @@
 import type { MessageShape } from "../messages.js";
 import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
-import { type Appended, heldByAnother, type UserSessions, type Witness } from "../sessions/types.js";
+import type { Appended } from "../sessions/append.js";
+import type { UserSessions } from "../sessions/verbs.js";
+import { heldByAnother, type Witness } from "../sessions/witness.js";
 import { withoutDepthLimit } from "../validation/json.js";
 import { markInterrupted } from "./interruption.js";
 import { storeMostParts } from "./partial-answer.js";

@@ -1,6 +1,6 @@
 import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import type { AppendOptions } from "../sessions/types.js";
+import type { AppendOptions } from "../sessions/append.js";
 import { withoutDepthLimit } from "../validation/json.js";
 import { fromAiSdk4 } from "./from-ai-sdk-4.js";
 import { interruption } from "./interruption.js";
@@ -71,7 +71,8 @@ export async function storeQuestion<Message extends MessageShape>(
   title?: string,
 ): Promise<Begun<Message>> {
   const { message } = sent;
-  const creation: AppendOptions = { create: true, after: null };
+  const create = title === undefined || { metadata: { title } };
+  const creation: AppendOptions = { create, after: null };
 
   async function append(answerId: string, options: AppendOptions) {
     const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
@@ -112,7 +113,7 @@ export async function storeQuestion<Message extends MessageShape>(
     if (n === 1 && createsSession(sent) && sent.after === null && !isRepeated(sent)) {
       const answerId = await freeId(async () => false);
       const { created, revision, question } = await append(answerId, creation);
-      return { messages: [question], revision, answerId, isTitled: false };
+      return { messages: [question], revision, answerId, isTitled: created && title !== undefined };
     }
     const page = await read();
     const stored = messagesOf(page?.messages ?? []);
@@ -127,7 +128,7 @@ export async function storeQuestion<Message extends MessageShape>(
       answerId,
       page ? conditionsOf(page, from) : creation,
     );
-    const isTitled = page ? "title" in page.session.metadata : false;
+    const isTitled = page ? "title" in page.session.metadata : created && title !== undefined;
 
     const cut = stored.findIndex((one) => one.id === from);
     // The message to replace is further up than what was read.

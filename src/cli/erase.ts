@@ -1,6 +1,7 @@
-import { isKept, type JourneyDbError } from "../model/errors.js";
+import { isKept } from "../model/driver-errors.js";
+import type { JourneyDbError } from "../model/errors.js";
 import { defineJourney } from "../sessions/define-journey.js";
-import type { UserSessions } from "../sessions/types.js";
+import type { UserSessions } from "../sessions/verbs.js";
 import {
   counted,
   FAILED,

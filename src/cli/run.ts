@@ -7,7 +7,8 @@ import { type Connection, connect } from "../connection/connect.js";
 import { configuredUrl, parseDatabaseUrl, type ServerAddress } from "../connection/database-url.js";
 import { dataFolder, EMBEDDED_FOLDER, openEmbedded } from "../connection/embedded.js";
 import { userIdSchema } from "../messages.js";
-import { fromDriver, JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
+import { fromDriver } from "../model/driver-errors.js";
+import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { Statement, Values } from "../queries/statement.js";
 import { parse } from "../validation/parse.js";
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
-import { NO_TLS } from "../model/errors.js";
+import { NO_TLS } from "../model/driver-errors.js";
 import type { ServerAddress } from "./database-url.js";
 
 /** SSLRequest (https://www.postgresql.org/docs/current/protocol-message-formats.html). */

@@ -1,4 +1,5 @@
-import { fromDriver, JourneyDbError } from "../model/errors.js";
+import { fromDriver } from "../model/driver-errors.js";
+import { JourneyDbError } from "../model/errors.js";
 
 const OTHER_TYPE = "a column of the table that is there has another type; run journey-db verify";
 const NAME_TAKEN = "something else has a name that this package needs; rename it";

@@ -1,3 +1,5 @@
+import { JourneyDbError, type JourneyDbErrorCode } from "./errors.js";
+
 /** What a driver's error is made of, as far as it is safe to look at. */
 interface DriverError {
   code?: unknown;
@@ -43,4 +45,152 @@ export function isTakenId(thrown: unknown): boolean {
   if (code !== "23505") return false;
   if (ID_INDEX.test(String(constraint))) return true;
   return (error.table_name ?? error.table) === "journey_sessions" && ID_IS_TAKEN.test(String(error.detail));
+}
+
+/** The refusals that come before the statement is sent, so that nothing can have happened. */
+const NOT_SENT = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  // Of a Unix socket that is not there, or not for this user.
+  "ENOENT",
+  "EACCES",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "CONNECT_TIMEOUT",
+  "CONNECTION_ENDED",
+]);
+const LOST = /^(E[A-Z]{3,}|CONNECTION_[A-Z_]+|UND_ERR_[A-Z_]+)$/;
+
+// node-postgres, PGlite and the HTTP drivers give no code for these, only words.
+const ENDED_WORDS = /cannot use a pool after calling end/i;
+const NOT_SENT_WORDS = new RegExp(
+  `timeout exceeded when trying to connect|timeout expired|${ENDED_WORDS.source}`,
+  "i",
+);
+const LOST_WORDS =
+  /connection terminated|not queryable|connection error|is closed|fetch failed|\b(ECONN[A-Z]+|EPIPE)\b/i;
+
+/** What connect()'s sockets say where TLS is demanded of a server without it. */
+export const NO_TLS = "ERR_TLS_NOT_OFFERED";
+
+/** What Node says of a certificate or a TLS connection that it refuses. */
+const TLS_FAILURE =
+  /^(ERR_(TLS|SSL|OSSL)_\w+|UNABLE_TO_\w+|CERT_\w+|\w+_SIGNED_CERT(_IN_CHAIN)?|HOSTNAME_MISMATCH|INVALID_CA)$/;
+
+const OWN_CONSTRAINT = /^journey_sessions_(user_id_not_empty|messages_is_array|metadata_is_object)$/;
+
+const UNPREPARED =
+  "prepared statements do not work here; connect with pooled: true, or put ?pgbouncer=true into the URL (node-postgres: defineJourney({ prepare: false })); a postgres.js client of your own needs prepare: false";
+
+type Meaning = [code: JourneyDbErrorCode, text: string, repeat?: "safe"];
+
+/** By whole SQLSTATE first, then by its class (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
+const MEANING: Record<string, Meaning> = {
+  "0A000": ["unavailable", "the server refused a cached plan or does not support this", "safe"],
+  "08": ["unavailable", "the connection failed"],
+  "08P01": [
+    "configuration",
+    "it did not take the connection's settings; behind a pooler connect with pooled: true, or put ?pgbouncer=true into the URL",
+  ],
+  "22": ["invalid_input", "the server could not store one of the values"],
+  "23": ["internal", "an unexpected constraint refused the row"],
+  "23505": ["conflict", "the id is taken"],
+  "23514": ["corrupt", "the stored row breaks a rule of the table; run journey-db verify"],
+  "25006": ["unavailable", "the server or the transaction is read-only", "safe"],
+  "25P01": ["internal", "the transaction has already ended"],
+  "25P02": ["internal", "the surrounding transaction has already failed; roll it back"],
+  "25P03": ["timeout", "the surrounding transaction was idle for too long"],
+  "25P04": ["timeout", "the surrounding transaction took too long"],
+  "26000": ["configuration", UNPREPARED],
+  "28": ["configuration", "the server refused the user name or the password"],
+  "3D000": ["configuration", "the database does not exist"],
+  "40": ["conflict", "another transaction was in the way", "safe"],
+  "40003": ["unavailable", "whether the call took effect is unknown"],
+  "42501": ["configuration", "the role may not do this; run journey-db verify"],
+  "42703": ["migration", "a column is missing; run journey-db migrate"],
+  "42P01": ["migration", "the table is missing; run journey-db migrate"],
+  "42P05": ["configuration", UNPREPARED],
+  "53": ["unavailable", "the server has run out of a resource"],
+  "53100": ["unavailable", "the server's disk is full"],
+  "53300": ["unavailable", "the server has no connection left", "safe"],
+  "54": ["too_large", "the value is larger than PostgreSQL can hold"],
+  "54001": ["internal", "the statement is too complex for the server"],
+  "55P03": ["timeout", "a lock was not free in time", "safe"],
+  "57014": ["timeout", "the server stopped the statement at its time limit", "safe"],
+  "57P": ["unavailable", "the server is shutting down"],
+  "57P05": ["unavailable", "the connection was idle for too long", "safe"],
+  "57P03": ["unavailable", "the server is starting or shutting down", "safe"],
+  "58": ["unavailable", "the server's system failed"],
+};
+
+const meaningOf = (state: string): Meaning | undefined =>
+  MEANING[state] ?? MEANING[state.slice(0, 3)] ?? MEANING[state.slice(0, 2)];
+
+function kept(sqlState: string, constraint: string | undefined): JourneyDbError {
+  const by = constraint === undefined ? "" : ` (constraint "${constraint}")`;
+  const message = `A row that references the session, or a trigger, keeps it from being deleted${by}; nothing was deleted. Run journey-db verify.`;
+  return new JourneyDbError("conflict", message, { sqlState, constraint });
+}
+
+/** A refusal by a constraint, or by a trigger of the application's. */
+const KEPT = /^(23|P0)/;
+
+/** Of a delete: whether nothing was deleted because of what the application has added to the database. */
+export const isKept = (error: unknown): error is JourneyDbError =>
+  error instanceof JourneyDbError && error.code === "conflict" && KEPT.test(error.sqlState ?? "");
+
+/**
+ * The typed form of whatever a driver or Drizzle threw. `repeatable` says whether the call does
+ * no harm when it is sent twice, which decides `retryable` where the outcome is unknown; `deletes`,
+ * whether it is a delete, which no constraint of a row's own can refuse.
+ */
+export function fromDriver(thrown: unknown, repeatable: boolean, deletes = false): JourneyDbError {
+  if (thrown instanceof JourneyDbError) return thrown;
+  const { code, constraint: named, error } = driverErrorOf(thrown);
+  // The embedded database's own, below Drizzle's.
+  if (error instanceof JourneyDbError) return error;
+  if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
+    const takenId = isTakenId(thrown);
+    const constraint = typeof named === "string" ? named : undefined;
+    // Any other is the application's own, and says nothing of the id or the stored row.
+    const foreign = code.startsWith("23") && !takenId && !OWN_CONSTRAINT.test(String(constraint));
+    if (deletes && KEPT.test(code)) return kept(code, constraint);
+    const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
+      "internal",
+      "the server refused the statement",
+    ];
+    return new JourneyDbError(kind, `The database answered with SQLSTATE ${code}: ${text}.`, {
+      retryable: repeat === "safe" || (repeatable && (takenId || kind === "unavailable")),
+      sqlState: code,
+      constraint,
+    });
+  }
+  const reason = /^[A-Z_]{3,40}$/.test(code) ? ` (${code})` : "";
+  const words = String(error.message ?? "");
+  if (NOT_SENT.has(code) || NOT_SENT_WORDS.test(words)) {
+    return new JourneyDbError("unavailable", `The database cannot be reached${reason}; nothing was sent.`, {
+      retryable: code !== "CONNECTION_ENDED" && !ENDED_WORDS.test(words),
+    });
+  }
+  if (LOST.test(code) || LOST_WORDS.test(words)) {
+    const message = `The connection to the database was lost${reason}; whether the call took effect is unknown.`;
+    return new JourneyDbError("unavailable", message, { retryable: repeatable });
+  }
+  if (/query read timeout/i.test(words)) {
+    const message = "The driver stopped waiting; whether the call takes effect is unknown.";
+    return new JourneyDbError("timeout", message, { retryable: repeatable });
+  }
+  // postgres.js, where a pooler hands it a connection without the statement, loses track of which answer is whose.
+  if (code === "ERR_OUT_OF_RANGE")
+    return new JourneyDbError("configuration", `The driver could not read the answer: ${UNPREPARED}.`);
+  if (code === NO_TLS) {
+    const message = "The server offers no TLS, which the URL or the environment demands. Nothing was sent.";
+    return new JourneyDbError("configuration", message);
+  }
+  if (TLS_FAILURE.test(code)) {
+    const message = `No trusted connection could be made (${code}); nothing was sent.`;
+    return new JourneyDbError("configuration", message);
+  }
+  return new JourneyDbError("internal", "The database driver failed in a way this package does not know.");
 }

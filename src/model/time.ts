@@ -1,6 +1,33 @@
 /** The form of a timestamp as the statements select it: to the microsecond, in UTC. */
 export const EXACT_TIME = /-?infinity|\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: BC)?/;
 
+const WHOLE = new RegExp(`^(?:${EXACT_TIME.source})$`);
+/** The last year of PostgreSQL's timestamps (https://www.postgresql.org/docs/current/datatype-datetime.html). */
+const LAST_YEAR = 294_276;
+const FIRST_YEAR_BC = 4713;
+
+/** Whether the server reads the text as a timestamp: of that form, and a day and a time that exist. */
+export function isExactTime(text: string): boolean {
+  if (!WHOLE.test(text)) return false;
+  if (text.endsWith("infinity")) return true;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = numbersIn(text);
+  // The calendar repeats itself every 400 years. 1 BC is a leap year, as the year 0 of that count.
+  const date = new Date(
+    Date.UTC(2000 + (text.endsWith(" BC") ? (1 - year) % 400 : year % 400), month - 1, day),
+  );
+  return (
+    year >= 1 &&
+    year <= (text.endsWith(" BC") ? FIRST_YEAR_BC : LAST_YEAR) &&
+    date.getUTCMonth() === month - 1 &&
+    date.getUTCDate() === day &&
+    hour < 24 &&
+    minute < 60 &&
+    second < 60
+  );
+}
+
+const numbersIn = (text: string) => (text.match(/\d+/g) ?? []).map(Number);
+
 /** The limits of a Date (ECMA-262, Time Values and Time Range); PostgreSQL's lie far beyond. */
 const MAX_TIME = 8.64e15;
 
@@ -10,9 +37,7 @@ export function toDate(exactTime: string): Date {
   if (exactTime[4] === "-" && !exactTime.endsWith("BC")) return new Date(`${exactTime.slice(0, 23)}Z`);
   if (exactTime === "infinity") return new Date(MAX_TIME);
   if (exactTime === "-infinity") return new Date(-MAX_TIME);
-  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = (
-    exactTime.match(/\d+/g) ?? []
-  ).map(Number);
+  const [year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0] = numbersIn(exactTime);
   const milliseconds = Number((/\.(\d+)/.exec(exactTime)?.[1] ?? "").padEnd(3, "0").slice(0, 3));
   // 1 BC is the year 0 of a Date. Date.UTC reads the years 0 to 99 as 1900 to 1999.
   const date = new Date(0);

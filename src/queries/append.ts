@@ -1,25 +1,36 @@
-import { type SQL, sql } from "drizzle-orm";
+import { and, type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
+import { type WrittenRow, written, writtenColumns } from "./columns.js";
 import {
+  bytes,
   conversationFits,
   endsWith,
   fits,
   givenLimits,
   hasMessage,
   inputLimits,
-  isArray,
   m,
   messageCount,
   onlyId,
   overMessages,
-  sizeOf,
   upserted,
   upsertedOne,
   upTo,
 } from "./conversation.js";
 import { given, givenJson, input, insertion, ownedBy } from "./statement.js";
-import { type Conditions, metadataIsObject, sameRevision, writable, write } from "./write.js";
+import {
+  type Condition,
+  type Conditions,
+  conversationHolds,
+  ifRevision,
+  metadataIsObject,
+  returned,
+  sameRevision,
+  update,
+  write,
+} from "./write.js";
+
+const { id, createdAt, updatedAt, messages } = journeySessions;
 
 export interface AppendedRow extends WrittenRow {
   created: boolean;
@@ -27,18 +38,17 @@ export interface AppendedRow extends WrittenRow {
   bytes: number;
 }
 
-const returned = {
-  ...writtenColumns,
+const row = {
   // Not `xmax = 0`, which is a detail of PostgreSQL's own storage.
-  created: sql<boolean>`${journeySessions.createdAt} = ${journeySessions.updatedAt}`,
+  created: sql<boolean>`${written.createdAt} = ${written.updatedAt}`,
   messageCount,
-  bytes: sizeOf(sql`${journeySessions.messages}`),
+  bytes,
 };
 
 const values = {
   messages: givenJson("messages"),
   ...givenLimits,
-  ifRevision: sql`${given("ifRevision")}::text`,
+  ifRevision,
   checkAfter: sql`${given("checkAfter")}::bool`,
   after: sql`${given("after")}::text`,
 };
@@ -60,44 +70,45 @@ const ANY: Kind = {
 };
 
 /** @param result the conversation afterwards, over `m` and `input` */
-const conditionsOf = ({ isAdded }: Kind, result: SQL, more: Conditions["conversation"] = {}): Conditions => ({
-  row: { ifRevision: sameRevision(revision) },
-  conversation: {
-    ...more,
-    after: sql`(not input."checkAfter" or ${endsWith(sql`input.after`, isAdded(added))})`,
-    size: conversationFits(result, added, inputLimits),
-  },
+const conditionsOf = (kind: Kind, result: SQL): Conditions & { conversation: Condition[] } => ({
+  values,
+  row: [sameRevision, metadataIsObject],
+  conversation: [
+    ["after", sql`(not input."checkAfter" or ${endsWith(sql`input.after`, kind.isAdded(added))})`],
+    ["size", conversationFits(result, added, inputLimits)],
+  ],
 });
-
-const appendTo = (name: string, given: Record<string, SQL>, conditions: Conditions, result: SQL) =>
-  write<AppendedRow>(name, given, conditions, (db) =>
-    db
-      .update(journeySessions)
-      .set({ ...touched, messages: overMessages(result) })
-      .from(input(given))
-      .where(writable(conditions))
-      .returning(returned),
-  );
 
 const one = upsertedOne(m, added);
 /** append on a session that exists, of one message without `from`. */
-export const appendOne = appendTo("append_one", values, conditionsOf(ONE, one), one);
+export const appendOne = update<AppendedRow>(
+  "append_one",
+  conditionsOf(ONE, one),
+  { messages: overMessages(one) },
+  row,
+);
 
 const from = sql`input."from"`;
 const kept = sql`case when ${from} is null then ${m} else ${upTo(from)} end`;
 // `kept` is made once, under the name of the conversation that the new messages go to.
 const any = sql`(select ${upserted(sql`kept.messages`, added)} from (select ${kept} as messages offset 0) as kept)`;
+const ofAny = conditionsOf(ANY, any);
 /** append on a session that exists. */
-export const append = appendTo(
+export const append = update<AppendedRow>(
   "append",
-  { ...values, from: sql`${given("from")}::text` },
-  conditionsOf(ANY, any, { message: hasMessage(from) }),
-  any,
+  {
+    ...ofAny,
+    values: { ...values, from: sql`${given("from")}::text` },
+    conversation: [["message", hasMessage(from)], ...ofAny.conversation],
+  },
+  { messages: overMessages(any) },
+  row,
 );
 
 // In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
 const excluded = sql`excluded.messages`;
-const newSize = fits(added, inputLimits);
+const metadata = givenJson("metadata");
+const newFits = sql`(${fits(added, inputLimits)} and ${fits(sql`input.metadata`, inputLimits)})`;
 
 const appendOrCreateOf = (name: string, kind: Kind) => {
   const result = kind.upsert(m, excluded);
@@ -105,22 +116,31 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
   const conditions = conditionsOf(kind, kind.upsert(m, added));
   return write<AppendedRow>(
     name,
-    values,
-    { ...conditions, newSize },
+    { ...conditions, values: { ...values, metadata }, created: ["size", newFits] },
     (db) =>
-      db
-        .insert(journeySessions)
-        .select(
-          sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, '{}'::jsonb, now(), now() from ${input({ messages: values.messages, ...givenLimits })} where ${newSize}`,
-        )
-        .onConflictDoUpdate({
-          target: journeySessions.id,
-          set: { ...touched, messages: overMessages(result) },
-          setWhere: sql`${ownedBy()} and ${metadataIsObject} and ${overMessages(
-            sql`case when ${isArray} then (not ${values.checkAfter} or ${endsHere}) and ${conversationFits(result, excluded, givenLimits)} else false end`,
-          )}`,
-        })
-        .returning(returned),
+      returned(
+        db,
+        db
+          .insert(journeySessions)
+          .select(
+            sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, metadata, now(), now() from ${input({ messages: values.messages, metadata, ...givenLimits })} where ${newFits}`,
+          )
+          .onConflictDoUpdate({
+            target: journeySessions.id,
+            // `excluded`, since distributed engines refuse a function here that is not immutable.
+            set: { updatedAt: sql`excluded.updated_at`, messages: overMessages(result) },
+            setWhere: and(
+              ownedBy(),
+              metadataIsObject[1],
+              conversationHolds([
+                ["after", sql`(not ${values.checkAfter} or ${endsHere})`],
+                ["size", conversationFits(result, excluded, givenLimits)],
+              ]),
+            ) as SQL,
+          })
+          .returning({ id, createdAt, updatedAt, messages }),
+        { ...writtenColumns, ...row },
+      ),
     insertion,
   );
 };

@@ -28,18 +28,35 @@ export const summarized = {
 };
 
 /** All of a session but its messages, as one JSON text: the same on every driver, and quicker to read than a column each. */
-export const summaryOf = (columns: Record<keyof typeof summarized, PgColumn>): SQL<string> =>
+export const summaryOf = (columns: Record<keyof typeof summarized, PgColumn | SQL>): SQL<string> =>
   sql`json_build_array(${columns.id}, ${columns.userId}, ${columns.phase}, ${columns.metadata}, ${inUtc(columns.createdAt)}, ${inUtc(columns.updatedAt)})::text`;
 
-export const sessionColumns = {
-  summary: summaryOf(summarized),
-  messages: sql<string>`${journeySessions.messages}::text`,
-};
+const sessionOf = (columns: Parameters<typeof summaryOf>[0] & { messages: PgColumn | SQL }) => ({
+  summary: summaryOf(columns),
+  messages: sql<string>`${columns.messages}::text`,
+});
+
+export const sessionColumns = sessionOf({ ...summarized, messages: journeySessions.messages });
 
 /** What each write sets updated_at to. The trigger has work only where this is no increase. */
 export const touched = { updatedAt: sql`now()` };
 
-export const writtenColumns = { id: journeySessions.id, updatedAt: revision };
+/** The columns of the row that a write has written: `written` of queries/write.ts. */
+export const written = {
+  id: sql<string>`written.id`,
+  userId: sql`written.user_id`,
+  phase: sql`written.phase`,
+  messages: sql`written.messages`,
+  metadata: sql`written.metadata`,
+  createdAt: sql`written.created_at`,
+  updatedAt: sql`written.updated_at`,
+};
+
+/** What each write on a session returns. */
+export const writtenColumns = { id: written.id, updatedAt: exactTime(written.updatedAt) };
+
+/** The session that a write has created. */
+export const createdSession = sessionOf(written);
 
 export type SessionRow = Record<keyof typeof sessionColumns, string>;
 export type SummaryRow = Pick<SessionRow, "summary">;

@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
+import { written } from "./columns.js";
 import { given } from "./statement.js";
 
 /**
@@ -134,4 +135,6 @@ export const resultFits = (result: SQL, limits: Limits): SQL =>
 export const conversationFits = (result: SQL, added: SQL, limits: Limits): SQL =>
   sql`(${limits.maxTextBytes} is null and ${sizeOf(m)} + ${sizeOf(added)} <= ${limits.maxBytes} or ${resultFits(result, limits)})`;
 
-export const messageCount = sql<number>`jsonb_array_length(${journeySessions.messages})`;
+/** Of the conversation that a write has written. */
+export const messageCount = sql<number>`jsonb_array_length(${written.messages})`;
+export const bytes = sizeOf(written.messages);

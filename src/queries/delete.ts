@@ -1,24 +1,21 @@
 import { and, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision } from "./columns.js";
-import { allOwnedBy, given, ownedBy, statement } from "./statement.js";
-import { sameRevision, write } from "./write.js";
-
-const values = { ifRevision: sql`${given("ifRevision")}::text` };
+import { allOwnedBy, ownedBy, statement } from "./statement.js";
+import { ifRevision, sameRevision, write } from "./write.js";
 
 /** One session, in whatever shape its row is. */
 export const deleteOne = write<{ id: string }>(
   "delete",
-  values,
-  { row: { ifRevision: sameRevision(revision) } },
+  { values: { ifRevision }, row: [sameRevision] },
   (db) =>
     db
       .delete(journeySessions)
-      .where(and(ownedBy(), sql`(${values.ifRevision} is null or ${revision} = ${values.ifRevision})`))
+      // A delete has no `input`.
+      .where(and(ownedBy(), sql`(${ifRevision} is null or ${journeySessions.updatedAt} = ${ifRevision})`))
       .returning({ id: journeySessions.id }),
 );
 
-/** All sessions of the owner; answers their number, not their ids. */
+/** All sessions of the owner; returns their number, not their ids. */
 export const deleteAll = statement<{ sessions: number }>("delete_all", (db) => {
   const deleted = db
     .$with("deleted")

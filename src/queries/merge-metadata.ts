@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
+import { type WrittenRow, written } from "./columns.js";
 import { givenLimits, inputLimits, resultFits } from "./conversation.js";
-import { given, givenJson, input } from "./statement.js";
-import { type Conditions, sameRevision, writable, write } from "./write.js";
+import { givenJson } from "./statement.js";
+import { ifRevision, metadataIsObject, sameRevision, update } from "./write.js";
 
 export interface MergedRow extends WrittenRow {
   metadata: string;
@@ -12,7 +12,7 @@ export interface MergedRow extends WrittenRow {
 const values = {
   patch: givenJson("patch"),
   ifMatch: givenJson("ifMatch"),
-  ifRevision: sql`${given("ifRevision")}::text`,
+  ifRevision,
   ...givenLimits,
 };
 
@@ -32,20 +32,15 @@ const merged = sql`case
   else (select coalesce(json_object_agg(key, value)::text, '{}')::jsonb from jsonb_each(${both}) where input.patch -> key is distinct from 'null')
 end`;
 
-const conditions: Conditions = {
-  row: {
-    ifRevision: sameRevision(revision),
-    // `#> '{}'` and `offset 0`: the stored value is read from TOAST once, not for each key.
-    ifMatch: sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${journeySessions.metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`,
-    size: resultFits(merged, inputLimits),
-  },
-};
+// `#> '{}'` and `offset 0`: the stored value is read from TOAST once, not for each key.
+const matches = sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`;
 
-export const mergeMetadata = write<MergedRow>("merge_metadata", values, conditions, (db) =>
-  db
-    .update(journeySessions)
-    .set({ ...touched, metadata: merged })
-    .from(input(values))
-    .where(writable(conditions))
-    .returning({ ...writtenColumns, metadata: sql<string>`${journeySessions.metadata}::text` }),
+export const mergeMetadata = update<MergedRow>(
+  "merge_metadata",
+  {
+    values,
+    row: [sameRevision, metadataIsObject, ["ifMatch", matches], ["size", resultFits(merged, inputLimits)]],
+  },
+  { metadata: sql`(select ${merged})` },
+  { metadata: sql<string>`${written.metadata}::text` },
 );

@@ -1,35 +1,18 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
-import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
-import { fits, givenLimits, inputLimits, isArray, messageCount, sizeOf } from "./conversation.js";
-import { given, givenJson, input } from "./statement.js";
-import { type Conditions, sameRevision, writable, write } from "./write.js";
+import type { WrittenRow } from "./columns.js";
+import { bytes, fits, givenLimits, inputLimits, messageCount } from "./conversation.js";
+import { givenJson } from "./statement.js";
+import { ifRevision, metadataIsObject, sameRevision, update } from "./write.js";
 
-export interface ReplacedRow extends WrittenRow {
-  messageCount: number;
-  bytes: number;
-}
+const values = { messages: givenJson("messages"), ifRevision, ...givenLimits };
 
-const values = {
-  messages: givenJson("messages"),
-  ifRevision: sql`${given("ifRevision")}::text`,
-  ...givenLimits,
-};
-
-const conditions: Conditions = {
-  row: {
-    ifRevision: sameRevision(revision),
-    size: fits(sql`input.messages`, inputLimits),
+export const replaceMessages = update<WrittenRow & { messageCount: number; bytes: number }>(
+  "replace_messages",
+  {
+    values,
+    row: [sameRevision, metadataIsObject],
+    conversation: [["size", fits(sql`input.messages`, inputLimits)]],
   },
-  // An older program's row is not overwritten unseen.
-  conversation: { isArray },
-};
-
-export const replaceMessages = write<ReplacedRow>("replace_messages", values, conditions, (db) =>
-  db
-    .update(journeySessions)
-    .set({ ...touched, messages: sql`input.messages` })
-    .from(input(values))
-    .where(writable(conditions))
-    .returning({ ...writtenColumns, messageCount, bytes: sizeOf(sql`${journeySessions.messages}`) }),
+  { messages: sql`input.messages` },
+  { messageCount, bytes },
 );

@@ -1,27 +1,19 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
-import { given, input } from "./statement.js";
-import { type Conditions, sameRevision, writable, write } from "./write.js";
+import type { WrittenRow } from "./columns.js";
+import { given } from "./statement.js";
+import { ifRevision, metadataIsObject, sameRevision, update } from "./write.js";
 
 const values = {
   phase: sql`${given("phase")}::text`,
   from: sql`${given("from")}::text`,
-  ifRevision: sql`${given("ifRevision")}::text`,
+  ifRevision,
 };
+const isInPhase = sql`(input."from" is null or ${journeySessions.phase} = input."from")`;
 
-const conditions: Conditions = {
-  row: {
-    ifRevision: sameRevision(revision),
-    phase: sql`(input."from" is null or ${journeySessions.phase} = input."from")`,
-  },
-};
-
-export const setPhase = write<WrittenRow>("set_phase", values, conditions, (db) =>
-  db
-    .update(journeySessions)
-    .set({ ...touched, phase: sql`input.phase` })
-    .from(input(values))
-    .where(writable(conditions))
-    .returning(writtenColumns),
+export const setPhase = update<WrittenRow>(
+  "set_phase",
+  { values, row: [sameRevision, metadataIsObject, ["phase", isInPhase]] },
+  { phase: sql`input.phase` },
+  {},
 );

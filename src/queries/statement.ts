@@ -44,7 +44,7 @@ interface Prepared<Row> {
   execute(values: Named): Promise<Row[]>;
 }
 
-interface Builder<Row> {
+export interface Builder<Row> {
   prepare(name: string | undefined): Prepared<Row>;
   toSQL(): { sql: string; params: unknown[] };
 }

@@ -1,30 +1,15 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
-import { revision, touched, type WrittenRow, writtenColumns } from "./columns.js";
+import type { WrittenRow } from "./columns.js";
 import { hasMessage, messageCount, overMessages, upTo } from "./conversation.js";
-import { given, input } from "./statement.js";
-import { type Conditions, sameRevision, writable, write } from "./write.js";
+import { given } from "./statement.js";
+import { ifRevision, metadataIsObject, sameRevision, update } from "./write.js";
 
-export interface TruncatedRow extends WrittenRow {
-  messageCount: number;
-}
-
-const values = {
-  from: sql`${given("from")}::text`,
-  ifRevision: sql`${given("ifRevision")}::text`,
-};
+const values = { from: sql`${given("from")}::text`, ifRevision };
 const from = sql`input."from"`;
 
-const conditions: Conditions = {
-  row: { ifRevision: sameRevision(revision) },
-  conversation: { message: hasMessage(from) },
-};
-
-export const truncate = write<TruncatedRow>("truncate", values, conditions, (db) =>
-  db
-    .update(journeySessions)
-    .set({ ...touched, messages: overMessages(upTo(from)) })
-    .from(input(values))
-    .where(writable(conditions))
-    .returning({ ...writtenColumns, messageCount }),
+export const truncate = update<WrittenRow & { messageCount: number }>(
+  "truncate",
+  { values, row: [sameRevision, metadataIsObject], conversation: [["message", hasMessage(from)]] },
+  { messages: overMessages(upTo(from)) },
+  { messageCount },
 );

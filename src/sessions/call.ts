@@ -1,47 +1,20 @@
 import { type CallEnd, callWith } from "../model/call-end.js";
-import { fromDriver, JourneyDbError } from "../model/errors.js";
+import { fromDriver } from "../model/driver-errors.js";
+import { JourneyDbError } from "../model/errors.js";
 import { DriverFailure } from "../queries/statement.js";
 
-/** How long one call may take, and what it may be told to stop by. */
+/** How long one call may take, and what may stop it. */
 export interface Deadline {
   timeoutMs: number;
   signal?: AbortSignal | undefined;
 }
 
-/** A repetition of these makes a second session, fails because of the first one's success, or undoes what others wrote. */
-const NEVER_REPEATABLE = new Set(["create", "fork", "truncate", "replaceMessages"]);
-const NOT_REPEATABLE_WITH = ["from", "ifMatch", "ifRevision"];
-
-/** The calls and jobs whose statement deletes sessions. */
-const DELETES = new Set(["delete", "deleteAll", "admin_delete_due"]);
-
-/** The third argument of a write holds its preconditions: one that the call itself ends makes a repetition fail. */
-const isRepeatable = (name: string, args: readonly unknown[]): boolean => {
-  const options = (args[2] ?? {}) as Record<string, unknown>;
-  return !NEVER_REPEATABLE.has(name) && NOT_REPEATABLE_WITH.every((option) => options[option] === undefined);
-};
-
-/**
- * The same methods, each ending by itself, when the time is up or when the signal is aborted, and
- * throwing nothing but JourneyDbError. The caller is freed at once; the connection is by cancelling the
- * statement where it is connect()'s, and by the server's own statement timeout elsewhere.
- *
- * @param check refuses arguments before anything is sent
- */
-export function bounded<Calls extends object>(
-  calls: Calls,
-  deadline: Deadline,
-  check: (name: keyof Calls, args: readonly unknown[]) => void,
-): Calls {
-  const bound: Record<string, unknown> = {};
-  for (const [name, call] of Object.entries(calls)) {
-    const checked = (...args: unknown[]) => {
-      check(name as keyof Calls, args);
-      return call(...args);
-    };
-    bound[name] = (...args: unknown[]) => within(deadline, name, args, checked);
-  }
-  return bound as Calls;
+/** What an error must know of the call. */
+export interface Kind {
+  /** Whether the same call may be sent again without harm. */
+  isRepeatable(): boolean;
+  /** Whether it deletes sessions. */
+  deletes?: true | undefined;
 }
 
 /** What each signal ends, behind one listener: Node takes more than ten for a leak. */
@@ -65,17 +38,20 @@ function whenAborted(signal: AbortSignal, end: () => void): () => void {
   };
 }
 
-/** @param name of the method that is called with `args`, which decide whether it may be repeated */
+/**
+ * Makes a call that ends when the time is up or the signal is aborted, and throws nothing but JourneyDbError. The
+ * caller is free at once. The connection is freed by cancelling the statement if it belongs to connect(), and by the
+ * server's own statement timeout elsewhere.
+ */
 export async function within<T>(
   { timeoutMs, signal }: Deadline,
-  name: string,
-  args: unknown[],
-  call: (...args: unknown[]) => Promise<T>,
+  kind: Kind,
+  call: () => Promise<T>,
 ): Promise<T> {
   let repeatable = false;
   let stop = () => {};
   try {
-    repeatable = isRepeatable(name, args);
+    repeatable = kind.isRepeatable();
     if (signal?.aborted) {
       throw new JourneyDbError("timeout", "The signal was already aborted; nothing was sent.", {
         retryable: true,
@@ -95,11 +71,11 @@ export async function within<T>(
         clearTimeout(timer);
         forget?.();
       };
-      callWith(callEnd, () => call(...args)).then(resolve, reject);
+      callWith(callEnd, call).then(resolve, reject);
     });
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
-    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable, DELETES.has(name));
+    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable, kind.deletes);
     // A getter, a Proxy or a schema of the caller's.
     throw new JourneyDbError("invalid_input", "The arguments threw an error while they were read.");
   } finally {

@@ -1,5 +1,5 @@
 import { JourneyDbError } from "../model/errors.js";
-import { EXACT_TIME } from "../model/time.js";
+import { EXACT_TIME, isExactTime } from "../model/time.js";
 import type { ListOrder } from "../queries/list.js";
 
 /** The last row of a page: its time, exact, and its id, which breaks ties. */
@@ -30,7 +30,7 @@ export function encodeCursor(order: ListOrder, { time, id }: Place): string {
 export function decodeCursor(order: ListOrder, cursor: string): Place {
   const [, orderOf, time = "", id = ""] = FORM.exec(textOf(cursor)) ?? [];
   const place = { time, id };
-  if (encodeCursor(orderOf as ListOrder, place) !== cursor) {
+  if (!isExactTime(time) || encodeCursor(orderOf as ListOrder, place) !== cursor) {
     throw new JourneyDbError("invalid_input", "options.cursor: expected the nextCursor of a page, unchanged");
   }
   if (orderOf !== order) {

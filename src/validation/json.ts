@@ -168,6 +168,10 @@ function zerosOf(item: number): number {
   return written - short.length;
 }
 
+/** Whether it is an object that may be options or metadata. */
+export const isObject = (given: unknown): given is object =>
+  typeof given === "object" && given !== null && isPlainObject(given);
+
 /** Holds across realms too (a vm context, a test runner), where `Object.prototype` is another object. */
 export function isPlainObject(object: object): boolean {
   const prototype = Object.getPrototypeOf(object);

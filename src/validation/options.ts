@@ -1,8 +1,8 @@
 import * as z from "zod";
-import { messageIdSchema, phaseSchema, sessionIdSchema } from "../messages.js";
+import { phaseSchema } from "../messages.js";
 import type { Database } from "../model/database.js";
-import { EXACT_TIME } from "../model/time.js";
-import { isPlainObject, type Unstorable } from "./json.js";
+import { isExactTime } from "../model/time.js";
+import { isObject, type Unstorable } from "./json.js";
 
 /** What an application says once about its sessions. */
 export interface JourneyOptions<Message, Metadata, Phase extends string> {
@@ -37,21 +37,21 @@ export interface RequestOptions {
   timeoutMs?: number | undefined;
 }
 
-const revisionSchema = z
+/** A revision, where one is asked for. */
+export const ifRevisionSchema = z
   .string()
-  .refine((revision) => new RegExp(`^(${EXACT_TIME.source})$`).test(revision), {
+  .refine(isExactTime, {
     params: { expected: "a revision that a session had, unchanged" },
-  });
+  })
+  .optional();
 
-const ifRevision = revisionSchema.optional();
-
-/** Sessions that one call answers. */
-const listLimit = z.int().min(1).max(100).default(20);
+/** Sessions that one call returns. */
+export const sessionLimit = z.int().min(1).max(100).default(20);
 
 /** What is searched for. */
 export const searchTextSchema = z.string().min(1).max(1000);
 
-const aSchema = z
+const zodSchema = z
   .custom<z.ZodType>((given) => typeof (given as z.ZodType | null)?.safeParse === "function", {
     params: { expected: "a zod schema" },
   })
@@ -69,13 +69,18 @@ export const databaseSchema = z.custom<Database>(
 
 /** Options are a plain object. A Map, or a Promise that was not awaited, has no keys: its preconditions would count for none. */
 // biome-ignore lint/suspicious/noExplicitAny: what it is beside an object is for the next schema to say
-export const plainObjectSchema = z.custom<any>(
-  (given) => typeof given === "object" && given !== null && isPlainObject(given),
-  { params: { expected: "object" } },
-);
+export const plainObjectSchema = z.custom<any>(isObject, { params: { expected: "object" } });
 
-const plain = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
-  plainObjectSchema.pipe(z.strictObject(shape));
+/** Options, with each key of the interface and no other. Left out, they are `{}`; null is never a way to say so. */
+export const options =
+  <Options>() =>
+  <Shape extends Record<keyof Options, z.ZodType>>(
+    shape: Shape & Record<Exclude<keyof Shape, keyof Options>, never>,
+  ) =>
+    plainObjectSchema.default({}).pipe(z.strictObject(shape as Shape));
+
+/** What `options` makes. */
+export type OptionsSchema = z.ZodPipe<z.ZodType, z.ZodObject>;
 
 /** Bytes of the largest jsonb value (https://www.postgresql.org/docs/current/datatype-json.html and jsonb.h, JENTRY_OFFLENMASK). */
 export const LARGEST_JSONB = 0x0fffffff;
@@ -83,64 +88,28 @@ export const LARGEST_JSONB = 0x0fffffff;
 /** What a session may take where the application says nothing else. */
 export const DEFAULT_SESSION_BYTES = 8 * 1024 * 1024;
 
+/** Milliseconds that a timer can wait. */
+const timeoutMs = z.int().min(1).max(0x7fffffff);
+
 /** The options of defineJourney. */
 export const journeyOptionsSchema = z.strictObject({
-  message: aSchema,
-  metadata: aSchema,
+  message: zodSchema,
+  metadata: zodSchema,
   phases: z.array(phaseSchema).min(1).optional(),
   maxSessionBytes: z.int().min(1).max(LARGEST_JSONB).default(DEFAULT_SESSION_BYTES),
   unstorable: z.enum(["replace", "reject"]).default("replace"),
-  timeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
+  timeoutMs: timeoutMs.default(15_000),
   prepare: z.boolean().default(true),
 });
 
 /** The options of forUser. */
 export const requestOptionsSchema = z.strictObject({
-  timeoutMs: journeyOptionsSchema.shape.timeoutMs.unwrap().optional(),
+  timeoutMs: timeoutMs.optional(),
   signal: z.instanceof(AbortSignal).optional(),
 });
 
-/**
- * What the calls of a handle take beside ids, messages and metadata: no key that is not expected,
- * and null only where null means something.
- */
-export function callOptions(phase: z.ZodType<string>) {
-  return {
-    append: plain({
-      create: z.boolean().default(false),
-      after: messageIdSchema.nullable().optional(),
-      from: messageIdSchema.optional(),
-      ifRevision,
-      leaveRoom: z.boolean().default(false),
-    }),
-    create: plain({
-      id: sessionIdSchema.optional(),
-      phase: phase.optional(),
-      messages: arraySchema.optional(),
-      metadata: z.unknown().optional(),
-    }),
-    messages: plain({
-      limit: z.int().min(1).max(1000).default(50),
-      before: messageIdSchema.optional(),
-    }),
-    list: plain({
-      limit: listLimit,
-      cursor: z.string().optional(),
-      orderBy: z.enum(["created", "updated"]).default("created"),
-      phase: phase.optional(),
-    }),
-    search: plain({ limit: listLimit }),
-    setPhase: plain({ from: phase.optional(), ifRevision }),
-    mergeMetadata: plain({ ifMatch: z.unknown().optional(), ifRevision }),
-    truncate: plain({ from: messageIdSchema, ifRevision }),
-    fork: plain({ through: messageIdSchema.optional(), id: sessionIdSchema.optional() }),
-    onlyRevision: plain({ ifRevision }),
-  };
-}
+/** The same of a call, where they may be left out. */
+export const handleOptionsSchema = options<RequestOptions>()(requestOptionsSchema.shape);
 
-/** Names that may be shown in an error, since this package gave them. */
-export const OPTION_KEYS: readonly string[] = [
-  ...Object.keys(journeyOptionsSchema.shape),
-  ...Object.keys(requestOptionsSchema.shape),
-  ...Object.values(callOptions(phaseSchema)).flatMap((options) => Object.keys(options.out.shape)),
-];
+/** The options of a write that has no others. */
+export const onlyIfRevision = options<{ ifRevision?: string }>()({ ifRevision: ifRevisionSchema });

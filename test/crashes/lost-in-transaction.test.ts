@@ -7,11 +7,11 @@ import { runCode } from "../support/program.js";
 
 const CONNECT = "const { db, close } = await connect();";
 
-/** As README has it for an application that brings node-postgres. */
+/** As docs/drivers.md has it for an application that brings node-postgres. */
 const NODE_POSTGRES = `
   import { drizzle } from "drizzle-orm/node-postgres";
   import pg from "pg";
-  ${/^const pool =.*?(?=^const )/ms.exec(readDocument("README.md"))?.[0]}
+  ${/^const pool =.*?(?=^const )/ms.exec(readDocument("docs/drivers.md"))?.[0]}
   const db = drizzle({ client: pool });
   const close = () => pool.end();
 `;
@@ -77,7 +77,7 @@ const BUSY = [
 it.each([
   ["connect()", "is idle", CONNECT, IDLE],
   ["connect()", "is busy, migrate's and verify's too,", CONNECT, BUSY],
-  ["README's node-postgres pool", "is idle or busy", NODE_POSTGRES, [...IDLE, ...BUSY]],
+  ["docs/drivers.md's node-postgres pool", "is idle or busy", NODE_POSTGRES, [...IDLE, ...BUSY]],
 ] as const)(
   "over %s a transaction whose connection is lost while it %s fails, and the process goes on",
   async (_, __, open, bodies) => {

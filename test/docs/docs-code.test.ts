@@ -1,27 +1,22 @@
-import { readdirSync } from "node:fs";
-import { describe, expect, it } from "vitest";
-import { blocksOf, readDocument } from "../support/markdown.js";
-import { repository } from "../support/packages.js";
+import { beforeAll, describe, expect, it } from "vitest";
+import { pages } from "../support/markdown.js";
 import { typescriptBlocks } from "../support/typescript-blocks.js";
 
-const pages = readdirSync(`${repository}docs`)
-  .filter((name) => name.endsWith(".md"))
-  .map((name) => `docs/${name}`)
-  .filter((page) => blocksOf(readDocument(page)).some(({ lang }) => lang === "ts"));
+const typescript = typescriptBlocks(pages);
 
-it("there is code in the docs", () => {
-  expect(pages).toContain("docs/operations.md");
-});
-
-describe.each(pages)("%s", (page) => {
-  const typescript = typescriptBlocks(blocksOf(readDocument(page)), { first: 0 });
-
-  it("its TypeScript compiles", () => {
-    expect(typescript.compile()).toBe("");
+describe("the TypeScript of README.md, CONTRIBUTING.md and docs/", { timeout: 120_000 }, () => {
+  it("compiles", async () => {
+    expect(await typescript.compile()).toBe("");
   });
 
-  it("its programs run, on the embedded database", { timeout: 120_000 }, () => {
-    const output = typescript.run();
-    for (const name of typescript.runnable) expect(output).toContain(`ran ${name}\n`);
+  let output = "";
+  beforeAll(async () => {
+    output = await typescript.run();
+  }, 120_000);
+
+  it.each(typescript.programs)("%s runs on the embedded database", (name) => {
+    const [failure] = output.split(/^(?=ran |failed )/m).filter((text) => text.startsWith(`failed ${name} `));
+    expect(failure).toBeUndefined();
+    expect(output).toContain(`ran ${name}\n`);
   });
 });

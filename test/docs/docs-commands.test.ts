@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import type { ReservedSql, Sql } from "postgres";
 import { beforeAll, describe, expect, it } from "vitest";
 import { forUser } from "../../src/index.js";
@@ -7,9 +6,8 @@ import { verify } from "../../src/maintenance/verify/verify.js";
 import { contentAlone } from "../support/ai-sdk-4.js";
 import { startServer } from "../support/child-server.js";
 import { atEnd, openPostgresJs, rawClient } from "../support/database.js";
-import { type Block, blocksOf, readDocument } from "../support/markdown.js";
-import { OLD_TABLE, rowsOf } from "../support/old-table.js";
-import { repository } from "../support/packages.js";
+import { type Block, blocksOf, pages, readDocument } from "../support/markdown.js";
+import { makeOldTable, OLD_TABLE, rowsOf } from "../support/old-table.js";
 import { type Done, shellSession, shownAs } from "../support/shell-session.js";
 import { supabaseDatabase } from "../support/supabase.js";
 
@@ -19,6 +17,8 @@ const NOT_RUN: Record<string, string> = {
     "the benchmark has an install of its own and takes 18 minutes; that its programs compile is part of .ci/run",
   "docs/install.md: As a workspace": "needs the address of a repository; workspace.test.ts installs a copy",
   "docs/install.md: As a tarball": "needs an application; package.test.ts installs the tarball",
+  "docs/drivers.md: Drizzle Studio": "runs until it is stopped; studio.test.ts starts it",
+  "docs/nextjs-supabase.md: 2. Install the package": "as docs/install.md: As a workspace",
 };
 
 /** A project's database, named as the documents name it in their URLs, and what a section starts from. */
@@ -39,12 +39,22 @@ const SECTIONS: Record<string, Section> = {
     fails: ["npx journey-db verify", "npx journey-db repair-json --dry-run", "npx journey-db repair-json"],
     after: async ({ project }) => expect(await verify(openPostgresJs(project))).toEqual([]),
   },
+  "3. Adopt the table": {
+    given: async ({ project }) => {
+      await makeOldTable(rawClient(project));
+    },
+    fails: ["npx journey-db verify"],
+    after: async ({ project }) => expect(await verify(openPostgresJs(project))).toEqual([]),
+  },
   "Converting messages of AI SDK 4": { given: migratedWithAiSdk4 },
   "Backup and restore": { given: migratedWithSessions, after: haveTheSameRows },
   Retention: { given: migratedWithOldSessions },
   Erasure: { given: migratedWithSessions, after: keepsTheOthers },
   Monitoring: { given: oneWaitsForAnother, after: showsWhoWaits },
   "Moving from a transaction pooler": { given: migratedWithSessions },
+  "Check the database": {},
+  "Move or erase a user's sessions": { given: migratedWithSessions, after: haveBeenMoved },
+  "Work on all users": { given: migratedWithSessions },
 };
 
 /** The one place where the documents' URLs become the test server's. */
@@ -61,13 +71,16 @@ beforeAll(async () => {
   server = new URL(url);
 });
 
-const pages = readdirSync(`${repository}docs`).filter((name) => name.endsWith(".md"));
-const runnable: (Block & { title: string })[] = pages.flatMap((page) =>
-  blocksOf(readDocument(`docs/${page}`))
-    .filter(({ lang }) => lang === "sh" || lang === "sql")
-    .map((block) => ({ ...block, title: `docs/${page}: ${block.section}` })),
-);
-const titles = [...new Set(runnable.map(({ title }) => title))].filter(
+/** What README.md and CONTRIBUTING.md show is for a clone of this repository; docs.test.ts looks whether it exists. */
+const runnable: (Block & { title: string })[] = pages
+  .filter((page) => page.startsWith("docs/"))
+  .flatMap((page) =>
+    blocksOf(readDocument(page))
+      .filter(({ lang }) => ["sh", "sql", "dotenv"].includes(lang))
+      .map((block) => ({ ...block, title: `${page}: ${block.section}` })),
+  );
+const commands = runnable.filter(({ lang }) => lang !== "dotenv");
+const titles = [...new Set(commands.map(({ title }) => title))].filter(
   (title) => !(title in NOT_RUN || title.endsWith(": ")),
 );
 
@@ -84,10 +97,12 @@ describe.each(titles)("%s", (title) => {
     const databases = await makeDatabases();
     await section?.given?.(databases);
     const session = await shellSession(databases.project, fillWith(databases));
-    // What stands above the first section holds for all.
-    const first = runnable.filter((block) => block.title === title.replace(/: .*/, ": "));
+    const page = title.replace(/: .*/, ": ");
+    // What stands above the first section holds for all, and so does an .env file.
+    const first = runnable.filter((block) => block.title === page);
+    const dotenv = runnable.filter((block) => block.lang === "dotenv" && block.title.startsWith(page));
     const all: Done[] = [];
-    for (const block of [...first, ...blocks]) {
+    for (const block of [...dotenv, ...first, ...blocks]) {
       const done = await session.run(block);
       all.push(done);
       const line = `line ${block.line}:\n${block.value}\n`;
@@ -142,6 +157,13 @@ async function migratedWithAiSdk4(databases: Databases): Promise<void> {
 async function haveTheSameRows(databases: Databases): Promise<void> {
   const [before, after] = await Promise.all(Object.values(databases).map((url) => rowsOf(rawClient(url))));
   expect(after).toEqual(before);
+}
+
+async function haveBeenMoved({ project }: Databases, done: Done[]): Promise<void> {
+  expect(done.at(-1)?.printed).toContain(
+    "imported 2 sessions; already there, left as they are: 0; refused: 0",
+  );
+  expect(await rowsOf(rawClient(project))).toHaveLength(3);
 }
 
 async function keepsTheOthers({ project }: Databases): Promise<void> {

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { fromDriver, JourneyDbError, NO_TLS } from "../../src/model/errors.js";
+import { fromDriver, NO_TLS } from "../../src/model/driver-errors.js";
+import { JourneyDbError } from "../../src/model/errors.js";
 
 const SECRET = "what-the-user-wrote";
 const thrown = (code: string | undefined, message = SECRET) =>

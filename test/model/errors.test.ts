@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { defineJourney, forUser } from "../../src/index.js";
-import { fromDriver } from "../../src/model/errors.js";
+import { fromDriver } from "../../src/model/driver-errors.js";
 import {
   atEnd,
   emptyDatabase,

@@ -21,7 +21,7 @@ const tools = join(repository, "scripts/node_modules");
 const kit = join(tools, "drizzle-kit/bin.cjs");
 const tsx = join(tools, "tsx/dist/cli.mjs");
 
-/** The files of README's section, in an application that has this package's source for the package. */
+/** The files of the section of docs/drivers.md, in an application that has this package's source for the package. */
 function application(): string {
   mkdirSync(join(repository, ".cache"), { recursive: true });
   const folder = mkdtempSync(join(repository, ".cache/own-tables-"));
@@ -29,7 +29,7 @@ function application(): string {
   // Its configuration imports it.
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(join(tools, "drizzle-kit"), join(folder, "node_modules/drizzle-kit"));
-  const blocks = blocksOf(readDocument("README.md")).filter(
+  const blocks = blocksOf(readDocument("docs/drivers.md")).filter(
     ({ section }) => section === "Tables of your own",
   );
   for (const { value } of blocks) {
@@ -41,7 +41,7 @@ function application(): string {
   return folder;
 }
 
-describe("README's tables of an application's own", { timeout: 120_000 }, async () => {
+describe("docs/drivers.md's tables of an application's own", { timeout: 120_000 }, async () => {
   const folder = application();
   const url = await emptyDatabase();
   const sql = rawClient(url);

@@ -159,7 +159,7 @@ describe("the tarball in an empty project", () => {
     await compile(name, program, "--module", module, "--moduleResolution", resolution);
   });
 
-  test("CommonJS with module node16 gets the error that README names", async () => {
+  test("CommonJS with module node16 gets the error that docs/install.md names", async () => {
     await expect(compile("old.cts", program, "--module", "node16")).rejects.toThrow("error TS1479");
   });
 

@@ -5,7 +5,7 @@ import { startPgbouncer } from "../support/pgbouncer.js";
 import { POOLED } from "../support/pooled.js";
 import { each, roundTripsOf } from "../support/round-trips.js";
 
-/** What README says that a call takes behind a transaction pooler. */
+/** What docs/drivers.md says that a call takes behind a transaction pooler. */
 const ROUND_TRIPS: Record<keyof typeof POOLED, number> = {
   "postgres.js, connect({ pooled: true })": 2,
   "node-postgres, defineJourney({ prepare: false })": 1,

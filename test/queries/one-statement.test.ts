@@ -50,7 +50,7 @@ describe("prepared on the server", () => {
       for (const _ of [1, 2, 3]) await sessions.append(randomUUID(), text("m1"), { create: true });
     }
     const prepared =
-      await client`select statement from pg_prepared_statements where statement like 'insert into "journey_sessions"%'`;
+      await client`select statement from pg_prepared_statements where statement like 'with "written" as (insert into%'`;
     expect(prepared).toHaveLength(1);
   });
 

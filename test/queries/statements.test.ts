@@ -2,7 +2,7 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
 import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../../src/queries/append.js";
 import { count } from "../../src/queries/count.js";
-import { create, createRefusal } from "../../src/queries/create.js";
+import { create } from "../../src/queries/create.js";
 import { deleteAll, deleteOne } from "../../src/queries/delete.js";
 import { exportBatch } from "../../src/queries/export.js";
 import { fork } from "../../src/queries/fork.js";
@@ -25,6 +25,7 @@ const writes = [
   appendOne,
   appendOneOrCreate,
   appendOrCreate,
+  create,
   deleteOne,
   fork,
   mergeMetadata,
@@ -34,8 +35,6 @@ const writes = [
 ];
 const statements = [
   count,
-  create,
-  createRefusal,
   deleteAll,
   exportBatch,
   get,

@@ -19,7 +19,10 @@ export interface LossyProxy {
 
 const COMMAND_COMPLETE = "C".charCodeAt(0);
 const READY_FOR_QUERY = "Z".charCodeAt(0);
+const PARSE = "P".charCodeAt(0);
+const BIND = "B".charCodeAt(0);
 const EXECUTE = "E".charCodeAt(0);
+const WRITES = /\b(insert into|update|delete from) "journey_sessions"/;
 
 /** Calls `see` with the type and the body of each message of the protocol, however they are split. */
 function messagesOf(socket: Socket, see: (type: number, body: Buffer) => void): void {
@@ -59,9 +62,12 @@ export async function lossyProxy(url: string): Promise<LossyProxy> {
       socket.on("error", () => {}).once("close", cut);
     }
     let wrote = false;
+    /** The prepared statements that write; what a write returns is selected from it, so its tag is SELECT. */
+    const writes = new Set<string>();
+    let isWrite = false;
     // Looks at the answers before they are passed on.
     messagesOf(server, (type, body) => {
-      if (type === COMMAND_COMPLETE) wrote = /^(INSERT|UPDATE|DELETE)/.test(body.toString());
+      if (type === COMMAND_COMPLETE) wrote = isWrite && !/ 0\0$/.test(body.toString());
       if (type !== READY_FOR_QUERY || !wrote) return;
       // The transaction has ended by now.
       wrote = false;
@@ -73,7 +79,12 @@ export async function lossyProxy(url: string): Promise<LossyProxy> {
     });
     let started = false;
     client.on("data", (chunk: Buffer) => {
-      if (started && losing === "the request" && executes(chunk)) return lost();
+      for (const [type, body] of started ? requestsIn(chunk) : []) {
+        const [first = "", second = ""] = body.toString().split("\0", 2);
+        if (type === PARSE) writes[WRITES.test(second) ? "add" : "delete"](first);
+        if (type === BIND) isWrite = writes.has(second);
+        if (type === EXECUTE && losing === "the request") return lost();
+      }
       started = true;
       server.write(chunk);
     });
@@ -102,10 +113,10 @@ export async function lossyProxy(url: string): Promise<LossyProxy> {
   };
 }
 
-/** Whether what the driver sends asks the server to run a statement. Drivers send it in one piece. */
-function executes(chunk: Buffer): boolean {
-  for (let at = 0; at + 5 <= chunk.length; at += 1 + chunk.readUInt32BE(at + 1)) {
-    if (chunk.readUInt8(at) === EXECUTE) return true;
-  }
-  return false;
+/** The messages that a driver sends, each in one piece. */
+function requestsIn(chunk: Buffer): [type: number, body: Buffer][] {
+  const requests: [number, Buffer][] = [];
+  for (let at = 0; at + 5 <= chunk.length; at += 1 + chunk.readUInt32BE(at + 1))
+    requests.push([chunk.readUInt8(at), chunk.subarray(at + 5, at + 1 + chunk.readUInt32BE(at + 1))]);
+  return requests;
 }

@@ -8,7 +8,7 @@ export interface Pooled {
   forUser: typeof forUser;
 }
 
-/** The ways README names for a transaction pooler. */
+/** The ways docs/drivers.md names for a transaction pooler. */
 export const POOLED = {
   "postgres.js, connect({ pooled: true })": async (url: string, max: number): Promise<Pooled> => ({
     db: await openPooled(url, max),

@@ -28,7 +28,7 @@ export interface Done {
 
 /**
  * One shell in a folder of an application that has this package installed, for the `sh` blocks of a
- * section; its `sql` blocks run between them on the database given.
+ * section; its `sql` blocks run between them on the database given. A `dotenv` block is its `.env.local`.
  *
  * @param fill puts the test's values in place of the document's placeholders
  */
@@ -77,7 +77,13 @@ export async function shellSession(database: string, fill: (text: string) => str
     return { printed: "", failed: [], columns, rows: [...(last ?? [])] };
   }
 
-  return { run: ({ lang, value }: Block) => (lang === "sql" ? runSql(value) : runShell(value)) };
+  async function runDotenv(value: string): Promise<Done> {
+    await writeFile(join(folder, ".env.local"), fill(value));
+    return { printed: "", failed: [], columns: [], rows: [] };
+  }
+
+  const runners: Record<string, (value: string) => Promise<Done>> = { sql: runSql, dotenv: runDotenv };
+  return { run: ({ lang, value }: Block) => (runners[lang] ?? runShell)(value) };
 }
 
 /**

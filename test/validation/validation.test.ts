@@ -34,12 +34,12 @@ const refused: Refused[] = [
   [
     "append create null",
     () => sessions.append(id, text("x"), { create: null }),
-    "options.create: expected boolean",
+    "options.create: expected a boolean or an object with metadata",
   ],
   [
     "append create 'yes'",
     () => sessions.append(id, text("x"), { create: "yes" }),
-    "options.create: expected boolean",
+    "options.create: expected a boolean or an object with metadata",
   ],
   ["append from null", () => sessions.append(id, text("x"), { from: null }), "options.from: expected string"],
   ["append after ''", () => sessions.append(id, text("x"), { after: "" }), `options.after: ${messageId}`],
@@ -176,7 +176,7 @@ const refused: Refused[] = [
     "options.ifMatch: expected record",
   ],
   ["replaceMessages one", () => sessions.replaceMessages(id, text("x")), "messages: expected array"],
-  ["truncate nothing", () => sessions.truncate(id), "options: expected object"],
+  ["truncate nothing", () => sessions.truncate(id), "options.from: expected string"],
   ["truncate {}", () => sessions.truncate(id, {}), "options.from: expected string"],
   ["fork through null", () => sessions.fork(id, { through: null }), "options.through: expected string"],
   ["delete options", () => sessions.delete(id, { ifRevision: 5 }), "options.ifRevision: expected string"],

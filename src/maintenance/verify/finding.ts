@@ -1,4 +1,5 @@
-import { fromDriver, type JourneyDbError } from "../../model/errors.js";
+import { fromDriver } from "../../model/driver-errors.js";
+import type { JourneyDbError } from "../../model/errors.js";
 
 /** What verify can find, as a closed list that a program can branch on. */
 export type FindingCode =

@@ -1,4 +1,4 @@
-insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, '{}'::jsonb, now(), now() from (select $messages::text::jsonb as "messages", $maxBytes::int as "maxBytes", $maxTextBytes::int as "maxTextBytes" offset 0) as input where (pg_column_size(input.messages) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(input.messages::text) <= input."maxTextBytes" end) on conflict ("id") do update set "messages" = (select case
+with "written" as (insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at") select $id::uuid, $userId::text, $phase::text, messages, metadata, now(), now() from (select $messages::text::jsonb as "messages", $metadata::text::jsonb as "metadata", $maxBytes::int as "maxBytes", $maxTextBytes::int as "maxTextBytes" offset 0) as input where ((pg_column_size(input.messages) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(input.messages::text) <= input."maxTextBytes" end) and (pg_column_size(input.metadata) <= input."maxBytes" and case when input."maxTextBytes" is null then true else octet_length(input.metadata::text) <= input."maxTextBytes" end)) on conflict ("id") do update set "messages" = (select case
   when jsonb_array_length(excluded.messages) <= 16 and not jsonb_path_exists(m, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', excluded.messages)) then m || excluded.messages
   else (
     select coalesce(to_jsonb(array_agg(coalesce(r.message, b.message) order by b.n)), '[]')
@@ -14,7 +14,7 @@ insert into "journey_sessions" ("id", "user_id", "phase", "messages", "metadata"
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), "updated_at" = now() where ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and jsonb_typeof("journey_sessions"."metadata") = 'object' and (select case when jsonb_typeof(m) = 'array' then (not $checkAfter::bool or (case
+end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored), "updated_at" = excluded.updated_at where (("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and jsonb_typeof("journey_sessions"."metadata") = 'object' and (select case when jsonb_typeof(m) = 'array' then (not $checkAfter::bool or (case
   when not exists (select from jsonb_array_elements(excluded.messages) as a(message) where a.message -> 'id' = m -> -1 -> 'id') then case when jsonb_array_length(m) > 0 then coalesce(m -> -1 -> 'id', 'null') end
   else (
     select coalesce(message -> 'id', 'null') from jsonb_array_elements(m) with ordinality as e(message, n)
@@ -36,4 +36,4 @@ end is not distinct from to_jsonb(null::text))) and ($maxTextBytes::int is null 
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored) returning "id", to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}', "created_at" = "updated_at", jsonb_array_length("messages"), pg_column_size("journey_sessions"."messages")
+end as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)) returning "id", "created_at", "updated_at", "messages") select written.id, to_jsonb(written.updated_at at time zone 'UTC') #>> '{}', written.created_at = written.updated_at, jsonb_array_length(written.messages), pg_column_size(written.messages) from "written"

@@ -1,1 +1,1 @@
-delete from "journey_sessions" where (("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and ($ifRevision::text is null or to_jsonb("journey_sessions"."updated_at" at time zone 'UTC') #>> '{}' = $ifRevision::text)) returning "id"
+delete from "journey_sessions" where (("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id) and ($ifRevision::text::timestamp at time zone 'UTC' is null or "journey_sessions"."updated_at" = $ifRevision::text::timestamp at time zone 'UTC')) returning "id"

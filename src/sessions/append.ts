@@ -1,0 +1,113 @@
+import * as z from "zod";
+import { messageIdSchema } from "../messages.js";
+import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../queries/append.js";
+import { isObject } from "../validation/json.js";
+import { arraySchema, ifRevisionSchema, options } from "../validation/options.js";
+import { toWritten } from "./rows.js";
+import type { IfRevision, Written } from "./types.js";
+import { type Verb, without } from "./verb.js";
+
+export interface AppendOptions<Metadata = unknown> extends IfRevision {
+  /**
+   * Creates the session if nobody has its id, in the same statement; with an object, with this metadata. For the user's
+   * first message only: an answer that is stored after its session was deleted must not bring it back.
+   * A session that exists keeps its metadata.
+   * @default false
+   */
+  create?: boolean | { metadata?: Metadata | undefined } | undefined;
+  /**
+   * Appends only if, apart from the messages of this call, the stored conversation ends with this message (null: is
+   * empty); otherwise `conflict`. Checked before `from` drops anything.
+   */
+  after?: string | null | undefined;
+  /** Drops this message and what follows it, then appends, in one step: edit and regenerate. */
+  from?: string | undefined;
+  /**
+   * Also refuses, with `too_large`, if less than an eighth of `maxSessionBytes` (at most 64 KiB) would stay free. Use
+   * it before a model is asked, whose answer needs room.
+   * @default false
+   */
+  leaveRoom?: boolean | undefined;
+}
+
+export interface Appended extends Written {
+  /** Whether this call created the session. */
+  created: boolean;
+  /** Messages in the conversation now. */
+  messageCount: number;
+  /** Bytes of the conversation as jsonb, uncompressed; `maxSessionBytes` limits them. */
+  bytes: number;
+}
+
+export interface Append<Message, Metadata> {
+  /**
+   * Adds messages at the end of the conversation. A message whose id is already there replaces that one in its place,
+   * so a repeated call leaves the messages as they are.
+   *
+   * @example await sessions.append(id, message, { create: true }) // the first message creates the session
+   * @throws not_found, conflict (`ifRevision`, `after`), too_large
+   */
+  append(
+    id: string,
+    messages: Message | readonly Message[],
+    options?: AppendOptions<Metadata>,
+  ): Promise<Appended>;
+}
+
+const optionsSchema = options<AppendOptions>()({
+  create: z
+    .custom<boolean | object>((given) => typeof given === "boolean" || isObject(given), {
+      params: { expected: "a boolean or an object with metadata" },
+    })
+    .default(false),
+  after: messageIdSchema.nullable().optional(),
+  from: messageIdSchema.optional(),
+  ifRevision: ifRevisionSchema,
+  leaveRoom: z.boolean().default(false),
+});
+const newSessionSchema = options<{ metadata?: unknown }>()({ metadata: z.unknown().optional() });
+
+/** No message at all appends nothing, which is never meant. */
+const someMessages = arraySchema.refine(({ length }) => length > 0, {
+  params: { expected: "at least 1 message" },
+});
+
+export const verb: Verb<Append<unknown, unknown>["append"]> = {
+  takes: ["id", "messages", "options"],
+  options: [optionsSchema, newSessionSchema],
+  isRepeatable: without("from", "ifRevision"),
+  async run(handle, id, given, options) {
+    const {
+      create,
+      after,
+      from = null,
+      ifRevision = null,
+      leaveRoom,
+    } = handle.checked(optionsSchema, options);
+    const newSession = typeof create === "object" ? create : {};
+    const { metadata: newMetadata } = handle.checked(newSessionSchema, newSession, "options.create");
+    const messages = handle.checked(someMessages, Array.isArray(given) ? given : [given], "messages");
+    const json = handle.json.messages(messages, "messages");
+    const metadata = handle.metadata(newMetadata, "options.create.metadata");
+    const values = {
+      id: handle.sessionId(id),
+      messages: json.text,
+      checkAfter: after !== undefined,
+      after: after ?? null,
+      from,
+      ifRevision,
+      ...handle.limits(json.isWide || metadata.isWide, leaveRoom),
+    };
+    // Nothing but "is empty" can hold of a session that is not there.
+    const mayCreate = create !== false && values.after === null && from === null && ifRevision === null;
+    const one = messages.length === 1 && from === null;
+    const { messageCount, bytes, created, ...row } = mayCreate
+      ? await handle.change(one ? appendOneOrCreate : appendOrCreate, {
+          ...values,
+          phase: handle.firstPhase,
+          metadata: metadata.text,
+        })
+      : await handle.change(one ? appendOne : append, values);
+    return { ...toWritten(row), created, messageCount, bytes };
+  },
+};

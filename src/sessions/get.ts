@@ -1,0 +1,18 @@
+import { get } from "../queries/get.js";
+import { toSession } from "./rows.js";
+import type { Session } from "./types.js";
+import { always, type Verb } from "./verb.js";
+
+export interface Get<Message, Metadata, Phase extends string> {
+  /** The session with all its messages, or null. */
+  get(id: string): Promise<Session<Message, Metadata, Phase> | null>;
+}
+
+export const verb: Verb<Get<unknown, unknown, string>["get"]> = {
+  takes: ["id"],
+  isRepeatable: always,
+  async run(handle, id) {
+    const [row] = await handle.send(get, { id: handle.sessionId(id) });
+    return row ? toSession(row) : null;
+  },
+};

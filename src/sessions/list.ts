@@ -1,0 +1,57 @@
+import * as z from "zod";
+import { type ListOrder, list } from "../queries/list.js";
+import { options, sessionLimit } from "../validation/options.js";
+import { decodeCursor, encodeCursor } from "./cursor.js";
+import { readSummary, toSummary } from "./rows.js";
+import type { SessionSummary } from "./types.js";
+import { always, type Verb } from "./verb.js";
+
+export interface ListOptions<Phase extends string = string> {
+  /** Sessions per page, 1–100. @default 20 */
+  limit?: number | undefined;
+  /** `nextCursor` of the page before, for the same `orderBy`. */
+  cursor?: string | undefined;
+  /** Newest first by this time. `updated` sorts all of the owner's sessions for each page. @default "created" */
+  orderBy?: ListOrder | undefined;
+  /** Only sessions in this phase. */
+  phase?: Phase | undefined;
+}
+
+export interface List<Metadata, Phase extends string> {
+  /**
+   * A page of sessions without their messages, newest first. No row is skipped or repeated while others are added. In
+   * the order of updates, a session that is written to meanwhile moves to the front.
+   */
+  list(options?: ListOptions<Phase>): Promise<{
+    sessions: SessionSummary<Metadata, Phase>[];
+    /** Absent on the last page. */
+    nextCursor?: string;
+  }>;
+}
+
+const optionsSchema = options<ListOptions>()({
+  limit: sessionLimit,
+  cursor: z.string().optional(),
+  orderBy: z.enum(["created", "updated"]).default("created"),
+  phase: z.unknown().optional(),
+});
+
+export const verb: Verb<List<unknown, string>["list"]> = {
+  takes: ["options"],
+  options: [optionsSchema],
+  isRepeatable: always,
+  async run(handle, options) {
+    const { limit, cursor, orderBy, ...given } = handle.checked(optionsSchema, options);
+    const phase = handle.phase(given.phase, "options.phase") ?? null;
+    const place = cursor === undefined ? undefined : decodeCursor(orderBy, cursor);
+    const statement = list(orderBy, place !== undefined, phase !== null);
+    // One more than asked for tells whether there is a next page.
+    const rows = await handle.send(statement, { ...place, limit: limit + 1, phase });
+    const page = rows.slice(0, limit).map(readSummary);
+    const last = rows.length > limit && page.at(-1);
+    return {
+      sessions: page.map((stored) => toSummary(stored)),
+      ...(last && { nextCursor: encodeCursor(orderBy, { time: last[`${orderBy}At`], id: last.id }) }),
+    };
+  },
+};

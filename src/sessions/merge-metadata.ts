@@ -1,0 +1,50 @@
+import * as z from "zod";
+import { mergeMetadata } from "../queries/merge-metadata.js";
+import { ifRevisionSchema, options } from "../validation/options.js";
+import { toWritten } from "./rows.js";
+import type { IfRevision, Written } from "./types.js";
+import { type Verb, without } from "./verb.js";
+
+/** A change to metadata: a value replaces the key's, null removes the key. */
+export type MetadataPatch<Metadata> = { [Key in keyof Metadata]?: Metadata[Key] | null };
+
+interface MergeOptions<Metadata> extends IfRevision {
+  /** Only if each of these keys equals the stored value, null meaning absent; otherwise `conflict`. */
+  ifMatch?: MetadataPatch<Metadata> | undefined;
+}
+
+export interface MergeMetadata<Metadata> {
+  /**
+   * Changes metadata: top-level keys replace, null removes a key.
+   *
+   * @throws not_found, conflict, too_large
+   */
+  mergeMetadata(
+    id: string,
+    patch: MetadataPatch<Metadata>,
+    options?: MergeOptions<Metadata>,
+  ): Promise<Written & { metadata: Partial<Metadata> }>;
+}
+
+const optionsSchema = options<MergeOptions<unknown>>()({
+  ifMatch: z.unknown().optional(),
+  ifRevision: ifRevisionSchema,
+});
+
+export const verb: Verb<MergeMetadata<Record<string, unknown>>["mergeMetadata"]> = {
+  takes: ["id", "patch", "options"],
+  options: [optionsSchema],
+  isRepeatable: without("ifMatch", "ifRevision"),
+  async run(handle, id, patch, options) {
+    const { ifMatch, ifRevision = null } = handle.checked(optionsSchema, options);
+    const { text, isWide } = handle.json.patch(patch, "patch");
+    const { metadata, ...row } = await handle.change(mergeMetadata, {
+      id: handle.sessionId(id),
+      patch: text,
+      ifMatch: ifMatch === undefined ? "{}" : handle.json.match(ifMatch, "options.ifMatch"),
+      ifRevision,
+      ...handle.limits(isWide),
+    });
+    return { ...toWritten(row), metadata: JSON.parse(metadata) };
+  },
+};

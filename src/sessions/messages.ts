@@ -1,0 +1,60 @@
+import * as z from "zod";
+import { messageIdSchema } from "../messages.js";
+import { messages } from "../queries/messages.js";
+import { options } from "../validation/options.js";
+import { corrupt, messageNotFound, sessionNotFound } from "./refusal.js";
+import { readSummary, toSummary } from "./rows.js";
+import type { SessionSummary } from "./types.js";
+import { always, type Verb } from "./verb.js";
+
+interface MessagesOptions {
+  /** Messages per page, 1–1000. @default 50 */
+  limit?: number | undefined;
+  /** The id of a message: the page just before it. */
+  before?: string | undefined;
+}
+
+export interface Messages<Message, Metadata, Phase extends string> {
+  /**
+   * One page of the conversation, in conversation order: the newest messages, or those just before the message
+   * `before`. For the page before this one, pass the id of this page's first message. The rest of the session comes
+   * with it, as it was at the same moment.
+   *
+   * @throws not_found for the session or the message `before`
+   */
+  messages(
+    id: string,
+    options?: MessagesOptions,
+  ): Promise<{
+    session: SessionSummary<Metadata, Phase>;
+    messages: Message[];
+    hasMore: boolean;
+    /** The session's. */
+    revision: string;
+  }>;
+}
+
+const optionsSchema = options<MessagesOptions>()({
+  limit: z.int().min(1).max(1000).default(50),
+  before: messageIdSchema.optional(),
+});
+
+export const verb: Verb<Messages<unknown, unknown, string>["messages"]> = {
+  takes: ["id", "options"],
+  options: [optionsSchema],
+  isRepeatable: always,
+  async run(handle, id, options) {
+    const { limit, before = null } = handle.checked(optionsSchema, options);
+    const [page] = await handle.send(messages, { id: handle.sessionId(id), limit, before });
+    if (!page) throw sessionNotFound();
+    if (!page.isArray) throw corrupt("messages");
+    if (page.messages === null) throw messageNotFound("before");
+    const session = toSummary(readSummary(page));
+    return {
+      session,
+      messages: JSON.parse(page.messages),
+      hasMore: page.hasMore === true,
+      revision: session.revision,
+    };
+  },
+};

@@ -1,0 +1,65 @@
+import { type Append, verb as append } from "./append.js";
+import { type Count, verb as count } from "./count.js";
+import { type Create, verb as create } from "./create.js";
+import { type Delete, verb as deleteOne } from "./delete.js";
+import { type DeleteAll, verb as deleteAll } from "./delete-all.js";
+import { type Export, verb as exportAll } from "./export.js";
+import { type Fork, verb as fork } from "./fork.js";
+import { type Get, verb as get } from "./get.js";
+import { type Latest, verb as latest } from "./latest.js";
+import { type List, verb as list } from "./list.js";
+import { type MergeMetadata, verb as mergeMetadata } from "./merge-metadata.js";
+import { type Messages, verb as messages } from "./messages.js";
+import { type ReplaceMessages, verb as replaceMessages } from "./replace-messages.js";
+import { type Search, verb as search } from "./search.js";
+import { type SetPhase, verb as setPhase } from "./set-phase.js";
+import { type Truncate, verb as truncate } from "./truncate.js";
+import type { Verb } from "./verb.js";
+
+/**
+ * The sessions of one user. Every statement carries the owner: a session of somebody else and an id that nobody has
+ * get the same answer.
+ *
+ * Each call is one SQL statement (export one for each batch), and throws JourneyDbError: besides the codes named
+ * below, `invalid_input` before anything is sent, `corrupt` for a row that an older program left in another shape, and
+ * `unavailable`, `timeout`, `configuration`, `migration` or `internal`.
+ */
+export interface UserSessions<Message, Metadata, Phase extends string>
+  extends Append<Message, Metadata>,
+    Create<Message, Metadata, Phase>,
+    Get<Message, Metadata, Phase>,
+    Messages<Message, Metadata, Phase>,
+    Latest<Message, Metadata, Phase>,
+    List<Metadata, Phase>,
+    Count,
+    Search<Metadata, Phase>,
+    Export<Message, Metadata, Phase>,
+    SetPhase<Phase>,
+    MergeMetadata<Metadata>,
+    ReplaceMessages<Message>,
+    Truncate,
+    Fork<Message, Metadata, Phase>,
+    Delete,
+    DeleteAll {}
+
+type AnySessions = UserSessions<unknown, Record<string, unknown>, string>;
+
+/** The catalogue of verbs: each method of a handle. */
+export const VERBS: { [Name in keyof AnySessions]: Verb<AnySessions[Name]> } = {
+  append,
+  create,
+  get,
+  messages,
+  latest,
+  list,
+  count,
+  search,
+  export: exportAll,
+  setPhase,
+  mergeMetadata,
+  replaceMessages,
+  truncate,
+  fork,
+  delete: deleteOne,
+  deleteAll,
+};
