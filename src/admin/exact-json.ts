@@ -9,15 +9,6 @@ export interface ExactJson {
   textOf(value: unknown): string;
 }
 
-const [QUOTE, BACKSLASH, MINUS, ZERO, NINE] = ['"', "\\", "-", "0", "9"].map((one) => one.charCodeAt(0)) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-];
-const NUMBER = /[-+.\deE]+/y;
-
 /**
  * Parses JSON with numbers of any size and form, as PostgreSQL keeps them: 1.10, 12345678901234567890. A
  * number that JavaScript would write differently becomes an object, `{ <a key of this call>: n }`, and a
@@ -26,21 +17,17 @@ const NUMBER = /[-+.\deE]+/y;
 export function readExactly(text: string): ExactJson {
   const key = crypto.randomUUID();
   const places = new Map<string, number>();
+  const tokens = /"|-?\d[-+.\deE]*/g;
   let readable = "";
   let from = 0;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    if (unit === QUOTE) at = endOfString(text, at);
-    else if (unit === MINUS || (unit >= ZERO && unit <= NINE)) {
-      NUMBER.lastIndex = at;
-      const number = NUMBER.exec(text)?.[0] ?? "";
-      if (String(Number(number)) !== number) {
-        const place = places.get(number) ?? places.size;
-        places.set(number, place);
-        readable += `${text.slice(from, at)}{"${key}":${place}}`;
-        from = at + number.length;
-      }
-      at += number.length - 1;
+  for (let token = tokens.exec(text); token; token = tokens.exec(text)) {
+    const [number] = token;
+    if (number === '"') tokens.lastIndex = endOfString(text, token.index) + 1;
+    else if (String(Number(number)) !== number) {
+      const place = places.get(number) ?? places.size;
+      places.set(number, place);
+      readable += `${text.slice(from, token.index)}{"${key}":${place}}`;
+      from = tokens.lastIndex;
     }
   }
   const numbers = [...places.keys()];
@@ -60,7 +47,7 @@ export function readExactly(text: string): ExactJson {
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); ; at = text.indexOf('"', at + 1)) {
     let before = at;
-    while (text.charCodeAt(before - 1) === BACKSLASH) before--;
+    while (text[before - 1] === "\\") before--;
     if ((at - before) % 2 === 0) return at;
   }
 }

@@ -1,9 +1,11 @@
+import { gte, type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
 import { JourneyDbError } from "../model/errors.js";
+import { given, statement } from "../queries/statement.js";
+import { journeySessions } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { requestOptionsSchema } from "../validation/options.js";
-import { timeoutMs } from "./call.js";
-import { FIRST_ID, type Step } from "./walk.js";
+import { type AdminStatement, timeoutMs } from "./call.js";
 
 /** How far a job is. */
 export type Progress<Done> = Done & {
@@ -38,6 +40,51 @@ export const jobOptionsSchema = z.strictObject({
   dryRun: z.boolean().default(false),
   timeoutMs,
 });
+
+/** How far one statement of a walk along the primary key went. */
+export interface Step {
+  /** Sessions passed. */
+  examined: number;
+  /** The id to continue from; null at the end. */
+  next: string | null;
+}
+
+/** Where a walk begins. */
+const FIRST_ID = "00000000-0000-0000-0000-000000000000";
+
+const { id } = journeySessions;
+
+export const lastPassed = sql`(select passed.id from passed order by passed.id desc limit 1)`;
+
+/** Over a CTE named `passed`. */
+export const step = {
+  examined: sql<number>`count(*)::int`,
+  next: sql<
+    string | null
+  >`(select ${id} from ${journeySessions} where ${id} > ${lastPassed} order by ${id} limit 1)`,
+};
+
+/**
+ * Looks at the next `batchSize` sessions on the server, which sends no conversation.
+ *
+ * @param found JSON about a session, null where it is not wanted; `found` of the answer is the array of them
+ */
+export const findSessions = (name: string, found: SQL): AdminStatement<Step & { found: string }> =>
+  statement(name, (db) => {
+    const passed = db.$with("passed").as(
+      db
+        .select({ id, found: sql`${found}`.as("found") })
+        .from(journeySessions)
+        .where(gte(id, given("from")))
+        .orderBy(id)
+        .limit(given("batchSize")),
+    );
+    const all = sql<string>`coalesce(json_agg(passed.found) filter (where passed.found is not null), '[]')::text`;
+    return db
+      .with(passed)
+      .select({ ...step, found: all })
+      .from(passed);
+  });
 
 /** Runs a part of a job. An aborted signal ends it with an error that says how far the job is. */
 type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;

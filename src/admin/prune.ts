@@ -1,11 +1,26 @@
+import { and, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
-import { optionsOf, rowOf } from "./call.js";
-import { batchSizeSchema, type JobOptions, jobOptionsSchema, type Progress, runJob } from "./job.js";
-import { countDue, deleteDue } from "./walk.js";
+import { given, statement } from "../queries/statement.js";
+import { journeySessions } from "../schema.js";
+import { type AdminStatement, optionsOf, rowOf } from "./call.js";
+import {
+  batchSizeSchema,
+  type JobOptions,
+  jobOptionsSchema,
+  lastPassed,
+  type Progress,
+  runJob,
+  type Step,
+  step,
+} from "./job.js";
+
+const { id, updatedAt } = journeySessions;
+const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 export type PruneProgress = Progress<Pruned>;
 
@@ -51,6 +66,85 @@ export const inactiveForSchema = z
 const pruneOptions = jobOptionsSchema.extend({
   inactiveFor: inactiveForSchema,
   batchSize: batchSizeSchema.unwrap().default(500),
+});
+
+/** A step of prune, with the number of sessions that were due in it. */
+type Due = Step & { sessions: number };
+
+/** By the server's clock. */
+const isDue = (time: PgColumn): SQL =>
+  sql`${time} < now() - make_interval(secs => ${given("inactiveForSeconds")}::float8)`;
+
+/**
+ * One step along the primary key, since there is no index on updated_at. `due` holds the first
+ * `batchSize` due sessions of the next `window`; `passed` ends with the last of them, or with the
+ * window where there are fewer. The server reads no row beyond `passed`.
+ */
+function dueAndPassed(db: Database) {
+  const ahead = db
+    .select({ id, updatedAt })
+    .from(journeySessions)
+    .where(gte(id, given("from")))
+    .orderBy(id)
+    .limit(given("window"))
+    .as("ahead");
+  const due = db
+    .$with("due")
+    .as(
+      db
+        .select({ id: ahead.id })
+        .from(ahead)
+        .where(isDue(ahead.updatedAt))
+        .orderBy(ahead.id)
+        .limit(given("batchSize")),
+    );
+  const lastOfBatch = sql`(select ${due.id} from ${due} order by ${due.id} offset ${given("batchSize")}::int - 1 limit 1)`;
+  const passed = db.$with("passed").as(
+    db
+      .select({ id })
+      .from(journeySessions)
+      .where(and(gte(id, given("from")), lte(id, sql`coalesce(${lastOfBatch}, ${LAST_ID}::uuid)`)))
+      .orderBy(id)
+      .limit(given("window")),
+  );
+  return { due, passed };
+}
+
+/** Counts what is due, and changes nothing. */
+export const countDue: AdminStatement<Due> = statement("admin_count_due", (db) => {
+  const { due, passed } = dueAndPassed(db);
+  const sessions = sql<number>`(select count(*)::int from ${due})`;
+  return db
+    .with(due, passed)
+    .select({ sessions, ...step })
+    .from(passed);
+});
+
+/**
+ * Deletes what is due. A session that is locked by a writer is skipped, not waited for. One that was
+ * written to since the statement began is no longer due: the server checks that again, since the
+ * condition is on the deleted row itself.
+ */
+export const deleteDue: AdminStatement<Due> = statement("admin_delete_due", (db) => {
+  const { due, passed } = dueAndPassed(db);
+  // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
+  const isDueAndPassed = and(gte(id, given("from")), lte(id, lastPassed), isDue(updatedAt));
+  const free = db
+    .select({ id })
+    .from(journeySessions)
+    .where(isDueAndPassed)
+    .for("update", { skipLocked: true });
+  const deleted = db.$with("deleted").as(
+    db
+      .delete(journeySessions)
+      .where(and(isDueAndPassed, inArray(id, free)))
+      .returning({ id }),
+  );
+  const sessions = sql<number>`(select count(*)::int from ${deleted})`;
+  return db
+    .with(due, passed, deleted)
+    .select({ sessions, ...step })
+    .from(passed);
 });
 
 /**

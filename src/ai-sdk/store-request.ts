@@ -109,7 +109,7 @@ export async function storeQuestion<Message extends MessageShape>(
   }
 
   return untilUnchanged(async (n) => {
-    // Holds of a session that is not there, is empty or has this message alone: no page of these is stale.
+    // Succeeds only if there is no session, or one that is empty or has only this message: then no page is stale.
     if (n === 1 && createsSession(sent) && sent.after === null && !isRepeated(sent)) {
       const answerId = await freeId(async () => false);
       const { created, revision, question } = await append(answerId, creation);

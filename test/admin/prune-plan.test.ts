@@ -1,7 +1,7 @@
 import { drizzle } from "drizzle-orm/postgres-js";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { AdminStatement } from "../../src/admin/call.js";
-import { countDue, deleteDue } from "../../src/admin/walk.js";
+import { countDue, deleteDue } from "../../src/admin/prune.js";
 import { migratedDatabase, rawClient } from "../support/database.js";
 import { type PlanNode, scansOf } from "../support/plans.js";
 
