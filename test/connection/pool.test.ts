@@ -6,10 +6,10 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { type ConnectOptions, connect } from "../../src/connection/connect.js";
 import type { Database } from "../../src/model/database.js";
 import { forUser } from "../../src/sessions/define-journey.js";
-import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
-import { everyCall } from "../support/every-call.js";
+import { migratedDatabase, newUser, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
 import { serverThat } from "../support/network.js";
+import { CASES, unstored } from "../support/verbs.js";
 
 const url = await migratedDatabase();
 const admin = rawClient(url);
@@ -21,9 +21,6 @@ async function open(options: ConnectOptions) {
   onTestFinished(close);
   return db;
 }
-
-const anyone = forUser(openPostgresJs(url), newUser());
-const names = everyCall(anyone).map(([name]) => name);
 
 const WAITING = admin`from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
 
@@ -45,18 +42,18 @@ async function whileRowHeld(db: Database, body: (owner: string, id: string) => P
 }
 
 describe("a call that has ended early", () => {
-  it.each(names.filter((name) => !name.endsWith("next page")))(
+  it.each(CASES.map((one) => [one.name, one] as const))(
     "%s, is cancelled on the server, and leaves its connection to the next",
-    async (name) => {
+    async (_, { call }) => {
       const db = await open({ max: 1 });
       await holder.begin(async (tx) => {
         await tx`lock table journey_sessions`;
         const ending = new AbortController();
-        const calls = new Map(everyCall(forUser(db, newUser(), { signal: ending.signal })));
-        const call = expect(calls.get(name)?.()).rejects.toMatchObject({ code: "timeout" });
+        const sessions = forUser(db, newUser(), { signal: ending.signal });
+        const ended = expect(call(sessions, unstored())).rejects.toMatchObject({ code: "timeout" });
         await waiting(1);
         ending.abort();
-        await call;
+        await ended;
         await waiting(0);
         await db.execute(sql`select 1`);
       });

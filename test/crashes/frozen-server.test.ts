@@ -1,12 +1,13 @@
 import { sql } from "drizzle-orm";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
-import { forUser, type JourneyMessage, type UserSessions } from "../../src/index.js";
+import { forUser } from "../../src/index.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import { newUser, openConnected, openNodePostgres, openPostgresJs } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
+import { CASES, conversation } from "../support/verbs.js";
 
 let server: OwnServer;
 beforeAll(async () => {
@@ -40,37 +41,6 @@ async function freezeBackend(db: Database): Promise<void> {
   freeze(row?.pid as number);
 }
 
-type Call = (
-  sessions: UserSessions<JourneyMessage, Record<string, unknown>, string>,
-  id: string,
-  ifRevision: string,
-) => Promise<unknown>;
-
-/** Every method: whether its repetition is safe after a call whose outcome is unknown. */
-const CALLS: [name: string, retryable: boolean, call: Call][] = [
-  ["append", true, (sessions, id) => sessions.append(id, text("m2"))],
-  ["append with create", true, (sessions, id) => sessions.append(id, text("m2"), { create: true })],
-  ["append after", true, (sessions, id) => sessions.append(id, text("m2"), { after: "m1" })],
-  ["append from", false, (sessions, id) => sessions.append(id, text("m2"), { from: "m1" })],
-  ["append ifRevision", false, (s, id, ifRevision) => s.append(id, text("m2"), { ifRevision })],
-  ["create", false, (sessions) => sessions.create()],
-  ["get", true, (sessions, id) => sessions.get(id)],
-  ["messages", true, (sessions, id) => sessions.messages(id)],
-  ["latest", true, (sessions) => sessions.latest()],
-  ["list", true, (sessions) => sessions.list()],
-  ["count", true, (sessions) => sessions.count()],
-  ["setPhase", true, (sessions, id) => sessions.setPhase(id, "review")],
-  ["setPhase from", false, (sessions, id) => sessions.setPhase(id, "review", { from: "setup" })],
-  ["mergeMetadata", true, (sessions, id) => sessions.mergeMetadata(id, { a: 1 })],
-  ["mergeMetadata ifMatch", false, (s, id) => s.mergeMetadata(id, { a: 1 }, { ifMatch: { a: null } })],
-  ["replaceMessages", false, (sessions, id) => sessions.replaceMessages(id, [])],
-  ["truncate", false, (sessions, id) => sessions.truncate(id, { from: "m1" })],
-  ["fork", false, (sessions, id) => sessions.fork(id)],
-  ["delete", true, (sessions, id) => sessions.delete(id)],
-  ["delete ifRevision", true, (sessions, id, ifRevision) => sessions.delete(id, { ifRevision })],
-  ["deleteAll", true, (sessions) => sessions.deleteAll()],
-];
-
 describe.each(Object.keys(OPEN))("%s: while the backend is frozen", (driver) => {
   let db: Database;
   beforeAll(async () => {
@@ -79,27 +49,27 @@ describe.each(Object.keys(OPEN))("%s: while the backend is frozen", (driver) => 
 
   it("every call ends with timeout at its deadline, and the pool works again when the backend does", async () => {
     const owner = newUser();
-    const { id, revision } = await forUser(db, owner).create({ messages: [text("m1")] });
+    const given = await conversation(forUser(db, owner));
     await freezeBackend(db);
-    for (const [name, retryable, call] of CALLS) {
-      const error = await errorOf(call(forUser(db, owner, { timeoutMs: 20 }) as never, id, revision));
+    for (const { name, retryable, call } of CASES) {
+      const error = await errorOf(call(forUser(db, owner, { timeoutMs: 20 }), given));
       expect(error, name).toMatchObject({ code: "timeout", retryable });
       expect(error.message, name).toBe("No answer within 20 ms; whether the call takes effect is unknown.");
     }
     thaw();
     // It comes after all that was sent: the deleteAll too, or nothing that had to wait for its turn.
     expect(await forUser(db, owner).count()).toBe(SENDS_WHAT_WAITED[driver] ? 0 : 1);
-    const { created } = await forUser(db, owner).append(id, text("m3"), { create: true });
+    const { created } = await forUser(db, owner).append(given.id, text("m3"), { create: true });
     expect(created).toBe(SENDS_WHAT_WAITED[driver]);
   });
 
   it("a call ends with timeout when the handle's signal is aborted", async () => {
     const owner = newUser();
-    const { id, revision } = await forUser(db, owner).create();
+    const given = await conversation(forUser(db, owner));
     await freezeBackend(db);
-    for (const [name, retryable, call] of CALLS) {
+    for (const { name, retryable, call } of CASES) {
       const request = new AbortController();
-      const error = errorOf(call(forUser(db, owner, { signal: request.signal }) as never, id, revision));
+      const error = errorOf(call(forUser(db, owner, { signal: request.signal }), given));
       request.abort();
       expect(await error, name).toMatchObject({
         code: "timeout",

@@ -1,9 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
-import type { forUser } from "../../src/index.js";
 import { anyJson, anyObject, anyText, Made, mostly, options } from "../support/hostile.js";
-
-export type Method = keyof ReturnType<typeof forUser>;
+import { CASES, type Given, type Verb } from "../support/verbs.js";
 
 const own = new Made("own", ({ own }) => own);
 const id = fc.oneof(
@@ -79,7 +77,7 @@ const args = (...all: fc.Arbitrary<unknown>[]) => fc.tuple(...all) as fc.Arbitra
 const one = mostly(id);
 
 /** Every public method: what it may be called with, right and wrong. */
-export const calls: Record<Method, fc.Arbitrary<unknown[]>> = {
+export const calls: Record<Verb, fc.Arbitrary<unknown[]>> = {
   append: args(
     one,
     mostly(messages),
@@ -125,26 +123,16 @@ export const calls: Record<Method, fc.Arbitrary<unknown[]>> = {
   deleteAll: args(one),
 };
 
-/** One call of each method that must go through. */
-const hello = { id: "m3", role: "user", parts: [{ type: "text", text: "hello" }] };
-export const rightCalls: Record<Method, unknown[]> = {
-  append: [own, hello, { after: "m2" }],
-  create: [{ messages: [hello], metadata: {} }],
-  get: [own],
-  messages: [own, { limit: 1, before: "m2" }],
-  latest: [],
-  list: [{ limit: 1, orderBy: "updated" }],
-  count: [],
-  search: ["TEXT of m", { limit: 1 }],
-  export: [],
-  setPhase: [own, "review", { from: "setup" }],
-  mergeMetadata: [own, { a: null }, { ifMatch: { a: 1 } }],
-  replaceMessages: [own, []],
-  truncate: [own, { from: "m2" }],
-  fork: [own, { through: "m1" }],
-  delete: [own, { ifRevision: new Made("revision", ({ revision }) => revision) }],
-  deleteAll: [],
-};
+/** The arguments of the cases of a verb, on a session to be made. All must go through. */
+export function rightCalls(verb: Verb): unknown[][] {
+  const given = {
+    id: own,
+    newId: new Made("new", () => randomUUID()),
+    revision: new Made("revision", ({ revision }) => revision),
+    cursors: {},
+  };
+  return CASES.filter((one) => one.verb === verb).map(({ args }) => args(given as unknown as Given));
+}
 
 /** What a call that is answered may have been refused with. No other code is right. */
 export const REFUSALS = ["invalid_input", "not_found", "conflict", "too_large"];

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { forUser, type JourneyMessage, type Session } from "../../src/index.js";
+import { forUser } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
-import { text } from "../support/messages.js";
+import { CASES, callOf, conversation } from "../support/verbs.js";
 
 const db = openPostgresJs(await migratedDatabase());
 
@@ -16,31 +16,19 @@ const notPlain: Record<string, (options: object) => unknown> = {
   "a list": (options) => [options],
 };
 
-const calls: Record<
-  string,
-  (sessions: ReturnType<typeof forUser>, id: string, options: never) => Promise<unknown>
-> = {
-  append: (sessions, id, options) => sessions.append(id, text("m2"), options),
-  create: (sessions, _, options) => sessions.create(options),
-  messages: (sessions, id, options) => sessions.messages(id, options),
-  list: (sessions, _, options) => sessions.list(options),
-  setPhase: (sessions, id, options) => sessions.setPhase(id, "review", options),
-  mergeMetadata: (sessions, id, options) => sessions.mergeMetadata(id, { a: 1 }, options),
-  replaceMessages: (sessions, id, options) => sessions.replaceMessages(id, [] as JourneyMessage[], options),
-  truncate: (sessions, id, options) => sessions.truncate(id, options),
-  fork: (sessions, id, options) => sessions.fork(id, options),
-  delete: (sessions, id, options) => sessions.delete(id, options),
-};
-
 it.each(Object.entries(notPlain))("%s as options is refused, and nothing changes", async (_, make) => {
   const sessions = forUser(db, newUser());
-  const session: Session = await sessions.create({ messages: [text("m1")] });
-  for (const [name, call] of Object.entries(calls)) {
-    const error = await errorOf(call(sessions, session.id, make({ ifRevision: "stale" }) as never));
+  const given = await conversation(sessions);
+  const session = await sessions.get(given.id);
+  for (const { name, verb, options, args } of CASES) {
+    if (options === null) continue;
+    const error = await errorOf(
+      callOf(sessions, verb, args(given).toSpliced(options, 1, make({ ifRevision: "stale" }))),
+    );
     expect(`${name}: ${error.code} ${error.message}`).toMatch(
       /: invalid_input (options|session): expected object$/,
     );
   }
-  expect(await sessions.get(session.id)).toEqual(session);
+  expect(await sessions.get(given.id)).toEqual(session);
   expect(await sessions.count()).toBe(1);
 });

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { migratedDatabase, rawClient } from "../support/database.js";
 import { type CallValues, type Explain, explainer, PLANNINGS } from "../support/explain.js";
 import { arbitersOf, scansOf, sorts } from "../support/plans.js";
-import { allStatements } from "../support/statements.js";
+import { allStatements, sentBy } from "../support/statements.js";
 
 const TABLE = "journey_sessions";
 const BY_ID = "journey_sessions_pkey";
@@ -13,16 +13,18 @@ const OF_THE_BUSIEST = 2_000;
 const LIMIT = 21;
 
 const sql = rawClient(await migratedDatabase(), { max: 1 });
-const names = [...(await allStatements()).keys()];
 
-/** Without a session of an owner to look for. */
-const INSERTS = names.filter((name) => /^(create|import)$|_or_create$/.test(name));
-const OF_AN_OWNER = names.filter((name) =>
-  /^(list_|latest$|count$|delete_all$|search$|imported$)/.test(name),
-);
-const BY_CREATED = OF_AN_OWNER.filter((name) => /^(list_created|latest$)/.test(name));
+/** By the text of a statement: it looks for a session, for an owner's, or only for whether an id is taken. */
+const texts = new Map([...(await allStatements())].map(([name, one]) => [name, sentBy(one).text]));
+const named = (holds: (text: string, name: string) => boolean) =>
+  [...texts].flatMap(([name, text]) => (holds(text, name) ? [name] : []));
+const INSERTS = named((text) => text.startsWith("insert") && !text.includes(`from "${TABLE}"`));
+const OF_A_SESSION = named((text, name) => !INSERTS.includes(name) && text.includes(`"${TABLE}"."id" = $`));
 const OTHERS = ["create_refusal", "export"];
-const OF_A_SESSION = names.filter((name) => ![...INSERTS, ...OF_AN_OWNER, ...OTHERS].includes(name));
+const OF_AN_OWNER = named((_, name) => ![...INSERTS, ...OF_A_SESSION, ...OTHERS].includes(name));
+const BY_CREATED = OF_AN_OWNER.filter(
+  (name) => /order by "[^"]+"."created_at" desc, .* limit/.test(texts.get(name) ?? "") && name !== "search",
+);
 
 /** A line of an export. */
 const A_LINE = {

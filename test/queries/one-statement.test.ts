@@ -6,9 +6,9 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
 import { defineJourney, forUser } from "../../src/index.js";
 import { migratedDatabase, newUser, openNodePostgres, rawClient } from "../support/database.js";
-import { everyCall } from "../support/every-call.js";
 import { text } from "../support/messages.js";
 import { allStatements } from "../support/statements.js";
+import { CASES, conversation, unstored } from "../support/verbs.js";
 
 const url = await migratedDatabase();
 
@@ -18,19 +18,18 @@ const db = drizzle({ client: rawClient(url, { max: 1 }), logger });
 
 describe("one statement a call", () => {
   const sessions = forUser(db, newUser());
-  const calls: [name: string, call: () => Promise<unknown>][] = [
-    ["get of nothing", () => sessions.get(randomUUID())],
-    ["delete of nothing", () => sessions.delete(randomUUID())],
-    ["search that finds nothing", () => sessions.search("no such text")],
-    ...everyCall(sessions),
-  ];
 
-  it("whatever the method and its options, and where nothing is found", async () => {
-    for (const [name, call] of calls) {
-      sent.length = 0;
-      await call();
-      expect(sent, name).toHaveLength(1);
-    }
+  it.each(CASES)("$name", async ({ call }) => {
+    const given = await conversation(sessions);
+    sent.length = 0;
+    await call(sessions, given);
+    expect(sent).toHaveLength(1);
+  });
+
+  it.each(["get", "delete", "search"])("%s that finds nothing", async (name) => {
+    sent.length = 0;
+    await CASES.find((one) => one.name === name)?.call(forUser(db, newUser()), unstored());
+    expect(sent).toHaveLength(1);
   });
 
   it("two where a write is refused: the second tells why", async () => {
@@ -38,6 +37,36 @@ describe("one statement a call", () => {
     await expect(sessions.setPhase(randomUUID(), "review")).rejects.toMatchObject({ code: "not_found" });
     expect(sent).toHaveLength(2);
     expect(sent[1]).toMatch(/^select/);
+  });
+});
+
+describe("the cases of the verbs", () => {
+  /** Sent by no call of the application's. */
+  const OTHERS = {
+    import: "the command line's",
+    imported: "the command line's",
+    held_elsewhere: "the chat's, by a symbol",
+  };
+
+  it("are of every method of a handle", () => {
+    expect([...new Set(CASES.map(({ verb }) => verb))].toSorted()).toEqual(
+      Object.keys(forUser(db, newUser())).toSorted(),
+    );
+  });
+
+  it("send every statement, with those that tell why a write was refused", async () => {
+    const own = openNodePostgres(url, { max: 1 });
+    for (const { call } of CASES) {
+      const owner = newUser();
+      const given = await conversation(forUser(db, owner));
+      // Another user's session; then the owner's, whose new one is there at the second call.
+      for (const user of [newUser(), owner, owner]) await call(forUser(own, user), given).catch(() => {});
+    }
+    const prepared = await own.select({ name: sql<string>`name` }).from(sql`pg_prepared_statements`);
+    const expected = [...(await allStatements()).keys()].filter((name) => !(name in OTHERS));
+    expect(prepared.map(({ name }) => name).toSorted()).toEqual(
+      expected.map((name) => `journey_db_${name}`).toSorted(),
+    );
   });
 });
 

@@ -1,41 +1,48 @@
 import { expect, it } from "vitest";
+import type { Written } from "../../src/index.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
-import { idsOf, text } from "../support/messages.js";
+import { text } from "../support/messages.js";
+import { CASES, conversation } from "../support/verbs.js";
+
+/** On a session that is there; fork changes another. */
+const WRITES = CASES.filter(({ writes, onSession, verb }) => writes && onSession && verb !== "fork");
 
 onEveryDriver((database, { forUser }) => {
-  it("changes with every write, and every write takes ifRevision", async () => {
+  it.each(WRITES.filter(({ verb }) => verb !== "delete"))("$name changes it", async ({ call }) => {
     const sessions = forUser(database(), newUser());
-    const { id, revision } = await sessions.create({ messages: [text("m1"), text("m2")] });
-    const seen = [revision];
-    const next = () => ({ ifRevision: seen.at(-1) });
-    const writes = [
-      () => sessions.append(id, text("m3"), next()),
-      () => sessions.setPhase(id, "review", next()),
-      () => sessions.mergeMetadata(id, { a: 1 }, next()),
-      () => sessions.truncate(id, { from: "m3", ...next() }),
-      () => sessions.replaceMessages(id, [text("m1")], next()),
-    ];
-    for (const write of writes) seen.push((await write()).revision);
-    expect(new Set(seen).size).toBe(seen.length);
+    const given = await conversation(sessions);
+    const { revision } = (await call(sessions, given)) as Written;
+    expect((await sessions.get(given.id))?.revision).toBe(revision);
+    const next = await sessions.setPhase(given.id, "setup");
+    expect(new Set([given.revision, revision, next.revision]).size).toBe(3);
+  });
 
-    const unchanged = await sessions.get(id);
-    const stale = { ifRevision: revision };
-    for (const write of [
-      () => sessions.append(id, text("m4"), stale),
-      () => sessions.append(id, text("m4"), { create: true, ...stale }),
-      () => sessions.setPhase(id, "setup", stale),
-      () => sessions.mergeMetadata(id, { a: 2 }, stale),
-      () => sessions.truncate(id, { from: "m1", ...stale }),
-      () => sessions.replaceMessages(id, [], stale),
-      () => sessions.delete(id, stale),
-    ]) {
-      await expect(write()).rejects.toMatchObject({ code: "conflict", retryable: false });
-    }
-    expect(await sessions.get(id)).toEqual(unchanged);
-    expect(idsOf(unchanged?.messages ?? [])).toEqual(["m1"]);
-    expect(await sessions.delete(id, next())).toBe(true);
-    expect(await sessions.delete(id, next())).toBe(false);
+  it("can be asked for by every write", () => {
+    const taking = WRITES.filter(({ takesRevision }) => takesRevision);
+    expect(new Set(taking.map(({ verb }) => verb))).toEqual(new Set(WRITES.map(({ verb }) => verb)));
+  });
+
+  it.each(WRITES.filter(({ takesRevision }) => takesRevision))(
+    "$name writes only where it is what it was",
+    async ({ call }) => {
+      const sessions = forUser(database(), newUser());
+      const given = await conversation(sessions);
+      const { revision } = await sessions.setPhase(given.id, "setup");
+      const unchanged = await sessions.get(given.id);
+      const stale = call(sessions, given);
+      await expect(stale).rejects.toMatchObject({ code: "conflict", retryable: false });
+      expect(await sessions.get(given.id)).toEqual(unchanged);
+      await call(sessions, { ...given, revision });
+      expect(await sessions.get(given.id)).not.toEqual(unchanged);
+    },
+  );
+
+  it("is asked for in vain where there is no session: delete answers false", async () => {
+    const sessions = forUser(database(), newUser());
+    const { id, revision } = await conversation(sessions);
+    expect(await sessions.delete(id, { ifRevision: revision })).toBe(true);
+    expect(await sessions.delete(id, { ifRevision: revision })).toBe(false);
   });
 
   it("strictly increases within one transaction, where now() stands still", async () => {

@@ -3,7 +3,14 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newUser } from "../support/database.js";
 import { clockMoves, onEveryDriver } from "../support/drivers.js";
+import { errorOf } from "../support/errors.js";
 import { text } from "../support/messages.js";
+import { CASES, unstored } from "../support/verbs.js";
+
+/** All that reads or changes a session, but to delete it. */
+const NEEDS_CONTENT = CASES.filter(
+  ({ verb, onSession }) => (onSession && verb !== "delete") || verb === "latest",
+);
 
 onEveryDriver((database, { forUser }) => {
   /** A row of an older program: it was there before the table's checks were, which are not valid for it. */
@@ -29,8 +36,6 @@ onEveryDriver((database, { forUser }) => {
     ["metadata", '"{}"'],
     ["metadata", "null"],
   ] as const)("a row whose %s is %s", (column, json) => {
-    const corrupt = { code: "corrupt", message: expect.stringContaining(`The stored ${column} is not`) };
-
     it("does not break the list, the count or another session", async () => {
       const { id, sessions } = await rowWith(column, json);
       await clockMoves(database());
@@ -41,35 +46,23 @@ onEveryDriver((database, { forUser }) => {
       expect(await sessions.count()).toBe(2);
     });
 
-    it("is corrupt to get, latest and every write on its content, and stays as it is", async () => {
+    it("is corrupt to get, latest and every write of its content, and stays as it is", async () => {
       const { id, sessions } = await rowWith(column, json);
-      for (const call of [
-        () => sessions.get(id),
-        () => sessions.latest(),
-        () => sessions.append(id, text("m1")),
-        () => sessions.append(id, text("m1"), { create: true }),
-        () => sessions.replaceMessages(id, []),
-        () => sessions.truncate(id, { from: "m1" }),
-        () => sessions.fork(id),
-      ]) {
-        await expect(call()).rejects.toMatchObject(corrupt);
+      const [listed] = (await sessions.list()).sessions;
+      const given = { ...unstored(), id, revision: listed?.revision ?? "" };
+      for (const { name, verb, call } of NEEDS_CONTENT) {
+        if (verb === "messages" && column === "metadata") continue;
+        const error = await errorOf(call(sessions, given));
+        expect(error.code, name).toBe("corrupt");
+        // A write beside the messages is refused by the table's check, which does not name the column.
+        if (column === "metadata" || error.sqlState !== "23514")
+          expect(error.message, name).toContain(`The stored ${column} is not`);
       }
-      if (column === "messages") await expect(sessions.messages(id)).rejects.toMatchObject(corrupt);
       const rows = await database()
         .select({ value: sql<string>`${sql.identifier(column)}::text` })
         .from(sql`journey_sessions`)
         .where(sql`id = ${id}`);
       expect(rows[0]?.value).toBe(JSON.stringify(JSON.parse(json)).replace('{"a":1}', '{"a": 1}'));
-    });
-
-    it("refuses a change beside its content too, as the table's checks do", async () => {
-      const { id, sessions } = await rowWith(column, json);
-      for (const change of [
-        () => sessions.setPhase(id, "review"),
-        () => sessions.mergeMetadata(id, { a: 1 }),
-      ]) {
-        await expect(change()).rejects.toMatchObject({ code: "corrupt" });
-      }
     });
 
     it("can be deleted by its owner", async () => {

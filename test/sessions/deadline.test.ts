@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { defineJourney, forUser, type UserSessions } from "../../src/index.js";
+import { defineJourney, forUser } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
+import { CASES, conversation } from "../support/verbs.js";
 
 const url = await migratedDatabase();
 const db = openPostgresJs(url, { max: 8 });
@@ -18,47 +19,12 @@ async function whileLocked(body: () => Promise<void>): Promise<void> {
   });
 }
 
-type Write = (
-  sessions: UserSessions<never, Record<string, unknown>, string>,
-  id: string,
-  revision: string,
-) => Promise<unknown>;
-
-const repeatable: Record<string, Write> = {
-  append: (sessions, id) => sessions.append(id, text("m2") as never),
-  "append with create": (sessions, id) => sessions.append(id, text("m2") as never, { create: true }),
-  "append after": (sessions, id) => sessions.append(id, text("m2") as never, { after: "m1" }),
-  get: (sessions, id) => sessions.get(id),
-  list: (sessions) => sessions.list(),
-  setPhase: (sessions, id) => sessions.setPhase(id, "review"),
-  mergeMetadata: (sessions, id) => sessions.mergeMetadata(id, { from: 1 }),
-  delete: (sessions, id) => sessions.delete(id),
-  deleteAll: (sessions) => sessions.deleteAll(),
-};
-const notRepeatable: Record<string, Write> = {
-  "append from": (sessions, id) => sessions.append(id, text("m2") as never, { from: "m1" }),
-  "append ifRevision": (sessions, id, ifRevision) => sessions.append(id, text("m2") as never, { ifRevision }),
-  "setPhase from": (sessions, id) => sessions.setPhase(id, "review", { from: "setup" }),
-  "mergeMetadata ifMatch": (sessions, id) => sessions.mergeMetadata(id, { a: 1 }, { ifMatch: { a: null } }),
-  "replaceMessages ifRevision": (sessions, id, ifRevision) =>
-    sessions.replaceMessages(id, [], { ifRevision }),
-  replaceMessages: (sessions, id) => sessions.replaceMessages(id, []),
-  truncate: (sessions, id) => sessions.truncate(id, { from: "m1" }),
-  create: (sessions) => sessions.create({ messages: [] }),
-  fork: (sessions, id) => sessions.fork(id),
-};
-
 describe("a call that takes longer than timeoutMs ends with timeout", () => {
-  const cases = [
-    ...Object.entries(repeatable).map(([name, write]) => [name, true, write] as const),
-    ...Object.entries(notRepeatable).map(([name, write]) => [name, false, write] as const),
-  ];
-  it.each(cases)("%s, retryable: %s", async (_, retryable, write) => {
+  it.each(CASES)("$name, retryable: $retryable", async ({ retryable, call }) => {
     const owner = newUser();
-    const { id, revision } = await forUser(db, owner).create({ messages: [text("m1")] });
+    const given = await conversation(forUser(db, owner));
     await whileLocked(async () => {
-      const sessions = forUser(db, owner, { timeoutMs: 50 }) as never;
-      await expect(write(sessions, id, revision)).rejects.toMatchObject({
+      await expect(call(forUser(db, owner, { timeoutMs: 50 }), given)).rejects.toMatchObject({
         name: "JourneyDbError",
         code: "timeout",
         message: "No answer within 50 ms; whether the call takes effect is unknown.",

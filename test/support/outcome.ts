@@ -1,5 +1,5 @@
-import type { Method } from "../hostile/calls.js";
 import { asStored } from "./storable.js";
+import type { Verb } from "./verbs.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: what a fuzzed call was given and what it answered have any type
 type Any = any;
@@ -24,12 +24,7 @@ function upserted(base: Any[], given: Any): unknown[] {
 }
 
 /** What a write that went through leaves of a session that was as `seed`; undefined of a call that leaves none. */
-export function contentAfter(
-  method: Method,
-  args: Any[],
-  seed: Content,
-  known: boolean,
-): Content | undefined {
+export function contentAfter(method: Verb, args: Any[], seed: Content, known: boolean): Content | undefined {
   const [, given, third] = args;
   switch (method) {
     case "append": {

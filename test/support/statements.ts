@@ -15,12 +15,16 @@ function statementsIn(value: unknown): AnyStatement[] {
   return Object.values(value).flatMap(statementsIn);
 }
 
-/** Every statement that src/queries exports, by name. */
+/** Every statement that src/queries exports, by name, which each has of its own. */
 export async function allStatements(): Promise<Map<string, AnyStatement>> {
   const statements = new Map<string, AnyStatement>();
   for (const file of (await readdir(folder)).filter((name) => name.endsWith(".ts"))) {
     const exports: Record<string, unknown> = await import(new URL(file, folder).href);
-    for (const one of Object.values(exports).flatMap(statementsIn)) statements.set(one.name, one);
+    for (const one of Object.values(exports).flatMap(statementsIn)) {
+      const { name } = one;
+      if ((statements.get(name) ?? one) !== one) throw new Error(`two statements are named ${name}`);
+      statements.set(name, one);
+    }
   }
   return statements;
 }

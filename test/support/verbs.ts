@@ -1,0 +1,265 @@
+import { randomUUID } from "node:crypto";
+import type { JourneyMessage, JourneyMetadata, UserSessions } from "../../src/index.js";
+import { answerOf } from "./answer.js";
+import { text } from "./messages.js";
+
+export type Sessions = UserSessions<JourneyMessage, JourneyMetadata, string>;
+export type Verb = keyof Sessions;
+
+const ORDERS = ["created", "updated"] as const;
+
+/** What a case is called with; `conversation` makes it. */
+export interface Given {
+  /** The owner's session: the messages m1 and m2, phase "setup", metadata {a: 1}. */
+  id: string;
+  revision: string;
+  /** An id that nobody has yet. */
+  newId: string;
+  /** The session is on the page after each. */
+  cursors: Partial<Record<(typeof ORDERS)[number], string>>;
+}
+
+type Cases<V extends Verb> = Record<string, (given: Given) => Parameters<Sessions[V]>>;
+
+/** The place of the options among the arguments, which are the last if there are any. */
+type OptionsOf<V extends Verb> =
+  Required<Parameters<Sessions[V]>> extends [...infer Before, infer Last]
+    ? Last extends string
+      ? null
+      : Before["length"]
+    : null;
+
+/** The calls of one verb by their names, each with its arguments; those that may be repeated after a timeout, and those that may not. */
+type VerbCases<V extends Verb> = { writes: boolean; options: OptionsOf<V> } & (
+  | { repeatable: Cases<V>; notRepeatable?: Cases<V> }
+  | { repeatable?: never; notRepeatable: Cases<V> }
+);
+
+/**
+ * Every verb with every option that makes another statement of it, in an order in which the last leaves
+ * nothing behind. Tests of what holds for every verb read it. Every statement is sent by a case
+ * (test/queries/one-statement.test.ts).
+ */
+const VERBS: { [V in Verb]: VerbCases<V> } = {
+  append: {
+    writes: true,
+    options: 2,
+    repeatable: {
+      append: ({ id }) => [id, text("m3")],
+      "append that replaces": ({ id }) => [id, text("m2", "text of m2, grown")],
+      "append of several": ({ id }) => [id, [text("m2", "text of m2, grown"), text("m3")]],
+      "append after": ({ id }) => [id, text("m3"), { after: "m2" }],
+      "append of several after": ({ id }) => [id, [text("m2", "grown"), text("m3")], { after: "m1" }],
+      "append leaveRoom": ({ id }) => [id, text("m3"), { leaveRoom: true }],
+      "append create": ({ id }) => [id, text("m3"), { create: true }],
+      "append create of several": ({ id }) => [id, [text("m3"), text("m4")], { create: true }],
+      "append create, a new session": ({ newId }) => [newId, text("m1"), { create: true, after: null }],
+      "append create with metadata": ({ id }) => [id, text("m3"), { create: { metadata: { a: 2 } } }],
+      "append create with metadata, a new session": ({ newId }) => [
+        newId,
+        text("m1"),
+        { create: { metadata: { a: 1 } } },
+      ],
+    },
+    notRepeatable: {
+      "append from": ({ id }) => [id, text("m3"), { from: "m2" }],
+      "append ifRevision": ({ id, revision }) => [id, text("m3"), { ifRevision: revision }],
+      "append create ifRevision": ({ id, revision }) => [
+        id,
+        text("m3"),
+        { create: true, ifRevision: revision },
+      ],
+    },
+  },
+  create: {
+    writes: true,
+    options: 0,
+    notRepeatable: {
+      create: ({ newId }) => [{ id: newId, phase: "setup", messages: [text("m1")], metadata: { a: 1 } }],
+    },
+  },
+  get: { writes: false, options: null, repeatable: { get: ({ id }) => [id] } },
+  messages: {
+    writes: false,
+    options: 1,
+    repeatable: {
+      messages: ({ id }) => [id],
+      "messages before": ({ id }) => [id, { limit: 1, before: "m2" }],
+    },
+  },
+  latest: { writes: false, options: null, repeatable: { latest: () => [] } },
+  list: {
+    writes: false,
+    options: 0,
+    repeatable: Object.assign(
+      {},
+      ...ORDERS.map((orderBy): Cases<"list"> => {
+        const options = { orderBy, limit: 1 };
+        return {
+          [`list by ${orderBy}`]: () => [options],
+          [`list by ${orderBy} in a phase`]: () => [{ ...options, phase: "setup" }],
+          [`list by ${orderBy}, the next page`]: ({ cursors }) => [{ ...options, cursor: cursors[orderBy] }],
+          [`list by ${orderBy} in a phase, the next page`]: ({ cursors }) => [
+            { ...options, phase: "setup", cursor: cursors[orderBy] },
+          ],
+        };
+      }),
+    ),
+  },
+  count: { writes: false, options: null, repeatable: { count: () => [] } },
+  search: { writes: false, options: 1, repeatable: { search: () => ["TEXT of m", { limit: 1 }] } },
+  export: { writes: false, options: null, repeatable: { export: () => [] } },
+  setPhase: {
+    writes: true,
+    options: 2,
+    repeatable: { setPhase: ({ id }) => [id, "review"] },
+    notRepeatable: {
+      "setPhase from": ({ id }) => [id, "review", { from: "setup" }],
+      "setPhase ifRevision": ({ id, revision }) => [id, "review", { ifRevision: revision }],
+    },
+  },
+  mergeMetadata: {
+    writes: true,
+    options: 2,
+    repeatable: {
+      mergeMetadata: ({ id }) => [id, { a: 2 }],
+      "mergeMetadata of keys named like preconditions": ({ id }) => [id, { a: null, from: 1, ifMatch: {} }],
+    },
+    notRepeatable: {
+      "mergeMetadata ifMatch": ({ id }) => [id, { a: 2 }, { ifMatch: { a: 1 } }],
+      "mergeMetadata ifRevision": ({ id, revision }) => [id, { a: 2 }, { ifRevision: revision }],
+    },
+  },
+  replaceMessages: {
+    writes: true,
+    options: 2,
+    notRepeatable: {
+      replaceMessages: ({ id }) => [id, [text("m3"), text("m1")]],
+      "replaceMessages ifRevision": ({ id, revision }) => [id, [], { ifRevision: revision }],
+    },
+  },
+  truncate: {
+    writes: true,
+    options: 1,
+    notRepeatable: {
+      truncate: ({ id }) => [id, { from: "m2" }],
+      "truncate ifRevision": ({ id, revision }) => [id, { from: "m1", ifRevision: revision }],
+    },
+  },
+  fork: {
+    writes: true,
+    options: 1,
+    notRepeatable: {
+      fork: ({ id }) => [id],
+      "fork through": ({ id, newId }) => [id, { through: "m1", id: newId }],
+    },
+  },
+  delete: {
+    writes: true,
+    options: 1,
+    repeatable: {
+      delete: ({ id }) => [id],
+      // Repeated, it finds no session, which is no conflict.
+      "delete ifRevision": ({ id, revision }) => [id, { ifRevision: revision }],
+    },
+  },
+  deleteAll: { writes: true, options: null, repeatable: { deleteAll: () => [] } },
+};
+
+export interface Case {
+  verb: Verb;
+  name: string;
+  writes: boolean;
+  /** Whether the error of a call whose outcome is unknown says that it may be repeated. */
+  retryable: boolean;
+  /** The place of the options among the arguments. */
+  options: number | null;
+  /** Whether it names the owner's session. */
+  onSession: boolean;
+  /** Whether it makes the session that it names, or that is named `newId`, where nobody has the id. */
+  creates: boolean;
+  takesRevision: boolean;
+  args(given: Given): unknown[];
+  call(sessions: Sessions, given: Given): Promise<unknown>;
+}
+
+/** A call with any arguments; an iterable is read to its end. */
+export const callOf = async (sessions: Sessions, verb: Verb, args: unknown[]): Promise<unknown> =>
+  answerOf((sessions[verb] as (...args: unknown[]) => unknown)(...args));
+
+/** The arguments with `word` in all that a user writes: messages and their ids, phases, searched text, metadata. */
+export function withWord(word: string, given: Given, args: unknown): unknown[] {
+  const notWritten = [given.id, given.newId, given.revision, "user", ...ORDERS];
+  const reworded = (value: unknown): unknown => {
+    if (typeof value === "string") return notWritten.includes(value) ? value : `${word} ${value}`;
+    if (Array.isArray(value)) return value.map(reworded);
+    if (typeof value !== "object" || value === null) return value;
+    const { a, ...fields } = value as Record<string, unknown>;
+    const written = { [word]: a === null ? null : { [word]: [word] } };
+    const isWritten = "a" in value || "parts" in value || "type" in value;
+    return {
+      ...Object.fromEntries(Object.entries(fields).map(([key, one]) => [key, reworded(one)])),
+      ...(isWritten && written),
+      ...("parts" in value && { metadata: written }),
+    };
+  };
+  return reworded(args) as unknown[];
+}
+
+/** Of a session that nobody has. */
+export const unstored = (): Given => ({
+  id: randomUUID(),
+  newId: randomUUID(),
+  revision: "2026-01-01T00:00:00",
+  cursors: {},
+});
+
+interface AnyVerb {
+  writes: boolean;
+  options: number | null;
+  repeatable?: Record<string, Case["args"]>;
+  notRepeatable?: Record<string, Case["args"]>;
+}
+
+export const CASES: readonly Case[] = Object.entries<AnyVerb>(VERBS).flatMap(
+  ([key, { writes, options, repeatable = {}, notRepeatable = {} }]) => {
+    const verb = key as Verb;
+    return Object.entries({ ...repeatable, ...notRepeatable }).map(([name, args]): Case => {
+      const given = unstored();
+      const sample = args(given);
+      const sampleOptions = (options === null ? undefined : sample[options]) as object | undefined;
+      const has = (option: string, value: unknown) =>
+        Object.entries(sampleOptions ?? {}).some(([key, one]) => key === option && one === value);
+      return {
+        verb,
+        name,
+        writes,
+        options,
+        retryable: name in repeatable,
+        onSession: sample[0] === given.id,
+        creates: (has("create", true) && !has("ifRevision", given.revision)) || verb === "create",
+        takesRevision: has("ifRevision", given.revision),
+        args,
+        call: (sessions, given) => callOf(sessions, verb, args(given)),
+      };
+    });
+  },
+);
+
+/** Makes the session that the cases need, the only one of its owner. */
+export async function conversation(sessions: Sessions): Promise<Given> {
+  const { id, revision } = await sessions.create({
+    messages: [text("m1"), text("m2")],
+    metadata: { a: 1 },
+  });
+  const cursors: Given["cursors"] = {};
+  // The other one comes first in the lists, though it were made at the same moment.
+  const { id: other } = await sessions.create({ id: randomUUID().replace(/^.{8}/, "ffffffff") });
+  for (const orderBy of ORDERS) {
+    const { nextCursor } = await sessions.list({ limit: 1, orderBy });
+    if (nextCursor === undefined) throw new Error("there is no next page");
+    cursors[orderBy] = nextCursor;
+  }
+  await sessions.delete(other);
+  return { id, revision, newId: randomUUID(), cursors };
+}
