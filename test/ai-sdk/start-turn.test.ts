@@ -218,6 +218,18 @@ test("a first message creates its session with the title in one statement, and a
   });
 });
 
+test.each([
+  ["that was sent before and was edited in another tab", { after: null, answers: { m1: [randomUUID()] } }],
+  ["of a page that shows something else", { after: "notice", isFirst: true }],
+])("a first message %s replaces nothing", async (_, shown) => {
+  const { id, sessions } = open();
+  const edited = { ...text("m1", "edited"), metadata: { answerId: randomUUID() } };
+  await sessions.create({ id, messages: [edited] });
+  const stale = startTurn(sessions, id, requestOf({ message: text("m1"), ...shown }), { title: titleOf });
+  await expect(stale).rejects.toMatchObject({ code: "conflict" });
+  expect(await sessions.get(id)).toMatchObject({ metadata: {}, messages: [edited] });
+});
+
 test("a session that was created empty gets its title too", async () => {
   const { id, sessions } = open();
   await sessions.create({ id, phase: "review", metadata: { tone: "dry" } });
