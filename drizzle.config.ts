@@ -1,6 +1,7 @@
 import { userInfo } from "node:os";
+import { EMBEDDED_FOLDER } from "./src/connection/connect.js";
 import { configuredUrl, parseDatabaseUrl } from "./src/connection/database-url.js";
-import { dataFolder, EMBEDDED_FOLDER } from "./src/connection/embedded.js";
+import { dataFolder } from "./src/connection/embedded-folder.js";
 import { tlsOptions } from "./src/connection/tls-options.js";
 import { JOURNAL } from "./src/maintenance/migrate.js";
 

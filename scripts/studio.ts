@@ -10,9 +10,10 @@ import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { sql } from "drizzle-orm";
 import { nameOf, readEnvFiles, sayEmbedded, warn } from "../src/cli/run.js";
-import { connect } from "../src/connection/connect.js";
+import { connect, EMBEDDED_FOLDER } from "../src/connection/connect.js";
 import { configuredUrl, parseDatabaseUrl } from "../src/connection/database-url.js";
-import { EMBEDDED_FOLDER, type FolderLock, lockFolder, openEmbedded } from "../src/connection/embedded.js";
+import { openEmbedded } from "../src/connection/embedded.js";
+import { type FolderLock, lockFolder } from "../src/connection/folder-lock.js";
 import { fromDriver } from "../src/model/driver-errors.js";
 import { JourneyDbError } from "../src/model/errors.js";
 
@@ -57,7 +58,7 @@ async function runStudio(): Promise<void> {
     // Studio inherits the lock: it stays taken should this process be killed first.
     { stdio: ["inherit", "inherit", "inherit", ...(lock ? [lock.fd] : [])] },
   );
-  if (studio.pid !== undefined) lock?.name(studio.pid);
+  if (studio.pid !== undefined) lock?.setHolder(studio.pid);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => studio.kill(signal));
   const [status, signal] = await new Promise<[number | null, NodeJS.Signals | null]>((ended, failed) => {
     studio.once("error", failed);

@@ -4,41 +4,44 @@ import { JourneyDbError } from "../model/errors.js";
 import { parseOptions } from "../validation/parse.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 
+/** The folder of the embedded database, relative to the working directory. */
+export const EMBEDDED_FOLDER = ".journey-db";
+
 /** How to reach the database. Everything has a default. */
 export interface ConnectOptions {
   /** A `postgres://` or `postgresql://` URL. @default the environment variable DATABASE_URL */
   url?: string | undefined;
   /**
-   * Connections at most: 1–1000. Every instance of a serverless application has as many of its own,
-   * and a small server has some sixty for all. Where all are busy, a call waits for the first that is
-   * free again. @default the URL's connection_limit, else 5
+   * Maximum number of connections: 1–1000. Each instance of a serverless application has its own pool,
+   * and a small server allows about sixty connections in total. If all are busy, a call waits for the
+   * first that becomes free. @default the URL's connection_limit, else 5
    */
   max?: number | undefined;
   /**
-   * Whether a transaction pooler stands between: then statements are not prepared and the server's
-   * statement timeout is not set. @default true for port 6543 and for `pgbouncer=true` in the URL
+   * Whether the connection goes through a transaction pooler. Statements are not prepared then, and the
+   * server's statement timeout is not set. @default true for port 6543 and for `pgbouncer=true` in the URL
    */
   pooled?: boolean | undefined;
   /**
-   * Milliseconds after which the server stops a statement: 1–2,147,483,647. Not less than
-   * `timeoutMs` of defineJourney. Without effect behind a transaction pooler. @default 15000
+   * Milliseconds after which the server cancels a statement: 1–2,147,483,647. Should not be less than
+   * `timeoutMs` of defineJourney. No effect behind a transaction pooler. @default 15000
    */
   statementTimeoutMs?: number | undefined;
   /**
-   * Whether the embedded database stands in where there is no URL. With true in production too: for a
-   * demonstration, or a program on its user's own machine. @default true outside production
+   * Whether to use the embedded database if there is no URL. Set it to true in production for a demo, or
+   * for a program on its user's own machine. @default true outside production
    */
   embedded?: boolean | undefined;
 }
 
-/** A database and what ends it. */
+/** An open database. */
 export interface Connection {
   /** For forUser, migrate, verify and the application's own queries. */
   db: Database;
   /**
-   * Ends all connections. The calls and transactions that were begun get 5 seconds to end, those that
-   * wait for a connection too, then fail with code unavailable, as does every later call; nothing is left that
-   * keeps the process alive. May be called again, and never throws.
+   * Closes all connections. Running calls and transactions, and those that wait for a connection, have
+   * 5 seconds to finish. They then fail with code unavailable, as do later calls. Nothing keeps the process
+   * alive afterwards. May be called more than once, and never throws.
    */
   close(): Promise<void>;
 }
@@ -49,29 +52,28 @@ const optionsSchema = z.strictObject({
   pooled: z.boolean().optional(),
   statementTimeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
   embedded: z.boolean().optional(),
-});
+}) satisfies z.ZodType<ConnectOptions, ConnectOptions>;
 
 const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
 
 /**
- * A Drizzle database over postgres.js, for the URL given or in DATABASE_URL. It does not touch the
- * server: one that cannot be reached shows at the first call, as code unavailable.
+ * Returns a Drizzle database over postgres.js, for the given URL or DATABASE_URL. It does not contact the
+ * server yet: if the server cannot be reached, the first call fails with code unavailable.
  *
- * Without a URL (an empty DATABASE_URL is none) and outside production, or with `embedded: true`, the
- * embedded database in `.journey-db/` of the working directory, with a line on stderr that says so. One process at a time
- * can open it, once. Opening it applies the pending migrations, with another line.
+ * If there is no URL (or an empty DATABASE_URL), it opens the embedded database in `.journey-db/` of the
+ * working directory and says so on stderr; in production only with `embedded: true`. The embedded database
+ * can be open once at a time, in one process. Opening it applies pending migrations and names them on stderr.
  *
- * Each call makes connections of its own, so an application calls it once and keeps the answer,
- * also across hot reloads (README shows how).
+ * Each call opens a pool of its own, so an application calls it once and keeps the result, also across
+ * hot reloads (README shows how).
  *
- * @throws JourneyDbError invalid_input for an option that is not usable; configuration for a URL
- *   that is not, for a missing one in production and for a missing optional package; unavailable
- *   where another process has the embedded database open or its disk is full; corrupt where its
- *   folder is damaged; migration where it cannot be migrated
+ * @throws JourneyDbError invalid_input for an invalid option; configuration for an invalid URL, for a
+ *   missing URL in production and for a missing optional package; unavailable if the embedded database is
+ *   open already or its disk is full; corrupt if its folder is damaged; migration if it cannot be migrated
  */
 export async function connect(options: ConnectOptions = {}): Promise<Connection> {
   const { url, embedded, ...rest } = parseOptions(optionsSchema, options, "options", OPTION_KEYS);
-  // Set in the build of Next.js. There are no sockets and no files there.
+  // Next.js sets it at build time. The edge runtime has no sockets and no files.
   if (process.env.NEXT_RUNTIME === "edge") {
     throw new JourneyDbError(
       "configuration",
@@ -91,7 +93,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
       `DATABASE_URL: expected a postgres:// or postgresql:// URL${production ? " in production" : ""}, and it is not set`,
     );
   }
-  const { EMBEDDED_FOLDER, openEmbedded } = await import("./embedded.js");
+  const { openEmbedded } = await import("./embedded.js");
   console.warn(`journey-db: DATABASE_URL is not set; using the embedded database in ${EMBEDDED_FOLDER}/`);
   return openEmbedded(EMBEDDED_FOLDER);
 }

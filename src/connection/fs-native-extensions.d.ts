@@ -1,5 +1,5 @@
-/** The one function of it that is used here; the package has no types. */
+/** The package has no types. */
 declare module "fs-native-extensions" {
-  /** Takes an exclusive lock on bytes of an open file, on all with 0 and 0; false where another open file has it. */
+  /** Locks bytes of an open file exclusively, all of them for 0 and 0. False if another descriptor has the lock. */
   export function tryLock(fd: number, offset: number, length: number): boolean;
 }

@@ -3,21 +3,18 @@ import { type PostgresJsQueryResultHKT, PostgresJsSession } from "drizzle-orm/po
 import type { Sql } from "postgres";
 import type { PoolClient } from "./pool-client.js";
 
-/** Types that Drizzle converts itself: dates, times, intervals, and lists of these and of numerics. */
+/** Types that Drizzle converts itself: dates, times, intervals, and arrays of these and of numerics. */
 const CONVERTED = [1082, 1083, 1114, 1115, 1182, 1184, 1185, 1231];
 const JSON_TYPES = [114, 3802];
 
-/** Has a client hand values on as they are. */
+/** Makes a client pass these values on unchanged. */
 export function leaveTypesToDrizzle({ options: { parsers, serializers } }: Sql): void {
-  const asItIs = (value: unknown) => value;
-  for (const type of CONVERTED) parsers[type] = asItIs;
-  for (const type of [...CONVERTED, ...JSON_TYPES]) serializers[type] = asItIs;
+  const unchanged = (value: unknown) => value;
+  for (const type of CONVERTED) parsers[type] = unchanged;
+  for (const type of [...CONVERTED, ...JSON_TYPES]) serializers[type] = unchanged;
 }
 
-/**
- * What `drizzle({ client })` of drizzle-orm/postgres-js makes. That module imports postgres, which an application may
- * have left out: bundlers would stop at it.
- */
+/** `drizzle({ client })` without drizzle-orm/postgres-js, which imports the optional package postgres: bundlers would stop at it. */
 export function overPostgresJs(client: PoolClient) {
   const dialect = new PgDialect();
   const session = new PostgresJsSession<Sql, Record<string, never>, Record<string, never>>(

@@ -12,7 +12,7 @@ interface TransactionClient extends Client {
   savepoint<T>(work: (nested: TransactionClient) => Promise<T>): Promise<T>;
 }
 
-/** A postgres.js client, as far as Drizzle calls it. */
+/** The part of a postgres.js client that Drizzle uses. */
 export interface PoolClient extends Client {
   begin<T>(work: (transaction: TransactionClient) => Promise<T>): Promise<T>;
 }
@@ -22,7 +22,7 @@ export function poolClient(pool: Pool): PoolClient {
     unsafe(...args) {
       const callEnd = endOfCall();
       let asValues = false;
-      // In a microtask, since values() may follow.
+      // In a microtask, since Drizzle may call values() first.
       const answer = Promise.resolve().then(() => send(args, asValues, callEnd));
       const values = () => {
         asValues = true;
@@ -39,7 +39,7 @@ export function poolClient(pool: Pool): PoolClient {
     let over = false;
     let firstFailure: unknown;
     const send: Send = async (...args) => {
-      // The connection is another call's by then.
+      // Another call may have the connection now.
       if (over) throw Object.assign(new Error("the transaction has ended"), { code: "25P01" });
       return connection.send(...args).catch((error) => {
         firstFailure ??= error;
@@ -63,16 +63,16 @@ export function poolClient(pool: Pool): PoolClient {
     await connection.send(["begin"]);
     let result: T;
     try {
-      result = await work(client);
-      over = true;
+      result = await work(client).finally(() => {
+        over = true;
+      });
     } catch (thrown) {
-      over = true;
-      // The server has rolled back where the connection is lost; what else goes wrong must not be left open.
+      // Destroyed if that fails, so that no transaction stays open. If the connection is lost, the server has rolled back.
       await connection.send(["rollback"]).catch(connection.destroy);
       throw thrown;
     }
     const { command } = (await connection.send(["commit"])) as { command: string };
-    // The answer to a commit after a statement that failed and whose failure was swallowed.
+    // The result of a commit after a failed statement whose error the application ignored.
     if (command === "ROLLBACK") throw firstFailure;
     return result;
   }
@@ -90,13 +90,11 @@ export function poolClient(pool: Pool): PoolClient {
   };
 }
 
-/** Whether what was sent began a transaction and did not end it: the next calls on the connection would be lost in it. */
+/** Whether the statements began a transaction and did not end it: later calls on the connection would be part of it. */
 function leavesOpen(answer: unknown): boolean {
   type Result = { command: string };
   const results = "command" in (answer as object) ? [answer as Result] : (answer as Result[]);
-  const last = results.findLast(({ command }) => TRANSACTION.test(command));
-  return last !== undefined && !/^(COMMIT|ROLLBACK)$/.test(last.command);
+  const commands = results.map(({ command }) => command);
+  const last = commands.findLast((command) => /^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK)$/.test(command));
+  return last === "BEGIN" || last === "START TRANSACTION";
 }
-
-/** The commands that begin and end one. */
-const TRANSACTION = /^(BEGIN|START TRANSACTION|COMMIT|ROLLBACK)$/;

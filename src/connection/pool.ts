@@ -1,38 +1,35 @@
-import { setTimeout as delay, setImmediate as turn } from "node:timers/promises";
+import { setImmediate as turn } from "node:timers/promises";
 import type { CallEnd } from "../model/call-end.js";
 import { connectionEnded, type ServerConnection } from "./server-connection.js";
+import { settlesWithin } from "./settles-within.js";
 
-/** Milliseconds. Serverless instances give their connections back, and a program that forgets close() still ends. */
+/** Milliseconds. Idle serverless instances hold no connections, and a program that forgets close() still ends. */
 const IDLE_TIMEOUT = 20_000;
-/** Milliseconds, for the calls under way and the goodbyes together. */
+/** Milliseconds, for running calls and disconnecting together. */
 const CLOSE_TIMEOUT = 5000;
-/** Milliseconds after which a connection is made anew, each at a time of its own; a server that moved is found then. */
+/** Milliseconds until a connection is replaced, which finds a server that has moved. Random, so that not all are replaced at once. */
 const lifetime = () => 30 * 60_000 * (1 + Math.random());
 
-/** Connections that calls take turns on. A call that finds all of them busy takes the first that is free again. */
+/** A pool of connections. If all are busy, a call waits for the first that becomes free. */
 export interface Pool {
-  /** Gives `work` a connection alone, until it settles. Not begun where the call ends first. */
+  /** Gives `work` exclusive use of a connection until it settles. It does not start if the call ends first. */
   use<T>(work: (connection: ServerConnection) => Promise<T>, callEnd?: CallEnd): Promise<T>;
-  /** Takes no more work, waits for what it has, refuses what has not begun in time, and ends all connections. */
+  /** Accepts no more work, waits for running work, refuses what has not started in time, and ends all connections. */
   close(): Promise<void>;
-}
-
-interface Waiting {
-  begin(): void;
-  refuse(): void;
 }
 
 export function openPool(max: number, connect: () => ServerConnection): Pool {
   const idle: { connection: ServerConnection; timer: NodeJS.Timeout }[] = [];
   const endsAt = new Map<ServerConnection, number>();
-  const waiting = new Set<Waiting>();
-  const underWay = new Set<Promise<unknown>>();
+  /** Gives each waiting call a connection, or refuses it. */
+  const waiting = new Set<(isFree: boolean) => void>();
+  const running = new Set<Promise<unknown>>();
   let busy = 0;
   let ended = false;
   let closing: Promise<void> | undefined;
 
   function take(): ServerConnection {
-    // The one that was used last: the others may end then.
+    // The most recently used, so that the others can expire.
     for (let last = idle.pop(); last; last = idle.pop()) {
       clearTimeout(last.timer);
       if (!last.connection.lost) {
@@ -53,16 +50,15 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
     if (connection.lost) endsAt.delete(connection);
     else if (performance.now() > (endsAt.get(connection) ?? 0)) retire(connection);
     else {
-      const entry = { connection, timer: setTimeout(() => expire(), IDLE_TIMEOUT) };
-      const expire = () => {
+      const timer = setTimeout(() => {
         idle.splice(idle.indexOf(entry), 1);
         retire(connection);
-      };
-      entry.timer.unref();
+      }, IDLE_TIMEOUT).unref();
+      const entry = { connection, timer };
       idle.push(entry);
     }
     const [next] = waiting;
-    next?.begin();
+    next?.(true);
   }
 
   function retire(connection: ServerConnection) {
@@ -70,26 +66,22 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
     void connection.end(CLOSE_TIMEOUT);
   }
 
-  /** The next connection that is free. */
-  const turnOf = (callEnd: CallEnd | undefined) =>
+  const nextFree = (callEnd: CallEnd | undefined) =>
     new Promise<ServerConnection>((resolve, reject) => {
-      const settle = (how: () => void) => {
-        waiting.delete(entry);
+      const settle = (isFree: boolean) => {
+        waiting.delete(settle);
         if (callEnd) callEnd.onEnd = undefined;
-        how();
+        // Synchronously, so that no other call can take the connection first.
+        if (isFree) resolve(take());
+        else reject(connectionEnded());
       };
-      const entry: Waiting = {
-        // At once, so that no other call can take it in between.
-        begin: () => settle(() => resolve(take())),
-        refuse: () => settle(() => reject(connectionEnded())),
-      };
-      if (callEnd) callEnd.onEnd = entry.refuse;
-      waiting.add(entry);
+      if (callEnd) callEnd.onEnd = () => settle(false);
+      waiting.add(settle);
     });
 
   async function run<T>(work: (connection: ServerConnection) => Promise<T>, callEnd?: CallEnd) {
     if (ended || callEnd?.ended) throw connectionEnded();
-    const connection = busy < max ? take() : await turnOf(callEnd);
+    const connection = busy < max ? take() : await nextFree(callEnd);
     try {
       return await work(connection);
     } finally {
@@ -98,25 +90,22 @@ export function openPool(max: number, connect: () => ServerConnection): Pool {
   }
 
   async function end() {
-    const timeIsUp = performance.now() + CLOSE_TIMEOUT;
-    // Calls that were made just before are on their way here.
+    const deadline = performance.now() + CLOSE_TIMEOUT;
+    // Calls that were made just before have not reached the pool yet.
     await turn();
     ended = true;
-    const answered = new AbortController();
-    const late = delay(CLOSE_TIMEOUT, undefined, { signal: answered.signal }).catch(() => {});
-    await Promise.race([Promise.allSettled(underWay), late]);
-    answered.abort();
-    for (const { refuse } of waiting) refuse();
+    await settlesWithin(CLOSE_TIMEOUT, Promise.allSettled(running));
+    for (const settle of waiting) settle(false);
     for (const { timer } of idle) clearTimeout(timer);
-    const timeLeft = Math.max(0, timeIsUp - performance.now());
+    const timeLeft = Math.max(0, deadline - performance.now());
     await Promise.all([...endsAt.keys()].map((connection) => connection.end(timeLeft)));
   }
 
   return {
     use(work, callEnd) {
       const done = run(work, callEnd);
-      underWay.add(done);
-      const settled = () => underWay.delete(done);
+      running.add(done);
+      const settled = () => running.delete(done);
       done.then(settled, settled);
       return done;
     },

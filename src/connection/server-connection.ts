@@ -1,58 +1,52 @@
 import { type EventEmitter, once } from "node:events";
 import type { Socket } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import type { Sql } from "postgres";
 import type { CallEnd } from "../model/call-end.js";
+import { settlesWithin } from "./settles-within.js";
 
-/** Milliseconds that a statement gets to end once it is cancelled; then the connection is given up with it. */
+/** Milliseconds until a cancelled statement must have ended; otherwise its connection is destroyed. */
 const CANCEL_TIMEOUT = 2000;
 
 /** The code of a CancelRequest (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
 const CANCEL_REQUEST = 80877102;
 
-/** What postgres.js knows of a query and does not declare. */
-type Query = ReturnType<Sql["unsafe"]> & {
-  /** What runs it; null before it was sent. */
-  state: Backend | null;
-};
+/** A query of postgres.js, with an undeclared property: the server's process, null before the query is sent. */
+type Query = ReturnType<Sql["unsafe"]> & { state: Backend | null };
 
-/** The server's process for a connection, and what it takes requests to cancel by. */
+/** A server process, and the secret that a request to cancel its statement must contain. */
 interface Backend {
   pid: number;
   secret: number;
 }
 
-/** As postgres.js says it; nothing was sent then. */
+/** The error of postgres.js that means that nothing was sent. */
 export const connectionEnded = () =>
   Object.assign(new Error("the connection has ended"), { code: "CONNECTION_ENDED" });
 
-/** One statement, as Drizzle gives it to postgres.js. */
+/** A statement, as Drizzle passes it to postgres.js. */
 export type SendArgs = Parameters<Sql["unsafe"]>;
 
 /**
- * One connection to the server, for one call or one transaction at a time: a postgres.js client that connects
- * at its first statement, and once. A client that connects again runs the rest of a transaction outside of it,
- * and throws in a timer of its own where it writes to the connection that it has lost.
+ * A connection to the server, for one call or one transaction at a time: a postgres.js client that connects
+ * once, at its first statement. A client that reconnects would run the rest of a transaction outside of it,
+ * and throw in a timer of its own when it writes to the lost connection.
  */
 export interface ServerConnection {
-  /** Whether it has ended, from whichever side: nothing can be sent on it any more. */
+  /** Whether either side has ended it: nothing more can be sent. */
   readonly lost: boolean;
-  /** Settles when the statements that were cancelled have ended, and with them the danger that a cancellation hits another. */
+  /** Settles when the cancelled statements have ended, so that no cancellation can hit another statement. */
   readonly stopping: Promise<unknown> | undefined;
-  /**
-   * Sends a statement and answers as postgres.js does; `asValues`: rows as arrays. When the call ends first, the
-   * server is asked to cancel it.
-   */
+  /** Sends a statement and returns what postgres.js does; `asValues`: rows as arrays. If the call ends first, the server cancels it. */
   send(args: SendArgs, asValues?: boolean, callEnd?: CallEnd): Promise<unknown>;
-  /** Says goodbye to the server, and waits that long for it to hang up. */
+  /** Disconnects, and waits at most that long for the server to do so too. */
   end(timeoutMs: number): Promise<void>;
-  /** Ends it at once. */
+  /** Closes the socket immediately. */
   destroy(): void;
 }
 
-/** @param makeClient makes the postgres.js client, with what this adds to its options */
+/** @param createClient creates the postgres.js client with these additional options */
 export function serverConnection(
-  makeClient: (own: object) => Sql,
+  createClient: (options: object) => Sql,
   openSocket: () => Promise<Socket>,
 ): ServerConnection {
   const sockets = new Set<Socket>();
@@ -74,14 +68,14 @@ export function serverConnection(
   }
 
   async function open(): Promise<Socket> {
-    // For what postgres.js was given while the connection ended. Nothing was sent of it.
+    // postgres.js reconnects for statements that it got while the connection ended. Nothing of them was sent.
     if (opened) throw Object.assign(new Error("connection lost"), { code: "ECONNREFUSED" });
     opened = true;
     const socket = await openTracked().catch((error) => {
       lost = true;
       throw error;
     });
-    // Not at "close" only: what postgres.js is given between the two it never answers.
+    // Not only at "close": postgres.js never settles what it gets between "end" and "close".
     for (const event of ["end", "error", "close"]) {
       socket.once(event, () => {
         lost = true;
@@ -91,8 +85,8 @@ export function serverConnection(
     socket.once("data", () => {
       answered = true;
     });
-    // postgres.js would connect again where something accepts and hangs up, as a container's proxy does while
-    // its server is starting.
+    // postgres.js would reconnect endlessly to something that accepts and hangs up, as a container's proxy does
+    // while its server starts.
     socket.once("end", () => {
       const code = answered ? "CONNECTION_CLOSED" : "ECONNREFUSED";
       socket.destroy(Object.assign(new Error("hung up"), { code }));
@@ -100,7 +94,7 @@ export function serverConnection(
     return socket;
   }
 
-  const client = makeClient({ socket: open, max: 1, idle_timeout: null, max_lifetime: null });
+  const client = createClient({ socket: open, max: 1, idle_timeout: null, max_lifetime: null });
 
   function destroy() {
     lost = true;
@@ -108,7 +102,7 @@ export function serverConnection(
     for (const socket of sockets) socket.destroy();
   }
 
-  /** Asks the server to cancel what the connection runs. It has been asked when this settles. */
+  /** Asks the server to cancel the running statement. Settles when the server has the request. */
   async function cancel({ pid, secret }: Backend) {
     const socket = await openTracked();
     const request = Buffer.alloc(16);
@@ -119,13 +113,10 @@ export function serverConnection(
   }
 
   async function stop(query: Query) {
-    // Not sent yet: behind another of its transaction, or the connection is being made.
+    // Not sent yet: it waits for another of its transaction, or for the connection.
     if (!query.state) return established ? query.cancel() : destroy();
-    const answer = query.catch(() => {});
-    const inTime = new AbortController();
-    const late = delay(CANCEL_TIMEOUT, undefined, { signal: inTime.signal }).then(destroy, () => {});
-    await Promise.race([late, Promise.all([cancel(query.state), answer])]).catch(destroy);
-    inTime.abort();
+    const cancelled = Promise.all([cancel(query.state), query.catch(() => {})]).catch(destroy);
+    if (!(await settlesWithin(CANCEL_TIMEOUT, cancelled))) destroy();
   }
 
   return {
@@ -149,12 +140,12 @@ export function serverConnection(
         const answer: unknown = await (asValues ? query.values() : query);
         established = true;
         if (Array.isArray(answer)) return answer;
-        // A stream, on which the server waits for rows, while others would be given the connection.
+        // A stream: the server waits for rows on a connection that others would get.
         (answer as EventEmitter).on("error", () => {});
         destroy();
         throw Object.assign(new Error("COPY is not supported here"), { code: "0A000" });
       } catch (error) {
-        // Not sent: the server took no connection, and is about to hang up.
+        // Not sent: the server refused the connection, and is about to hang up.
         if (!query.state && !established) destroy();
         throw error;
       } finally {

@@ -1,4 +1,3 @@
-import type { Connection } from "./connect.js";
 import type { ServerAddress } from "./database-url.js";
 import { packageError } from "./optional-package.js";
 import { leaveTypesToDrizzle, overPostgresJs } from "./over-postgres-js.js";
@@ -8,7 +7,7 @@ import { serverConnection } from "./server-connection.js";
 import { openSocket } from "./socket.js";
 import { tlsOptions } from "./tls-options.js";
 
-/** Milliseconds. Less than a call's default deadline of 15 s, so that a silent server shows as unavailable. */
+/** Milliseconds. Less than the default deadline of a call, 15 s, so that a silent server is unavailable and not a timeout. */
 const CONNECT_TIMEOUT = 10_000;
 const DEFAULT_MAX = 5;
 
@@ -18,7 +17,7 @@ interface ServerOptions {
   statementTimeoutMs: number;
 }
 
-/** Within a try block, where a bundler goes on without what it does not find. */
+/** In a try block, so that bundlers accept that it is missing. */
 async function loadPostgres() {
   try {
     const { default: postgres } = await import("postgres");
@@ -26,22 +25,22 @@ async function loadPostgres() {
   } catch (error) {
     throw packageError("postgres", error);
   }
-  // webpack in Next.js puts an empty module in place of a missing one.
+  // Next.js's webpack replaces a missing module by an empty one.
   throw packageError("postgres", { code: "MODULE_NOT_FOUND" });
 }
 
-/** A Drizzle database over a pool of postgres.js connections, each made when a call needs it. */
-export async function openServer(address: ServerAddress, options: ServerOptions): Promise<Connection> {
+/** A Drizzle database over a pool of postgres.js connections, which are opened on demand. */
+export async function openServer(address: ServerAddress, options: ServerOptions) {
   const postgres = await loadPostgres();
   const pooled = options.pooled ?? address.pooled;
   const encryption = address.tls === "disable" ? {} : tlsOptions(address);
   const settings = {
-    // It finds a port in the text of an IPv6 address, unless both are lists, which its types do not know.
+    // In arrays, which its types lack: postgres.js would take the end of an IPv6 address for a port.
     ...({ host: [address.host], port: [address.port] } as object),
     user: address.user,
     pass: address.password,
     database: address.database,
-    // Or PGSSL counts, and it begins TLS on the socket that has it.
+    // Otherwise postgres.js reads PGSSL, and starts TLS over the TLS of the socket.
     ssl: false,
     connect_timeout: CONNECT_TIMEOUT / 1000,
     fetch_types: false,
@@ -49,7 +48,7 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
     onnotice: () => {},
     connection: {
       application_name: "journey-db",
-      // pgbouncer refuses it as a startup parameter.
+      // pgbouncer refuses this startup parameter.
       ...(!pooled && { statement_timeout: options.statementTimeoutMs }),
       ...address.settings,
     },

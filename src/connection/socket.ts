@@ -10,10 +10,10 @@ const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 const failure = (code: string, message: string) => Object.assign(new Error(message), { code });
 
 /**
- * A connected socket to the server, encrypted as the address says. postgres.js is not asked to encrypt: it
- * begins TLS with a server that has none, and calls one that hangs up in the midst of it over and over.
+ * Opens a socket to the server, encrypted as the address requires. postgres.js does not encrypt: it would
+ * start TLS with a server that has none, and reconnect endlessly to one that hangs up in the handshake.
  *
- * @throws what Node says of the connection; codes CONNECT_TIMEOUT, ECONNREFUSED where the server hung up, and NO_TLS
+ * @throws errors of Node's, and with the codes CONNECT_TIMEOUT, ECONNREFUSED if the server hangs up, and NO_TLS
  */
 export async function openSocket(
   { host, port, tls }: ServerAddress,
@@ -22,7 +22,7 @@ export async function openSocket(
 ): Promise<Socket> {
   const plain = host.startsWith("/")
     ? createConnection({ path: `${host}/.s.PGSQL.${port}` })
-    : // Else a second call waits until the server has acknowledged the first (Nagle's algorithm).
+    : // Nagle's algorithm would hold the next statement until the server acknowledges the last.
       createConnection({ host, port, noDelay: true });
   let socket: Socket = plain;
   const late = () => socket.destroy(failure("CONNECT_TIMEOUT", "no answer"));
@@ -34,7 +34,7 @@ export async function openSocket(
     plain.write(TLS_REQUEST);
     const [answer]: Buffer[] = await once(plain, "data");
     plain.removeAllListeners("end");
-    // More than the one letter is not encrypted, so not the server's: somebody stands between.
+    // More than one letter cannot be the server's, since the rest is not encrypted: an attacker is in between.
     if (answer?.toString() !== "S") {
       if (answer?.toString() === "N" && tls === "prefer") return plain;
       throw failure(NO_TLS, "no TLS");
@@ -44,7 +44,7 @@ export async function openSocket(
     return socket;
   } catch (error) {
     socket.destroy();
-    // Later it says that the outcome of a statement is unknown.
+    // ECONNRESET means that the outcome of a statement is unknown. Nothing was sent yet.
     if ((error as NodeJS.ErrnoException).code === "ECONNRESET") throw failure("ECONNREFUSED", "hung up");
     throw error;
   } finally {

@@ -10,8 +10,10 @@ const through = sql`input.through`;
 const conditions: Conditions = {
   values: { newId: sql`${given("newId")}::uuid`, through: sql`${given("through")}::text` },
   row: [metadataIsObject],
-  conversation: [["message", hasMessage(through)]],
-  explained: [["id", sql`input."newId" is null`]],
+  conversation: [
+    ["message", hasMessage(through)],
+    ["id", sql`input."newId" is null`, "explained only"],
+  ],
 };
 
 const copied = sql`case when ${through} is null then ${m} else ${slice(sql`1`, lastPlaceOf(through))} end`;

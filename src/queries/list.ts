@@ -46,7 +46,7 @@ const statements = new Map(
     .map((one) => [one.name, one]),
 );
 
-/** Every text that `list` can send. */
+/** Every text that `list` can send. Tests read what this folder exports. @public */
 export const listStatements: readonly Statement<SummaryRow>[] = [...statements.values()];
 
 /** `after`: from a cursor's place on. */

@@ -3,7 +3,7 @@ import { journeySessions } from "../schema.js";
 import { type WrittenRow, written } from "./columns.js";
 import { givenLimits, inputLimits, resultFits } from "./conversation.js";
 import { givenJson } from "./statement.js";
-import { ifRevision, metadataIsObject, sameRevision, update } from "./write.js";
+import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
 
 export interface MergedRow extends WrittenRow {
   metadata: string;
@@ -39,7 +39,13 @@ export const mergeMetadata = update<MergedRow>(
   "merge_metadata",
   {
     values,
-    row: [sameRevision, metadataIsObject, ["ifMatch", matches], ["size", resultFits(merged, inputLimits)]],
+    row: [
+      sameRevision,
+      metadataIsObject,
+      messagesAreArray,
+      ["ifMatch", matches],
+      ["size", resultFits(merged, inputLimits)],
+    ],
   },
   { metadata: sql`(select ${merged})` },
   { metadata: sql<string>`${written.metadata}::text` },

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import type { WrittenRow } from "./columns.js";
 import { given } from "./statement.js";
-import { ifRevision, metadataIsObject, sameRevision, update } from "./write.js";
+import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
 
 const values = {
   phase: sql`${given("phase")}::text`,
@@ -13,7 +13,7 @@ const isInPhase = sql`(input."from" is null or ${journeySessions.phase} = input.
 
 export const setPhase = update<WrittenRow>(
   "set_phase",
-  { values, row: [sameRevision, metadataIsObject, ["phase", isInPhase]] },
+  { values, row: [sameRevision, metadataIsObject, messagesAreArray, ["phase", isInPhase]] },
   { phase: sql`input.phase` },
   {},
 );

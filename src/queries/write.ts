@@ -28,9 +28,10 @@ export type Reason =
 
 /**
  * What must hold for a write: a scalar expression over the row being updated, never a subquery that PostgreSQL may
- * turn into a join, since READ COMMITTED does not check a join again after a lock wait.
+ * turn into a join, since READ COMMITTED does not check a join again after a lock wait. One that is explained only is
+ * kept by something else: the statement does not have it.
  */
-export type Condition = readonly [reason: Reason, holds: SQL];
+export type Condition = readonly [reason: Reason, holds: SQL, kind?: "explained only"];
 
 /** The conditions of a write, each list in the order in which a refusal is explained. */
 export interface Conditions {
@@ -42,8 +43,6 @@ export interface Conditions {
   conversation?: readonly Condition[];
   /** Of a session that the write may create, over `input.…`. */
   created?: Condition;
-  /** Explained like a condition; the statement itself does not have it. */
-  explained?: readonly Condition[];
 }
 
 /** A statement that changes one session, and the read that explains why it changed none. */
@@ -70,15 +69,17 @@ export const metadataIsObject: Condition = [
   sql`jsonb_typeof(${journeySessions.metadata}) = 'object'`,
 ];
 
-const allOf = (conditions: readonly Condition[]): SQL =>
-  sql.join(
-    conditions.map(([, holds]) => holds),
-    sql` and `,
-  );
+const inStatement = (conditions: readonly Condition[]): SQL[] =>
+  conditions.flatMap(([, holds, kind]) => (kind === undefined ? [holds] : []));
+
+/** Kept by the table's check. Not a condition: it would read the conversation for a write beside it. */
+export const messagesAreArray: Condition = ["messages", overMessages(isArray), "explained only"];
 
 /** Whether all hold of the stored conversation. */
 export const conversationHolds = (conditions: readonly Condition[]): SQL =>
-  overMessages(sql`case when ${isArray} then ${allOf(conditions)} else false end`);
+  overMessages(
+    sql`case when ${isArray} then ${sql.join(inStatement(conditions), sql` and `)} else false end`,
+  );
 
 /** The condition of the write: the owner's row, and all that must hold of it. */
 export const writable = ({ row, conversation }: Conditions): SQL =>
@@ -140,13 +141,10 @@ const firstUnmet = (conditions: readonly Condition[], otherwise: SQL = sql`null`
     otherwise,
   );
 
-function refusalOf(
-  name: string,
-  { values, row, conversation, created, explained = [] }: Conditions,
-): Statement<RefusalRow> {
+function refusalOf(name: string, { values, row, conversation, created }: Conditions): Statement<RefusalRow> {
   const ofStored = firstUnmet(
     row,
-    conversation && overMessages(firstUnmet([["messages", isArray], ...conversation, ...explained])),
+    conversation && overMessages(firstUnmet([["messages", isArray], ...conversation])),
   );
   const ofNew = firstUnmet(created ? [created] : [], sql`'session'`);
   return statement(`${name}_refusal`, (db) =>

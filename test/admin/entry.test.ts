@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import * as admin from "../../src/admin.js";
 import * as index from "../../src/index.js";
-import * as maintain from "../../src/migrate.js";
+import * as maintenance from "../../src/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import { journeySessions } from "../../src/schema-zod.js";
 import { agedSessions } from "../support/aged-sessions.js";
@@ -37,7 +37,7 @@ it("these are all the calls without an owner, and no other entry point has one",
   expect(Object.keys(admin).sort()).toEqual(["convertMessages", "prune", "repairJson", "stats", "transfer"]);
   for (const name of Object.keys(admin)) {
     expect(Object.keys(index)).not.toContain(name);
-    expect(Object.keys(maintain)).not.toContain(name);
+    expect(Object.keys(maintenance)).not.toContain(name);
   }
 });
 

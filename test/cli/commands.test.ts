@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { EMBEDDED_FOLDER, openEmbedded } from "../../src/connection/embedded.js";
+import { EMBEDDED_FOLDER } from "../../src/connection/connect.js";
+import { openEmbedded } from "../../src/connection/embedded.js";
 import { pendingMigrations, shippedMigrations } from "../../src/maintenance/migrate.js";
 import { catalogueOf } from "../support/catalogue.js";
 import { journeyDb, journeyDbAsIs, temporaryFolder } from "../support/cli.js";

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { EMBEDDED_FOLDER, openEmbedded } from "../../src/connection/embedded.js";
+import { EMBEDDED_FOLDER } from "../../src/connection/connect.js";
+import { openEmbedded } from "../../src/connection/embedded.js";
 import { forUser } from "../../src/index.js";
 import { all } from "../support/answer.js";
 import { CANARIES, CANARY } from "../support/canary.js";

@@ -2,7 +2,7 @@ import { createConnection, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { sql } from "drizzle-orm";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { type ConnectOptions, connect } from "../../src/connection/connect.js";
+import { type Connection, type ConnectOptions, connect } from "../../src/connection/connect.js";
 import type { Database } from "../../src/model/database.js";
 import { forUser } from "../../src/sessions/define-journey.js";
 import { migratedDatabase, newUser, rawClient } from "../support/database.js";
@@ -10,30 +10,41 @@ import { serverThat } from "../support/network.js";
 import { runCode, temporaryFolder } from "../support/program.js";
 
 const url = await migratedDatabase();
+/** A database whose table a test locks. */
+const lockedUrl = await migratedDatabase();
 const admin = rawClient(url);
+const locking = rawClient(lockedUrl);
 
-async function open(options: ConnectOptions = {}) {
-  // No time limit of the server that would end a statement first.
-  const connection = await connect({ url, statementTimeoutMs: 3_600_000, ...options });
-  onTestFinished(() => connection.close());
-  return connection;
-}
+/** Tests that wait for a time limit of close() run at the same time. */
+const it = test.extend<{ open: (options?: ConnectOptions) => Promise<Connection> }>({
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads the names of the fixtures that it uses
+  open: async ({}, use) => {
+    const opened: Connection[] = [];
+    await use(async (options) => {
+      // The server must not cancel a statement first.
+      const connection = await connect({ url, statementTimeoutMs: 3_600_000, ...options });
+      opened.push(connection);
+      return connection;
+    });
+    await Promise.all(opened.map(({ close }) => close()));
+  },
+});
 
 const notSent = { code: "unavailable", message: expect.stringContaining("nothing was sent") };
 const lost = { code: "unavailable", message: expect.stringContaining("unknown") };
 const count = (db: Database) => forUser(db, newUser()).count();
 
-/** Drizzle alone sends nothing before it is awaited. */
+/** Awaited, since Drizzle sends nothing before. */
 const execute = async (db: Database, query: string) => await db.execute(sql.raw(query));
 
-/** Until the server runs a statement with that text. */
+/** Waits until the server runs a statement with that text. */
 const running = (text: string) =>
   vi.waitFor(async () => {
     const found = await admin`select from pg_stat_activity where state = 'active' and query = ${text}`;
     expect(found).toHaveLength(1);
   });
 
-/** Between a client and the server, until it is frozen: then both hear nothing more, and no goodbye. */
+/** Forwards between a client and the server until it is frozen. Then neither receives anything, not even a disconnect. */
 async function freezableProxy() {
   const target = new URL(url);
   const ends: Socket[] = [];
@@ -54,7 +65,7 @@ async function freezableProxy() {
   return { url: proxied.href, freeze };
 }
 
-test("close ends a statement that hangs, and every later call fails", async () => {
+it.concurrent("close ends a statement that hangs, and every later call fails", async ({ open }) => {
   const { db, close } = await open();
   const hanging = expect(execute(db, "select pg_sleep(3600)")).rejects.toThrow();
   await running("select pg_sleep(3600)");
@@ -64,7 +75,7 @@ test("close ends a statement that hangs, and every later call fails", async () =
   await close();
 });
 
-test("close waits for a statement that is about to end", async () => {
+it.concurrent("close waits for a statement that is about to end", async ({ open }) => {
   const { db, close } = await open();
   const call = execute(db, "select 'done' as word from pg_sleep(2)");
   await running("select 'done' as word from pg_sleep(2)");
@@ -72,18 +83,18 @@ test("close waits for a statement that is about to end", async () => {
   expect(await call).toEqual([{ word: "done" }]);
 });
 
-test("close waits for the calls that were made just before", async () => {
+it.concurrent("close waits for the calls that were made just before", async ({ open }) => {
   const { db, close } = await open();
   const calls = Promise.all([count(db), count(db)]);
   await close();
   expect(await calls).toEqual([0, 0]);
 });
 
-describe("of more calls than connections", () => {
-  test.each([
+describe.concurrent("of more calls than connections", () => {
+  it.concurrent.for([
     ["cold", 0],
     ["warm", 5],
-  ])("close waits for all, over %s connections", async (_, before) => {
+  ] as const)("close waits for all, over %s connections", async ([, before], { open }) => {
     const { db, close } = await open();
     await Promise.all(Array.from({ length: before }, () => execute(db, "select pg_sleep(0.01)")));
     const sessions = forUser(db, newUser());
@@ -94,7 +105,7 @@ describe("of more calls than connections", () => {
     expect(await Promise.all(raw)).toEqual(raw.map((_, call) => [{ call }]));
   });
 
-  test("close waits for transactions, those that have not begun too", async () => {
+  it.concurrent("close waits for transactions, those that have not begun too", async ({ open }) => {
     const { db, close } = await open({ max: 2 });
     const transactions = Array.from({ length: 8 }, () =>
       db.transaction(async (transaction) => {
@@ -106,7 +117,7 @@ describe("of more calls than connections", () => {
     expect(await Promise.all(transactions)).toEqual(transactions.map(() => 0));
   });
 
-  test("close waits for none that is made after it", async () => {
+  it.concurrent("close waits for none that is made after it", async ({ open }) => {
     const { db, close } = await open();
     const call = execute(db, "select 'awaited' as word from pg_sleep(1)");
     await running("select 'awaited' as word from pg_sleep(1)");
@@ -117,15 +128,17 @@ describe("of more calls than connections", () => {
     await closed;
   });
 
-  test("close gives up those that still wait at the end of its time, and says that they were not sent", async () => {
-    const { db, close } = await open({ max: 1 });
-    await admin.begin(async (transaction) => {
+  it.concurrent("close gives up those that still wait at the end of its time, and says that they were not sent", async ({
+    open,
+  }) => {
+    const { db, close } = await open({ url: lockedUrl, max: 1 });
+    await locking.begin(async (transaction) => {
       await transaction`lock table journey_sessions`;
       const call = () => forUser(db, newUser()).create();
       const calls = Promise.allSettled([call(), call(), call()]);
       const raw = Promise.allSettled([execute(db, "select 1")]);
       await vi.waitFor(async () => {
-        const blocked = admin`
+        const blocked = locking`
           select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
         expect(await blocked).toHaveLength(1);
       });
@@ -139,8 +152,8 @@ describe("of more calls than connections", () => {
 test("close leaves nothing that keeps the process alive when the server has frozen", async () => {
   const proxy = await freezableProxy();
   const code = `
-    import { connect } from "#/src/connect.ts";
-    import { forUser } from "#/src/sessions.ts";
+    import { connect } from "#/src/connection/connect.ts";
+    import { forUser } from "#/src/sessions/define-journey.ts";
     const { db, close } = await connect();
     const count = () => forUser(db, "user", { timeoutMs: 500 }).count();
     await count();

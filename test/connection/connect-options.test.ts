@@ -1,5 +1,4 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ConnectOptions, connect } from "../../src/connection/connect.js";
 import type { Database } from "../../src/model/database.js";
@@ -95,7 +94,7 @@ describe("configuration", () => {
     ["fs-native-extensions", "", "; set DATABASE_URL instead"],
   ] as const;
 
-  /** What connect prints where importing the package fails with that code. */
+  /** What connect prints if importing the package fails with that code. */
   async function connectWithout(name: string, url: string, code: string): Promise<string> {
     const hook = `export const resolve = (specifier, context, next) => {
       if (specifier === "${name}") throw Object.assign(new Error("gone"), { code: "${code}" });
@@ -110,7 +109,8 @@ describe("configuration", () => {
     const folder = temporaryFolder();
     const { ended, stdout } = runCode(program, folder, { DATABASE_URL: url });
     expect(await ended).toBe(0);
-    expect(existsSync(join(folder, ".journey-db", "data"))).toBe(false);
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    expect(files.filter((file) => /data|unfinished/.test(file))).toEqual([]);
     return stdout();
   }
 
@@ -118,7 +118,7 @@ describe("configuration", () => {
     "without the package %s says what to install, and importing needs none of it",
     async (name, given) => {
       expect(await connectWithout(name, given, "ERR_MODULE_NOT_FOUND")).toBe(
-        `configuration The package ${name} is missing here: npm install ${name}\n`,
+        `configuration The package ${name} is not installed: npm install ${name}\n`,
       );
     },
   );
@@ -127,7 +127,7 @@ describe("configuration", () => {
     "where the package %s does not load says so, and what to do instead",
     async (name, given, instead) => {
       expect(await connectWithout(name, given, "ERR_DLOPEN_FAILED")).toBe(
-        `configuration The package ${name} is there, but does not load on this platform${instead}\n`,
+        `configuration The package ${name} is installed but does not load on this platform${instead}\n`,
       );
     },
   );

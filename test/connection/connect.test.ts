@@ -13,7 +13,7 @@ import { temporaryFolder } from "../support/program.js";
 const url = await migratedDatabase();
 const admin = rawClient(url);
 
-/** A connection of one test's own, closed after it. */
+/** Opens a connection, and closes it after the test. */
 async function open(options: ConnectOptions = {}) {
   const connection = await connect({ url, ...options });
   onTestFinished(() => connection.close());
@@ -148,10 +148,10 @@ describe("a server that is not there", () => {
     await expect(count(db)).rejects.toMatchObject(unreachable);
   });
 
-  /** An AuthenticationCleartextPassword. */
+  /** The message AuthenticationCleartextPassword. */
   const askForPassword = Buffer.from([82, 0, 0, 0, 8, 0, 0, 0, 3]);
 
-  // It gives up well before the 5 seconds that close() waits for calls.
+  // Well before the 5 seconds that close() waits for calls.
   test.each<[string, string, (socket: Socket) => void]>([
     ["at once", "disable", (socket) => socket.end()],
     ["once it was spoken to", "disable", (socket) => socket.once("data", () => socket.end())],

@@ -4,7 +4,7 @@ import { JourneyDbError } from "../../src/model/errors.js";
 
 const read = (url: string, env: NodeJS.ProcessEnv = {}) => parseDatabaseUrl(url, "DATABASE_URL", env);
 
-/** What it says of encryption at a host elsewhere, and of what it refuses. */
+/** Parses a URL with that host and query; or the message of its refusal. */
 const readAt = (host: string, query: string, env?: NodeJS.ProcessEnv) =>
   read(`postgres://me@${host}/db?${query}`, env);
 const refusal = (query: string, env?: NodeJS.ProcessEnv, host = "db.example"): unknown => {
@@ -17,6 +17,10 @@ const refusal = (query: string, env?: NodeJS.ProcessEnv, host = "db.example"): u
   }
 };
 
+/** Parameters that the URL sets. */
+const settings = (parameters: Record<string, string>) =>
+  new Map(Object.entries(parameters).map(([key, value]) => [key, { value, from: `DATABASE_URL: ${key}` }]));
+
 describe("a database URL", () => {
   test("is read to the last part", () => {
     expect(read("postgresql://me:secret@db.example:6000/chat?application_name=app")).toEqual({
@@ -26,7 +30,7 @@ describe("a database URL", () => {
       password: "secret",
       database: "chat",
       tls: "prefer",
-      sendsName: true,
+      tlsParameters: new Map(),
       pooled: false,
       max: undefined,
       settings: { application_name: "app" },
@@ -234,8 +238,8 @@ describe("encryption", () => {
     ["sslmode=disable&sslmode=verify-full", "sslmode: expected one value"],
     ["sslmode=verify-full&sslmode=disable", "sslmode: expected one value"],
     ["sslmode=require&sslmode=", "sslmode: expected one value"],
-    ["sslmode=verify-ca", "sslmode: expected verify-full, or sslrootcert beside it"],
-    ["sslmode=require&sslcrl=/list.pem", "sslmode: expected verify-full, or sslrootcert beside it"],
+    ["sslmode=verify-ca", "sslmode: expected verify-full, or sslrootcert as well"],
+    ["sslmode=require&sslcrl=/list.pem", "sslmode: expected verify-full, or sslrootcert as well"],
     ["sslmode=prefer&sslrootcert=/root.pem", "sslmode: expected require, verify-ca or verify-full"],
     ["sslmode=allow&sslcrl=/list.pem", "sslmode: expected require, verify-ca or verify-full"],
     ...["disable", "allow", "prefer", "require", "verify-ca"].map((mode): [string, string] => [
@@ -251,13 +255,13 @@ describe("encryption", () => {
     ["ssl=true&sslmode=require", "ssl: expected the same as in sslmode"],
     ["ssl=false&sslmode=verify-full", "ssl: expected the same as in sslmode"],
     ["ssl=no-verify&sslrootcert=system", "ssl: expected verify-full, since sslrootcert is system"],
-    ["sslcert=/client.pem", "sslcert: expected sslkey beside it"],
-    ["sslkey=/key.pem", "sslkey: expected sslcert beside it"],
-    ["sslcertmode=require", "sslcertmode: expected allow or disable, since "],
-    ["sslcertmode=", "sslcertmode: expected allow or disable, since "],
+    ["sslcert=/client.pem", "sslcert: expected sslkey as well"],
+    ["sslkey=/key.pem", "sslkey: expected sslcert as well"],
+    ["sslcertmode=require", "sslcertmode: expected disable or allow, since "],
+    ["sslcertmode=", "sslcertmode: expected disable or allow, since "],
     ["sslsni=no", "sslsni: expected 0 or 1"],
-    ["ssl_min_protocol_version=TLSv1.4", "ssl_min_protocol_version: expected nothing, TLSv1, TLSv1.1, "],
-    ["ssl_max_protocol_version=1.3", "ssl_max_protocol_version: expected nothing, TLSv1, TLSv1.1, "],
+    ["ssl_min_protocol_version=TLSv1.4", "ssl_min_protocol_version: expected TLSv1, TLSv1.1, "],
+    ["ssl_max_protocol_version=1.3", "ssl_max_protocol_version: expected TLSv1, TLSv1.1, "],
     ["ssl_max_protocol_version=TLSv1.1", "ssl_max_protocol_version: expected TLSv1.2 or newer"],
     [
       "ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2",
@@ -277,26 +281,26 @@ describe("encryption", () => {
     ["gssdelegation=1", "gssdelegation: expected nothing or 0, since "],
     ["min_protocol_version=3.2", "min_protocol_version: expected 3.0, since "],
     ["max_protocol_version=2.0", "max_protocol_version: expected 3.0, 3.2 or latest"],
-    // Nobody's, another program's or another spelling.
-    ["sslMode=require", "sslMode: expected sslmode in its place"],
-    ["ssl_mode=require", "ssl_mode: expected sslmode in its place"],
-    ["ssl-mode=VERIFY_IDENTITY", "ssl-mode: expected sslmode in its place"],
-    ["SSLROOTCERT=/root.pem", "SSLROOTCERT: expected sslrootcert in its place"],
-    ["%73slMode=require", "sslMode: expected sslmode in its place"],
-    ["channelBinding=require", "channelBinding: expected channel_binding in its place"],
-    ["channel-binding=require", "channel-binding: expected channel_binding in its place"],
-    ["Require-Auth=md5", "Require-Auth: expected require_auth in its place"],
-    ["gssEncMode=require", "gssEncMode: expected gssencmode in its place"],
-    ["requirePeer=postgres", "requirePeer: expected requirepeer in its place"],
-    ["requiressl=1", "requiressl: expected sslmode or another parameter of libpq in its place"],
-    ["sslaccept=strict", "sslaccept: expected sslmode or another parameter of libpq in its place"],
+    // Unknown, of another program, or misspelt.
+    ["sslMode=require", "sslMode: expected sslmode instead"],
+    ["ssl_mode=require", "ssl_mode: expected sslmode instead"],
+    ["ssl-mode=VERIFY_IDENTITY", "ssl-mode: expected sslmode instead"],
+    ["SSLROOTCERT=/root.pem", "SSLROOTCERT: expected sslrootcert instead"],
+    ["%73slMode=require", "sslMode: expected sslmode instead"],
+    ["channelBinding=require", "channelBinding: expected channel_binding instead"],
+    ["channel-binding=require", "channel-binding: expected channel_binding instead"],
+    ["Require-Auth=md5", "Require-Auth: expected require_auth instead"],
+    ["gssEncMode=require", "gssEncMode: expected gssencmode instead"],
+    ["requirePeer=postgres", "requirePeer: expected requirepeer instead"],
+    ["requiressl=1", "requiressl: expected sslmode or another parameter of libpq instead"],
+    ["sslaccept=strict", "sslaccept: expected sslmode or another parameter of libpq instead"],
     ["sslkeylogfile=/keys", "sslkeylogfile: expected sslmode or "],
     ["sslfactory=x", "sslfactory: expected sslmode or "],
     ["amp;sslmode=require", "a parameter that looks like sslmode: expected sslmode or another"],
     ["use_tls=true", "use_tls: expected sslmode or "],
     ["tlsVersion=1.3", "tlsVersion: expected sslmode or "],
     ["min_tls_protocol_version=1.3", "min_tls_protocol_version: expected sslmode or "],
-    ["minProtocolVersion=3.2", "minProtocolVersion: expected min_protocol_version in its place"],
+    ["minProtocolVersion=3.2", "minProtocolVersion: expected min_protocol_version instead"],
     ["scram_client_key=x", "scram_client_key: expected sslmode or "],
     ["oauth_issuer=x", "oauth_issuer: expected sslmode or "],
     ["krb_server_name=x", "krb_server_name: expected sslmode or "],
@@ -351,22 +355,17 @@ describe("encryption", () => {
     };
     expect(readAt("db.example", `${new URLSearchParams(said)}`)).toMatchObject({
       tls: "verify-ca",
-      rootCertificates: { path: "/root.pem", from: "DATABASE_URL: sslrootcert" },
-      revoked: { path: "list.pem", from: "DATABASE_URL: sslcrl" },
-      certificate: { path: "/client.pem", from: "DATABASE_URL: sslcert" },
-      key: { path: "/key.pem", from: "DATABASE_URL: sslkey" },
-      keyPassword: "secret",
-      minVersion: "TLSv1.1",
-      maxVersion: "TLSv1.3",
-      sendsName: false,
+      tlsParameters: settings({
+        ...said,
+        ssl_min_protocol_version: "TLSv1.1",
+        ssl_max_protocol_version: "TLSv1.3",
+      }),
     });
   });
 
   test("shows no certificate where sslcertmode is disable", () => {
-    expect(readAt("db.example", "sslcert=/client.pem&sslcertmode=disable")).toMatchObject({
-      certificate: undefined,
-      key: undefined,
-    });
+    const { tlsParameters } = readAt("db.example", "sslcert=/client.pem&sslcertmode=disable");
+    expect(tlsParameters).toEqual(settings({ sslcertmode: "disable" }));
   });
 
   test.each(["require", "verify-full", "verify-full&sslrootcert=system", "require&sslcert=/client.pem"])(
@@ -426,34 +425,37 @@ describe("encryption", () => {
     };
     expect(readAt("db.example", "sslrootcert=/own.pem", env)).toMatchObject({
       tls: "verify-ca",
-      rootCertificates: { path: "/own.pem", from: "DATABASE_URL: sslrootcert" },
-      revoked: { path: "/list.pem", from: "PGSSLCRL" },
-      certificate: { path: "/client.pem", from: "PGSSLCERT" },
-      key: { path: "/key.pem", from: "PGSSLKEY" },
-      minVersion: "TLSv1.3",
-      maxVersion: "TLSv1.3",
-      sendsName: false,
+      tlsParameters: new Map([
+        ["sslrootcert", { value: "/own.pem", from: "DATABASE_URL: sslrootcert" }],
+        ["sslmode", { value: "verify-ca", from: "PGSSLMODE" }],
+        ["sslcert", { value: "/client.pem", from: "PGSSLCERT" }],
+        ["sslkey", { value: "/key.pem", from: "PGSSLKEY" }],
+        ["sslcrl", { value: "/list.pem", from: "PGSSLCRL" }],
+        ["ssl_min_protocol_version", { value: "TLSv1.3", from: "PGSSLMINPROTOCOLVERSION" }],
+        ["ssl_max_protocol_version", { value: "TLSv1.3", from: "PGSSLMAXPROTOCOLVERSION" }],
+        ["sslsni", { value: "0", from: "PGSSLSNI" }],
+      ]),
     });
   });
 
   test.each<[NodeJS.ProcessEnv, RegExp]>([
     [{ PGSSLMODE: "" }, /^PGSSLMODE: expected disable, /],
     [{ PGSSLMODE: "hunter2" }, /^PGSSLMODE: expected disable, /],
-    [{ PGSSLMODE: "verify-ca" }, /^PGSSLMODE: expected verify-full, or sslrootcert beside it$/],
+    [{ PGSSLMODE: "verify-ca" }, /^PGSSLMODE: expected verify-full, or sslrootcert as well$/],
     [{ PGSSLMODE: "prefer", PGSSLROOTCERT: "/hunter2" }, /^PGSSLMODE: expected require, verify-ca or /],
     [{ PGSSLMODE: "require", PGSSLROOTCERT: "system" }, /^PGSSLMODE: expected verify-full, since /],
     [{ PGSSLMODE: "require", PGSSL: "true" }, /^PGSSL: expected the same as in sslmode$/],
     [{ PGSSL: "hunter2" }, /^PGSSL: expected /],
-    [{ PGREQUIRESSL: "1" }, /^PGREQUIRESSL: expected PGSSLMODE in its place$/],
-    [{ PGSSL_MODE: "require" }, /^PGSSL_MODE: expected PGSSLMODE in its place$/],
-    [{ pgsslmode: "require" }, /^pgsslmode: expected PGSSLMODE in its place$/],
-    [{ PG_CHANNEL_BINDING: "require" }, /^PG_CHANNEL_BINDING: expected PGCHANNELBINDING in its place$/],
-    [{ PGSSLCERT: "/hunter2" }, /^PGSSLCERT: expected sslkey beside it$/],
-    [{ PGSSLKEY: "/hunter2" }, /^PGSSLKEY: expected sslcert beside it$/],
-    [{ PGSSLCERTMODE: "require" }, /^PGSSLCERTMODE: expected allow or disable, since /],
+    [{ PGREQUIRESSL: "1" }, /^PGREQUIRESSL: expected PGSSLMODE instead$/],
+    [{ PGSSL_MODE: "require" }, /^PGSSL_MODE: expected PGSSLMODE instead$/],
+    [{ pgsslmode: "require" }, /^pgsslmode: expected PGSSLMODE instead$/],
+    [{ PG_CHANNEL_BINDING: "require" }, /^PG_CHANNEL_BINDING: expected PGCHANNELBINDING instead$/],
+    [{ PGSSLCERT: "/hunter2" }, /^PGSSLCERT: expected sslkey as well$/],
+    [{ PGSSLKEY: "/hunter2" }, /^PGSSLKEY: expected sslcert as well$/],
+    [{ PGSSLCERTMODE: "require" }, /^PGSSLCERTMODE: expected disable or allow, since /],
     [{ PGSSLCRLDIR: "/hunter2" }, /^PGSSLCRLDIR: expected nothing, since /],
     [{ PGSSLNEGOTIATION: "direct" }, /^PGSSLNEGOTIATION: expected postgres, since /],
-    [{ PGSSLMINPROTOCOLVERSION: "3" }, /^PGSSLMINPROTOCOLVERSION: expected nothing, TLSv1, /],
+    [{ PGSSLMINPROTOCOLVERSION: "3" }, /^PGSSLMINPROTOCOLVERSION: expected TLSv1, TLSv1.1, /],
     [{ PGSSLMAXPROTOCOLVERSION: "TLSv1.1" }, /^PGSSLMAXPROTOCOLVERSION: expected TLSv1.2 or newer/],
     [{ PGCHANNELBINDING: "require" }, /^PGCHANNELBINDING: expected prefer or disable, since /],
     [{ PGREQUIREAUTH: "scram-sha-256" }, /^PGREQUIREAUTH: expected nothing, since /],

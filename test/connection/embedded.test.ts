@@ -3,6 +3,7 @@ import {
   chmodSync,
   chownSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -13,50 +14,70 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { lockFolder, openEmbedded } from "../../src/connection/embedded.js";
+import { openEmbedded } from "../../src/connection/embedded.js";
+import { lockFolder } from "../../src/connection/folder-lock.js";
 import { shippedMigrations } from "../../src/maintenance/migrate.js";
 import { forUser } from "../../src/sessions/define-journey.js";
 import { newUser } from "../support/database.js";
 import { runCode, temporaryFolder } from "../support/program.js";
 
-// A database is made in seconds where nothing else runs.
+// Creating a database takes seconds.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 
 const user = newUser();
-/** A user who is not root: nobody, or the one who runs the tests. */
+/** The id of a user other than root: nobody, or the user who runs the tests. */
 const READER = process.getuid?.() || 65534;
-let prepared: string;
+/** The folder of a database with one session that was created with umask 0. Not open. */
+let created: string;
+/** The files that other users could access while the database was open, and after it was closed. */
+let openWhile: string[];
+let openAfter: string[];
 
-/** Opens a folder, closed after the test. */
+/** The files that group or others may access. */
+const openToOthers = (folder: string) =>
+  ["", ...readdirSync(folder, { recursive: true, encoding: "utf8" })].filter(
+    (name) => statSync(join(folder, name)).mode & 0o077,
+  );
+
+/** Opens a folder, and closes it after the test. */
 async function open(folder: string) {
   const connection = await openEmbedded(folder);
   onTestFinished(() => connection.close());
   return connection;
 }
 
-/** A migrated database in a folder of one test's own, not open. */
-function preparedFolder(): string {
+const copyTo = (folder: string) => cpSync(created, folder, { recursive: true });
+
+/** A copy of that folder, removed after the test. */
+function createdFolder(): string {
   const folder = join(temporaryFolder(), ".journey-db");
-  cpSync(prepared, folder, { recursive: true });
+  copyTo(folder);
   return folder;
 }
 
 beforeAll(async () => {
-  prepared = mkdtempSync(join(tmpdir(), "journey-db-"));
-  const { db, close } = await openEmbedded(prepared);
+  created = mkdtempSync(join(tmpdir(), "journey-db-"));
+  // What a process leaves that is killed while it creates a database.
+  mkdirSync(join(created, "unfinished-1", "data", "base"), { recursive: true });
+  writeFileSync(join(created, "unfinished-1", "lock"), "");
+  const umask = process.umask(0);
+  const { db, close } = await openEmbedded(created);
   await forUser(db, user).create();
+  openWhile = openToOthers(created);
   await close();
+  process.umask(umask);
+  openAfter = openToOthers(created);
 });
-afterAll(() => rmSync(prepared, { recursive: true, force: true }));
+afterAll(() => rmSync(created, { recursive: true, force: true }));
 
-/** Opens the embedded database of its working directory, makes a session and waits for its end. */
+/** Opens the embedded database of its working directory, creates a session, and closes it when stdin has data. */
 const holder = (cwd: string, env?: Record<string, string>, options = "{}") =>
   runCode(
     `
-    import { connect } from "#/src/connect.ts";
-    import { forUser } from "#/src/sessions.ts";
+    import { connect } from "#/src/connection/connect.ts";
+    import { forUser } from "#/src/sessions/define-journey.ts";
     const { db, close } = await connect(${options});
     await forUser(db, "${user}").create();
     process.stdin.once("data", async () => {
@@ -69,6 +90,18 @@ const holder = (cwd: string, env?: Record<string, string>, options = "{}") =>
     env,
   );
 
+/** Creates the embedded database of its working directory and keeps it locked. */
+const locker = (cwd: string) =>
+  runCode(
+    `
+    import { lockFolder } from "#/src/connection/folder-lock.ts";
+    await lockFolder(".journey-db");
+    process.stdin.resume();
+    console.error("holding");
+    `,
+    cwd,
+  );
+
 const taken = (by: string | RegExp) => ({
   code: "unavailable",
   retryable: true,
@@ -76,26 +109,21 @@ const taken = (by: string | RegExp) => ({
 });
 
 test("without DATABASE_URL, connect opens .journey-db in the working directory, says so on stderr, and ends", async () => {
-  const cwd = temporaryFolder();
-  const program = holder(cwd, { DATABASE_URL: "" });
+  const folder = createdFolder();
+  const program = holder(join(folder, ".."), { DATABASE_URL: "" });
   await program.printed("holding");
   program.child.stdin?.write("\n");
   expect(await program.ended).toBe(0);
   expect(program.stdout()).toBe("");
-  expect(program.stderr()).toMatch(
-    /^journey-db: DATABASE_URL is not set; .* \.journey-db\/\njourney-db: migrated [^\n]*\nholding\n$/,
-  );
-  expect(readFileSync(join(cwd, ".journey-db", ".gitignore"), "utf8")).toBe("*\n");
-  const { db } = await open(join(cwd, ".journey-db"));
-  expect(await forUser(db, user).count()).toBe(1);
+  expect(program.stderr()).toMatch(/^journey-db: DATABASE_URL is not set; .* \.journey-db\/\nholding\n$/);
+  expect(readFileSync(join(folder, ".gitignore"), "utf8")).toBe("*\n");
+  const { db } = await open(folder);
+  expect(await forUser(db, user).count()).toBe(2);
 });
 
 test("in production too, where it is asked for", async () => {
-  const program = holder(
-    temporaryFolder(),
-    { DATABASE_URL: "", NODE_ENV: "production" },
-    "{ embedded: true }",
-  );
+  const env = { DATABASE_URL: "", NODE_ENV: "production" };
+  const program = holder(join(createdFolder(), ".."), env, "{ embedded: true }");
   await program.printed("holding");
   program.child.stdin?.write("\n");
   expect(await program.ended).toBe(0);
@@ -103,10 +131,13 @@ test("in production too, where it is asked for", async () => {
 
 describe("migrations", () => {
   test("are applied when it is opened, which is said once, also in production", async () => {
-    const cwd = temporaryFolder();
+    const folder = createdFolder();
+    const { db, close } = await openEmbedded(folder);
+    await db.$client.exec("drop schema public, drizzle cascade; create schema public");
+    await close();
     const { ended, stderr } = runCode(
       `
-      import { connect } from "#/src/connect.ts";
+      import { connect } from "#/src/connection/connect.ts";
       import { migrate } from "#/src/migrate.ts";
       const first = await connect({ embedded: true });
       const { applied } = await migrate(first.db);
@@ -114,7 +145,7 @@ describe("migrations", () => {
       await (await connect({ embedded: true })).close();
       console.error(JSON.stringify(applied));
       `,
-      cwd,
+      join(folder, ".."),
       { DATABASE_URL: "", NODE_ENV: "production" },
     );
     expect(await ended).toBe(0);
@@ -129,7 +160,7 @@ describe("migrations", () => {
   });
 
   test("that fail give the folder free", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const { db, close } = await openEmbedded(folder);
     await db.execute("alter table journey_sessions rename to elsewhere");
     await close();
@@ -144,7 +175,7 @@ describe("migrations", () => {
 
 describe("a folder that is open", () => {
   test("is refused to another process until its holder is killed, which loses no session", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const program = holder(join(folder, ".."));
     await program.printed("holding");
     await expect(openEmbedded(folder)).rejects.toMatchObject(taken(`process ${program.child.pid};`));
@@ -156,7 +187,7 @@ describe("a folder that is open", () => {
   });
 
   test("is refused to the same process until it is closed", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const first = await open(folder);
     await expect(openEmbedded(folder)).rejects.toMatchObject(taken("this process already"));
     expect(await forUser(first.db, user).count()).toBe(1);
@@ -169,13 +200,13 @@ describe("a folder that is open", () => {
   });
 
   test("goes to one of those that want it at once", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const attempts = await Promise.allSettled([1, 2, 3, 4].map(() => open(folder)));
     expect(attempts.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 
   test("stays taken while a transaction runs that close did not wait for", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const { db, close } = await open(folder);
     let begun = () => {};
     const hasBegun = new Promise<void>((resolve) => {
@@ -202,7 +233,7 @@ describe("a folder that is open", () => {
     const child = spawn(process.execPath, ["-e", "process.stdin.resume()"], {
       stdio: ["pipe", "ignore", "ignore", lock.fd],
     });
-    lock.name(child.pid ?? 0);
+    lock.setHolder(child.pid ?? 0);
     lock.release();
     await expect(lockFolder(folder)).rejects.toMatchObject(taken(`process ${child.pid};`));
     child.stdin?.end();
@@ -221,7 +252,6 @@ describe("a folder that cannot be used", () => {
     ],
     ["its log is gone", (data) => rmSync(join(data, "pg_wal"), { recursive: true })],
     ["it is another version's", (data) => writeFileSync(join(data, "PG_VERSION"), "13\n")],
-    ["it has no version", (data) => rmSync(join(data, "PG_VERSION"))],
     [
       "it is a file",
       (data) => {
@@ -230,17 +260,17 @@ describe("a folder that cannot be used", () => {
       },
     ],
   ])("because %s is refused and unlocked", async (_, damage) => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     damage(join(folder, "data"));
     await expect(openEmbedded(folder)).rejects.toMatchObject(damaged);
-    await expect(openEmbedded(folder)).rejects.toMatchObject(damaged);
-    rmSync(join(folder, "data"), { recursive: true });
-    cpSync(prepared, folder, { recursive: true });
-    (await lockFolder(folder)).release();
+    await lockFolder(folder).then(
+      (lock) => lock.release(),
+      (error) => expect(error).toMatchObject(damaged),
+    );
   });
 
   test("because it has no version keeps the sessions that are in it", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const version = join(folder, "data", "PG_VERSION");
     const was = readFileSync(version);
     rmSync(version);
@@ -254,7 +284,7 @@ describe("a folder that cannot be used", () => {
     writeFileSync(folder, "");
     await expect(openEmbedded(folder)).rejects.toMatchObject({
       code: "configuration",
-      message: expect.stringMatching(/cannot be read, written or locked \(EEXIST\); set DATABASE_URL/),
+      message: expect.stringMatching(/cannot be read, written or locked \(EEXIST\); .* set DATABASE_URL/),
     });
   });
 
@@ -262,49 +292,49 @@ describe("a folder that cannot be used", () => {
     const cwd = temporaryFolder();
     const folder = join(cwd, ".journey-db");
     const data = join(folder, "data");
-    cpSync(prepared, folder, { recursive: true });
+    copyTo(folder);
     chmodSync(data, 0o000);
     for (const path of [cwd, folder, join(folder, "lock"), data]) chownSync(path, READER, READER);
     const code = `
-      import { openEmbedded } from "#/src/embedded.ts";
-      // All that it imports must be there first: only root may read where root has checked out.
-      await (await openEmbedded("another")).close();
+      import { openEmbedded } from "#/src/connection/embedded.ts";
+      // Everything must be imported first: only root may read root's working copy.
+      await (await openEmbedded("${created}")).close();
       if (process.getuid() === 0) process.setuid(${READER});
       await openEmbedded(".journey-db").catch((error) => console.log(error.code, error.message));
     `;
     const { ended, stdout } = runCode(code, cwd);
     expect(await ended).toBe(0);
     expect(stdout()).toMatch(
-      /^configuration .*data .* cannot be read, written or locked \(EACCES\); set DATABASE_URL instead\.\n$/,
+      /^configuration .*data of the .* cannot be read, written or locked \(EACCES\); .* set DATABASE_URL instead\.\n$/,
     );
     chmodSync(data, 0o700);
   });
 
-  /** Runs code in a folder as a user who is not root, who owns all that is in it. */
+  /** Makes a folder READER's and runs code in it, which can then become READER. */
   function asReader(cwd: string, code: string) {
     for (const name of ["", ...readdirSync(cwd, { recursive: true, encoding: "utf8" })])
       chownSync(join(cwd, name), READER, READER);
     return runCode(
       `
       import { chownSync, readdirSync, statSync } from "node:fs";
-      import { openEmbedded } from "#/src/embedded.ts";
+      import { openEmbedded } from "#/src/connection/embedded.ts";
       const says = () =>
         openEmbedded(".journey-db").then(
           async ({ close }) => { await close(); console.log("opened"); },
           ({ code, message }) => console.log(code, message),
         );
-      // All that it imports must be there first: only root may read where root has checked out.
-      await (await openEmbedded("${temporaryFolder()}/another")).close();
+      // Everything must be imported first: only root may read root's working copy.
+      await (await openEmbedded("${created}")).close();
       ${code}
       `,
       cwd,
     );
   }
 
-  // Nobody else can make files of another user's: not a test there, rather than one that is skipped.
+  // Only root can create files of another user. Not defined otherwise, rather than skipped.
   if (process.getuid?.() === 0) {
     test("because it is another user's is refused, and left as it is", async () => {
-      const folder = preparedFolder();
+      const folder = createdFolder();
       const { ended, stdout } = asReader(
         join(folder, ".."),
         `
@@ -317,12 +347,12 @@ describe("a folder that cannot be used", () => {
       );
       expect(await ended).toBe(0);
       expect(stdout()).toMatch(
-        /^configuration .* belongs to another user; run it as that user, or set DATABASE_URL instead\.\n0\nopened\n$/,
+        /^configuration .* belongs to another user; run this as that user, or set DATABASE_URL instead\.\n0\nopened\n$/,
       );
     });
 
     test("because a file in it is another user's is not called damaged", async () => {
-      const folder = preparedFolder();
+      const folder = createdFolder();
       const { ended, stdout } = asReader(
         join(folder, ".."),
         `
@@ -332,7 +362,9 @@ describe("a folder that cannot be used", () => {
       `,
       );
       expect(await ended).toBe(0);
-      expect(stdout()).toMatch(/^configuration Files in .*data .* are not accessible \(EACCES\): .*\n$/);
+      expect(stdout()).toMatch(
+        /^configuration .*pg_control of the .* cannot be read, written or locked \(EACCES\); .*\n$/,
+      );
       expect(stdout()).not.toContain("move that folder");
     });
   }
@@ -341,7 +373,8 @@ describe("a folder that cannot be used", () => {
     "because of the umask %s is refused, and works with another umask",
     async (umask) => {
       const { ended, stdout } = asReader(
-        temporaryFolder(),
+        // The first umask when a database is created, the second when it is opened.
+        umask === "0777" ? temporaryFolder() : join(createdFolder(), ".."),
         `
         process.setuid(${READER});
         process.umask(0o${umask});
@@ -356,33 +389,21 @@ describe("a folder that cannot be used", () => {
       );
       expect(await ended).toBe(0);
       const [made, opened, again, last] = stdout().split("\n");
-      for (const said of [made, again]) expect(said).toMatch(/^configuration The umask .*; set another one/);
+      for (const said of [made, again])
+        expect(said).toMatch(/^configuration The umask .*; use another umask/);
       expect([opened, last]).toEqual(["opened", "opened"]);
     },
   );
 
-  test("because its making was cut short is made anew, and nothing of it stays", async () => {
-    const cwd = temporaryFolder();
-    const folder = join(cwd, ".journey-db");
-    const program = holder(cwd);
-    const unfinished = () => readdirSync(folder).find((name) => name.startsWith("unfinished-"));
-    await vi.waitFor(
-      () => expect(readdirSync(join(folder, unfinished() ?? "", "data"))).toContain("base"),
-      20_000,
-    );
-    program.child.kill("SIGKILL");
-    await program.ended;
-    expect(readdirSync(folder)).not.toContain("data");
-    const { db } = await open(folder);
-    expect(await forUser(db, user).count()).toBe(0);
-    expect(readdirSync(folder).toSorted()).toEqual([".gitignore", "data", "lock"]);
+  test("because its making was cut short is made anew, and nothing of it stays", () => {
+    expect(readdirSync(created).toSorted()).toEqual([".gitignore", "data", "lock"]);
   });
 });
 
 describe("a folder in which a database is being made", () => {
-  /** A process that makes one and is in the midst of it. */
+  /** A process that is creating a database. */
   async function making(cwd: string) {
-    const program = holder(cwd);
+    const program = locker(cwd);
     const names = () => readdirSync(join(cwd, ".journey-db"), { recursive: true, encoding: "utf8" });
     await vi.waitFor(() => expect(names().join("\n")).toMatch(/^unfinished-.*base$/m), 20_000);
     return program;
@@ -393,13 +414,13 @@ describe("a folder in which a database is being made", () => {
     const folder = join(cwd, ".journey-db");
     const program = await making(cwd);
     rmSync(join(folder, "lock"));
-    const [first, second] = await Promise.allSettled([program.printed("holding"), openEmbedded(folder)]);
+    const [first, second] = await Promise.allSettled([program.printed("holding"), lockFolder(folder)]);
     expect([first.status, second.status].toSorted()).toEqual(["fulfilled", "rejected"]);
     if (first.status === "rejected")
       expect(program.stderr()).toMatch(/code: 'unavailable',\s+retryable: true/);
     if (second.status === "rejected")
       expect(second.reason).toMatchObject({ code: "unavailable", retryable: true });
-    if (second.status === "fulfilled") await second.value.close();
+    if (second.status === "fulfilled") second.value.release();
     program.child.kill("SIGKILL");
     await program.ended;
     await open(folder);
@@ -411,7 +432,9 @@ describe("a folder in which a database is being made", () => {
     const program = await making(cwd);
     renameSync(join(cwd, ".journey-db"), join(cwd, "moved"));
     expect(await program.ended).toBe(1);
-    expect(program.stderr()).toMatch(/was removed, moved or replaced while it was opened; connect again/);
+    expect(program.stderr()).toMatch(
+      /was removed, moved or replaced while it was being opened; connect again/,
+    );
     expect(program.stderr()).toMatch(/code: 'unavailable',\s+retryable: true/);
   });
 });
@@ -423,7 +446,7 @@ describe("a folder that is taken away while it is open", () => {
   };
 
   test("is refused to others when its file lock was deleted", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const program = holder(join(folder, ".."));
     await program.printed("holding");
     rmSync(join(folder, "lock"));
@@ -436,7 +459,7 @@ describe("a folder that is taken away while it is open", () => {
   });
 
   test("is refused to others under another name", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     await open(folder);
     const link = join(temporaryFolder(), "link");
     symlinkSync(folder, link);
@@ -444,7 +467,7 @@ describe("a folder that is taken away while it is open", () => {
     const moved = `${folder}-moved`;
     renameSync(folder, moved);
     await expect(openEmbedded(moved)).rejects.toMatchObject(taken("this process already"));
-    // So that it is closed as it should be.
+    // So that it can be closed.
     renameSync(moved, folder);
   });
 
@@ -453,7 +476,7 @@ describe("a folder that is taken away while it is open", () => {
     ["moved", (folder) => renameSync(folder, `${folder}-moved`)],
     ["emptied", (folder) => rmSync(join(folder, "data"), { recursive: true })],
   ])("and is %s takes no calls more, and leaves the next one alone", async (_, takeAway) => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const first = await open(folder);
     let goOn = () => {};
     const waiting = new Promise<void>((resolve) => {
@@ -470,7 +493,7 @@ describe("a folder that is taken away while it is open", () => {
     });
     await hasBegun;
     takeAway(folder);
-    cpSync(prepared, folder, { recursive: true });
+    copyTo(folder);
     const second = await open(folder);
     await forUser(second.db, user).create();
     goOn();
@@ -482,7 +505,7 @@ describe("a folder that is taken away while it is open", () => {
   });
 
   test("and opened again holds what was acknowledged, where it was moved", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const first = await open(folder);
     await forUser(first.db, user).create();
     renameSync(folder, `${folder}-moved`);
@@ -494,13 +517,13 @@ describe("a folder that is taken away while it is open", () => {
 
 describe("a full disk", () => {
   test("is said, and the same process opens the folder once there is room", async () => {
-    const folder = preparedFolder();
-    // On which the kernel answers every write with ENOSPC.
+    const folder = createdFolder();
+    // The kernel refuses every write to it with ENOSPC.
     symlinkSync("/dev/full", join(folder, "probe"));
     const program = runCode(
       `
       import { execFileSync } from "node:child_process";
-      import { openEmbedded } from "#/src/embedded.ts";
+      import { openEmbedded } from "#/src/connection/embedded.ts";
       const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + bytes + ":"]);
       limit(0);
       await openEmbedded(".journey-db").catch(({ code, retryable, message }) => console.log(code, retryable, message));
@@ -512,7 +535,7 @@ describe("a full disk", () => {
     );
     expect(await program.ended).toBe(0);
     expect(program.stdout()).toMatch(
-      /^unavailable true The disk with the folder .* is full \(ENOSPC\); make room on it: 16 MB are needed\.\nopened\n$/,
+      /^unavailable true The disk of the embedded database in .* is full \(ENOSPC\); free at least 16 MB\.\nopened\n$/,
     );
   });
 
@@ -522,31 +545,31 @@ describe("a full disk", () => {
       `
       import { execFileSync } from "node:child_process";
       import { readdirSync } from "node:fs";
-      import { openEmbedded } from "#/src/embedded.ts";
+      import { lockFolder } from "#/src/connection/folder-lock.ts";
       const limit = (bytes) => execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=" + bytes + ":"]);
       limit(1_000_000);
-      await openEmbedded("folder").catch(({ name, code, message }) => console.log(name, code, message));
+      await lockFolder("folder").catch(({ name, code, message }) => console.log(name, code, message));
       console.log(readdirSync("folder").sort().join());
       limit("unlimited");
-      await (await openEmbedded("folder")).close();
-      console.log("opened");
+      (await lockFolder("folder")).release();
+      console.log("created");
       `,
       cwd,
     );
     expect(await program.ended).toBe(0);
     expect(program.stdout()).toMatch(
-      /^JourneyDbError configuration The folder .* cannot be .* \(EFBIG\); .*\n\.gitignore,lock\nopened\n$/,
+      /^JourneyDbError configuration .* cannot be .* \(EFBIG\); .*\n\.gitignore,lock\ncreated\n$/,
     );
   });
 
   test("for the log stops the database, and every call fails until it is opened again", async () => {
-    const folder = preparedFolder();
+    const folder = createdFolder();
     const program = runCode(
       `
       import { execFileSync } from "node:child_process";
       import { sql } from "#/node_modules/drizzle-orm/index.js";
-      import { openEmbedded } from "#/src/embedded.ts";
-      import { forUser } from "#/src/sessions.ts";
+      import { openEmbedded } from "#/src/connection/embedded.ts";
+      import { forUser } from "#/src/sessions/define-journey.ts";
       const { db, close } = await openEmbedded(".journey-db");
       execFileSync("prlimit", ["--pid", String(process.pid), "--fsize=1000000:"]);
       const fill = () => db.execute(sql\`select pg_logical_emit_message(true, '', repeat('x', 1000000))\`);
@@ -570,42 +593,16 @@ describe("a full disk", () => {
 });
 
 describe("to other users of the machine", () => {
-  /** What group and others may do with the folder and all that is in it, where they may do anything. */
-  const openTo = (folder: string) =>
-    [
-      folder,
-      ...readdirSync(folder, { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
-    ].filter((path) => statSync(path).mode & 0o077);
-
-  test("the folder is closed, and each file in it, whatever the umask", async () => {
-    const cwd = temporaryFolder();
-    const program = runCode(
-      `
-      process.umask(0);
-      const { openEmbedded } = await import("#/src/embedded.ts");
-      const { forUser } = await import("#/src/sessions.ts");
-      const { db, close } = await openEmbedded(".journey-db");
-      await forUser(db, "${user}").create();
-      console.log("created");
-      process.stdin.once("data", async () => {
-        process.stdin.destroy();
-        await close();
-      });
-      `,
-      cwd,
-    );
-    await program.printed("created");
-    expect(openTo(join(cwd, ".journey-db"))).toEqual([]);
-    program.child.stdin?.write("\n");
-    expect(await program.ended).toBe(0);
-    expect(openTo(join(cwd, ".journey-db"))).toEqual([]);
+  test("the folder is closed, and each file in it, whatever the umask", () => {
+    expect(openWhile).toEqual([]);
+    expect(openAfter).toEqual([]);
   });
 
   test("one that was open to them is closed when it is opened", async () => {
-    const folder = preparedFolder();
-    for (const path of [folder, ...readdirSync(folder, { recursive: true, encoding: "utf8" })])
-      chmodSync(resolve(folder, path), 0o777);
+    const folder = createdFolder();
+    for (const path of ["", ...readdirSync(folder, { recursive: true, encoding: "utf8" })])
+      chmodSync(join(folder, path), 0o777);
     await open(folder);
-    expect(openTo(folder)).toEqual([]);
+    expect(openToOthers(folder)).toEqual([]);
   });
 });

@@ -16,7 +16,7 @@ const admin = rawClient(url);
 const holder = rawClient(url, { max: 1 });
 
 async function open(options: ConnectOptions) {
-  // No time limit of the server that would end a statement first.
+  // The server must not cancel a statement first.
   const { db, close } = await connect({ url, statementTimeoutMs: 3_600_000, ...options });
   onTestFinished(close);
   return db;
@@ -24,14 +24,14 @@ async function open(options: ConnectOptions) {
 
 const WAITING = admin`from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
 
-/** Until so many statements wait for a lock. */
+/** Waits until that many statements wait for a lock. */
 const waiting = (statements: number) =>
   expect.poll(() => admin`select ${WAITING}`, { timeout: 10_000 }).toHaveLength(statements);
 
 const cancelWaiting = () => admin`select pg_cancel_backend(pid) ${WAITING}`;
 const cancelled = { code: "timeout", sqlState: "57014" };
 
-/** A session whose row another transaction holds while `body` runs. */
+/** Runs `body` while another transaction locks the row of a session. */
 async function whileRowHeld(db: Database, body: (owner: string, id: string) => Promise<void>) {
   const owner = newUser();
   const { id } = await forUser(db, owner).create();
@@ -99,7 +99,7 @@ describe("a call that has ended early", () => {
     });
     await waiting(1);
     await locking`begin`;
-    // Its turn comes between the call's two statements.
+    // It gets the lock between the two statements of the call.
     const locked = locking`lock table journey_sessions`.execute();
     await waiting(2);
     await changing`commit`;
@@ -172,7 +172,7 @@ describe("a call that has ended early", () => {
       next = forUser(db, owner).mergeMetadata(id, { step: 1 });
       await waiting(1);
       cancellation.emit("delivered");
-      // The server has had it by the time that it takes another connection.
+      // The server has processed the cancellation when it accepts another connection.
       await rawClient(url, { max: 1 })`select 1`;
     });
     expect(await next).toMatchObject({ metadata: { step: 1 } });

@@ -18,7 +18,7 @@ const urlAt = await startTlsServer();
 const root = { sslrootcert: tlsFile("root.pem") };
 const other = { sslrootcert: tlsFile("other-root.pem") };
 
-/** What comes of TLS with the options, after the request that PostgreSQL wants first: its version or an error's code. */
+/** The result of a TLS handshake after PostgreSQL's SSLRequest: the version, or the code of the error. */
 async function handshake(url: string): Promise<string | null> {
   const address = parseDatabaseUrl(url, "DATABASE_URL", {});
   expect(address.tls).not.toBe("disable");
@@ -37,7 +37,7 @@ async function handshake(url: string): Promise<string | null> {
 
 describe("the certificate", () => {
   const mismatch = "ERR_TLS_CERT_ALTNAME_INVALID";
-  // The server sends its root along.
+  // The server sends its root certificate.
   const unknown = "SELF_SIGNED_CERT_IN_CHAIN";
   test.each<[string, Record<string, string>, string | null]>([
     ["127.0.0.1", { sslmode: "prefer" }, "TLSv1.3"],
@@ -69,7 +69,7 @@ describe("the certificate", () => {
 });
 
 describe("a server with TLS", () => {
-  /** The name that a server is called by, and the version that is spoken, up to 1.2, or the error. */
+  /** The server name that the client sends, and the version, up to 1.2, or the code of the error. */
   async function called(
     host: string,
     query: Record<string, string>,
@@ -118,7 +118,7 @@ describe("a server with TLS", () => {
 });
 
 describe("connect", () => {
-  /** What the server says of the connection. */
+  /** What the server reports about the connection. */
   async function seenByServer(url: string): Promise<unknown> {
     const { db, close } = await connect({ url });
     onTestFinished(close);

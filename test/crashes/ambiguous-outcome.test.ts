@@ -37,7 +37,7 @@ describe.each(Object.keys(OPEN))("%s", (driver) => {
   describe.each(LOSSES)("when the connection is cut and %s is lost", (loss) => {
     it.each(WRITES)(
       "$name: the outcome is unknown, and the call, repeated, leaves one copy of everything",
-      async ({ name, retryable, call }) => {
+      async ({ name, verb, retryable, call }) => {
         const owner = newUser();
         const look = forUser(direct, owner);
         const given = await conversation(look);
@@ -63,7 +63,8 @@ describe.each(Object.keys(OPEN))("%s", (driver) => {
         if (!retryable && name !== "replaceMessages") return;
         await call(sessions, given);
         expect(await contentOf(look)).toEqual(after);
-        expect(proxy.committed - committed).toBe(loss === "the answer" ? 2 : 1);
+        // A delete finds nothing to write then.
+        if (verb !== "delete") expect(proxy.committed - committed).toBe(loss === "the answer" ? 2 : 1);
       },
     );
   });

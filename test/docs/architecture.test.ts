@@ -32,7 +32,7 @@ const rooms: Room[] = tableUnder(page, "Rooms").map(
   }),
 );
 
-/** What a file imports, types and `import()` too: files of src by their path there, packages by name. */
+/** What a file imports, types and `import()` included: files of src by their path there, packages by name. */
 function importsOf(file: string): string[] {
   const text = readFileSync(`${repository}src/${file}`, "utf8");
   const named = text.matchAll(/^(?:import|export|\})(?:[^;"]*? from)? "([^"]+)";|\bimport\("([^"]+)"\)/gm);
@@ -62,6 +62,28 @@ describe("docs/architecture.md", () => {
     it("imports the packages that the page names, and each of them", () => {
       expect([...new Set(imports.filter(isPackage))].toSorted()).toEqual(packages.toSorted());
     });
+  });
+
+  it("no file imports itself through others", () => {
+    const circles: string[] = [];
+    const done = new Set<string>();
+    const visit = (file: string, path: string[]) => {
+      if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" > "));
+      if (path.includes(file) || done.has(file)) return;
+      for (const imported of importsOf(file).filter((name) => name.endsWith(".ts")))
+        visit(imported, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+
+  it("the rooms are in order: each imports only from rooms below it", () => {
+    const arrows = rooms.flatMap(({ name, mayImport }, place) => {
+      const below = rooms.slice(place + 1).map((room) => room.name);
+      return mayImport.filter((room) => !below.includes(room)).map((room) => `${name} > ${room}`);
+    });
+    expect(arrows).toEqual([]);
   });
 
   it("define-journey.ts is imported by index.ts and the command line alone", () => {

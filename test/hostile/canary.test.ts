@@ -1,7 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/pglite";
-import { describe, expect, inject, it } from "vitest";
+import { beforeAll, describe, expect, inject, it } from "vitest";
 import { defineJourney, forUser, JourneyDbError } from "../../src/index.js";
 import type { Database } from "../../src/model/database.js";
 import {
@@ -49,7 +49,12 @@ it("an error that holds the canary in any way is found out", () => {
 });
 
 describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver) => {
-  const database = openMigrated(driver);
+  // One after the other: while PGlite starts, no other call would be answered in time.
+  let database: Promise<Database>;
+  beforeAll(async () => {
+    database = openMigrated(driver);
+    await database;
+  });
   // biome-ignore lint/suspicious/noExplicitAny: the types of the messages do not matter here
   const limited = async (options: object): Promise<any> =>
     defineJourney(options).forUser(await database, `user ${CANARY}`);

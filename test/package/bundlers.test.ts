@@ -41,7 +41,7 @@ main();
 const missing = (name: string) => ({
   name: "JourneyDbError",
   code: "configuration",
-  message: `The package ${name} is missing here: npm install ${name}`,
+  message: `The package ${name} is not installed: npm install ${name}`,
 });
 const stored = { created: true };
 

@@ -189,13 +189,13 @@ describe("the tarball in an empty project", () => {
     expect(JSON.parse(output)).toEqual({
       code: "configuration",
       message:
-        "The package fs-native-extensions is there, but does not load on this platform; set DATABASE_URL instead",
+        "The package fs-native-extensions is installed but does not load on this platform; set DATABASE_URL instead",
     });
   });
 
   test.each([
     ["messages", ["zod"]],
-    ["schema", ["drizzle-orm", "drizzle-zod", "zod"]],
+    ["schema-zod", ["drizzle-orm", "drizzle-zod", "zod"]],
     ["index", ["drizzle-orm", "zod", "zod/v4/core"]],
   ])("%s loads at once %j, so no driver and nothing that a browser lacks", async (entry, packages) => {
     const dist = join(project, "node_modules/@aigos/journey-db/dist");

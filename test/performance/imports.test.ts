@@ -20,7 +20,7 @@ const DRIZZLE_PARTS = ["cache", "pg-core", "query-builders", "sql"];
 const partsOfDrizzle = ({ files }: Loaded) =>
   new Set(files.flatMap((file) => /^drizzle-orm\/([^/]+)\//.exec(file)?.[1] ?? []));
 const ownFiles = ({ files }: Loaded) =>
-  files.filter((file) => !file.includes("/") || /^(admin|ai-sdk|verify)\//.test(file));
+  files.filter((file) => !/^(drizzle-orm|zod|drizzle-zod|ms|postgres)\//.test(file));
 
 describe("importing", () => {
   it("the package loads Drizzle for PostgreSQL and zod: no driver, no migrations, nothing of Node's own", async () => {
@@ -29,23 +29,27 @@ describe("importing", () => {
     expect(loaded.builtins).toEqual([]);
     expect([...partsOfDrizzle(loaded)].sort()).toEqual(DRIZZLE_PARTS);
     const own = ownFiles(loaded);
-    expect(own).toEqual(expect.arrayContaining(["index.js", "connect.js", "sessions.js"]));
-    expect(own.filter((file) => /^(server|embedded|migrate|maintain|verify|admin|cli)\b/.test(file))).toEqual(
-      [],
+    expect(own).toEqual(
+      expect.arrayContaining(["index.js", "connection/connect.js", "sessions/define-journey.js"]),
     );
+    expect(
+      own.filter((file) =>
+        /^(connection\/(server|embedded)|migrate|maintenance|schema-zod|admin|cli)\b/.test(file),
+      ),
+    ).toEqual([]);
   });
 
   it("./messages loads zod alone, so that a browser may", async () => {
     const loaded = await loadedBy(folder, `await load("messages");`);
     expect(loaded.packages).toEqual(["zod"]);
     expect(loaded.builtins).toEqual([]);
-    expect(ownFiles(loaded)).toEqual(["messages.js", "ids.js"]);
+    expect(ownFiles(loaded)).toEqual(["messages.js", "model/text.js"]);
   });
 
   it("./schema loads the table and no call", async () => {
-    const loaded = await loadedBy(folder, `await load("schema");`);
+    const loaded = await loadedBy(folder, `await load("schema-zod");`);
     expect(loaded.packages).toEqual(["drizzle-orm", "drizzle-zod", "zod"]);
-    expect(ownFiles(loaded).sort()).toEqual(["ids.js", "messages.js", "schema.js", "table.js"]);
+    expect(ownFiles(loaded).sort()).toEqual(["messages.js", "model/text.js", "schema-zod.js", "schema.js"]);
   });
 
   it("./admin loads no driver, no migrations and nothing of a user's sessions", async () => {
@@ -55,7 +59,11 @@ describe("importing", () => {
     expect([...partsOfDrizzle(loaded)].sort()).toEqual(DRIZZLE_PARTS);
     const own = ownFiles(loaded);
     expect(own).toEqual(expect.arrayContaining(["admin.js", "admin/prune.js"]));
-    expect(own.filter((file) => /^(sessions|index|connect|migrate)\b/.test(file))).toEqual([]);
+    expect(
+      own.filter((file) =>
+        /^(sessions\/(define-journey|verbs)|index|connection|migrate|maintenance)\b/.test(file),
+      ),
+    ).toEqual([]);
   });
 
   it("./ai-sdk loads zod alone, so that a browser may: its calls take what the AI SDK and a handle give", async () => {
@@ -64,11 +72,13 @@ describe("importing", () => {
     expect(loaded.builtins).toEqual([]);
     const own = ownFiles(loaded);
     expect(own).toEqual(expect.arrayContaining(["ai-sdk.js", "ai-sdk/start-turn.js", "ai-sdk/turns.js"]));
-    expect(own.filter((file) => /^(sessions|index|table)\b/.test(file))).toEqual([]);
+    expect(
+      own.filter((file) => /^(sessions\/(define-journey|verbs)|index|schema|queries)\b/.test(file)),
+    ).toEqual([]);
   });
 
   it("./migrate loads no driver", async () => {
-    const loaded = await loadedBy(folder, `await load("maintain");`);
+    const loaded = await loadedBy(folder, `await load("migrate");`);
     expect(loaded.packages).toEqual(["drizzle-orm", "zod"]);
     expect([...partsOfDrizzle(loaded)].sort()).toEqual(DRIZZLE_PARTS);
   });
@@ -81,6 +91,6 @@ it("connecting to a server then loads postgres.js, and nothing of the embedded d
   );
   expect(loaded.packages).toEqual(["drizzle-orm", "postgres", "zod"]);
   expect(partsOfDrizzle(loaded)).toContain("postgres-js");
-  expect(ownFiles(loaded)).toContain("server.js");
-  expect(ownFiles(loaded)).not.toContain("embedded.js");
+  expect(ownFiles(loaded)).toContain("connection/server.js");
+  expect(ownFiles(loaded)).not.toContain("connection/embedded.js");
 });

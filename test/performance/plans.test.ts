@@ -18,7 +18,9 @@ const sql = rawClient(await migratedDatabase(), { max: 1 });
 const texts = new Map([...(await allStatements())].map(([name, one]) => [name, sentBy(one).text]));
 const named = (holds: (text: string, name: string) => boolean) =>
   [...texts].flatMap(([name, text]) => (holds(text, name) ? [name] : []));
-const INSERTS = named((text) => text.startsWith("insert") && !text.includes(`from "${TABLE}"`));
+const INSERTS = named(
+  (text) => /^(with "written" as \()?insert/.test(text) && !text.includes(`from "${TABLE}"`),
+);
 const OF_A_SESSION = named((text, name) => !INSERTS.includes(name) && text.includes(`"${TABLE}"."id" = $`));
 const OTHERS = ["create_refusal", "export"];
 const OF_AN_OWNER = named((_, name) => ![...INSERTS, ...OF_A_SESSION, ...OTHERS].includes(name));

@@ -30,7 +30,7 @@ const owner = newUser();
 const sessions = forUser(db, owner);
 
 it.each(CASES.filter(({ writes }) => writes))(
-  "$name does not run the trigger's function",
+  "$name: no write of a session runs the trigger's function",
   async ({ call }) => {
     const given = await conversation(sessions);
     expect(await runsDuring(() => call(sessions, given))).toBe(0);

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
-import { lockFolder } from "../../src/connection/embedded.js";
+import { lockFolder } from "../../src/connection/folder-lock.js";
 import { forUser } from "../../src/sessions/define-journey.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
 async function startStudio(env?: Record<string, string>) {
   const cwd = temporaryFolder();
   for (const name of ["src", "drizzle.config.ts"]) {
-    symlinkSync(fileURLToPath(new URL(`../${name}`, import.meta.url)), join(cwd, name));
+    symlinkSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), join(cwd, name));
   }
   const port = await freePort();
   const program = runScript("scripts/studio.ts", ["--port", String(port)], cwd, env);

@@ -28,7 +28,8 @@ export function contentAfter(method: Verb, args: Any[], seed: Content, known: bo
   const [, given, third] = args;
   switch (method) {
     case "append": {
-      const base = known ? seed : { phase: "setup", messages: [], metadata: {} };
+      const metadata = asStored(third?.create?.metadata ?? {}) as object;
+      const base = known ? seed : { phase: "setup", messages: [], metadata };
       const kept = third?.from === undefined ? base.messages : upTo(base.messages, third.from, 0);
       return { ...base, messages: upserted(kept, given) };
     }

@@ -227,9 +227,8 @@ export const CASES: readonly Case[] = Object.entries<AnyVerb>(VERBS).flatMap(
     return Object.entries({ ...repeatable, ...notRepeatable }).map(([name, args]): Case => {
       const given = unstored();
       const sample = args(given);
-      const sampleOptions = (options === null ? undefined : sample[options]) as object | undefined;
-      const has = (option: string, value: unknown) =>
-        Object.entries(sampleOptions ?? {}).some(([key, one]) => key === option && one === value);
+      const { create, ifRevision } = Object(options === null ? undefined : sample[options]);
+      const takesRevision = ifRevision !== undefined;
       return {
         verb,
         name,
@@ -237,8 +236,9 @@ export const CASES: readonly Case[] = Object.entries<AnyVerb>(VERBS).flatMap(
         options,
         retryable: name in repeatable,
         onSession: sample[0] === given.id,
-        creates: (has("create", true) && !has("ifRevision", given.revision)) || verb === "create",
-        takesRevision: has("ifRevision", given.revision),
+        // No new session has the revision.
+        creates: verb === "create" || (Boolean(create) && !takesRevision),
+        takesRevision,
         args,
         call: (sessions, given) => callOf(sessions, verb, args(given)),
       };

@@ -43,7 +43,7 @@ const LAYOUT = 'export default ({ children }) => <html lang="en"><body>{children
 const missing = (name: string) => ({
   name: "JourneyDbError",
   code: "configuration",
-  message: `The package ${name} is missing here: npm install ${name}`,
+  message: `The package ${name} is not installed: npm install ${name}`,
 });
 const stored = { created: true };
 const edge = {

@@ -2,7 +2,6 @@ import { sql } from "drizzle-orm";
 import { getTableConfig } from "drizzle-orm/pg-core";
 import type { Database } from "../../model/database.js";
 import { journeySessions } from "../../schema.js";
-import type { StoredColumn } from "./columns.js";
 import { error, type Finding, type Remedy, warning } from "./finding.js";
 
 /** The table as src/schema-zod.ts declares it. */
@@ -118,7 +117,7 @@ const checkBlocking = (blocking: readonly Blocking[]): Finding[] =>
   });
 
 /** Of how many ids there are several rows, or none. */
-async function countUnkeyed(db: Database, stored: readonly StoredColumn[]) {
+async function countUnkeyed(db: Database, stored: readonly { name: string }[]) {
   if (!stored.some(({ name }) => name === "id")) return { repeated: 0, missing: 0 };
   const [found] = await db
     .select({
@@ -132,7 +131,7 @@ async function countUnkeyed(db: Database, stored: readonly StoredColumn[]) {
 async function checkPrimaryKey(
   db: Database,
   stored: readonly StoredConstraint[],
-  columns: readonly StoredColumn[],
+  columns: readonly { name: string }[],
 ): Promise<Finding[]> {
   const primary = stored.find(({ type }) => type === "p");
   if (primary?.definition === "PRIMARY KEY (id)") return [];
@@ -176,7 +175,7 @@ async function checkPrimaryKey(
 export async function checkConstraints(
   db: Database,
   stored: readonly StoredConstraint[],
-  columns: readonly StoredColumn[],
+  columns: readonly { name: string }[],
   reapply: Remedy,
 ): Promise<Finding[]> {
   const findings = await checkPrimaryKey(db, stored, columns);
