@@ -2,9 +2,9 @@
 export const EXACT_TIME = /-?infinity|\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: BC)?/;
 
 const WHOLE = new RegExp(`^(?:${EXACT_TIME.source})$`);
-/** The last year of PostgreSQL's timestamps (https://www.postgresql.org/docs/current/datatype-datetime.html). */
+/** The years of PostgreSQL's timestamps (https://www.postgresql.org/docs/current/datatype-datetime.html): from 24 November 4714 BC on. */
+const FIRST_YEAR_BC = 4714;
 const LAST_YEAR = 294_276;
-const FIRST_YEAR_BC = 4713;
 
 /** Whether the server reads the text as a timestamp: of that form, and a day and a time that exist. */
 export function isExactTime(text: string): boolean {
@@ -43,6 +43,6 @@ export function toDate(exactTime: string): Date {
   const date = new Date(0);
   date.setUTCFullYear(exactTime.endsWith(" BC") ? 1 - year : year, month - 1, day);
   date.setUTCHours(hour, minute, second, milliseconds);
-  // PostgreSQL's years begin in 4713 BC, within a Date, and end in 294276.
+  // PostgreSQL's years begin in 4714 BC, within a Date, and end in 294276.
   return Number.isNaN(date.getTime()) ? new Date(MAX_TIME) : date;
 }
