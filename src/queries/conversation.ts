@@ -104,7 +104,7 @@ end`;
 };
 
 /** The size of a jsonb value that the statement made itself; of a stored column it would be the compressed size. */
-export const sizeOf = (value: SQL): SQL<number> => sql<number>`pg_column_size(${value})`;
+const sizeOf = (value: SQL): SQL<number> => sql<number>`pg_column_size(${value})`;
 
 /** The limits of what is stored: its bytes as jsonb, and as text where that was asked about, else null. */
 export interface Limits {

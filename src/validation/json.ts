@@ -173,7 +173,7 @@ export const isObject = (given: unknown): given is object =>
   typeof given === "object" && given !== null && isPlainObject(given);
 
 /** Holds across realms too (a vm context, a test runner), where `Object.prototype` is another object. */
-export function isPlainObject(object: object): boolean {
+function isPlainObject(object: object): boolean {
   const prototype = Object.getPrototypeOf(object);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
