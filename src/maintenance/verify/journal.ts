@@ -1,0 +1,71 @@
+import { sql } from "drizzle-orm";
+import type { Database } from "../../model/database.js";
+import type { JourneyDbError } from "../../model/errors.js";
+import { appliedMigrations, JOURNAL, shippedMigrations } from "../migrate.js";
+import { read, SCHEMAS_ELSEWHERE, TABLE } from "../read.js";
+import { before, error, type Finding, type Remedy, warning } from "./finding.js";
+
+export const MIGRATE = "run journey-db migrate";
+
+const NAME = `${JOURNAL.schema}.${JOURNAL.table}`;
+export const THE_JOURNAL = `The journal ${NAME}`;
+
+/** Compares the journal with the shipped migrations. Also returns how to apply migrations again that it lists as applied. */
+export async function checkJournal(db: Database): Promise<{ findings: Finding[]; reapply: Remedy }> {
+  let applied: (number | null)[];
+  try {
+    applied = (await appliedMigrations(db)) ?? [];
+  } catch (thrown) {
+    const { code, message } = thrown as JourneyDbError;
+    if (code !== "migration") throw thrown;
+    const rename = `alter table ${NAME} rename to old_migrations`;
+    return { findings: [error("journal_damaged", message, before(rename, MIGRATE))], reapply: MIGRATE };
+  }
+  const findings: Finding[] = [];
+  const undated = applied.filter((when) => when === null).length;
+  if (undated > 0) {
+    findings.push(
+      error(
+        "journal_damaged",
+        `${THE_JOURNAL} is damaged: ${undated} of its rows have no date.`,
+        before(`delete from ${NAME} where created_at is null`, MIGRATE),
+      ),
+    );
+  }
+  const shipped = shippedMigrations();
+  const pending = shipped.filter(({ when }) => !applied.includes(when));
+  const [place] = await read<{ is_table: boolean; elsewhere: string | null }>(
+    db,
+    sql`select exists (select from pg_class where oid = ${TABLE} and relkind in ('r', 'p')) as is_table, (${SCHEMAS_ELSEWHERE}) as elsewhere`,
+  );
+  // The first migration creates the table. Where it is applied already, it does not run again.
+  const gone = pending[0] !== shipped[0] && !place?.is_table;
+  const unknown = applied.filter((when) => when !== null && !shipped.some((one) => one.when === when)).length;
+  let reapply: Remedy = MIGRATE;
+  if (gone || pending.length === 0) {
+    reapply =
+      unknown > 0
+        ? // A newer version may create differently what is missing.
+          "update the package first, then run journey-db verify"
+        : // Each migration can run again on a table that has it.
+          before(`delete from ${NAME}`, MIGRATE);
+  }
+  if (pending.length > 0) {
+    const names = pending.map(({ name }) => name).join(", ");
+    const remedy =
+      gone && place?.elsewhere
+        ? `make the table accessible by the search_path first, then ${MIGRATE}`
+        : reapply;
+    findings.push(error("migrations_pending", `Not applied: ${names}.`, remedy));
+  }
+  if (unknown > 0) {
+    findings.push(
+      warning(
+        "journal_ahead",
+        `The journal has ${unknown} migrations that this version does not know: a newer version was used.`,
+        "update the package",
+      ),
+    );
+  }
+  return { findings, reapply };
+}
