@@ -15,3 +15,12 @@ export async function read<Row>(db: Database, query: SQL): Promise<Row[]> {
   const rows = await db.select({ row: sql<string>`to_jsonb(found)::text` }).from(sql`(${query}) as found`);
   return rows.map(({ row }) => JSON.parse(row));
 }
+
+/** Whether the search_path leads to the table, and the schemas that have one of its name elsewhere. */
+export async function findTable(db: Database): Promise<{ exists: boolean; elsewhere: string | null }> {
+  const [found] = await read<{ exists: boolean; elsewhere: string | null }>(
+    db,
+    sql`select exists (select from pg_class where oid = ${TABLE} and relkind in ('r', 'p')) as exists, (${SCHEMAS_ELSEWHERE}) as elsewhere`,
+  );
+  return found ?? { exists: false, elsewhere: null };
+}

@@ -19,8 +19,8 @@ type Described = [message: string, remedy: Remedy, severity?: Finding["severity"
 /** One thing that verify checks in the system catalogues. */
 export interface Check {
   code: FindingCode;
-  /** Of each finding that does not have its own. */
-  severity: Finding["severity"];
+  /** For each finding that has no severity of its own. @default error */
+  severity?: "warning";
   /** Compares the catalogues with what is declared, and returns one row per finding. */
   query: SQL;
   /** The message and the remedy for such a row. */
@@ -36,7 +36,7 @@ export async function runChecks(checks: readonly Check[], context: Context): Pro
   const rows = await read<{ index: number; row: never }>(context.db, sql.join(queries, sql` union all `));
   const findings: Finding[] = [];
   for (const { index, row } of rows) {
-    const { code, severity, finding: describe } = checks[index] as Check;
+    const { code, severity = "error", finding: describe } = checks[index] as Check;
     const [message, remedy, own = severity] = await describe(row, context);
     findings.push(finding(own, code, message, remedy));
   }

@@ -55,7 +55,7 @@ export async function changeColumn(
           },
     ];
   }
-  const unfit = (await findInvalid(db, name, to, types)) ?? (await findLost(db, name, to, types, convert));
+  const unfit = await findUnfit(db, name, to, types, convert);
   if (unfit) return [`${problem}, and ${unfit[0]}.`, unfit[1]];
 
   const dependents = await readDependents(db, {
@@ -163,70 +163,55 @@ function assumption(to: string, { base, category, same }: Types): string {
   return "";
 }
 
-async function count(db: Database, rows: string): Promise<number> {
-  const [found] = await read<{ rows: number }>(
-    db,
-    sql`select count(*) as rows from (${sql.raw(rows)}) as counted`,
-  );
-  return found?.rows ?? 0;
-}
-
-const have = (rows: number) => (rows === 1 ? "1 row has" : `${rows} rows have`);
-
-/** For servers before PostgreSQL 16. The temporary function ends with the session, and here with the transaction. */
+/** For servers before PostgreSQL 16. A temporary function ends with the session, and here with the transaction. */
 const CAN_CAST =
   "create or replace function pg_temp.journey_db_can_cast(value text, type text) returns boolean language plpgsql as " +
   "$can_cast$ begin execute 'select $1::' || type using value; return true; exception when others then return false; end $can_cast$";
 
-/** Rows whose text is not valid for the new type, or whose json is not valid as jsonb. */
-async function findInvalid(
+/** Counts the rows that the statement would fail at or damage, and describes them; undefined if there are none. */
+async function findUnfit(
   db: Database,
   name: string,
   to: string,
   { base, category, target_category, tests_input }: Types,
-): Promise<[string, Remedy] | undefined> {
-  if ((category !== "S" && base !== "json") || target_category === "S") return undefined;
-  const isValid = tests_input ? "pg_input_is_valid" : "pg_temp.journey_db_can_cast";
-  const select = `select * from journey_sessions where not ${isValid}(${name}::text, '${to}')`;
-  if (!tests_input) await db.execute(sql.raw(CAN_CAST));
-  const rows = await count(db, select);
-  if (rows === 0) return undefined;
-  const how = to === "uuid" ? ` (md5(${name})::uuid makes a uuid of any text)` : "";
-  return [
-    `${have(rows)} a value that is not a valid ${to}`,
-    {
-      sql: tests_input ? select : `${CAN_CAST}; ${select}`,
-      rest: `, then give each of these rows another value${how}, ${VERIFY}`,
-    },
-  ];
-}
-
-/** Rows that the statement would damage: numbers that are not times, and different ids that become equal. */
-async function findLost(
-  db: Database,
-  name: string,
-  to: string,
-  { category }: Types,
   convert: (value: string) => string,
-): Promise<[string, Remedy] | undefined> {
+): Promise<[problem: string, remedy: Remedy] | undefined> {
+  const count = async (select: string) => {
+    const counting = sql`select count(*) as rows from (${sql.raw(select)}) as counted`;
+    const rows = (await read<{ rows: number }>(db, counting))[0]?.rows ?? 0;
+    return rows === 0 ? undefined : rows === 1 ? "1 row has" : `${rows} rows have`;
+  };
+  const rest = (how: string) => `, then give each of these rows another value${how}, ${VERIFY}`;
   if (to === TIME && category === "N") {
     // NaN is greater than any number.
-    const rows = await count(
-      db,
+    const have = await count(
       `select from journey_sessions where not ${seconds(name)} between 0 and extract(epoch from now() + interval '100 years')`,
     );
-    if (rows === 0) return undefined;
+    return have === undefined
+      ? undefined
+      : [
+          `${have} a number that is not a time between 1970 and 100 years from now, in seconds or in milliseconds since 1970`,
+          `change the type with the unit of the numbers, such as to_timestamp(${name} / 1000000.0) for microseconds`,
+        ];
+  }
+  if ((category !== "S" && base !== "json") || target_category === "S") return undefined;
+  if (!tests_input) await db.execute(sql.raw(CAN_CAST));
+  const isValid = tests_input ? "pg_input_is_valid" : "pg_temp.journey_db_can_cast";
+  const invalid = `select * from journey_sessions where not ${isValid}(${name}::text, '${to}')`;
+  const haveInvalid = await count(invalid);
+  if (haveInvalid) {
     return [
-      `${have(rows)} a number that is not a time between 1970 and 100 years from now, in seconds or in milliseconds since 1970`,
-      `change the type with the unit of the numbers, such as to_timestamp(${name} / 1000000.0) for microseconds`,
+      `${haveInvalid} a value that is not a valid ${to}`,
+      {
+        sql: tests_input ? invalid : `${CAN_CAST}; ${invalid}`,
+        rest: rest(to === "uuid" ? ` (md5(${name})::uuid makes a uuid of any text)` : ""),
+      },
     ];
   }
-  if (to !== "uuid" || category !== "S") return undefined;
-  const select = `select * from journey_sessions where ${convert(name)} in (select ${convert(name)} from journey_sessions group by 1 having count(distinct ${name}) > 1)`;
-  const rows = await count(db, select);
-  if (rows === 0) return undefined;
-  return [
-    `${have(rows)} values that are equal as ${to}`,
-    { sql: select, rest: `, then give each of these rows another value, ${VERIFY}` },
-  ];
+  if (to !== "uuid") return undefined;
+  const equal = `select * from journey_sessions where ${convert(name)} in (select ${convert(name)} from journey_sessions group by 1 having count(distinct ${name}) > 1)`;
+  const haveEqual = await count(equal);
+  return haveEqual
+    ? [`${haveEqual} values that are equal as ${to}`, { sql: equal, rest: rest("") }]
+    : undefined;
 }

@@ -31,7 +31,6 @@ const FILLED = { expression: "is generated", identity: "is an identity column" }
 export const COLUMN_CHECKS: Check[] = [
   {
     code: "column_missing",
-    severity: "error",
     query: sql`select declared.* from ${DECLARED_COLUMNS} left join ${STORED_COLUMNS} on stored.name = declared.name where stored.name is null`,
     // Without a default, the migrations set NOT NULL once each row has a value.
     finding: ({ name, type, default: value }: DeclaredColumn) => [
@@ -46,14 +45,12 @@ export const COLUMN_CHECKS: Check[] = [
   },
   {
     code: "column_type",
-    severity: "error",
     query: differing(sql`stored.type <> declared.type`),
     finding: ({ stored, declared }: Differing, { db }) =>
       changeColumn(db, stored, declared, `Column ${stored.name} is ${stored.type}, not ${declared.type}`),
   },
   {
     code: "column_collation",
-    severity: "error",
     query: differing(
       sql`stored.name = 'user_id' and stored.type = declared.type and nondeterministic is not null`,
     ),
@@ -68,7 +65,6 @@ export const COLUMN_CHECKS: Check[] = [
   },
   {
     code: "column_nullable",
-    severity: "error",
     query: differing(sql`not not_null`),
     // No migration sets NOT NULL on the primary key's column.
     finding: ({ declared: { name, primary } }: Differing, { reapply }) => [
@@ -78,7 +74,6 @@ export const COLUMN_CHECKS: Check[] = [
   },
   {
     code: "column_default",
-    severity: "error",
     // A generated column can print the same expression as the default. The remedy of another type sets the default, too.
     query: differing(
       sql`stored.type = declared.type and (filled_by is not null or stored.default is distinct from declared.default)`,

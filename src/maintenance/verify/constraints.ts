@@ -26,7 +26,6 @@ interface Index {
 export const CONSTRAINT_CHECKS: Check[] = [
   {
     code: "primary_key",
-    severity: "error",
     query: sql`select (select name from ${STORED_CONSTRAINTS} where type = 'p') as name,
         exists (select from pg_attribute where attrelid = ${TABLE} and attname = 'id' and not attisdropped) as has_id,
         (select ${FOREIGN_KEYS} from pg_constraint where contype = 'f' and confrelid = ${TABLE} and conparentid = 0
@@ -65,13 +64,11 @@ export const CONSTRAINT_CHECKS: Check[] = [
   },
   {
     code: "check_missing",
-    severity: "error",
     query: sql`select name from ${DECLARED_CHECKS} where name not in (select name from ${STORED_CONSTRAINTS})`,
     finding: ({ name }: { name: string }, { reapply }) => [`Check ${name} is missing.`, reapply],
   },
   {
     code: "check_different",
-    severity: "error",
     query: sql`select name from ${DECLARED_CHECKS} join ${STORED_CONSTRAINTS} using (name)
       where regexp_replace(stored.definition, ' NOT VALID$', '') <> declared.definition`,
     finding: ({ name }: { name: string }, { reapply }) => [`Check ${name} has another definition.`, reapply],
@@ -135,7 +132,6 @@ export const CONSTRAINT_CHECKS: Check[] = [
   },
   {
     code: "index_missing",
-    severity: "error",
     query: sql`select declared.name, (
         select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relname = declared.name and c.relnamespace = (select relnamespace from pg_class where oid = ${TABLE})) as holder
@@ -151,7 +147,6 @@ export const CONSTRAINT_CHECKS: Check[] = [
   },
   {
     code: "index_different",
-    severity: "error",
     query: sql`select name, qualified_name, declared.definition, indisvalid as valid from ${DECLARED_INDEXES} join ${STORED_INDEXES} using (name)
       where not indisvalid or indisunique or stored.definition <> declared.definition`,
     finding: ({ name, qualified_name, definition, valid }: Index & { valid: boolean }, { reapply }) => [
@@ -161,7 +156,6 @@ export const CONSTRAINT_CHECKS: Check[] = [
   },
   {
     code: "unique_index",
-    severity: "error",
     query: sql`select name, qualified_name,
         exists (select from pg_constraint where conindid = indexrelid and contype in ('u', 'x')) as is_constraint,
         (select ${FOREIGN_KEYS} from pg_constraint where contype = 'f' and conindid = indexrelid and conparentid = 0) as users

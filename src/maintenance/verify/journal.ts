@@ -1,14 +1,12 @@
-import { sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
 import type { JourneyDbError } from "../../model/errors.js";
-import { appliedMigrations, JOURNAL, shippedMigrations } from "../migrate.js";
-import { read, SCHEMAS_ELSEWHERE, TABLE } from "../read.js";
+import { appliedMigrations, JOURNAL, shippedMigrations, THE_JOURNAL } from "../migrate.js";
+import { findTable } from "../read.js";
 import { before, error, type Finding, type Remedy, warning } from "./finding.js";
 
 export const MIGRATE = "run journey-db migrate";
 
 const NAME = `${JOURNAL.schema}.${JOURNAL.table}`;
-export const THE_JOURNAL = `The journal ${NAME}`;
 
 /** Compares the journal with the shipped migrations. Also returns how to apply migrations again that it lists as applied. */
 export async function checkJournal(db: Database): Promise<{ findings: Finding[]; reapply: Remedy }> {
@@ -34,12 +32,9 @@ export async function checkJournal(db: Database): Promise<{ findings: Finding[];
   }
   const shipped = shippedMigrations();
   const pending = shipped.filter(({ when }) => !applied.includes(when));
-  const [place] = await read<{ is_table: boolean; elsewhere: string | null }>(
-    db,
-    sql`select exists (select from pg_class where oid = ${TABLE} and relkind in ('r', 'p')) as is_table, (${SCHEMAS_ELSEWHERE}) as elsewhere`,
-  );
+  const { exists, elsewhere } = await findTable(db);
   // The first migration creates the table. Where it is applied already, it does not run again.
-  const gone = pending[0] !== shipped[0] && !place?.is_table;
+  const gone = pending[0] !== shipped[0] && !exists;
   const unknown = applied.filter((when) => when !== null && !shipped.some((one) => one.when === when)).length;
   let reapply: Remedy = MIGRATE;
   if (gone || pending.length === 0) {
@@ -53,9 +48,7 @@ export async function checkJournal(db: Database): Promise<{ findings: Finding[];
   if (pending.length > 0) {
     const names = pending.map(({ name }) => name).join(", ");
     const remedy =
-      gone && place?.elsewhere
-        ? `make the table accessible by the search_path first, then ${MIGRATE}`
-        : reapply;
+      gone && elsewhere ? `make the table accessible by the search_path first, then ${MIGRATE}` : reapply;
     findings.push(error("migrations_pending", `Not applied: ${names}.`, remedy));
   }
   if (unknown > 0) {

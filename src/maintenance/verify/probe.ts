@@ -3,7 +3,7 @@ import { pgTable, text } from "drizzle-orm/pg-core";
 import type { Database } from "../../model/database.js";
 import type { Context } from "./check.js";
 import { COLUMNS } from "./declared.js";
-import { error, type Finding } from "./finding.js";
+import { error, type Finding, type FindingCode } from "./finding.js";
 import { attempt } from "./run.js";
 
 /** The columns with a default, and the condition that the default was stored. */
@@ -38,9 +38,16 @@ export async function probe({ db, inTransaction }: Context): Promise<Finding[]> 
   return [...findings, ...left];
 }
 
+/** Runs a statement; where the server refuses it, that is the finding. */
+const tryOut = (code: FindingCode, refused: string, remedy: string, run: () => Promise<Finding[]>) =>
+  attempt(run, ({ sqlState }) => error(code, `${refused}: SQLSTATE ${sqlState}.`, remedy));
+
 async function insertUpdateDelete(db: Database, owner: string): Promise<Finding[]> {
   let row: { holds: string; createdAt: string; updatedAt: string } | undefined;
-  const inserted = await attempt(
+  const inserted = await tryOut(
+    "insert_failed",
+    "A session with only a user_id cannot be created",
+    `${SEE_OTHERS}; a column, constraint or trigger that is not part of the table may reject it`,
     async () => {
       const holds = Object.values(DEFAULTS).map((condition) => sql.raw(`coalesce(${condition}, false)`));
       [row] = await db
@@ -56,69 +63,48 @@ async function insertUpdateDelete(db: Database, owner: string): Promise<Finding[
         return [error("insert_failed", message, `${SEE_OTHERS}; a trigger or a rule may discard it`)];
       }
       const applied: boolean[] = JSON.parse(row.holds);
-      return Object.keys(DEFAULTS)
-        .filter((_, index) => !applied[index])
-        .map((column) =>
-          error(
-            "default_not_applied",
-            `A session with only a user_id does not get the default of ${column}.`,
-            `${SEE_OTHERS}; a trigger may change it`,
-          ),
-        );
+      const missed = Object.keys(DEFAULTS).filter((_, index) => !applied[index]);
+      return missed.map((column) => {
+        const message = `A session with only a user_id does not get the default of ${column}.`;
+        return error("default_not_applied", message, `${SEE_OTHERS}; a trigger may change it`);
+      });
     },
-    ({ sqlState }) =>
-      error(
-        "insert_failed",
-        `A session with only a user_id cannot be created: SQLSTATE ${sqlState}.`,
-        `${SEE_OTHERS}; a column, constraint or trigger that is not part of the table may reject it`,
-      ),
   );
   if (!row) return inserted;
-  const updated = await update(db, owner, row);
-  // After a refused statement, the transaction accepts no other.
-  if (updated.some(({ code }) => ["update_failed", "unchecked", "disk_full"].includes(code)))
-    return [...inserted, ...updated];
+  const findings = [...inserted, ...(await update(db, owner, row))];
+  // After a statement that the server refused, the transaction accepts no other.
+  if (findings.some(({ code }) => ["update_failed", "unchecked", "disk_full"].includes(code)))
+    return findings;
   const remedy = `${SEE_OTHERS}; another trigger or a rule may keep it`;
-  const deleted = await attempt(
-    async () => {
-      if (await remove(db, owner)) return [];
-      return [error("delete_failed", "A session is not deleted, without an error.", remedy)];
-    },
-    ({ sqlState }) => error("delete_failed", `A session cannot be deleted: SQLSTATE ${sqlState}.`, remedy),
+  const deleted = await tryOut("delete_failed", "A session cannot be deleted", remedy, async () =>
+    (await remove(db, owner))
+      ? []
+      : [error("delete_failed", "A session is not deleted, without an error.", remedy)],
   );
-  return [...inserted, ...updated, ...deleted];
+  return [...findings, ...deleted];
 }
 
-function update(
-  db: Database,
-  owner: string,
-  before: { createdAt: string; updatedAt: string },
-): Promise<Finding[]> {
-  const remedy = `${SEE_OTHERS}; another trigger may set it`;
-  return attempt(
-    async () => {
-      const [after] = await db
-        .update(probed)
-        .set({ userId: sql`user_id` })
-        .where(eq(probed.userId, owner))
-        .returning({
-          createdAt,
-          // now() is the same in the whole transaction, but a revision must not be.
-          increased: sql<boolean>`coalesce(updated_at > ${before.updatedAt}::text::timestamptz, false)`,
-        });
-      const findings: Finding[] = [];
-      if (!after?.increased) {
-        const message = "An update does not increase updated_at: a revision may repeat.";
-        findings.push(error("updated_at_unchanged", message, remedy));
-      }
-      if (after && after.createdAt !== before.createdAt)
-        findings.push(error("created_at_changed", "An update changes created_at.", remedy));
-      return findings;
-    },
-    ({ sqlState }) =>
-      error("update_failed", `A session cannot be updated: SQLSTATE ${sqlState}.`, SEE_OTHERS),
-  );
-}
+const update = (db: Database, owner: string, before: { createdAt: string; updatedAt: string }) =>
+  tryOut("update_failed", "A session cannot be updated", SEE_OTHERS, async () => {
+    const [after] = await db
+      .update(probed)
+      .set({ userId: sql`user_id` })
+      .where(eq(probed.userId, owner))
+      .returning({
+        createdAt,
+        // now() is the same in the whole transaction, but a revision must not be.
+        increased: sql<boolean>`coalesce(updated_at > ${before.updatedAt}::text::timestamptz, false)`,
+      });
+    const remedy = `${SEE_OTHERS}; another trigger may set it`;
+    const findings: Finding[] = [];
+    if (!after?.increased) {
+      const message = "An update does not increase updated_at: a revision may repeat.";
+      findings.push(error("updated_at_unchanged", message, remedy));
+    }
+    if (after && after.createdAt !== before.createdAt)
+      findings.push(error("created_at_changed", "An update changes created_at.", remedy));
+    return findings;
+  });
 
 /** Returns whether the row is gone: a trigger or a rule may keep it, without an error. */
 async function remove(db: Database, owner: string): Promise<boolean> {

@@ -51,7 +51,6 @@ export const RIGHTS_CHECKS: Check[] = [
   },
   {
     code: "rls_active",
-    severity: "error",
     query: rowSecurity(sql`row_security_active(oid)`),
     finding: ({ user, forced, owned }: Security) => [
       `Row level security applies to the connected role ${user}: it sees only the rows that a policy allows, without an error.`,
@@ -77,7 +76,6 @@ export const RIGHTS_CHECKS: Check[] = [
   },
   {
     code: "public_rights",
-    severity: "error",
     query: sql`select r.role, string_agg(p.name, ', ' order by p.name) as privileges from ${PUBLIC_ROLES}, ${PRIVILEGES}
       where ${notThroughPublic(hasPrivilege)} group by r.role order by r.role`,
     finding: ({ role, privileges }: { role: string; privileges: string }) => [
@@ -118,7 +116,6 @@ export const RIGHTS_CHECKS: Check[] = [
   },
   {
     code: "view_rights",
-    severity: "error",
     // Without security_invoker, a view and the views of it read the table as the view's owner, past row level security.
     query: sql`
       with recursive readers as (
@@ -140,7 +137,6 @@ export const RIGHTS_CHECKS: Check[] = [
   },
   {
     code: "role_rights",
-    severity: "error",
     query: sql`select string_agg(p.name, ', ') as missing, quote_ident(current_user) as user
       from ${NEEDED} where not has_table_privilege(${TABLE}, p.name) having count(*) > 0`,
     finding: ({ missing, user }: { missing: string; user: string }) => [

@@ -2,35 +2,33 @@ import { type SQL, sql } from "drizzle-orm";
 import { TABLE } from "../read.js";
 import type { Check } from "./check.js";
 
-const onMessages = (condition: SQL) =>
-  sql`select from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_class t on t.oid = c.reltoastrelid
-    where a.attrelid = ${TABLE} and a.attname = 'messages' and a.atttypid = 'jsonb'::regtype and c.relkind = 'r' and ${condition}`;
-
-const COMPRESSED = sql`attstorage in ('x', 'm')`;
-const WITH_LZ4 = sql`attcompression = 'l'`;
 const HAS_LZ4 = sql`exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals))`;
+
+const onMessages = (condition: SQL) =>
+  sql`select ${HAS_LZ4} as has_lz4
+    from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_class t on t.oid = c.reltoastrelid
+    where a.attrelid = ${TABLE} and a.attname = 'messages' and a.atttypid = 'jsonb'::regtype and c.relkind = 'r' and ${condition}`;
 
 /** How rows are stored. Calls work with other storage settings, but take several times as long. */
 export const STORAGE_CHECKS: Check[] = [
   {
     code: "storage",
     severity: "warning",
-    query: onMessages(sql`${HAS_LZ4} and not (${COMPRESSED} and ${WITH_LZ4})`),
-    finding: () => [
-      "The server has lz4, but messages are not compressed with it.",
-      {
-        sql: "alter table journey_sessions alter messages set storage extended, alter messages set compression lz4",
-      },
-    ],
-  },
-  {
-    code: "storage",
-    severity: "warning",
-    query: onMessages(sql`not ${HAS_LZ4} and ${COMPRESSED} and not ${WITH_LZ4}`),
-    finding: () => [
-      "messages are compressed with pglz, which takes most of the time of an append.",
-      { sql: "alter table journey_sessions alter messages set storage external" },
-    ],
+    query: onMessages(
+      sql`case when ${HAS_LZ4} then attstorage not in ('x', 'm') or attcompression <> 'l' else attstorage in ('x', 'm') and attcompression <> 'l' end`,
+    ),
+    finding: ({ has_lz4 }: { has_lz4: boolean }) =>
+      has_lz4
+        ? [
+            "The server has lz4, but messages are not compressed with it.",
+            {
+              sql: "alter table journey_sessions alter messages set storage extended, alter messages set compression lz4",
+            },
+          ]
+        : [
+            "messages are compressed with pglz, which takes most of the time of an append.",
+            { sql: "alter table journey_sessions alter messages set storage external" },
+          ],
   },
   {
     code: "storage",
@@ -45,7 +43,6 @@ export const STORAGE_CHECKS: Check[] = [
   },
   {
     code: "rule_unexpected",
-    severity: "error",
     query: sql`select quote_ident(rulename) as name from pg_rewrite where ev_class = ${TABLE} order by rulename`,
     finding: ({ name }: { name: string }) => [
       `Rule ${name} replaces or extends commands on the table.`,
@@ -54,7 +51,6 @@ export const STORAGE_CHECKS: Check[] = [
   },
   {
     code: "table_unlogged",
-    severity: "error",
     query: sql`select from pg_class where oid = ${TABLE} and relpersistence = 'u'`,
     finding: () => [
       "The table is unlogged: a crash of the server empties it.",

@@ -9,7 +9,6 @@ import { MIGRATE } from "./journal.js";
 export const SERVER_CHECKS: Check[] = [
   {
     code: "read_only",
-    severity: "error",
     query: sql`select pg_is_in_recovery() as standby where pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'`,
     finding: ({ standby }: { standby: boolean }) =>
       standby
@@ -21,7 +20,6 @@ export const SERVER_CHECKS: Check[] = [
   },
   {
     code: "encoding",
-    severity: "error",
     query: sql`select pg_encoding_to_char(encoding)::text as encoding from pg_database
       where datname = current_database() and pg_encoding_to_char(encoding) <> 'UTF8'`,
     finding: ({ encoding }: { encoding: string }) => [
@@ -54,7 +52,6 @@ async function withRows(db: Database, places: readonly Place[]): Promise<string[
 const TABLE_CHECKS: Check[] = [
   {
     code: "not_a_table",
-    severity: "error",
     query: sql`select relkind::text as kind from pg_class where oid = ${TABLE} and relkind <> 'r'`,
     finding: ({ kind }: { kind: string }, { reapply }) => {
       if (kind === "p") {
@@ -72,7 +69,6 @@ const TABLE_CHECKS: Check[] = [
   },
   {
     code: "table_missing",
-    severity: "error",
     query: sql`select (${SCHEMAS_ELSEWHERE}) as schemas where ${TABLE} is null`,
     finding: ({ schemas }: { schemas: string | null }, { reapply }) =>
       schemas

@@ -35,13 +35,11 @@ const words = (body: SQL) => sql`btrim(regexp_replace(${body}, '[[:space:]]+', '
 export const triggerChecks = (): Check[] => [
   {
     code: "trigger_missing",
-    severity: "error",
     query: sql`select where not exists (${own(sql`true`)})`,
     finding: (_, { reapply }) => [`Trigger ${TRIGGER} is missing: updated_at does not change.`, reapply],
   },
   {
     code: "trigger_disabled",
-    severity: "error",
     query: own(sql`not enabled`),
     finding: () => [
       `Trigger ${TRIGGER} is disabled: updated_at does not change.`,
@@ -50,7 +48,6 @@ export const triggerChecks = (): Check[] => [
   },
   {
     code: "trigger_different",
-    severity: "error",
     query: own(sql`not as_declared`),
     finding: (_, { reapply }) => [
       `Trigger ${TRIGGER} does not call ${FUNCTION}() before every update of a row.`,
@@ -59,7 +56,6 @@ export const triggerChecks = (): Check[] => [
   },
   {
     code: "function_different",
-    severity: "error",
     query: own(
       sql`as_declared and not (plain and ${words(sql`prosrc`)} = ${words(sql`${shippedBody()}::text`)})`,
     ),

@@ -2,14 +2,14 @@ import * as z from "zod";
 import type { Database } from "../../model/database.js";
 import { journeyOptionsSchema } from "../../validation/options.js";
 import { parseOptions } from "../../validation/parse.js";
-import { requireDatabase } from "../migrate.js";
+import { requireDatabase, THE_JOURNAL } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
 import { type Check, type Context, runChecks } from "./check.js";
 import { COLUMN_CHECKS } from "./columns.js";
 import { CONSTRAINT_CHECKS } from "./constraints.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
-import { checkJournal, MIGRATE, THE_JOURNAL } from "./journal.js";
-import { countOlderMessages, countRepeatedIds, SELECT_REPEATED_IDS } from "./messages.js";
+import { checkJournal, MIGRATE } from "./journal.js";
+import { countMessages, OLDER_MESSAGES, REPEATED_IDS, SELECT_REPEATED_IDS } from "./messages.js";
 import { probe } from "./probe.js";
 import { RIGHTS_CHECKS } from "./rights.js";
 import { countRows } from "./rows.js";
@@ -65,12 +65,12 @@ const STEPS: Step[] = [
   },
   {
     subject: "The ids of messages",
-    run: countRepeatedIds,
+    run: countMessages(REPEATED_IDS),
     slow: `run this when the server is less busy: ${SELECT_REPEATED_IDS}`,
   },
   {
     subject: "Messages of AI SDK 4",
-    run: countOlderMessages,
+    run: countMessages(OLDER_MESSAGES),
     slow: "journey-db convert-messages --dry-run counts them in batches",
   },
   { subject: "Inserting, updating and deleting", run: probe, writes: true },
