@@ -129,7 +129,7 @@ function nullCheck(name: string): RowCheck {
   const where = `${name} is null`;
   const check = { code: "null_values", where, what: `NULL in ${name}` } as const;
   if (name !== "user_id" && name !== "id")
-    return { ...check, severity: "warning", remedy: "journey-db migrate stores the column's default" };
+    return { ...check, severity: "warning", remedy: "journey-db migrate fills in the column's default" };
   // The migrations fail at a NULL that no default replaces.
   const rest = `, then set ${name} in each of these rows or delete it${THEN_VERIFY}`;
   return { ...check, severity: "error", remedy: { sql: select("*", where), rest } };
