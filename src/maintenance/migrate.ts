@@ -92,7 +92,7 @@ export async function appliedMigrations(db: Database): Promise<(number | null)[]
   }
 }
 
-/** The journal belongs to the database, the table to a schema: what is applied to one table is not applied to another. */
+/** There is one journal per database, but a table per schema: migrations applied to one table are not applied to another. */
 async function requireTable(db: Database): Promise<void> {
   const { exists, elsewhere } = await findTable(db);
   if (exists) return;

@@ -3,7 +3,7 @@ import type { Database } from "../../model/database.js";
 import { read } from "../read.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
 
-/** What a check works with. */
+/** The input of a check. */
 export interface Context {
   db: Database;
   /** Whether `db` is a transaction that is rolled back. */
@@ -21,7 +21,7 @@ export interface Check {
   code: FindingCode;
   /** For each finding that has no severity of its own. @default error */
   severity?: "warning";
-  /** Compares the catalogues with what is declared, and returns one row per finding. */
+  /** Compares the system catalogues with the declared table, and returns one row per finding. */
   query: SQL;
   /** The message and the remedy for such a row. */
   finding: (row: never, context: Context) => Described | Promise<Described>;

@@ -7,7 +7,7 @@ import { atOnce, type Remedy } from "./finding.js";
 
 /** A column of the table in the database. */
 export interface StoredColumn {
-  /** Quoted where SQL needs it. */
+  /** Quoted if SQL needs it. */
   name: string;
   type: string;
   not_null: boolean;
@@ -16,7 +16,7 @@ export interface StoredColumn {
   filled_by: "expression" | "identity" | null;
   /** Why the column cannot be changed. */
   fixed: "inherited" | "a virtual generated column" | null;
-  /** Its collation, where that treats different strings as equal. */
+  /** Its collation, if that treats different strings as equal. */
   nondeterministic: string | null;
 }
 
@@ -135,7 +135,7 @@ async function readTypes(db: Database, name: string, to: string): Promise<Types>
 
 const NUMBER = /^(smallint|integer|bigint|numeric|real|double precision)$/;
 
-/** An expression that converts a value of the column; undefined where that takes more than an expression. */
+/** The expression that converts a value of the column; undefined if no expression can. */
 function conversion(
   to: string,
   { base, category, has_cast }: Types,
@@ -154,7 +154,7 @@ function conversion(
 /** Seconds since 1970. Milliseconds are larger numbers, from 1973 on, than seconds will be until 5138. */
 const seconds = (value: string) => `${value} / case when abs(${value}) >= 1e11 then 1000.0 else 1.0 end`;
 
-/** What the statement assumes about the values. */
+/** The part of the message about what the statement assumes. */
 function assumption(to: string, { base, category, same }: Types): string {
   if (to === TIME && category === "N")
     return "; the remedy reads numbers below 100000000000 as seconds since 1970, and others as milliseconds";

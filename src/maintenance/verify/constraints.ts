@@ -136,7 +136,7 @@ export const CONSTRAINT_CHECKS: Check[] = [
         select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relname = declared.name and c.relnamespace = (select relnamespace from pg_class where oid = ${TABLE})) as holder
       from ${DECLARED_INDEXES} where name not in (select name from ${STORED_INDEXES})`,
-    // "create index if not exists" does nothing where anything else has the name.
+    // "create index if not exists" does nothing if anything else has the name.
     finding: ({ name, holder }: { name: string; holder: string | null }, { reapply }) =>
       holder === null
         ? [`Index ${name} is missing.`, reapply]

@@ -7,14 +7,14 @@ import { CHECKS, INDEXES } from "./declared.js";
 export interface Dependent {
   /** Such as "policy own". */
   what: string;
-  /** The statement that drops it; null where no statement would create it again as it was. */
+  /** The statement that drops it; null if no statement could create it again as it was. */
   drop: string | null;
-  /** The statements that create it again after the change; empty where it works with the old type only. */
+  /** The statements that create it again after the change; empty if it works with the old type only. */
   restore: string[];
 }
 
 interface ColumnChange {
-  /** Quoted where SQL needs it. */
+  /** Quoted if SQL needs it. */
   name: string;
   /** The new type, and the expression that converts a value to it. */
   to: string;

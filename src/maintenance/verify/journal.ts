@@ -33,14 +33,14 @@ export async function checkJournal(db: Database): Promise<{ findings: Finding[];
   const shipped = shippedMigrations();
   const pending = shipped.filter(({ when }) => !applied.includes(when));
   const { exists, elsewhere } = await findTable(db);
-  // The first migration creates the table. Where it is applied already, it does not run again.
+  // The first migration creates the table. If it is applied already, it does not run again.
   const gone = pending[0] !== shipped[0] && !exists;
   const unknown = applied.filter((when) => when !== null && !shipped.some((one) => one.when === when)).length;
   let reapply: Remedy = MIGRATE;
   if (gone || pending.length === 0) {
     reapply =
       unknown > 0
-        ? // A newer version may create differently what is missing.
+        ? // A newer version may create the missing objects differently.
           "update the package first, then run journey-db verify"
         : // Each migration can run again on a table that has it.
           before(`delete from ${NAME}`, MIGRATE);

@@ -38,7 +38,7 @@ export async function probe({ db, inTransaction }: Context): Promise<Finding[]> 
   return [...findings, ...left];
 }
 
-/** Runs a statement; where the server refuses it, that is the finding. */
+/** Runs statements. If the server rejects one, that is the finding. */
 const tryOut = (code: FindingCode, refused: string, remedy: string, run: () => Promise<Finding[]>) =>
   attempt(run, ({ sqlState }) => error(code, `${refused}: SQLSTATE ${sqlState}.`, remedy));
 
@@ -106,7 +106,7 @@ const update = (db: Database, owner: string, before: { createdAt: string; update
     return findings;
   });
 
-/** Returns whether the row is gone: a trigger or a rule may keep it, without an error. */
+/** Returns whether the row was deleted: a trigger or a rule may keep it, without an error. */
 async function remove(db: Database, owner: string): Promise<boolean> {
   const own = eq(probed.userId, owner);
   await db.delete(probed).where(own);

@@ -18,7 +18,7 @@ const PRIVILEGES = sql`(
 const hasPrivilege = (role: SQL) => sql`case when p.name in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
   then has_any_column_privilege(${role}, ${TABLE}, p.name) else has_table_privilege(${role}, ${TABLE}, p.name) end`;
 
-/** Leaves out what every role has: that is reported once, for `public`. */
+/** Leaves out privileges that every role has: they are reported once, for `public`. */
 const notThroughPublic = (has: (role: SQL) => SQL) =>
   sql`${has(sql`r.role`)} and (r.role = 'public' or not ${has(sql`'public'::text`)})`;
 

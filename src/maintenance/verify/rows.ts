@@ -19,7 +19,7 @@ interface RowCheck {
   notValidated?: string | undefined;
 }
 
-/** What the rows are checked against: what the server guarantees already (NOT NULL, a validated check) is not counted. */
+/** The table in the database. What the server guarantees (NOT NULL, a validated check) is not counted. */
 interface Stored {
   /** The columns of the table, with their types. */
   types: Record<string, string>;
@@ -135,7 +135,7 @@ function nullCheck(name: string): RowCheck {
   return { ...check, severity: "error", remedy: { sql: select("*", where), rest } };
 }
 
-/** What JavaScript's trim() removes, as an SQL literal; in a database of another encoding, only what is ASCII. */
+/** The characters that JavaScript's trim() removes, as an SQL literal, and the ASCII ones for other encodings. */
 const UTF8_SPACES =
   "E' \\t\\n\\x0b\\f\\r\\u00a0\\u1680\\u2000\\u2001\\u2002\\u2003\\u2004\\u2005\\u2006\\u2007\\u2008\\u2009\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff'";
 const ASCII_SPACES = "E' \\t\\n\\x0b\\f\\r'";

@@ -20,7 +20,7 @@ const setLocal = (db: Database, settings: Record<string, string>) => {
   return db.select({ set: sql.raw(calls.join(" || ")) }).from(sql`(select) as nothing`);
 };
 
-/** Where another schema comes before pg_catalog, the server may print built-in functions with their schema. */
+/** If another schema comes before pg_catalog, the server may print built-in functions with their schema. */
 export const putBuiltInsFirst = (tx: Database) =>
   setLocal(tx, {
     search_path:
@@ -72,10 +72,10 @@ export const tooLate = ({ sqlState }: JourneyDbError, severity: Finding["severit
   );
 
 /**
- * Runs a check. Where the server refuses one of its statements, returns the finding that `refused`
+ * Runs a check. If the server rejects one of its statements, returns the finding that `refused`
  * creates, or `late` for a timeout.
  *
- * @throws what says that the server cannot be queried at all: connection, sign-in, shutdown, resources
+ * @throws JourneyDbError if the server cannot be queried at all: connection, sign-in, shutdown, resources
  */
 export async function attempt(
   check: () => Promise<Finding[]>,

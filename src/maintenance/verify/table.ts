@@ -29,7 +29,7 @@ export const SERVER_CHECKS: Check[] = [
   },
 ];
 
-/** A schema with a table journey_sessions, quoted where SQL needs it. */
+/** A schema with a table journey_sessions, quoted if SQL needs it. */
 interface Place {
   schema: string;
   readable: boolean;
