@@ -133,7 +133,10 @@ describe.each(Object.keys(OPEN))("%s", (driver) => {
       .toBe(1);
     await expectReadOnly(db, owner);
     expect(await readOnlyFindings(db)).toEqual([
-      expect.objectContaining({ severity: "error", message: "The server is a standby: it accepts no writes." }),
+      expect.objectContaining({
+        severity: "error",
+        message: "The server is a standby: it accepts no writes.",
+      }),
     ]);
     await admin`select pg_promote()`;
     expect((await forUser(db, owner).setPhase(id, "review")).id).toBe(id);
