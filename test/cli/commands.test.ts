@@ -69,7 +69,7 @@ describe("migrate", () => {
       const { status, stdout, stderr } = await run({}, ...command, "--url", tenant.href);
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
       expect(stderr).toMatch(
-        /^journey-db: migration: .*the table is in schema public, which the role's search_path does not lead to: .*\n$/,
+        /^journey-db: migration: .*the table is in schema public, which is not on the role's search_path: .*\n$/,
       );
     }
     expect(await sql`select from pg_class where relnamespace = 'tenant'::regnamespace`).toHaveLength(0);
@@ -171,7 +171,7 @@ describe("verify", () => {
         {
           severity: "warning",
           code: "policy",
-          message: "Policy own is not part of the table and may open rows to others.",
+          message: "Policy own is not part of the table and may expose rows to other roles.",
           remedy: "drop policy if exists own on journey_sessions",
           sql: "drop policy if exists own on journey_sessions",
         },
@@ -200,7 +200,7 @@ describe("verify", () => {
     await sql`insert into journey_sessions (user_id, messages) values ('some_user', '"some_text"')`;
     const { status, stdout, stderr } = await run({}, "verify", "--url", url);
     expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
-    expect(stdout).toContain("rows_forbidden: 1 row has messages that are no array");
+    expect(stdout).toContain("rows_forbidden: 1 row has a messages value that is not a JSON array");
     expect(stdout).not.toMatch(/some_/);
   });
 });

@@ -35,7 +35,7 @@ const TESTS: Record<string, string[]> = {
   "src/messages.ts": ["messages.", "validation/", "sessions/application-schemas", "queries/content"],
   "src/model/errors.ts": ["model/", "validation/", "connection/unreachable"],
   "src/maintenance/migrate.ts": ["maintenance/migrate"],
-  "src/maintenance/verify/verify.ts": ["maintenance/verify", "maintenance/supabase", "maintenance/roles"],
+  "src/maintenance/verify/verify.ts": ["maintenance/verify", "maintenance/roles"],
 };
 const LEFT_OUT = ["test/queries/statements.test.ts"];
 
