@@ -22,7 +22,7 @@ const program = (open: string, body: string) => `
   import { sql } from "drizzle-orm";
   import postgres from "postgres";
   import { connect, forUser } from "#/src/index.ts";
-  import { migrate, verify } from "#/src/maintain.ts";
+  import { migrate, verify } from "#/src/migrate.ts";
   ${open}
 
   const [admin, holder] = [1, 2].map(() => postgres(process.env.DATABASE_URL, { max: 1 }));

@@ -3,14 +3,22 @@ import { mkdtempSync, realpathSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll } from "vitest";
+import { repository } from "./tools.js";
 
-export const repository = fileURLToPath(new URL("../..", import.meta.url));
+export { repository };
 
 /** What a clone has not. */
-const GENERATED = new Set(["node_modules", "dist", "coverage", ".git", ".journey-db", ".stryker-tmp"]);
+const GENERATED = new Set([
+  "node_modules",
+  ".cache",
+  "dist",
+  "coverage",
+  ".git",
+  ".journey-db",
+  ".stryker-tmp",
+]);
 
 /** A folder of its own, removed after the file or the describe block that calls this: never in a hook, where vitest does not hear afterAll. */
 export function newFolder(): string {
