@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newUser } from "../support/database.js";
-import { clockMoves, onEveryDriver } from "../support/drivers.js";
+import { clockMoves, onOneDriver } from "../support/drivers.js";
 import { text } from "../support/messages.js";
 
-onEveryDriver((database, { forUser }) => {
+onOneDriver((database, { forUser }) => {
   /** A row of an older program: it was there before the table's checks were, which are not valid for it. */
   async function rowWith(column: "messages" | "metadata", json: string) {
     const owner = newUser();

@@ -25,6 +25,9 @@ export type Driver = (typeof DIRECT)[number] | (typeof POOLED)[number];
 export const DRIVERS: readonly Driver[] =
   process.env.POOLER === "1" ? POOLED : process.env.ONE_DRIVER === "1" ? ["postgres.js"] : DIRECT;
 
+/** Those of the tests that one driver is enough for. */
+export const ONE_DRIVER: readonly Driver[] = process.env.POOLER === "1" ? POOLED : ["postgres.js"];
+
 const endings: (() => Promise<unknown>)[] = [];
 afterAll(async () => {
   for (const end of endings.toReversed()) await end();
