@@ -7,6 +7,7 @@ for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 const exclude = ["test/poolers/**", "test/mutation/**", "test/matrix/**", ...configDefaults.exclude];
 /** One PostgreSQL for the run, and a migrated template database that test files clone. */
 const globalSetup = "test/support/global-setup.ts";
+const setupFiles = "test/support/each-file.ts";
 
 /** Pure functions, and the texts of statements: no server, no other process. */
 const UNIT = [
@@ -50,12 +51,19 @@ export default defineConfig(({ mode }) => ({
     hookTimeout: 60_000,
     exclude,
     ...(mode === "long"
-      ? { include: LONG, globalSetup, env: { LONG: "1" }, testTimeout: 3_600_000 }
+      ? { include: LONG, globalSetup, setupFiles, env: { LONG: "1" }, testTimeout: 3_600_000 }
       : mode === "pooler"
-        ? { include: POOLER, exclude: configDefaults.exclude, globalSetup, env: { POOLER: "1" } }
+        ? {
+            include: POOLER,
+            exclude: configDefaults.exclude,
+            globalSetup,
+            setupFiles,
+            isolate: false,
+            env: { POOLER: "1" },
+          }
         : {
             projects: [
-              { extends: true, test: { name: "unit", include: UNIT } },
+              { extends: true, test: { name: "unit", include: UNIT, isolate: false } },
               {
                 extends: true,
                 test: {
@@ -63,11 +71,20 @@ export default defineConfig(({ mode }) => ({
                   include: ["test/**/*.test.ts"],
                   exclude: [...UNIT, ...PROCESSES, ...exclude],
                   globalSetup,
+                  setupFiles,
+                  isolate: false,
                 },
               },
               {
                 extends: true,
-                test: { name: "processes", include: PROCESSES, exclude: [...UNIT, ...exclude], globalSetup },
+                test: {
+                  name: "processes",
+                  include: PROCESSES,
+                  exclude: [...UNIT, ...exclude],
+                  globalSetup,
+                  setupFiles,
+                  isolate: false,
+                },
               },
               {
                 extends: true,

@@ -8,11 +8,14 @@ import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
 import pg from "pg";
 import postgres from "postgres";
-import { afterAll, inject } from "vitest";
+import { inject } from "vitest";
 import { type ConnectOptions, connect } from "../../src/connection/connect.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
+import { atEnd } from "./at-end.js";
 import { startPgbouncer } from "./pgbouncer.js";
+
+export { atEnd };
 
 const DIRECT = ["postgres.js", "node-postgres", "PGlite"] as const;
 const POOLED = ["postgres.js through pgbouncer", "node-postgres through pgbouncer"] as const;
@@ -27,16 +30,6 @@ export const DRIVERS: readonly Driver[] =
 
 /** Those of the tests that one driver is enough for. */
 export const ONE_DRIVER: readonly Driver[] = process.env.POOLER === "1" ? POOLED : ["postgres.js"];
-
-const endings: (() => Promise<unknown>)[] = [];
-afterAll(async () => {
-  for (const end of endings.toReversed()) await end();
-});
-
-/** Runs after the file, the newest first. Unlike afterAll, which vitest ignores there, it may be called in a hook or a test. */
-export const atEnd = (end: () => Promise<unknown>): void => {
-  endings.push(end);
-};
 
 /** Runs SQL on the server's maintenance database. */
 export async function onServer(statement: string): Promise<void> {
