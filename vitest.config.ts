@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { installFolder, SCRIPTS, TEST } from "./scripts/install-folder.js";
 
 // Here, since the types of the tests are checked while they are set up.
@@ -31,10 +32,38 @@ const PROCESSES = [
   "test/performance/imports.test.ts",
 ];
 
+/** The files that take longest come first, since the run is over when the last of them is; in this order. */
+const FIRST = [
+  "connection/embedded",
+  "ai-sdk/interrupted-answers",
+  "docs/docs-commands",
+  "package/workspace",
+  "cli/commands",
+  "package/package",
+  "cli/",
+  "docs/",
+  "scripts/",
+  "package/",
+  "hostile/",
+  "connection/",
+];
+
+/** What is known of the last run comes after that: a fresh clone knows nothing. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]) {
+    const placeOf = ({ moduleId }: TestSpecification) => {
+      const place = FIRST.findIndex((name) => moduleId.includes(`/test/${name}`));
+      return place === -1 ? FIRST.length : place;
+    };
+    return (await super.sort(files)).sort((a, b) => placeOf(a) - placeOf(b));
+  }
+}
+
 /** The long forms of the tests that have one. */
 const LONG = [
   "test/properties/*.test.ts",
   "test/sessions/mixed-load.test.ts",
+  "test/queries/reindex.test.ts",
   "test/crashes/*.test.ts",
   "test/hostile/*.test.ts",
 ];
@@ -46,6 +75,7 @@ export default defineConfig(({ mode }) => ({
   test: {
     // By default one core is left idle, which on two cores would run one file at a time.
     maxWorkers: "100%",
+    sequence: { sequencer: LongestFirst },
     allowOnly: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
