@@ -91,6 +91,7 @@ export default defineConfig({
     reporters: [new LoadingIsATest()],
     maxWorkers: "100%",
     globalSetup: "test/support/global-setup.ts",
+    setupFiles: "test/support/each-file.ts",
     // Longer than a busy machine makes a test take, which would count as noticing.
     testTimeout: 60_000,
     hookTimeout: 120_000,
