@@ -107,8 +107,17 @@ export const append = update<AppendedRow>(
 
 // In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
 const excluded = sql`excluded.messages`;
-const metadata = givenJson("metadata");
-const newFits = sql`(${fits(added, inputLimits)} and ${fits(sql`input.metadata`, inputLimits)})`;
+/** With limits of its own: `leaveRoom` concerns the conversation only, and each is measured as text only if it may be wide. */
+const newMetadata = {
+  metadata: givenJson("metadata"),
+  maxMetadataBytes: sql`${given("maxMetadataBytes")}::int`,
+  maxMetadataTextBytes: sql`${given("maxMetadataTextBytes")}::int`,
+};
+const metadataFits = fits(sql`input.metadata`, {
+  maxBytes: sql`input."maxMetadataBytes"`,
+  maxTextBytes: sql`input."maxMetadataTextBytes"`,
+});
+const newFits = sql`(${fits(added, inputLimits)} and ${metadataFits})`;
 
 const appendOrCreateOf = (name: string, kind: Kind) => {
   const result = kind.upsert(m, excluded);
@@ -116,14 +125,20 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
   const conditions = conditionsOf(kind, kind.upsert(m, added));
   return write<AppendedRow>(
     name,
-    { ...conditions, values: { ...values, metadata }, created: ["size", newFits] },
+    {
+      ...conditions,
+      values: { ...values, ...newMetadata },
+      // Metadata that does not fit is refused, whether or not there is a session to give it to.
+      conversation: [...conditions.conversation, ["size", metadataFits, "explained only"]],
+      created: ["size", newFits],
+    },
     (db) =>
       returned(
         db,
         db
           .insert(journeySessions)
           .select(
-            sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, metadata, now(), now() from ${input({ messages: values.messages, metadata, ...givenLimits })} where ${newFits}`,
+            sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, metadata, now(), now() from ${input({ messages: values.messages, ...newMetadata, ...givenLimits })} where ${newFits}`,
           )
           .onConflictDoUpdate({
             target: journeySessions.id,

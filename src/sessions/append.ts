@@ -11,7 +11,7 @@ export interface AppendOptions<Metadata = unknown> extends IfRevision {
   /**
    * Creates the session if nobody has its id, in the same statement; with an object, with this metadata. For the user's
    * first message only: an answer that is stored after its session was deleted must not bring it back.
-   * A session that exists keeps its metadata.
+   * A session that exists keeps its metadata; this is checked all the same.
    * @default false
    */
   create?: boolean | { metadata?: Metadata | undefined } | undefined;
@@ -96,8 +96,9 @@ export const verb: Verb<Append<unknown, unknown>["append"]> = {
       after: after ?? null,
       from,
       ifRevision,
-      ...handle.limits(json.isWide || metadata.isWide, leaveRoom),
+      ...handle.limits(json.isWide, leaveRoom),
     };
+    const newLimits = handle.limits(metadata.isWide);
     // Nothing but "is empty" can hold of a session that is not there.
     const mayCreate = create !== false && values.after === null && from === null && ifRevision === null;
     const one = messages.length === 1 && from === null;
@@ -106,6 +107,8 @@ export const verb: Verb<Append<unknown, unknown>["append"]> = {
           ...values,
           phase: handle.firstPhase,
           metadata: metadata.text,
+          maxMetadataBytes: newLimits.maxBytes,
+          maxMetadataTextBytes: newLimits.maxTextBytes,
         })
       : await handle.change(one ? appendOne : append, values);
     return { ...toWritten(row), created, messageCount, bytes };

@@ -33,9 +33,9 @@ const TESTS: Record<string, string[]> = {
     "properties/",
   ],
   "src/messages.ts": ["messages.", "validation/", "sessions/application-schemas", "queries/content"],
-  "src/model/errors.ts": ["model/", "validation/", "connection/unreachable"],
+  "src/model/": ["model/", "validation/", "connection/unreachable"],
   "src/maintenance/migrate.ts": ["maintenance/migrate"],
-  "src/maintenance/verify/verify.ts": ["maintenance/verify", "maintenance/roles"],
+  "src/maintenance/verify/": ["maintenance/verify", "maintenance/roles"],
 };
 const LEFT_OUT = ["test/queries/statements.test.ts"];
 

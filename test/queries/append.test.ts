@@ -60,11 +60,28 @@ onOneDriver((database, { defineJourney, forUser }) => {
     await expect(append({ title: "x".repeat(990) })).rejects.toMatchObject({ code: "too_large" });
     await expect(append({ title: "\u0001".repeat(900) })).rejects.toMatchObject({ code: "too_large" });
     expect(await sessions.get(id)).toBeNull();
+    // Digits that only the server can measure: refused in the same way, whether or not the session exists.
+    const digits = { title: "t", a: Array(110).fill(1 / 3) };
+    await expect(append(digits)).rejects.toMatchObject({ code: "too_large" });
+    await sessions.append(id, text("m0"), { create: true });
+    await expect(append(digits)).rejects.toMatchObject({ code: "too_large", retryable: false });
     const wrong = { create: { metadat: {} } } as object;
     await expect(sessions.append(id, text("m1"), wrong)).rejects.toMatchObject({
       code: "invalid_input",
       message: 'options.create: has a key that is not expected here: "metadat"',
     });
+  });
+
+  it("create with metadata: its limits are not the conversation's", async () => {
+    const sessions = defineJourney({ maxSessionBytes: 20_000 }).forUser(database(), newUser());
+    const { id } = await sessions.create({ messages: [text("m1")], metadata: {} });
+    const numbers = { ...text("m2"), metadata: Array(100).fill(1e300) };
+    await sessions.append(id, numbers);
+    await sessions.append(id, text("m3", "x".repeat(15_000)));
+    const wide = { create: { metadata: { a: Array(20).fill(1e300) } } };
+    expect(await sessions.append(id, text("m4"), wide)).toMatchObject({ created: false });
+    const nearlyAll = { create: { metadata: { a: "x".repeat(19_000) } }, leaveRoom: true };
+    expect(await sessions.append(randomUUID(), text("m1"), nearlyAll)).toMatchObject({ created: true });
   });
 
   it("the first message starts in the first of the application's phases", async () => {
