@@ -1,11 +1,17 @@
-import { configDefaults, defineConfig } from "vitest/config";
+import { configDefaults, defineConfig, type ViteUserConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { installFolder, SCRIPTS, TEST } from "./scripts/install-folder.js";
 
 // Here, since the types of the tests are checked while they are set up.
 for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 
-const exclude = ["test/poolers/**", "test/mutation/**", "test/matrix/**", ...configDefaults.exclude];
+const exclude = [
+  "test/package/**",
+  "test/poolers/**",
+  "test/mutation/**",
+  "test/matrix/**",
+  ...configDefaults.exclude,
+];
 /** One PostgreSQL for the run, and a migrated template database that test files clone. */
 const globalSetup = "test/support/global-setup.ts";
 const setupFiles = "test/support/each-file.ts";
@@ -23,9 +29,9 @@ const UNIT = [
   "test/validation/json.test.ts",
 ];
 
-/** What starts programs of ours, or installs packages. */
+/** What starts programs of ours. */
 const PROCESSES = [
-  "test/{cli,docs,package,scripts}/*.test.ts",
+  "test/{cli,docs,scripts}/*.test.ts",
   "test/connection/{close,connect,connect-options,embedded,tls}.test.ts",
   "test/hostile/{logs,sizes}.test.ts",
   "test/maintenance/migrate-tools.test.ts",
@@ -37,13 +43,10 @@ const FIRST = [
   "connection/embedded",
   "ai-sdk/interrupted-answers",
   "docs/docs-commands",
-  "package/workspace",
   "cli/commands",
-  "package/package",
   "cli/",
   "docs/",
   "scripts/",
-  "package/",
   "hostile/",
   "connection/",
 ];
@@ -59,17 +62,30 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** The long forms of the tests that have one. */
-const LONG = [
-  "test/properties/*.test.ts",
-  "test/sessions/mixed-load.test.ts",
-  "test/queries/reindex.test.ts",
-  "test/crashes/*.test.ts",
-  "test/hostile/*.test.ts",
-];
-
-/** The suites of the queries and of the admin calls through pgbouncer, and what concerns poolers alone. */
-const POOLER = ["test/{queries,admin,poolers}/*.test.ts"];
+/** The runs that have a mode of their own: `vitest run --mode long`. */
+const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
+  /** The long forms of the tests that have one. */
+  long: {
+    include: [
+      "test/properties/*.test.ts",
+      "test/sessions/mixed-load.test.ts",
+      "test/queries/reindex.test.ts",
+      "test/crashes/*.test.ts",
+      "test/hostile/*.test.ts",
+    ],
+    env: { LONG: "1" },
+    testTimeout: 3_600_000,
+  },
+  /** The suites of the queries and of the admin calls through pgbouncer, and what concerns poolers alone. */
+  pooler: {
+    include: ["test/{queries,admin,poolers}/*.test.ts"],
+    exclude: configDefaults.exclude,
+    isolate: false,
+    env: { POOLER: "1" },
+  },
+  /** The tarball and the workspace package, as npm and bundlers install and build them. */
+  package: { include: ["test/package/*.test.ts"], exclude: configDefaults.exclude, isolate: false },
+};
 
 export default defineConfig(({ mode }) => ({
   test: {
@@ -80,57 +96,48 @@ export default defineConfig(({ mode }) => ({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     exclude,
-    ...(mode === "long"
-      ? { include: LONG, globalSetup, setupFiles, env: { LONG: "1" }, testTimeout: 3_600_000 }
-      : mode === "pooler"
-        ? {
-            include: POOLER,
-            exclude: configDefaults.exclude,
-            globalSetup,
-            setupFiles,
-            isolate: false,
-            env: { POOLER: "1" },
-          }
-        : {
-            projects: [
-              { extends: true, test: { name: "unit", include: UNIT, isolate: false } },
-              {
-                extends: true,
-                test: {
-                  name: "database",
-                  include: ["test/**/*.test.ts"],
-                  exclude: [...UNIT, ...PROCESSES, ...exclude],
-                  globalSetup,
-                  setupFiles,
-                  isolate: false,
+    ...(MODES[mode]
+      ? { globalSetup, setupFiles, ...MODES[mode] }
+      : {
+          projects: [
+            { extends: true, test: { name: "unit", include: UNIT, isolate: false } },
+            {
+              extends: true,
+              test: {
+                name: "database",
+                include: ["test/**/*.test.ts"],
+                exclude: [...UNIT, ...PROCESSES, ...exclude],
+                globalSetup,
+                setupFiles,
+                isolate: false,
+              },
+            },
+            {
+              extends: true,
+              test: {
+                name: "processes",
+                include: PROCESSES,
+                exclude: [...UNIT, ...exclude],
+                globalSetup,
+                setupFiles,
+                isolate: false,
+              },
+            },
+            {
+              extends: true,
+              test: {
+                name: "types",
+                include: [],
+                // Reads every *.test-d.ts. A type error anywhere else in tsconfig.json fails the run too.
+                typecheck: {
+                  enabled: true,
+                  only: true,
+                  include: ["test/**/*.test-d.ts"],
+                  tsconfig: "tsconfig.json",
                 },
               },
-              {
-                extends: true,
-                test: {
-                  name: "processes",
-                  include: PROCESSES,
-                  exclude: [...UNIT, ...exclude],
-                  globalSetup,
-                  setupFiles,
-                  isolate: false,
-                },
-              },
-              {
-                extends: true,
-                test: {
-                  name: "types",
-                  include: [],
-                  // Reads every *.test-d.ts. A type error anywhere else in tsconfig.json fails the run too.
-                  typecheck: {
-                    enabled: true,
-                    only: true,
-                    include: ["test/**/*.test-d.ts"],
-                    tsconfig: "tsconfig.json",
-                  },
-                },
-              },
-            ],
-          }),
+            },
+          ],
+        }),
   },
 }));
