@@ -2,7 +2,7 @@ import { and, desc, eq, gt, gte, type SQL, sql } from "drizzle-orm";
 import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import { revision, touched } from "../queries/columns.js";
 import { arrayOf } from "../queries/conversation.js";
-import { given, givenJson, type Statement, statement } from "../queries/statement.js";
+import { jsonParam, param, type Statement, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { AdminStatement } from "./call.js";
 
@@ -32,9 +32,9 @@ export const findOlder: AdminStatement<{ stretch: string }> = statement("admin_f
         isWritable: isWritable.as("is_writable"),
       })
       .from(journeySessions)
-      .where(gte(id, given("from")))
+      .where(gte(id, param("from")))
       .orderBy(id)
-      .limit(given("batchSize")),
+      .limit(param("batchSize")),
   );
   const last = db.select({ id: passed.id }).from(passed).orderBy(desc(passed.id)).limit(1);
   const next = db.select({ id }).from(journeySessions).where(gt(id, last)).orderBy(id).limit(1);
@@ -65,7 +65,7 @@ export const readOlder: AdminStatement<OlderRow> = statement("admin_read_ai_sdk_
       )`,
     })
     .from(journeySessions)
-    .where(eq(id, given("id"))),
+    .where(eq(id, param("id"))),
 );
 
 /**
@@ -83,11 +83,11 @@ export const writeConverted: Statement<
         select ${arrayOf(sql`coalesce(c.message, e.message)`, sql`e.n`)}
         from jsonb_array_elements(${messages}) with ordinality as e(message, n)
         left join (
-          select (pair -> 0)::int as n, pair -> 1 as message from jsonb_array_elements(${givenJson("converted")}) as pairs(pair)
+          select (pair -> 0)::int as n, pair -> 1 as message from jsonb_array_elements(${jsonParam("converted")}) as pairs(pair)
         ) as c on c.n = e.n
       )`,
       ...touched,
     })
-    .where(and(eq(id, given("id")), sql`${revision} is not distinct from ${given("revision")}`))
+    .where(and(eq(id, param("id")), sql`${revision} is not distinct from ${param("revision")}`))
     .returning({ id }),
 );

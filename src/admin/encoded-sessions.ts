@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, gte, sql } from "drizzle-orm";
 import { revision, touched } from "../queries/columns.js";
-import { given, givenJson, input, type Statement, statement } from "../queries/statement.js";
+import { input, jsonParam, param, type Statement, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { AdminStatement } from "./call.js";
 
@@ -21,9 +21,9 @@ export const findEncoded: AdminStatement<{ passed: string }> = statement("admin_
     db
       .select({ id, isText: sql<boolean>`${isText}`.as("is_text") })
       .from(journeySessions)
-      .where(gte(id, given("from")))
+      .where(gte(id, param("from")))
       .orderBy(id)
-      .limit(given("batchSize")),
+      .limit(param("batchSize")),
   );
   const last = db.select({ id: passed.id }).from(passed).orderBy(desc(passed.id)).limit(1);
   const next = db.select({ id }).from(journeySessions).where(gt(id, last)).orderBy(id).limit(1);
@@ -61,14 +61,14 @@ export const readEncoded: AdminStatement<EncodedRow> = statement("admin_read_enc
       isWritable: sql<boolean>`(${userId} <> '' and jsonb_typeof(${messages}) in ('string', 'array') and jsonb_typeof(${metadata}) in ('string', 'object')) is not false`,
     })
     .from(journeySessions)
-    .where(and(eq(id, given("id")), isText)),
+    .where(and(eq(id, param("id")), isText)),
 );
 
 /** Whether jsonb can hold what JSON.parse could read; an error where it cannot. */
 export const readDecoded: Statement<{ types: string }, Decoded> = statement("admin_read_decoded", (db) =>
   db
     .select({ types: sql<string>`concat(jsonb_typeof(messages), jsonb_typeof(metadata))` })
-    .from(input({ messages: givenJson("messages"), metadata: givenJson("metadata") })),
+    .from(input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") })),
 );
 
 /** Replaces the columns that are given, if the row is still the one that was read. */
@@ -77,10 +77,10 @@ export const writeDecoded: Statement<{ id: string }, Decoded & { id: string; rev
     db
       .update(journeySessions)
       .set({
-        messages: sql`coalesce(${givenJson("messages")}, ${messages})`,
-        metadata: sql`coalesce(${givenJson("metadata")}, ${metadata})`,
+        messages: sql`coalesce(${jsonParam("messages")}, ${messages})`,
+        metadata: sql`coalesce(${jsonParam("metadata")}, ${metadata})`,
         ...touched,
       })
-      .where(and(eq(id, given("id")), sql`${revision} is not distinct from ${given("revision")}`))
+      .where(and(eq(id, param("id")), sql`${revision} is not distinct from ${param("revision")}`))
       .returning({ id }),
   );

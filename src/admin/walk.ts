@@ -1,7 +1,7 @@
 import { and, desc, gt, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { Database } from "../model/database.js";
-import { given, statement } from "../queries/statement.js";
+import { param, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { AdminStatement } from "./call.js";
 
@@ -23,7 +23,7 @@ const { id, updatedAt } = journeySessions;
 
 /** By the server's clock. */
 const isDue = (time: PgColumn): SQL =>
-  sql`${time} < now() - make_interval(secs => ${given("inactiveForSeconds")}::float8)`;
+  sql`${time} < now() - make_interval(secs => ${param("inactiveForSeconds")}::float8)`;
 
 /**
  * One step along the primary key, since there is no index on updated_at. `due` are the first
@@ -34,9 +34,9 @@ function walk(db: Database) {
   const ahead = db
     .select({ id, updatedAt })
     .from(journeySessions)
-    .where(gte(id, given("from")))
+    .where(gte(id, param("from")))
     .orderBy(id)
-    .limit(given("window"))
+    .limit(param("window"))
     .as("ahead");
   const due = db
     .$with("due")
@@ -46,16 +46,16 @@ function walk(db: Database) {
         .from(ahead)
         .where(isDue(ahead.updatedAt))
         .orderBy(ahead.id)
-        .limit(given("batchSize")),
+        .limit(param("batchSize")),
     );
-  const lastOfBatch = sql`(select ${due.id} from ${due} order by ${due.id} offset ${given("batchSize")}::int - 1 limit 1)`;
+  const lastOfBatch = sql`(select ${due.id} from ${due} order by ${due.id} offset ${param("batchSize")}::int - 1 limit 1)`;
   const passed = db.$with("passed").as(
     db
       .select({ id })
       .from(journeySessions)
-      .where(and(gte(id, given("from")), lte(id, sql`coalesce(${lastOfBatch}, ${LAST_ID}::uuid)`)))
+      .where(and(gte(id, param("from")), lte(id, sql`coalesce(${lastOfBatch}, ${LAST_ID}::uuid)`)))
       .orderBy(id)
-      .limit(given("window")),
+      .limit(param("window")),
   );
   const last = db.select({ id: passed.id }).from(passed).orderBy(desc(passed.id)).limit(1);
   const next = db.select({ id }).from(journeySessions).where(gt(id, last)).orderBy(id).limit(1);
@@ -93,7 +93,7 @@ export const countDue: AdminStatement<Step> = statement("admin_count_due", (db) 
 export const deleteDue: AdminStatement<Step> = statement("admin_delete_due", (db) => {
   const { due, passed, last, step } = walk(db);
   // Not by the ids of `due`: to find 500 ids, the planner would rather read a table of 100,000 rows.
-  const dueAndPassed = and(gte(id, given("from")), lte(id, last), isDue(updatedAt));
+  const dueAndPassed = and(gte(id, param("from")), lte(id, last), isDue(updatedAt));
   const free = db
     .select({ id })
     .from(journeySessions)

@@ -6,18 +6,18 @@ import {
   conversationFits,
   endsWith,
   fits,
-  givenLimits,
   hasMessage,
   inputLimits,
   m,
   messageCount,
   onlyId,
   overMessages,
+  paramLimits,
   upserted,
   upsertedOne,
   upTo,
 } from "./conversation.js";
-import { given, givenJson, input, insertion, ownedBy } from "./statement.js";
+import { input, insertion, jsonParam, ownedBy, param } from "./statement.js";
 import {
   type Condition,
   type Conditions,
@@ -46,11 +46,11 @@ const row = {
 };
 
 const values = {
-  messages: givenJson("messages"),
-  ...givenLimits,
+  messages: jsonParam("messages"),
+  ...paramLimits,
   ifRevision,
-  checkAfter: sql`${given("checkAfter")}::bool`,
-  after: sql`${given("after")}::text`,
+  checkAfter: sql`${param("checkAfter")}::bool`,
+  after: sql`${param("after")}::text`,
 };
 const added = sql`input.messages`;
 
@@ -98,7 +98,7 @@ export const append = update<AppendedRow>(
   "append",
   {
     ...ofAny,
-    values: { ...values, from: sql`${given("from")}::text` },
+    values: { ...values, from: sql`${param("from")}::text` },
     conversation: [["message", hasMessage(from)], ...ofAny.conversation],
   },
   { messages: overMessages(any) },
@@ -107,7 +107,7 @@ export const append = update<AppendedRow>(
 
 // In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
 const excluded = sql`excluded.messages`;
-const metadata = givenJson("metadata");
+const metadata = jsonParam("metadata");
 const newFits = sql`(${fits(added, inputLimits)} and ${fits(sql`input.metadata`, inputLimits)})`;
 
 const appendOrCreateOf = (name: string, kind: Kind) => {
@@ -123,7 +123,7 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
         db
           .insert(journeySessions)
           .select(
-            sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, metadata, now(), now() from ${input({ messages: values.messages, metadata, ...givenLimits })} where ${newFits}`,
+            sql`select ${param("id")}::uuid, ${param("userId")}::text, ${param("phase")}::text, messages, metadata, now(), now() from ${input({ messages: values.messages, metadata, ...paramLimits })} where ${newFits}`,
           )
           .onConflictDoUpdate({
             target: journeySessions.id,
@@ -134,7 +134,7 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
               metadataIsObject[1],
               conversationHolds([
                 ["after", sql`(not ${values.checkAfter} or ${endsHere})`],
-                ["size", conversationFits(result, excluded, givenLimits)],
+                ["size", conversationFits(result, excluded, paramLimits)],
               ]),
             ) as SQL,
           })

@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { written } from "./columns.js";
-import { given } from "./statement.js";
+import { param } from "./statement.js";
 
 /**
  * SQL over one conversation `m`, a jsonb array of messages. Ids are compared as jsonb, so that an
@@ -112,9 +112,9 @@ export interface Limits {
   maxTextBytes: SQL;
 }
 
-export const givenLimits: Limits = {
-  maxBytes: sql`${given("maxBytes")}::int`,
-  maxTextBytes: sql`${given("maxTextBytes")}::int`,
+export const paramLimits: Limits = {
+  maxBytes: sql`${param("maxBytes")}::int`,
+  maxTextBytes: sql`${param("maxTextBytes")}::int`,
 };
 
 /** The same as columns of `input`. */

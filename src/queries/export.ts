@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { type SessionRow, sessionColumns, timeOf } from "./columns.js";
-import { allOwnedBy, given, statement } from "./statement.js";
+import { allOwnedBy, param, statement } from "./statement.js";
 
 export interface ExportRow extends SessionRow {
   /** The database's own text. */
@@ -28,8 +28,8 @@ export const exportBatch = statement<ExportRow>("export", (db) =>
     })
     .from(sql`(
       with recursive batch as (
-        select ${timeOf(sql`${given("time")}`)} as created_at, coalesce(${given("id")}::uuid, ${NOTHING_BEFORE}) as id,
-          ${given("id")}::uuid as seen, null as summary, null as metadata, null as messages, 0 as bytes
+        select ${timeOf(sql`${param("time")}`)} as created_at, coalesce(${param("id")}::uuid, ${NOTHING_BEFORE}) as id,
+          ${param("id")}::uuid as seen, null as summary, null as metadata, null as messages, 0 as bytes
         union all
         select next.created_at, next.id, next.id, next.summary, next.metadata, next.messages,
           batch.bytes + octet_length(next.summary) + octet_length(next.metadata) + octet_length(next.messages)
@@ -41,7 +41,7 @@ export const exportBatch = statement<ExportRow>("export", (db) =>
           order by ${createdAt}, ${id}
           limit 1
         ) as next
-        where batch.bytes < ${given("maxBytes")}::int
+        where batch.bytes < ${param("maxBytes")}::int
       )
       select summary, metadata, messages, bytes from batch where summary is not null
     ) as batch`),

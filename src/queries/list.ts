@@ -1,7 +1,7 @@
 import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { type SummaryRow, summarized, summaryOf, timeOf } from "./columns.js";
-import { allOwnedBy, given, type Statement, statement } from "./statement.js";
+import { allOwnedBy, param, type Statement, statement } from "./statement.js";
 
 export type ListOrder = "created" | "updated";
 
@@ -17,10 +17,10 @@ function listBy(order: ListOrder, after: boolean, inPhase: boolean): Statement<S
   // A row comparison: an index condition as a whole, and exact where times are equal.
   if (after) {
     conditions.push(
-      sql`(${time}, ${journeySessions.id}) < (${timeOf(sql`${given("time")}`)}, ${given("id")}::uuid)`,
+      sql`(${time}, ${journeySessions.id}) < (${timeOf(sql`${param("time")}`)}, ${param("id")}::uuid)`,
     );
   }
-  if (inPhase) conditions.push(eq(journeySessions.phase, given("phase")));
+  if (inPhase) conditions.push(eq(journeySessions.phase, param("phase")));
   return statement(nameOf(order, after, inPhase), (db) => {
     // Apart, so that a sort carries no JSON, and metadata is read of the page alone.
     const page = db
@@ -28,7 +28,7 @@ function listBy(order: ListOrder, after: boolean, inPhase: boolean): Statement<S
       .from(journeySessions)
       .where(and(...conditions))
       .orderBy(desc(time), desc(journeySessions.id))
-      .limit(given("limit"))
+      .limit(param("limit"))
       .as("page");
     return db.select({ summary: summaryOf(page) }).from(page);
   });

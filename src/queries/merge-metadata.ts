@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { type WrittenRow, written } from "./columns.js";
-import { givenLimits, inputLimits, resultFits } from "./conversation.js";
-import { givenJson } from "./statement.js";
+import { inputLimits, paramLimits, resultFits } from "./conversation.js";
+import { jsonParam } from "./statement.js";
 import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
 
 export interface MergedRow extends WrittenRow {
@@ -10,10 +10,10 @@ export interface MergedRow extends WrittenRow {
 }
 
 const values = {
-  patch: givenJson("patch"),
-  ifMatch: givenJson("ifMatch"),
+  patch: jsonParam("patch"),
+  ifMatch: jsonParam("ifMatch"),
   ifRevision,
-  ...givenLimits,
+  ...paramLimits,
 };
 
 const { metadata } = journeySessions;

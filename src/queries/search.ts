@@ -2,7 +2,7 @@ import { desc, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { type SummaryRow, summarized, summaryOf } from "./columns.js";
 import { isArray, m } from "./conversation.js";
-import { allOwnedBy, given, input, statement } from "./statement.js";
+import { allOwnedBy, input, param, statement } from "./statement.js";
 
 export interface FoundRow extends SummaryRow {
   messageId: string;
@@ -20,7 +20,7 @@ const TEXTS = sql.raw(`'$.parts[*] ? (@.type == "text").text ? (@.type() == "str
 // What follows (?iq) is literal, whatever it holds, and matched without regard to case
 // (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-METASYNTAX). Unlike
 // strpos(lower(…)), whose places are those of another text, it answers the match as it was written.
-const values = { pattern: sql`'(?iq)' || ${given("text")}::text` };
+const values = { pattern: sql`'(?iq)' || ${param("text")}::text` };
 
 /** The sessions that have the text in a text part, newest first, each with the newest message that has it. */
 export const search = statement<FoundRow>("search", (db) =>
@@ -52,5 +52,5 @@ export const search = statement<FoundRow>("search", (db) =>
     ) as hit`)
     .where(allOwnedBy())
     .orderBy(desc(journeySessions.createdAt), desc(journeySessions.id))
-    .limit(given("limit")),
+    .limit(param("limit")),
 );

@@ -5,10 +5,10 @@ import { isInFailedTransaction, isTakenId } from "../model/driver-errors.js";
 import { journeySessions } from "../schema.js";
 
 /** A value of the call, filled in when the prepared statement runs. Each use is sent once more. */
-export const given = (name: string) => sql.placeholder(name);
+export const param = (name: string) => sql.placeholder(name);
 
 /** A JSON text of the call as jsonb. The detour over text keeps every driver from encoding it a second time. */
-export const givenJson = (name: string): SQL => sql`${given(name)}::text::jsonb`;
+export const jsonParam = (name: string): SQL => sql`${param(name)}::text::jsonb`;
 
 /**
  * The values of the call as one row named `input`, so that each is sent and parsed once however
@@ -21,10 +21,10 @@ export const input = (values: Record<string, SQL>): SQL => {
 
 /** The one row `id` of the owner. Every statement on one session has this condition, writes included. */
 export const ownedBy = (): SQL =>
-  and(eq(journeySessions.userId, given("userId")), eq(journeySessions.id, given("id"))) as SQL;
+  and(eq(journeySessions.userId, param("userId")), eq(journeySessions.id, param("id"))) as SQL;
 
 /** All rows of the owner. */
-export const allOwnedBy = (): SQL => eq(journeySessions.userId, given("userId"));
+export const allOwnedBy = (): SQL => eq(journeySessions.userId, param("userId"));
 
 /** What fills a statement's placeholders. */
 export type Named = { [name: string]: string | number | boolean | null };

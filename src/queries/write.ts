@@ -5,10 +5,10 @@ import { timeOf, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import { isArray, overMessages } from "./conversation.js";
 import {
   type Builder,
-  given,
   input,
   type insertion,
   ownedBy,
+  param,
   type Statement,
   statement,
 } from "./statement.js";
@@ -57,7 +57,7 @@ export interface RefusalRow {
 }
 
 /** The revision that the caller saw: as a time, since the text of `updated_at` is not immutable. */
-export const ifRevision = timeOf(sql`${given("ifRevision")}`);
+export const ifRevision = timeOf(sql`${param("ifRevision")}`);
 
 export const sameRevision: Condition = [
   "ifRevision",
