@@ -5,13 +5,13 @@ import type { Named, Statement } from "../queries/statement.js";
 import { type Deadline, within } from "../sessions/call.js";
 import { always } from "../sessions/verb.js";
 import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../validation/options.js";
-import { parse, parseOptions } from "../validation/parse.js";
+import { parse } from "../validation/parse.js";
 
 /** A statement that no owner is given to. */
 export type AdminStatement<Row> = Statement<Row, Named>;
 
 /** How long one statement may take; as long as a call of a handle unless said otherwise. */
-export const { timeoutMs } = journeyOptionsSchema.shape;
+export const { timeoutMs } = journeyOptionsSchema.out.shape;
 
 /**
  * The options of a call, checked, as the database is.
@@ -23,9 +23,9 @@ export function optionsOf<Shape extends z.core.$ZodLooseShape>(
   db: Database,
   given: unknown,
 ): z.output<typeof schema> {
-  parse(databaseSchema, db, "db", new Set());
-  parse(plainObjectSchema, given, "options", new Set());
-  return parseOptions(schema, given, "options", new Set(Object.keys(schema.shape)));
+  parse(databaseSchema, db, "db");
+  parse(plainObjectSchema, given);
+  return parse(schema, given);
 }
 
 /**

@@ -46,7 +46,7 @@ export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
 
 const convertOptions = z.strictObject({
   batchSize: batchSizeSchema,
-  signal: requestOptionsSchema.shape.signal,
+  signal: requestOptionsSchema.out.shape.signal,
   onProgress: z
     .custom<NonNullable<ConvertMessagesOptions["onProgress"]>>((given) => typeof given === "function", {
       params: { expected: "function" },

@@ -61,7 +61,7 @@ export const inactiveForSchema = z
 const pruneOptions = z.strictObject({
   inactiveFor: inactiveForSchema,
   batchSize: z.int().min(1).max(10_000).default(500),
-  signal: requestOptionsSchema.shape.signal,
+  signal: requestOptionsSchema.out.shape.signal,
   onProgress: z
     .custom<NonNullable<PruneOptions["onProgress"]>>((given) => typeof given === "function", {
       params: { expected: "function" },

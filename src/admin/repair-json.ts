@@ -35,7 +35,7 @@ export interface RepairJsonOptions extends Omit<ConvertMessagesOptions, "onProgr
 
 const repairOptions = z.strictObject({
   batchSize: batchSizeSchema,
-  signal: requestOptionsSchema.shape.signal,
+  signal: requestOptionsSchema.out.shape.signal,
   onProgress: z
     .custom<NonNullable<RepairJsonOptions["onProgress"]>>((given) => typeof given === "function", {
       params: { expected: "function" },

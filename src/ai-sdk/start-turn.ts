@@ -4,7 +4,7 @@ import { JourneyDbError } from "../model/errors.js";
 import type { Appended } from "../sessions/append.js";
 import type { UserSessions } from "../sessions/verbs.js";
 import { LARGEST_JSONB } from "../validation/options.js";
-import { parseOptions } from "../validation/parse.js";
+import { parse } from "../validation/parse.js";
 import { hasContent, markInterrupted, withoutStreaming } from "./answer.js";
 import { asStreamed } from "./as-streamed.js";
 import { type Ending, interruptionOf } from "./ending.js";
@@ -78,7 +78,6 @@ const optionsSchema = z.strictObject({
     .default(4 * 1024 * 1024),
   onError: functionSchema,
 });
-const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
 
 /**
  * Titles a session that has no title; answers its revision as far as nobody else changed it.
@@ -141,7 +140,7 @@ export async function startTurn<Message extends MessageShape>(
   request: Request | NodeRequest,
   options: StartTurnOptions<Message> = {},
 ): Promise<Turn<Message>> {
-  const { limit, maxBodyBytes } = parseOptions(optionsSchema, options, "options", OPTION_KEYS);
+  const { limit, maxBodyBytes } = parse(optionsSchema, options);
   const { title, onError } = options;
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";

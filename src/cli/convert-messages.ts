@@ -6,7 +6,7 @@ import { walkSessions } from "./walk.js";
 /** @throws JourneyDbError invalid_input */
 export function batchSizeOf(given: string | undefined): number {
   const size = given !== undefined && /^\d+$/.test(given) ? Number(given) : given;
-  return parse(batchSizeSchema, size, "--batch-size", new Set());
+  return parse(batchSizeSchema, size, "--batch-size");
 }
 
 /** Converts the messages of AI SDK 4, of all users; Ctrl-C ends it. */

@@ -5,7 +5,7 @@ import { walkSessions } from "./walk.js";
 
 /** Deletes what nobody has written to for long, of all users; Ctrl-C ends it. */
 export function runPrune({ url, inactiveFor, dryRun }: UrlOption & { inactiveFor: string; dryRun?: true }) {
-  parse(inactiveForSchema, inactiveFor, "--inactive-for", new Set());
+  parse(inactiveForSchema, inactiveFor, "--inactive-for");
   return withSessions(url, async (db) => {
     const pruned = await walkSessions(db, (options) => prune(db, { inactiveFor, dryRun, ...options }));
     if (!pruned) return;

@@ -126,7 +126,7 @@ export async function withDatabase(
 }
 
 /** @throws JourneyDbError invalid_input */
-export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId", new Set());
+export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId");
 
 /** Opens the database for what reads and writes sessions: where the role is not shown any, that would look as if there were none. */
 export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) => Promise<void>) =>

@@ -83,7 +83,7 @@ export const conversationHolds = (conditions: readonly Condition[]): SQL =>
 
 /** The condition of the write: the owner's row, and all that must hold of it. */
 export const writable = ({ row, conversation }: Conditions): SQL =>
-  and(ownedBy(), ...row.map(([, holds]) => holds), conversation && conversationHolds(conversation)) as SQL;
+  and(ownedBy(), ...inStatement(row), conversation && conversationHolds(conversation)) as SQL;
 
 /**
  * What a write returns, computed outside of it over its rows `written`: distributed engines refuse a function in

@@ -3,6 +3,7 @@ import { messageIdSchema } from "../messages.js";
 import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../queries/append.js";
 import { isObject } from "../validation/json.js";
 import { arraySchema, ifRevisionSchema, options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
@@ -74,19 +75,12 @@ const someMessages = arraySchema.refine(({ length }) => length > 0, {
 
 export const verb: Verb<Append<unknown, unknown>["append"]> = {
   takes: ["id", "messages", "options"],
-  options: [optionsSchema, newSessionSchema],
   isRepeatable: without("from", "ifRevision"),
   async run(handle, id, given, options) {
-    const {
-      create,
-      after,
-      from = null,
-      ifRevision = null,
-      leaveRoom,
-    } = handle.checked(optionsSchema, options);
+    const { create, after, from = null, ifRevision = null, leaveRoom } = parse(optionsSchema, options);
     const newSession = typeof create === "object" ? create : {};
-    const { metadata: newMetadata } = handle.checked(newSessionSchema, newSession, "options.create");
-    const messages = handle.checked(someMessages, Array.isArray(given) ? given : [given], "messages");
+    const { metadata: newMetadata } = parse(newSessionSchema, newSession, "options.create");
+    const messages = parse(someMessages, Array.isArray(given) ? given : [given], "messages");
     const json = handle.json.messages(messages, "messages");
     const metadata = handle.metadata(newMetadata, "options.create.metadata");
     const values = {

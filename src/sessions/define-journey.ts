@@ -8,10 +8,11 @@ import type { Write } from "../queries/write.js";
 import { argumentsOf } from "../validation/arguments.js";
 import {
   databaseSchema,
-  handleOptionsSchema,
   type JourneyOptions,
   type RequestOptions,
+  requestOptionsSchema,
 } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { within } from "./call.js";
 import { refusalError } from "./refusal.js";
 import { always, type Handle, type Sent, type Verb } from "./verb.js";
@@ -32,9 +33,6 @@ export interface Journey<Message, Metadata, Phase extends string> {
 
 type AnyVerb = Verb<(...args: never[]) => unknown>;
 const verbs = Object.entries(VERBS as Record<string, AnyVerb>);
-const OPTION_KEYS = verbs.flatMap(([, { options = [] }]) =>
-  options.flatMap(({ out }) => Object.keys(out.shape)),
-);
 
 /** An argument that would be ignored means something to whoever passed it, such as a dry run. */
 function refuseMore(name: string, { takes }: AnyVerb, args: readonly unknown[]): void {
@@ -56,12 +54,12 @@ export function defineJourney<
   Metadata extends object = JourneyMetadata,
   const Phase extends string = string,
 >(options: JourneyOptions<Message, Metadata, Phase> = {}): Journey<Message, Metadata, Phase> {
-  const args = argumentsOf(options, OPTION_KEYS);
+  const args = argumentsOf(options);
   return {
     forUser(db, givenUserId, request) {
-      args.checked(databaseSchema, db, "db");
+      parse(databaseSchema, db, "db");
       const userId = args.userId(givenUserId);
-      const { signal, timeoutMs = args.timeoutMs } = args.checked(handleOptionsSchema, request);
+      const { signal, timeoutMs = args.timeoutMs } = parse(requestOptionsSchema, request);
       const deadline = { timeoutMs, signal };
 
       const send = <Row>(statement: Statement<Row>, values: Sent = {}) =>

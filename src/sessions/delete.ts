@@ -1,6 +1,7 @@
 import type { JourneyDbError } from "../model/errors.js";
 import { deleteOne } from "../queries/delete.js";
 import { onlyIfRevision } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import type { IfRevision } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
@@ -11,11 +12,10 @@ export interface Delete {
 
 export const verb: Verb<Delete["delete"]> = {
   takes: ["id", "options"],
-  options: [onlyIfRevision],
   isRepeatable: always,
   deletes: true,
   async run(handle, id, options) {
-    const { ifRevision = null } = handle.checked(onlyIfRevision, options);
+    const { ifRevision = null } = parse(onlyIfRevision, options);
     const values = { id: handle.sessionId(id), ifRevision };
     if (ifRevision === null) return (await handle.send(deleteOne.statement, values)).length > 0;
     return handle.change(deleteOne, values).then(

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { type ListOrder, list } from "../queries/list.js";
 import { options, sessionLimit } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
 import { readSummary, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
@@ -38,10 +39,9 @@ const optionsSchema = options<ListOptions>()({
 
 export const verb: Verb<List<unknown, string>["list"]> = {
   takes: ["options"],
-  options: [optionsSchema],
   isRepeatable: always,
   async run(handle, options) {
-    const { limit, cursor, orderBy, ...given } = handle.checked(optionsSchema, options);
+    const { limit, cursor, orderBy, ...given } = parse(optionsSchema, options);
     const phase = handle.phase(given.phase, "options.phase") ?? null;
     const place = cursor === undefined ? undefined : decodeCursor(orderBy, cursor);
     const statement = list(orderBy, place !== undefined, phase !== null);

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { messages } from "../queries/messages.js";
 import { options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { corrupt, messageNotFound, sessionNotFound } from "./refusal.js";
 import { readSummary, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
@@ -41,10 +42,9 @@ const optionsSchema = options<MessagesOptions>()({
 
 export const verb: Verb<Messages<unknown, unknown, string>["messages"]> = {
   takes: ["id", "options"],
-  options: [optionsSchema],
   isRepeatable: always,
   async run(handle, id, options) {
-    const { limit, before = null } = handle.checked(optionsSchema, options);
+    const { limit, before = null } = parse(optionsSchema, options);
     const [page] = await handle.send(messages, { id: handle.sessionId(id), limit, before });
     if (!page) throw sessionNotFound();
     if (!page.isArray) throw corrupt("messages");

@@ -1,6 +1,7 @@
 import { toStorable } from "../model/text.js";
 import { search } from "../queries/search.js";
 import { options, searchTextSchema, sessionLimit } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { readSummary, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
 import { always, type Verb } from "./verb.js";
@@ -42,11 +43,10 @@ const optionsSchema = options<SearchOptions>()({ limit: sessionLimit });
 
 export const verb: Verb<Search<unknown, string>["search"]> = {
   takes: ["text", "options"],
-  options: [optionsSchema],
   isRepeatable: always,
   async run(handle, given, options) {
-    const text = toStorable(handle.checked(searchTextSchema, given, "text"));
-    const rows = await handle.send(search, { text, ...handle.checked(optionsSchema, options) });
+    const text = toStorable(parse(searchTextSchema, given, "text"));
+    const rows = await handle.send(search, { text, ...parse(optionsSchema, options) });
     return rows.map(({ messageId, before, match, after, ...row }) => ({
       session: toSummary(readSummary(row)),
       messageId,

@@ -1,7 +1,6 @@
 import type { Statement, Values } from "../queries/statement.js";
 import type { Write } from "../queries/write.js";
 import type { Arguments } from "../validation/arguments.js";
-import type { OptionsSchema } from "../validation/options.js";
 
 /** What a statement is filled with; the handle adds the owner. */
 export type Sent = Omit<Values, "userId">;
@@ -25,8 +24,6 @@ export interface Handle extends Arguments {
 export interface Verb<Call extends (...args: never[]) => unknown> {
   /** The names of its arguments. What is passed beyond them is refused. */
   readonly takes: readonly string[];
-  /** What it checks its options by. */
-  readonly options?: readonly OptionsSchema[];
   /** Whether the same call may be sent again without harm, by the options that it was made with. */
   readonly isRepeatable: (options: Record<string, unknown>) => boolean;
   /** Whether it deletes sessions, which no constraint of their own rows can refuse. */

@@ -79,9 +79,6 @@ export const options =
   ) =>
     plainObjectSchema.default({}).pipe(z.strictObject(shape as Shape));
 
-/** What `options` makes. */
-export type OptionsSchema = z.ZodPipe<z.ZodType, z.ZodObject>;
-
 /** Bytes of the largest jsonb value (https://www.postgresql.org/docs/current/datatype-json.html and jsonb.h, JENTRY_OFFLENMASK). */
 export const LARGEST_JSONB = 0x0fffffff;
 
@@ -92,7 +89,7 @@ export const DEFAULT_SESSION_BYTES = 8 * 1024 * 1024;
 const timeoutMs = z.int().min(1).max(0x7fffffff);
 
 /** The options of defineJourney. */
-export const journeyOptionsSchema = z.strictObject({
+export const journeyOptionsSchema = options<JourneyOptions<unknown, unknown, string>>()({
   message: zodSchema,
   metadata: zodSchema,
   phases: z.array(phaseSchema).min(1).optional(),
@@ -103,13 +100,10 @@ export const journeyOptionsSchema = z.strictObject({
 });
 
 /** The options of forUser. */
-export const requestOptionsSchema = z.strictObject({
+export const requestOptionsSchema = options<RequestOptions>()({
   timeoutMs: timeoutMs.optional(),
   signal: z.instanceof(AbortSignal).optional(),
 });
-
-/** The same of a call, where they may be left out. */
-export const handleOptionsSchema = options<RequestOptions>()(requestOptionsSchema.shape);
 
 /** The options of a write that has no others. */
 export const onlyIfRevision = options<{ ifRevision?: string }>()({ ifRevision: ifRevisionSchema });

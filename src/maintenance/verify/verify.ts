@@ -3,7 +3,7 @@ import * as z from "zod";
 import type { Database } from "../../model/database.js";
 import type { JourneyDbError } from "../../model/errors.js";
 import { journeyOptionsSchema } from "../../validation/options.js";
-import { parseOptions } from "../../validation/parse.js";
+import { parse } from "../../validation/parse.js";
 import {
   appliedMigrations,
   JOURNAL,
@@ -43,7 +43,7 @@ export interface VerifyOptions {
   phases?: readonly string[] | undefined;
 }
 
-const optionsSchema = z.strictObject({ phases: journeyOptionsSchema.shape.phases });
+const optionsSchema = z.strictObject({ phases: journeyOptionsSchema.out.shape.phases });
 
 /**
  * Checks by hand, as it were, whether this package can work on the database: the server, the
@@ -61,12 +61,7 @@ const optionsSchema = z.strictObject({ phases: journeyOptionsSchema.shape.phases
  *   the server cannot be asked
  */
 export async function verify(db: Database, options: VerifyOptions = {}): Promise<Finding[]> {
-  const { phases } = parseOptions(
-    optionsSchema,
-    options,
-    "options",
-    new Set(Object.keys(optionsSchema.shape)),
-  );
+  const { phases } = parse(optionsSchema, options);
   requireDatabase(db, "verify");
   const findings = await rolledBack(db, checkServer).catch((thrown) => {
     throw connectionFailure(thrown);
