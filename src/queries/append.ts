@@ -39,7 +39,7 @@ export interface AppendedRow extends WrittenRow {
 }
 
 const row = {
-  // Not `xmax = 0`, which is a detail of PostgreSQL's own storage.
+  // Not `xmax = 0`, which is an implementation detail of PostgreSQL.
   created: sql<boolean>`${written.createdAt} = ${written.updatedAt}`,
   messageCount,
   bytes,
@@ -54,7 +54,7 @@ const values = {
 };
 const added = sql`input.messages`;
 
-/** The same for one message and for any number: what becomes of the conversation, and whether an id is among those of the call. */
+/** How a call with one message, or with any number, changes the conversation and tests whether it contains an id. */
 interface Kind {
   upsert(base: SQL, added: SQL): SQL;
   isAdded(added: SQL): (messageId: SQL) => SQL;
@@ -69,7 +69,7 @@ const ANY: Kind = {
     sql`exists (select from jsonb_array_elements(${added}) as a(message) where a.message -> 'id' = ${messageId})`,
 };
 
-/** @param result the conversation afterwards, over `m` and `input` */
+/** @param result the new conversation, in terms of `m` and `input` */
 const conditionsOf = (kind: Kind, result: SQL): Conditions & { conversation: Condition[] } => ({
   values,
   row: [sameRevision, metadataIsObject],
@@ -80,7 +80,7 @@ const conditionsOf = (kind: Kind, result: SQL): Conditions & { conversation: Con
 });
 
 const one = upsertedOne(m, added);
-/** append on a session that exists, of one message without `from`. */
+/** Appends one message to an existing session, without `from`. */
 export const appendOne = update<AppendedRow>(
   "append_one",
   conditionsOf(ONE, one),
@@ -90,10 +90,10 @@ export const appendOne = update<AppendedRow>(
 
 const from = sql`input."from"`;
 const kept = sql`case when ${from} is null then ${m} else ${upTo(from)} end`;
-// `kept` is made once, under the name of the conversation that the new messages go to.
+// `offset 0`: `kept` is evaluated once.
 const any = sql`(select ${upserted(sql`kept.messages`, added)} from (select ${kept} as messages offset 0) as kept)`;
 const ofAny = conditionsOf(ANY, any);
-/** append on a session that exists. */
+/** Appends messages to an existing session. */
 export const append = update<AppendedRow>(
   "append",
   {
@@ -105,14 +105,14 @@ export const append = update<AppendedRow>(
   row,
 );
 
-// In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
+// `on conflict` cannot refer to `input`; there the messages are `excluded.messages`.
 const excluded = sql`excluded.messages`;
 const metadata = jsonParam("metadata");
 const newFits = sql`(${fits(added, inputLimits)} and ${fits(sql`input.metadata`, inputLimits)})`;
 
 const appendOrCreateOf = (name: string, kind: Kind) => {
   const result = kind.upsert(m, excluded);
-  const endsHere = endsWith(sql`null::text`, kind.isAdded(excluded));
+  const isOtherwiseEmpty = endsWith(sql`null::text`, kind.isAdded(excluded));
   const conditions = conditionsOf(kind, kind.upsert(m, added));
   return write<AppendedRow>(
     name,
@@ -127,13 +127,13 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
           )
           .onConflictDoUpdate({
             target: journeySessions.id,
-            // `excluded`, since distributed engines refuse a function here that is not immutable.
+            // Not now(): distributed engines refuse functions here that are not immutable.
             set: { updatedAt: sql`excluded.updated_at`, messages: overMessages(result) },
             setWhere: and(
               ownedBy(),
               metadataIsObject[1],
               conversationHolds([
-                ["after", sql`(not ${values.checkAfter} or ${endsHere})`],
+                ["after", sql`(not ${values.checkAfter} or ${isOtherwiseEmpty})`],
                 ["size", conversationFits(result, excluded, paramLimits)],
               ]),
             ) as SQL,
@@ -146,10 +146,10 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
 };
 
 /**
- * append with `create`: inserts the session where nobody has the id. Of the preconditions only
- * `after: null` can hold of a session that is not there yet; with any other, append alone is sent.
+ * append with `create`: inserts the session if the id is free. A new session can only satisfy the
+ * precondition `after: null`; with any other, the verb sends `append`.
  */
 export const appendOrCreate = appendOrCreateOf("append_or_create", ANY);
 
-/** appendOrCreate of one message. */
+/** appendOrCreate for one message. */
 export const appendOneOrCreate = appendOrCreateOf("append_one_or_create", ONE);

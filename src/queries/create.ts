@@ -8,7 +8,7 @@ import { type RefusalRow, returned, type Write } from "./write.js";
 const values = input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") });
 const bothFit = sql`(${fits(sql`messages`, paramLimits)} and ${fits(sql`metadata`, paramLimits)})`;
 
-/** A new session; no row where the id is taken, by anyone, or the values are too large. Its refusal reads no stored row. */
+/** Inserts a session. Returns no row if the id is taken, by anyone, or a value is too large. The refusal reads no stored row. */
 export const create: Write<SessionRow> = {
   statement: insertion("create", (db) =>
     returned(

@@ -18,7 +18,7 @@ const conditions: Conditions = {
 
 const copied = sql`case when ${through} is null then ${m} else ${slice(sql`1`, lastPlaceOf(through))} end`;
 
-/** A new session of the same owner with a copy of the phase, the metadata and the messages up to `through`. */
+/** Copies the phase, the metadata and the messages up to `through` into a new session of the same owner. */
 export const fork = write<SessionRow>(
   "fork",
   conditions,

@@ -2,7 +2,7 @@ import { and, eq, ne, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { param, statement } from "./statement.js";
 
-/** One row where another user has the session. Nothing of theirs is read. */
+/** Returns one row if another user has the session. Reads nothing but the owner and the id. */
 export const heldElsewhere = statement<{ held: boolean }>("held_elsewhere", (db) =>
   db
     .select({ held: sql<boolean>`true` })

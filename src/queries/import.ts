@@ -11,8 +11,8 @@ const each = sql`jsonb_array_elements(${jsonParam("sessions")}) as ${session}`;
 const sessionId = sql`${field("id")}::uuid`;
 
 /**
- * New sessions with the times they had, several at once; none where the id is taken, by anyone. The
- * JSON goes in as it came, so that no number is rounded to JavaScript's on its way.
+ * Inserts sessions with their original times; skips those whose id is taken, by anyone. The JSON is
+ * passed on unparsed, so that no number is rounded to a JavaScript number.
  */
 export const importSessions = insertion<{ id: string }>("import", (db) =>
   db
@@ -24,7 +24,7 @@ export const importSessions = insertion<{ id: string }>("import", (db) =>
     .returning({ id }),
 );
 
-/** Which of the sessions the owner has. */
+/** The ids of those sessions that the owner has. */
 export const importedSessions = statement<{ id: string }>("imported", (db) =>
   db
     .select({ id })

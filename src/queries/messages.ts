@@ -5,9 +5,9 @@ import { isArray, m, placeOf, slice } from "./conversation.js";
 import { input, ownedBy, param, statement } from "./statement.js";
 
 export interface MessagesRow extends SummaryRow {
-  /** False for an older program's row whose `messages` is no array. */
+  /** False if an older program stored something else. */
   isArray: boolean;
-  /** Null where the message `before` is not there. */
+  /** Null if there is no message `before`. */
   messages: string | null;
   hasMore: boolean | null;
 }

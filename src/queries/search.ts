@@ -11,18 +11,18 @@ export interface FoundRow extends SummaryRow {
   after: string;
 }
 
-/** Characters of an excerpt on either side of the match. */
+/** Characters of an excerpt before and after the match. */
 const AROUND = sql.raw("80");
 
-/** As an array, since a set of jsonb_path_query takes a time that grows with its square. */
+/** For jsonb_path_query_array, since jsonb_path_query takes quadratic time. */
 const TEXTS = sql.raw(`'$.parts[*] ? (@.type == "text").text ? (@.type() == "string")'`);
 
-// What follows (?iq) is literal, whatever it holds, and matched without regard to case
-// (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-METASYNTAX). Unlike
-// strpos(lower(…)), whose places are those of another text, it answers the match as it was written.
+// The text after (?iq) is matched literally and case-insensitively
+// (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-METASYNTAX). This returns the
+// match as written; positions of strpos(lower(…)) refer to a text whose length may differ.
 const values = { pattern: sql`'(?iq)' || ${param("text")}::text` };
 
-/** The sessions that have the text in a text part, newest first, each with the newest message that has it. */
+/** The sessions with the text in a text part, newest first, each with the newest message that contains it. */
 export const search = statement<FoundRow>("search", (db) =>
   db
     .select({
