@@ -25,7 +25,7 @@ export interface AppendOptions<Metadata = unknown> extends IfRevision {
   from?: string | undefined;
   /**
    * Also refuses, with `too_large`, if less than an eighth of `maxSessionBytes` (at most 64 KiB) would stay free. Use
-   * it before a model is asked, whose answer needs room.
+   * it before you call a model, whose answer needs room.
    * @default false
    */
   leaveRoom?: boolean | undefined;
@@ -68,7 +68,7 @@ const optionsSchema = options<AppendOptions>()({
 });
 const newSessionSchema = options<{ metadata?: unknown }>()({ metadata: z.unknown().optional() });
 
-/** No message at all appends nothing, which is never meant. */
+/** An empty array is refused as a mistake of the caller. */
 const someMessages = arraySchema.refine(({ length }) => length > 0, {
   params: { expected: "at least 1 message" },
 });
@@ -92,7 +92,7 @@ export const verb: Verb<Append<unknown, unknown>["append"]> = {
       ifRevision,
       ...handle.limits(json.isWide || metadata.isWide, leaveRoom),
     };
-    // Nothing but "is empty" can hold of a session that is not there.
+    // A new session satisfies no precondition but `after: null`.
     const mayCreate = create !== false && values.after === null && from === null && ifRevision === null;
     const one = messages.length === 1 && from === null;
     const { messageCount, bytes, created, ...row } = mayCreate

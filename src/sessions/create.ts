@@ -17,8 +17,7 @@ interface NewSession<Message, Metadata, Phase extends string> {
 
 export interface Create<Message, Metadata, Phase extends string> {
   /**
-   * Creates a session: empty, and with a random id, unless told otherwise. Repeat an interrupted call only if it names
-   * the id.
+   * Creates a session, by default empty and with a random id. Repeat an interrupted call only if it has an `id`.
    *
    * @throws conflict if the id is taken, by anyone; too_large
    */

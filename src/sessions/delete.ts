@@ -6,7 +6,7 @@ import type { IfRevision } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
 export interface Delete {
-  /** Deletes the session; false if there is none. @throws conflict (`ifRevision`, or what keeps it from being deleted) */
+  /** Deletes the session; false if there is none. @throws conflict (`ifRevision`, a foreign key or a trigger) */
   delete(id: string, options?: IfRevision): Promise<boolean>;
 }
 

@@ -6,7 +6,7 @@ import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
 
-/** A change to metadata: a value replaces the key's, null removes the key. */
+/** A change to metadata: a value replaces that of the key, null removes the key. */
 export type MetadataPatch<Metadata> = { [Key in keyof Metadata]?: Metadata[Key] | null };
 
 interface MergeOptions<Metadata> extends IfRevision {

@@ -11,15 +11,15 @@ import { always, type Verb } from "./verb.js";
 interface MessagesOptions {
   /** Messages per page, 1–1000. @default 50 */
   limit?: number | undefined;
-  /** The id of a message: the page just before it. */
+  /** Returns the page just before the message with this id. */
   before?: string | undefined;
 }
 
 export interface Messages<Message, Metadata, Phase extends string> {
   /**
    * One page of the conversation, in conversation order: the newest messages, or those just before the message
-   * `before`. For the page before this one, pass the id of this page's first message. The rest of the session comes
-   * with it, as it was at the same moment.
+   * `before`. For the previous page, pass the id of this page's first message. Also returns the rest of the session,
+   * as of the same time.
    *
    * @throws not_found for the session or the message `before`
    */

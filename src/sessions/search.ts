@@ -6,14 +6,14 @@ import { readSummary, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
-/** Where a text was found. */
+/** A match of a search. */
 export interface SearchHit<Metadata = unknown, Phase extends string = string> {
   session: SessionSummary<Metadata, Phase>;
-  /** The newest message of the session that has the text. */
+  /** The newest message of the session that contains the text. */
   messageId: string;
   /**
-   * The match as it was written, with up to 80 characters of the same part on either side, and an ellipsis (…) where
-   * the part continues.
+   * The match as written, with up to 80 characters of the same part before and after it, and an ellipsis (…) if the
+   * part continues.
    */
   excerpt: { before: string; match: string; after: string };
 }
@@ -26,11 +26,11 @@ interface SearchOptions {
 export interface Search<Metadata, Phase extends string> {
   /**
    * Finds the text, matched literally and case-insensitively, in text parts of the user's messages: one hit per
-   * session, newest created first. It is looked for within one part, in messages whose id is a text. The database's
-   * collation decides which letters are upper and lower case of each other.
+   * session, newest created first. A match never spans two parts. The database's collation defines which letters are
+   * upper and lower case of each other.
    *
-   * No index helps: it reads conversations from the newest session on until `limit` of them have the text, or all of
-   * them. That took about 10 ms per megabyte of prose.
+   * It uses no index for the text: it reads conversations, newest session first, until `limit` of them match. This took
+   * about 10 ms per megabyte of prose.
    *
    * @param text 1–1000 characters
    * @example
