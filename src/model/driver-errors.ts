@@ -167,31 +167,33 @@ export function fromDriver(thrown: unknown, repeatable: boolean, deletes = false
       constraint,
     });
   }
+  const failure = (kind: JourneyDbErrorCode, message: string, retryable = false) =>
+    new JourneyDbError(kind, message, { retryable });
   const reason = /^[A-Z_]{3,40}$/.test(code) ? ` (${code})` : "";
   const words = String(error.message ?? "");
   if (NOT_SENT.has(code) || NOT_SENT_WORDS.test(words)) {
-    return new JourneyDbError("unavailable", `The database cannot be reached${reason}; nothing was sent.`, {
-      retryable: code !== "CONNECTION_ENDED" && !ENDED_WORDS.test(words),
-    });
+    const isClosed = code === "CONNECTION_ENDED" || ENDED_WORDS.test(words);
+    return failure("unavailable", `The database cannot be reached${reason}; nothing was sent.`, !isClosed);
   }
   if (LOST.test(code) || LOST_WORDS.test(words)) {
     const message = `The connection to the database was lost${reason}; whether the call took effect is unknown.`;
-    return new JourneyDbError("unavailable", message, { retryable: repeatable });
+    return failure("unavailable", message, repeatable);
   }
   if (/query read timeout/i.test(words)) {
     const message = "The driver stopped waiting; whether the call takes effect is unknown.";
-    return new JourneyDbError("timeout", message, { retryable: repeatable });
+    return failure("timeout", message, repeatable);
   }
   // Behind a pooler, postgres.js may get a connection without the prepared statement, and then misreads the results.
   if (code === "ERR_OUT_OF_RANGE")
-    return new JourneyDbError("configuration", `The driver could not read the result: ${UNPREPARED}.`);
+    return failure("configuration", `The driver could not read the result: ${UNPREPARED}.`);
   if (code === NO_TLS) {
     const message = "The server offers no TLS, which the URL or the environment requires. Nothing was sent.";
-    return new JourneyDbError("configuration", message);
+    return failure("configuration", message);
   }
-  if (TLS_FAILURE.test(code)) {
-    const message = `No trusted connection could be established (${code}); nothing was sent.`;
-    return new JourneyDbError("configuration", message);
-  }
-  return new JourneyDbError("internal", "The database driver failed with an unknown error.");
+  if (TLS_FAILURE.test(code))
+    return failure(
+      "configuration",
+      `No trusted connection could be established (${code}); nothing was sent.`,
+    );
+  return failure("internal", "The database driver failed with an unknown error.");
 }

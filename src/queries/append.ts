@@ -24,6 +24,7 @@ import {
   conversationHolds,
   ifRevision,
   metadataIsObject,
+  type RowOf,
   returned,
   sameRevision,
   update,
@@ -31,12 +32,6 @@ import {
 } from "./write.js";
 
 const { id, createdAt, updatedAt, messages } = journeySessions;
-
-export interface AppendedRow extends WrittenRow {
-  created: boolean;
-  messageCount: number;
-  bytes: number;
-}
 
 const row = {
   // Not `xmax = 0`, which is an implementation detail of PostgreSQL.
@@ -81,12 +76,7 @@ const conditionsOf = (kind: Kind, result: SQL): Conditions & { conversation: Con
 
 const one = upsertedOne(m, added);
 /** Appends one message to an existing session, without `from`. */
-export const appendOne = update<AppendedRow>(
-  "append_one",
-  conditionsOf(ONE, one),
-  { messages: overMessages(one) },
-  row,
-);
+export const appendOne = update("append_one", conditionsOf(ONE, one), { messages: overMessages(one) }, row);
 
 const from = sql`input."from"`;
 const kept = sql`case when ${from} is null then ${m} else ${upTo(from)} end`;
@@ -94,7 +84,7 @@ const kept = sql`case when ${from} is null then ${m} else ${upTo(from)} end`;
 const any = sql`(select ${upserted(sql`kept.messages`, added)} from (select ${kept} as messages offset 0) as kept)`;
 const ofAny = conditionsOf(ANY, any);
 /** Appends messages to an existing session. */
-export const append = update<AppendedRow>(
+export const append = update(
   "append",
   {
     ...ofAny,
@@ -114,7 +104,7 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
   const result = kind.upsert(m, excluded);
   const isOtherwiseEmpty = endsWith(sql`null::text`, kind.isAdded(excluded));
   const conditions = conditionsOf(kind, kind.upsert(m, added));
-  return write<AppendedRow>(
+  return write<WrittenRow & RowOf<typeof row>>(
     name,
     { ...conditions, values: { ...values, metadata }, created: ["size", newFits] },
     (db) =>

@@ -1,13 +1,9 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { type WrittenRow, written } from "./columns.js";
+import { written } from "./columns.js";
 import { inputLimits, paramLimits, resultFits } from "./conversation.js";
 import { jsonParam } from "./statement.js";
 import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
-
-export interface MergedRow extends WrittenRow {
-  metadata: string;
-}
 
 const values = {
   patch: jsonParam("patch"),
@@ -35,7 +31,7 @@ end`;
 // `#> '{}'` and `offset 0`: reads the stored value from TOAST once, not for each key.
 const matches = sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`;
 
-export const mergeMetadata = update<MergedRow>(
+export const mergeMetadata = update(
   "merge_metadata",
   {
     values,

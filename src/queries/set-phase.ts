@@ -1,6 +1,5 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import type { WrittenRow } from "./columns.js";
 import { param } from "./statement.js";
 import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
 
@@ -11,7 +10,7 @@ const values = {
 };
 const isInPhase = sql`(input."from" is null or ${journeySessions.phase} = input."from")`;
 
-export const setPhase = update<WrittenRow>(
+export const setPhase = update(
   "set_phase",
   { values, row: [sameRevision, metadataIsObject, messagesAreArray, ["phase", isInPhase]] },
   { phase: sql`input.phase` },

@@ -114,14 +114,19 @@ export function write<Row>(
   return { statement: kind(name, build), refusal: refusalOf(name, conditions) };
 }
 
+/** The row that a statement with these columns returns. */
+export type RowOf<Columns> = {
+  [Name in keyof Columns]: Columns[Name] extends SQL<infer Value> ? Value : never;
+};
+
 /** Updates the owner's row if the conditions hold, and returns `row`, computed from the columns that it sets. */
-export function update<Row extends WrittenRow>(
+export function update<Columns extends Record<string, SQL>>(
   name: string,
   conditions: Conditions,
   set: Partial<Record<"phase" | "messages" | "metadata", SQL>>,
-  row: { [Name in Exclude<keyof Row, keyof WrittenRow>]: SQL<Row[Name]> },
-): Write<Row> {
-  return write<Row>(name, conditions, (db) => {
+  row: Columns,
+): Write<WrittenRow & RowOf<Columns>> {
+  return write(name, conditions, (db) => {
     const { id, createdAt, updatedAt } = journeySessions;
     const columns = Object.fromEntries(Object.keys(set).map((name) => [name, journeySessions[name as "id"]]));
     const updating = db

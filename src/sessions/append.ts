@@ -2,7 +2,7 @@ import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../queries/append.js";
 import { isObject } from "../validation/json.js";
-import { arraySchema, ifRevisionSchema, options } from "../validation/options.js";
+import { arraySchema, custom, ifRevisionSchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
@@ -56,11 +56,10 @@ export interface Append<Message, Metadata> {
 }
 
 const optionsSchema = options<AppendOptions>()({
-  create: z
-    .custom<boolean | object>((given) => typeof given === "boolean" || isObject(given), {
-      params: { expected: "a boolean or an object with metadata" },
-    })
-    .default(false),
+  create: custom<boolean | object>(
+    "a boolean or an object with metadata",
+    (given) => typeof given === "boolean" || isObject(given),
+  ).default(false),
   after: messageIdSchema.nullable().optional(),
   from: messageIdSchema.optional(),
   ifRevision: ifRevisionSchema,

@@ -1,5 +1,6 @@
 import { toDate } from "../model/time.js";
 import type { SessionRow, SummaryRow, WrittenRow } from "../queries/columns.js";
+import { isObject } from "../validation/json.js";
 import { corrupt } from "./refusal.js";
 import type { Session, SessionSummary, Written } from "./types.js";
 
@@ -18,8 +19,6 @@ export function readSummary(row: SummaryRow): StoredSummary {
   const [id, userId, phase, metadata, createdAt, updatedAt] = JSON.parse(row.summary);
   return { id, userId, phase, metadata, createdAt, updatedAt };
 }
-
-const isObject = (json: unknown) => typeof json === "object" && json !== null && !Array.isArray(json);
 
 /** Metadata of an older program that is not an object becomes `{}`, so that one row never breaks a list. */
 export function toSummary<Metadata, Phase extends string>(

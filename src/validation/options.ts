@@ -37,12 +37,14 @@ export interface RequestOptions {
   timeoutMs?: number | undefined;
 }
 
+/** Checks a value that zod has no schema for. `expected` is shown in an error. */
+export const custom = <T>(expected: string, isValid: (given: unknown) => boolean) =>
+  z.custom<T>(isValid, { params: { expected } });
+
 /** An optional expected revision. */
 export const ifRevisionSchema = z
   .string()
-  .refine(isExactTime, {
-    params: { expected: "a revision that a session had, unchanged" },
-  })
+  .refine(isExactTime, { params: { expected: "a revision that a session had, unchanged" } })
   .optional();
 
 /** The maximum number of sessions that one call returns. */
@@ -50,25 +52,24 @@ export const sessionLimit = z.int().min(1).max(100).default(20);
 
 export const searchTextSchema = z.string().min(1).max(1000);
 
-const zodSchema = z
-  .custom<z.ZodType>((given) => typeof (given as z.ZodType | null)?.safeParse === "function", {
-    params: { expected: "a zod schema" },
-  })
-  .optional();
+const zodSchema = custom<z.ZodType>(
+  "a zod schema",
+  (given) => typeof (given as z.ZodType | null)?.safeParse === "function",
+).optional();
 
 /** Not z.array, which would visit every element before the size is checked. */
-export const arraySchema = z.custom<unknown[]>(Array.isArray, { params: { expected: "array" } });
+export const arraySchema = custom<unknown[]>("array", Array.isArray);
 
-export const databaseSchema = z.custom<Database>(
+export const databaseSchema = custom<Database>(
+  "a Drizzle PostgreSQL database or transaction",
   (given) =>
     typeof (given as Database | null)?.select === "function" &&
     typeof (given as Database).insert === "function",
-  { params: { expected: "a Drizzle PostgreSQL database or transaction" } },
 );
 
 /** A Map, or a Promise that was not awaited, has no own keys: its preconditions would be ignored. */
 // biome-ignore lint/suspicious/noExplicitAny: the next schema checks the keys
-export const plainObjectSchema = z.custom<any>(isObject, { params: { expected: "object" } });
+export const plainObjectSchema = custom<any>("object", isObject);
 
 /** A schema with exactly the keys of the interface. Undefined becomes `{}`; null is refused. */
 export const options =

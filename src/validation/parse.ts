@@ -72,7 +72,7 @@ export function parse<T>(
     issue = result.success ? undefined : result.error.issues.find(concerns);
   } catch (error) {
     const asynchronous = error instanceof $ZodAsyncError;
-    const why = asynchronous ? "expected a schema that is synchronous" : "could not be read";
+    const why = asynchronous ? "expected a synchronous schema" : "could not be read";
     throw new JourneyDbError("invalid_input", `${field}: ${why}`);
   }
   if (issue) {
