@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { installFolder, SCRIPTS, TEST } from "./scripts/install-folder.js";
 
 // Here, since the types of the tests are checked while they are set up.
@@ -7,6 +8,7 @@ for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 const exclude = ["test/poolers/**", "test/mutation/**", "test/matrix/**", ...configDefaults.exclude];
 /** One PostgreSQL for the run, and a migrated template database that test files clone. */
 const globalSetup = "test/support/global-setup.ts";
+const setupFiles = "test/support/each-file.ts";
 
 /** Pure functions, and the texts of statements: no server, no other process. */
 const UNIT = [
@@ -30,10 +32,38 @@ const PROCESSES = [
   "test/performance/imports.test.ts",
 ];
 
+/** The files that take longest come first, since the run is over when the last of them is; in this order. */
+const FIRST = [
+  "connection/embedded",
+  "ai-sdk/interrupted-answers",
+  "docs/docs-commands",
+  "package/workspace",
+  "cli/commands",
+  "package/package",
+  "cli/",
+  "docs/",
+  "scripts/",
+  "package/",
+  "hostile/",
+  "connection/",
+];
+
+/** What is known of the last run comes after that: a fresh clone knows nothing. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]) {
+    const placeOf = ({ moduleId }: TestSpecification) => {
+      const place = FIRST.findIndex((name) => moduleId.includes(`/test/${name}`));
+      return place === -1 ? FIRST.length : place;
+    };
+    return (await super.sort(files)).sort((a, b) => placeOf(a) - placeOf(b));
+  }
+}
+
 /** The long forms of the tests that have one. */
 const LONG = [
   "test/properties/*.test.ts",
   "test/sessions/mixed-load.test.ts",
+  "test/queries/reindex.test.ts",
   "test/crashes/*.test.ts",
   "test/hostile/*.test.ts",
 ];
@@ -45,17 +75,25 @@ export default defineConfig(({ mode }) => ({
   test: {
     // By default one core is left idle, which on two cores would run one file at a time.
     maxWorkers: "100%",
+    sequence: { sequencer: LongestFirst },
     allowOnly: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     exclude,
     ...(mode === "long"
-      ? { include: LONG, globalSetup, env: { LONG: "1" }, testTimeout: 3_600_000 }
+      ? { include: LONG, globalSetup, setupFiles, env: { LONG: "1" }, testTimeout: 3_600_000 }
       : mode === "pooler"
-        ? { include: POOLER, exclude: configDefaults.exclude, globalSetup, env: { POOLER: "1" } }
+        ? {
+            include: POOLER,
+            exclude: configDefaults.exclude,
+            globalSetup,
+            setupFiles,
+            isolate: false,
+            env: { POOLER: "1" },
+          }
         : {
             projects: [
-              { extends: true, test: { name: "unit", include: UNIT } },
+              { extends: true, test: { name: "unit", include: UNIT, isolate: false } },
               {
                 extends: true,
                 test: {
@@ -63,11 +101,20 @@ export default defineConfig(({ mode }) => ({
                   include: ["test/**/*.test.ts"],
                   exclude: [...UNIT, ...PROCESSES, ...exclude],
                   globalSetup,
+                  setupFiles,
+                  isolate: false,
                 },
               },
               {
                 extends: true,
-                test: { name: "processes", include: PROCESSES, exclude: [...UNIT, ...exclude], globalSetup },
+                test: {
+                  name: "processes",
+                  include: PROCESSES,
+                  exclude: [...UNIT, ...exclude],
+                  globalSetup,
+                  setupFiles,
+                  isolate: false,
+                },
               },
               {
                 extends: true,

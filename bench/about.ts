@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { pgbouncerVersion } from "../test/support/pgbouncer-process.js";
 import type { Results } from "./results.js";
 
-/** Of the drivers and libraries that calls go through; the rest is in bench/package.json. */
+/** The drivers and libraries that calls go through; the rest is in bench/package.json. */
 const DRIVERS = ["drizzle-orm", "postgres", "pg"];
 
 function machine(): Results["machine"] {
@@ -58,10 +58,10 @@ function versionOf(name: string): string {
   }
 }
 
-/** What results say of the run itself. */
+/** The description of the run in the results. */
 export const about = ({ quick, server }: { quick: boolean; server?: string | undefined }) => ({
   made: new Date().toISOString(),
-  // Not the URL, which may hold a password.
+  // Not the URL, which may contain a password.
   command: `npm run bench${quick || server ? " --" : ""}${quick ? " --quick" : ""}${server ? " --server …" : ""}`,
   quick,
   machine: machine(),

@@ -1,6 +1,5 @@
 /**
- * What the server spends on an append by way of other statements and triggers: milliseconds of its
- * processor, medians. `node scripts/run.js bench/append-variants.ts`, on a server of its own, or on DATABASE_URL where
+ * The cost of an append with other statements and triggers: median milliseconds of the server's CPU. `node scripts/run.js bench/append-variants.ts`, on a server of its own, or on DATABASE_URL where
  * that is on this machine and may create databases. Linux only.
  */
 import "../scripts/closed-output.js";
@@ -17,7 +16,7 @@ import { makeTexts } from "./texts.js";
 
 const SIZES = [10, 100, 1000, 5000];
 const ROUNDS = [100, 60, 20, 10];
-/** Servers choose the plan of a prepared statement at its sixth call. */
+/** A server chooses the plan of a prepared statement at its sixth call. */
 const WARM_UP = 6;
 const EVERY_UPDATE = `drop trigger journey_sessions_updated_at on journey_sessions;
   create trigger journey_sessions_updated_at before update on journey_sessions
@@ -78,7 +77,7 @@ for (const [storage, setting] of Object.entries(SETTINGS)) {
     const spent = new Map<string, number[]>(opened.map(({ name }) => [name, []]));
     for (let round = 0; round < WARM_UP + (ROUNDS[n] ?? 0); round++) {
       const [message] = texts.turn("prose");
-      // A short session would soon be a longer one; a long one stays about as long.
+      // A short session would soon be long; a long one stays about as long.
       if (round === 0 || messages <= 100) {
         id = randomUUID();
         for (const { sessions } of opened) await sessions.create({ id, messages: conversation });

@@ -40,7 +40,7 @@ export async function measureOn(server: BenchServer, selection: Selection): Prom
       chosen(selection.contestant, name) && (through !== "pooler" || server.throughPooler !== null),
   );
   const [ours] = contestants.filter(({ kind }) => kind === "ours");
-  // Of a design that several contestants have, one: the server is left the same by all of them.
+  // One contestant per design: all of them leave the server in the same state.
   const designs = contestants.filter(
     (contestant) => contestant === ours || !["ours", "floor"].includes(contestant.kind),
   );
@@ -51,7 +51,7 @@ export async function measureOn(server: BenchServer, selection: Selection): Prom
     contestants: contestants.map(({ name, kind, about }) => ({ name, kind, about })),
     calls: await calls(contestants, server, selection),
     throughput: await part("throughput", () => throughput(contestants, server, texts, quick)),
-    // Side by side, since no time is taken.
+    // In parallel, since nothing is timed.
     growth: await part("growth", () => Promise.all(designs.map((one) => growth(one, server, texts, quick)))),
     storage: await part("storage", async () => (ours ? storageCosts(ours, server, texts, quick) : [])),
   };
@@ -80,7 +80,7 @@ async function calls(
   return results;
 }
 
-/** Says on stderr how long it took. */
+/** Prints the duration on stderr. */
 export async function timed<T>(name: string, work: () => Promise<T>): Promise<T> {
   const start = performance.now();
   const result = await work();

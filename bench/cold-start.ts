@@ -26,8 +26,8 @@ interface Case {
 }
 
 /**
- * What a new process takes to import each contestant and to make the first call, connection
- * included, on a server that is up and has the tables. Of this package, that is `dist`. The files are in the page cache by then.
+ * The time that a new process needs to import each contestant and make the first call, including the
+ * connection, on a running server that has the tables. For this package, `dist` is measured. The files are in the page cache.
  */
 export async function coldStarts(url: string, quick: boolean): Promise<ColdStart[]> {
   const admin = postgres(url, { max: 1, onnotice: () => {} });
@@ -53,7 +53,7 @@ async function caseNames(): Promise<string[]> {
 }
 
 async function measured(cases: Case[], rounds: number): Promise<ColdStart[]> {
-  // Each loads the same files as the rounds, so that none of them is read from the disk there.
+  // Each loads the same files as the rounds, so that these do not read from disk.
   const loaded = await Promise.all(
     cases.map(async (one) => {
       await inChild("setUp", one);
@@ -77,7 +77,7 @@ async function measured(cases: Case[], rounds: number): Promise<ColdStart[]> {
 
 /** Runs child.js, which is plain JavaScript, in a new process without the loaders and caches of this one. */
 async function inChild<Answer>(task: "setUp" | "count" | "time", { name, url }: Case): Promise<Answer> {
-  // Mastra would tell its makers of every start.
+  // Mastra would send telemetry at every start.
   const env: NodeJS.ProcessEnv = { ...process.env, NODE_ENV: "production", MASTRA_TELEMETRY_DISABLED: "1" };
   delete env.NODE_OPTIONS;
   delete env.NODE_COMPILE_CACHE;

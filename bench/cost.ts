@@ -28,15 +28,15 @@ const BUDGET = { full: 600, quick: 60 };
 /** Milliseconds; PGSTAT_MIN_INTERVAL of PostgreSQL is 1000. */
 const SILENCE = 1100;
 const COUNTED_ON_THE_WAY = 3;
-/** Milliseconds. Of calls that take longer only one is counted. */
+/** Milliseconds. Of longer calls, only one is counted. */
 const SLOW = 100;
 
 /**
- * What the calls of one contestant alone cost; nothing where the server's processes are elsewhere.
+ * The cost of the calls of one contestant; nothing if the server's processes are on another machine.
  *
- * Of the buffers that it reads, a backend tells at the end of a transaction, and only where it did not
- * within the last second. So two calls, each after more than a second of silence, mark a beginning and
- * an end: what was told between them is what the calls between them and one of the two have read.
+ * A backend reports the buffers that it read at the end of a transaction, at most once per second. So two
+ * calls, each after more than a second of silence, mark the beginning and the end: the reports between them
+ * cover the calls between them and one of the two.
  *
  * @param seeded when sessions were made last, before those of `prepare`
  * @param meanwhile what is done by way of the proxies during the two silences
@@ -49,8 +49,8 @@ export async function costs(
   [beforeOpening, beforeClosing]: [() => Promise<void>, () => Promise<void>],
 ): Promise<Map<string, Cost>> {
   const costed = server.isLocal ? all.filter(({ entrant }) => !entrant.contestant.through) : [];
-  // The first change of a page after a checkpoint writes the page whole to the WAL; what is seeded from
-  // here on has been changed. It takes a privilege.
+  // The first change of a page after a checkpoint writes the whole page to the WAL; pages seeded from here on
+  // have been changed. It needs a privilege.
   await server.admin`checkpoint`.catch(() => {});
   const ready = await Promise.all(
     costed.map(async (one) => {
@@ -65,7 +65,7 @@ export async function costs(
   const setAutovacuum = (on: boolean) =>
     Promise.all([server, ...all.map(({ entrant }) => entrant)].map((one) => one.setAutovacuum(on)));
   await setAutovacuum(false);
-  // A contestant that seeds over a connection of its own has that one tell of it now.
+  // A contestant that seeds on another connection makes that one report now.
   await silence(costed.some(({ prepareSeeds }) => prepareSeeds) ? performance.now() : seeded);
   for (const { entrant, seedOther } of ready) await seedOther(entrant.direct);
   await silence(performance.now(), beforeOpening);
@@ -115,7 +115,7 @@ async function trafficOf(
   };
 }
 
-/** Means over calls that are made one after another while nothing else is done on the server. */
+/** Means over sequential calls on an otherwise idle server. */
 export async function spentBy(server: BenchServer, database: string, calls: readonly Call[]) {
   const backends = await backendsOf(server, database);
   const [wal] = await server.admin<{ lsn: string }[]>`select pg_current_wal_insert_lsn()::text as lsn`;
@@ -141,8 +141,8 @@ export async function spentBy(server: BenchServer, database: string, calls: read
 }
 
 /**
- * Shared buffers of the tables that were hit or read so far, as its backends have told. Not those of
- * the whole database: autovacuum looks at its catalogs now and then.
+ * Shared buffers of the tables that were hit or read so far, as reported by the backends. Not of the whole
+ * database, since autovacuum reads its catalogs.
  */
 async function buffersOf(server: BenchServer, { database }: Entrant): Promise<number> {
   const [told] = await server.on(
@@ -161,7 +161,7 @@ async function backendsOf({ admin }: BenchServer, database: string): Promise<num
   return backends.map(({ pid }) => pid);
 }
 
-/** Milliseconds of processor time of these backends so far; null where Linux does not tell, as of those in a container. */
+/** CPU milliseconds of these backends so far; null where Linux does not report them, as for a container. */
 function cpuOf(backends: readonly number[], database: string): number | null {
   try {
     const spent = backends.map((pid) => {

@@ -2,24 +2,24 @@ import type { Contestant, Store } from "./contestants/contestant.js";
 import { type CountingProxy, startProxy } from "./proxy.js";
 import { type BenchServer, drop, wayTo } from "./server.js";
 
-/** A contestant, open on two databases of its own: directly, and by way of a proxy. */
+/** A contestant with two databases of its own: one directly, one through a proxy. */
 export interface Entrant {
   readonly contestant: Contestant;
   readonly direct: Store;
-  /** The one that it is open on directly. */
+  /** The direct one. */
   readonly database: { name: string; url: string };
   readonly distant: Store;
   readonly proxy: CountingProxy;
   /** Empties the tables of both. */
   clear(): Promise<void>;
-  /** Plans are made for the tables as they are now. */
+  /** Analyzes the tables, so that plans fit them. */
   analyze(): Promise<void>;
-  /** Whether autovacuum may work on the tables. What it reads and writes is not told from what calls do. */
+  /** Whether autovacuum may run on the tables. Its reads and writes cannot be separated from those of the calls. */
   setAutovacuum(on: boolean): Promise<void>;
   close(): Promise<void>;
 }
 
-/** One connection each, as a request has: a second one would hide what a call waits for. */
+/** One connection each, as for a request: a second one would hide waiting. */
 const CONNECTIONS = 1;
 
 export async function enter(contestant: Contestant, server: BenchServer): Promise<Entrant> {

@@ -1,7 +1,7 @@
 /**
- * Whether the time of a refusal tells that a session exists: 200 interleaved calls of each kind
- * against a 5 MB session of somebody else, an id that nobody ever had, and one of a session that was
- * deleted. Prints medians and quartiles in microseconds. On DATABASE_URL, else on a server of its own.
+ * Whether the time of a refusal reveals that a session exists: 200 interleaved calls of each kind on another
+ * user's 5 MB session, an unused id, and the id of a deleted session. Prints medians and quartiles in
+ * microseconds. Uses DATABASE_URL, or else a server of its own.
  */
 import "../scripts/closed-output.js";
 import { connect } from "../src/connection/connect.js";
@@ -65,7 +65,7 @@ console.log(`${ROUNDS} interleaved calls each, µs: median (25 % – 75 %)`);
 for (const [name, call] of Object.entries(calls)) {
   const times: Record<Kind, number[]> = { foreign: [], unknown: [], deleted: [] };
   for (let round = -20; round < ROUNDS; round++) {
-    // In another order each time, since what came before warms what comes after.
+    // In a different order each time, since each call warms caches for the next.
     const order = KINDS.map((kind) => ({ kind, place: Math.random() })).sort((a, b) => a.place - b.place);
     for (const { kind } of order) {
       const start = process.hrtime.bigint();

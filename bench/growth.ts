@@ -8,7 +8,7 @@ import { newSession } from "./workloads.js";
 
 const APPENDS = { full: 1000, quick: 100 };
 
-/** What appends to one session, from its first message on, leave behind in the tables. */
+/** The growth of the tables by appends to one session, from its first message on. */
 export async function growth(
   contestant: Contestant,
   server: BenchServer,
@@ -22,7 +22,7 @@ export async function growth(
   if (first) await store.first?.(session, first);
   for (const message of others) await store.append?.(session, message);
   await store.close();
-  // A backend that ends tells of all that it has done.
+  // A backend reports all of its statistics when it ends.
   await server.untilAlone(name);
   const result = await server.on(url, async (sql) => {
     const [updates] = await sql<{ all: number; hot: number }[]>`

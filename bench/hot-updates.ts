@@ -1,6 +1,5 @@
 /**
- * Which share of the updates is HOT while chats grow side by side from their first message on, by the
- * table's fillfactor. `node scripts/run.js bench/hot-updates.ts`, on a database of its own of DATABASE_URL, else on a
+ * The share of HOT updates while chats grow in parallel from their first message, by the table's fillfactor. `node scripts/run.js bench/hot-updates.ts`, on a database of its own of DATABASE_URL, else on a
  * server of its own. What is compressed stays within its row for longer, so lz4 makes a difference.
  */
 import "../scripts/closed-output.js";
@@ -24,7 +23,7 @@ const sql = postgres(url, { max: 1, onnotice: () => {} });
 const passages = readPassages(1);
 
 async function updates(): Promise<{ all: number; hot: number }> {
-  // What that connection has counted so far.
+  // The statistics of that connection so far.
   await db.execute("select pg_stat_force_next_flush()");
   const [counts] = await sql<{ all: number; hot: number }[]>`
     select n_tup_upd::float8 as all, n_tup_hot_upd::float8 as hot from pg_stat_user_tables
@@ -32,7 +31,7 @@ async function updates(): Promise<{ all: number; hot: number }> {
   return counts ?? { all: 0, hot: 0 };
 }
 
-/** The chats that are there at any time have 2 to 13 messages to go through. */
+/** The open chats have 2 to 13 messages at any time. */
 async function grow(side: number): Promise<void> {
   const random = randomNumbers(2);
   const upTo = (most: number) => Math.floor(random() * most);

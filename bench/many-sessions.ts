@@ -1,6 +1,6 @@
 /**
- * What the calls over many sessions take: search, export, import, erase, prune and stats, with the
- * memory of those that are commands. `node scripts/run.js bench/many-sessions.ts`, after `npm run build`, on a
+ * The time of calls on many sessions: search, export, import, erase, prune and stats, and the memory of the
+ * commands among them. `node scripts/run.js bench/many-sessions.ts`, after `npm run build`, on a
  * database of its own of DATABASE_URL, else on a server of its own.
  */
 import "../scripts/closed-output.js";
@@ -59,7 +59,7 @@ async function measureSearch(): Promise<void> {
   await sessions.deleteAll();
 }
 
-/** Writes what `/usr/bin/time` would, which not every machine has. */
+/** Replaces `/usr/bin/time`, which not every machine has. */
 const PEAK = `process.on("exit", () => require("node:fs").writeSync(2, "\\npeak " + process.resourceUsage().maxRSS))`;
 
 function command(...args: string[]): void {

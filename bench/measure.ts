@@ -3,7 +3,7 @@ import type { Times } from "./results.js";
 /** One contestant in a loop. */
 export interface Runner<Material> {
   readonly name: string;
-  /** Makes what the call needs, outside the timing, and answers the call. */
+  /** Prepares the call, untimed, and returns it. */
   prepare(material: Material): Promise<() => Promise<void>>;
 }
 
@@ -20,14 +20,14 @@ export type Samples = Map<string, number[]>;
 
 export const elapsedMs = (since: bigint) => Number(process.hrtime.bigint() - since) / 1e6;
 
-/** Another one is first each time, and every other time they run backwards, so that none has always the same one before it. */
+/** A different one is first each time, and every other round is reversed, so that none always follows the same one. */
 export function orderOf<T>(items: readonly T[], round: number): T[] {
   const first = round % items.length;
   const order = [...items.slice(first), ...items.slice(0, first)];
   return round % 2 === 0 ? order : order.reverse();
 }
 
-/** One call of each, in turn. Answers milliseconds by name. */
+/** One call of each in turn. Returns milliseconds by name. */
 async function round<Material>(
   runners: readonly Runner<Material>[],
   material: Material,
@@ -37,7 +37,7 @@ async function round<Material>(
   const calls = await Promise.all(
     runners.map(async (runner) => ({ name: runner.name, call: await runner.prepare(material) })),
   );
-  // What the preparation left behind is not collected during a call.
+  // Collects the garbage of the preparation before the call.
   globalThis.gc?.({ type: "minor" });
   const times: [string, number][] = [];
   distance.begin();
@@ -51,11 +51,11 @@ async function round<Material>(
 }
 
 /**
- * Calls of all contestants in turn, with the same material each round, so that what disturbs the
- * machine disturbs all of them alike. Answers milliseconds by name.
+ * Calls all contestants in turn, with the same data in each round, so that disturbances of the machine affect
+ * all of them alike. Returns milliseconds by name.
  *
- * @param draw makes a round's material
- * @param distance is called around the calls of each round, not around their preparation
+ * @param draw creates the data of a round
+ * @param distance called around the calls of each round, not around their preparation
  */
 export async function interleaved<Material>(
   runners: readonly Runner<Material>[],
@@ -76,7 +76,7 @@ export async function interleaved<Material>(
 
 export function summary(samples: readonly number[]): Times {
   const sorted = samples.toSorted((a, b) => a - b);
-  /** Between the two neighbours, where it falls between. */
+  /** Interpolates between two values. */
   const at = (share: number) => {
     const place = (sorted.length - 1) * share;
     const below = sorted[Math.floor(place)] ?? Number.NaN;

@@ -3,12 +3,12 @@ import { nameOf } from "./benchmark.js";
 import type { ServerResults } from "./results.js";
 
 const MOST_COLUMNS = 8;
-/** Of a whole run, those that tell most. */
+/** The most important results of a run. */
 const TELLING = ["first", "turn 10", "turn 100", "turn 1000", "open 100", "last 1000", "list 1000"];
 
 const milliseconds = (value: number | undefined) => (value === undefined ? "–" : value.toPrecision(3));
 
-/** Median milliseconds on loopback, a row for each contestant; the whole is in RESULTS.md. */
+/** Median milliseconds on loopback, one row per contestant; RESULTS.md has all results. */
 export function overview({ version, contestants, calls }: ServerResults): string {
   const measured = [...new Set(calls.map(nameOf))];
   const columns =

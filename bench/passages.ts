@@ -16,7 +16,7 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
-/** What the lock file pins on every platform, sorted. */
+/** The packages that the lock file pins on every platform, sorted. */
 function pinnedPackages(): string[] {
   const lock: { packages: Record<string, { optional?: boolean; peer?: boolean }> } = JSON.parse(
     readFileSync(join(bench, "package-lock.json"), "utf8"),
@@ -35,11 +35,11 @@ function documentsOf(path: string): string[] {
     .map((name) => readFileSync(join(folder, name), "utf8"));
 }
 
-/** Most of it is letters, which leaves out tables and lists of links. */
+/** Mostly letters, which excludes tables and lists of links. */
 const isProse = (paragraph: string): boolean =>
   paragraph.length >= 80 && (paragraph.match(/[a-z ]/gi)?.length ?? 0) / paragraph.length > 0.85;
 
-/** Neighbours of one document, joined until they are long enough; what is left at its end is dropped. */
+/** Joins consecutive paragraphs of a document until they are long enough; the remainder is dropped. */
 function* passagesOf(document: string, seen: Set<string>): Generator<string> {
   let passage = "";
   for (const paragraph of document.split(/\r?\n\s*\n/)) {
@@ -48,15 +48,15 @@ function* passagesOf(document: string, seen: Set<string>): Generator<string> {
     seen.add(words);
     passage += `${passage && "\n\n"}${words}`;
     if (passage.length < PASSAGE_BYTES) continue;
-    // Cut in the middle of a pair, it would not be text that every contestant can store.
+    // Half a surrogate pair could not be stored by every contestant.
     yield passage.slice(0, PASSAGE_BYTES).toWellFormed();
     passage = "";
   }
 }
 
 /**
- * Passages of 2 kB from the documents of the installed packages, in an order that the seed gives: words
- * that people wrote, since made-up ones compress much better. No paragraph is in two of them.
+ * Passages of 2 kB from the documents of the installed packages, in an order given by the seed. Real text,
+ * since generated text compresses much better. No paragraph is in two passages.
  */
 export function readPassages(seed: number): string[] {
   const seen = new Set<string>();

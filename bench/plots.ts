@@ -9,14 +9,14 @@ import type { Results, ServerResults } from "./results.js";
 
 const ROOM = { marginRight: 300, marginLeft: 62, marginBottom: 46 };
 
-/** Plots below one another. */
+/** Stacks plots vertically. */
 const stacked = (panels: string[]): Plot.PlotOptions => ({
   height: 20 + panels.length * 310,
   marginTop: 48,
   fy: { axis: null, domain: panels, paddingInner: panels.length > 1 ? 0.2 : 0, paddingOuter: 0 },
 });
 
-/** A logarithmic scale has no place for zero. */
+/** A logarithmic scale cannot show zero. */
 const among = (series: Series[], points: Point[]) =>
   points.filter((point) => point.y > 0 && series.some(({ name }) => name === point.series));
 
@@ -159,7 +159,7 @@ function storagePlot(servers: ServerResults[]): string | undefined {
   );
 }
 
-/** The pictures by file name, without those that nothing was measured for. */
+/** The pictures by file name, without those that have no data. */
 export function plots({ servers }: Results): Map<string, string> {
   const [server] = servers;
   const drawn = {

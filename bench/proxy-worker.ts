@@ -1,4 +1,4 @@
-/** A TCP proxy that holds each piece back for a time, in order, and counts what passes. */
+/** A TCP proxy that delays each chunk, keeps their order, and counts them. */
 import { type AddressInfo, createConnection, createServer, type Socket } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
 import { SHARED, type Shared } from "./proxy.js";
@@ -8,7 +8,7 @@ const shared = new BigInt64Array(buffer);
 const add = (name: Shared, count: number) => Atomics.add(shared, SHARED.indexOf(name), BigInt(count));
 const delay = () => Atomics.load(shared, SHARED.indexOf("delayNs"));
 
-/** Passes on each piece when it is due. Pieces stay in order. */
+/** Forwards each chunk when it is due, in order. */
 function line(to: Socket): (piece: Buffer | null) => void {
   const waiting: { due: bigint; piece: Buffer | null }[] = [];
   let running = false;
@@ -22,7 +22,7 @@ function line(to: Socket): (piece: Buffer | null) => void {
     const first = waiting[0];
     running = first !== undefined;
     if (!first) return;
-    // A timer is late by up to 1 ms, so the last of the wait is spent asking for the time.
+    // A timer is late by up to 1 ms, so the rest is a busy wait.
     const left = Number(first.due - now) / 1e6;
     if (left > 2) setTimeout(pass, left - 2);
     else setImmediate(pass);
@@ -39,7 +39,7 @@ function line(to: Socket): (piece: Buffer | null) => void {
   };
 }
 
-/** Of all connections: a pool's are one way to the server. */
+/** Of all connections together, since a pool has several. */
 let serverSpoke = true;
 
 const proxy = createServer((client) => {

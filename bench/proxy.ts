@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 
-/** What the proxy counts and is told, in memory that it shares with this thread. */
+/** Counters and settings of the proxy, in memory shared with this thread. */
 export const SHARED = ["delayNs", "roundTrips", "bytesSent", "bytesReceived"] as const;
 export type Shared = (typeof SHARED)[number];
 
@@ -12,18 +12,18 @@ export interface Traffic {
   bytesReceived: number;
 }
 
-/** A way to the server that counts what goes over it, and that may be long. */
+/** A proxy to the server that counts traffic and may add latency. */
 export interface CountingProxy {
-  /** The same database by way of the proxy. */
+  /** The same database through the proxy. */
   readonly url: string;
-  /** Milliseconds each way from now on; 0 at first. Nothing may be under way. */
+  /** Sets the milliseconds each way, initially 0. Nothing may be in transit. */
   setDelay(milliseconds: number): void;
   /** Since it started, over all connections. */
   traffic(): Traffic;
   close(): Promise<void>;
 }
 
-/** Starts the proxy of proxy-worker.ts in a thread of its own, so that what the client does meanwhile holds nothing up. */
+/** Starts proxy-worker.ts in its own thread, so that the client does not delay it. */
 export async function startProxy(url: string): Promise<CountingProxy> {
   const target = new URL(url);
   const buffer = new SharedArrayBuffer(SHARED.length * BigInt64Array.BYTES_PER_ELEMENT);

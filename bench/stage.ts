@@ -2,13 +2,13 @@ import type { Session, Store } from "./contestants/contestant.js";
 import type { Runner } from "./measure.js";
 import { call, found, left, type Material, type shared, type Workload } from "./workloads.js";
 
-/** A contestant at a workload, on one of its databases. */
+/** A contestant in a workload, on one of its databases. */
 export interface Stage extends Runner<Material> {
-  /** Throws where what was written is not there. */
+  /** Throws if something that was written is missing. */
   check(): Promise<void>;
 }
 
-/** Makes the sessions that are there before all calls. */
+/** Creates the sessions that exist before all calls. */
 export async function setStage(
   workload: Workload,
   name: string,
@@ -21,7 +21,7 @@ export async function setStage(
   const must = (what: string, number: number | undefined, right: number) => {
     if (number !== right) throw new Error(`${name}, ${what}: expected ${right}, received ${number}`);
   };
-  /** The session that was written to last, and how often it was. */
+  /** The last session written to, and how often. */
   let written: { session: Session; calls: number } | undefined;
   return {
     name,

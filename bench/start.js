@@ -1,4 +1,4 @@
-/** Builds the package, and measures what was built, on a Node.js that all contestants work on. */
+/** Builds the package and measures the build, on a Node.js that all contestants support. */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -37,7 +37,7 @@ const flags = ["--import", tsx, "--expose-gc"];
 const child = spawn(node, [...flags, `${bench}run.ts`, ...process.argv.slice(2)], {
   cwd: root,
   stdio: "inherit",
-  // Otherwise a contestant asks the network for news.
+  // Otherwise a contestant checks for updates on the network.
   env: { ...process.env, NODE_ENV: "production" },
 });
 // The child tidies up. Ctrl-C reaches it without this.

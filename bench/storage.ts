@@ -6,7 +6,7 @@ import { type BenchServer, drop } from "./server.js";
 import type { Texts } from "./texts.js";
 import { newSession } from "./workloads.js";
 
-/** What is said of the column, by the way that it is stored. */
+/** The storage settings of the column. */
 export const SETTINGS: Record<StorageCost["storage"], string> = {
   pglz: "set storage extended, alter column messages set compression pglz",
   lz4: "set storage extended, alter column messages set compression lz4",
@@ -21,7 +21,7 @@ interface Kept {
   store: Store;
 }
 
-/** One append by this package, by the way the server keeps the document. */
+/** One append of this package for each storage setting. */
 export async function storageCosts(
   contestant: Contestant,
   server: BenchServer,

@@ -4,18 +4,18 @@ import { randomNumbers, readPassages } from "./passages.js";
 /** Messages of about 2 kB of prose, or answers that hold a tool's result of 40 kB of JSON. */
 type Kind = "prose" | "tool";
 
-/** Passages in a tool's result, as many as make 40 kB. */
+/** Passages in a tool's result of 40 kB. */
 const TOOL_PASSAGES = 18;
 const ROWS_A_PASSAGE = 3;
 const ALPHANUMERICS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** Messages as the AI SDK makes them. None has a text that one within the last 1,000 kB had, nor an id that any had. */
+/** Messages of the AI SDK. No text repeats within 1,000 kB, and no id ever. */
 export interface Texts {
   /** A question and its answer. */
   turn(kind: Kind): [user: JourneyMessage, assistant: JourneyMessage];
   /** Questions and answers in turn. */
   conversation(messages: number, kind: Kind): JourneyMessage[];
-  /** A few messages of 40 kB of prose, as many as make the size. */
+  /** Messages of 40 kB of prose, up to the size. */
   ofSize(bytes: number): JourneyMessage[];
   /** The same texts in other messages. */
   again(messages: JourneyMessage[]): JourneyMessage[];
@@ -43,7 +43,7 @@ export function makeTexts(seed: number): Texts {
   let answers = 0;
   function answer(): JourneyMessage {
     const text = passage();
-    // Every third has a thought before the answer.
+    // Every third has reasoning before the answer.
     const thought = answers++ % 3 === 0 ? text.length / 4 : 0;
     const reasoning = { type: "reasoning", text: text.slice(0, thought).toWellFormed(), state: "done" };
     const parts = [

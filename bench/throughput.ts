@@ -10,7 +10,7 @@ const SEEDED = 20;
 /** Appends on each connection. Servers choose the plan of a prepared statement at its sixth call. */
 const WARM_UP = 8;
 
-/** Milliseconds after which no writer begins another append. */
+/** Milliseconds after which no writer starts another append. */
 const MOST_TIME = 1000;
 
 interface Extent {
@@ -40,7 +40,7 @@ interface Run {
   lost: number;
 }
 
-/** Appends a second of many writers at once; contestants in turn, in several rounds. */
+/** Appends per second of many concurrent writers; contestants in turn, in several rounds. */
 export async function throughput(
   contestants: readonly Contestant[],
   server: BenchServer,
@@ -56,7 +56,7 @@ export async function throughput(
   for (let round = 0; round < extent.rounds; round++) {
     for (const contestant of orderOf(contestants, round)) {
       await withStore(contestant, server, connections, async (store) => {
-        // Every connection is opened, and prepares its statements.
+        // Opens every connection and prepares its statements.
         await onSessionsOfTheirOwn(store, connections, WARM_UP, texts);
         for (const writers of extent.writers) {
           for (const sessions of ["one", "each"] as const) {
@@ -128,7 +128,7 @@ const onSessionsOfTheirOwn = (store: Store, writers: number, appends: number, te
     texts,
   );
 
-/** A writer for each place in the list, all at once; then what is there is compared with what was acknowledged. */
+/** Runs one writer per entry concurrently, then compares the stored messages with the acknowledged ones. */
 async function write(
   store: Store,
   sessions: readonly Session[],

@@ -8,9 +8,9 @@ import { type Stage, setStage } from "./stage.js";
 import type { Texts } from "./texts.js";
 import { drawMaterial, newSession, SESSIONS, shared, type Workload } from "./workloads.js";
 
-/** Each way, in milliseconds: 10 a round trip. */
+/** Milliseconds each way: 10 per round trip. */
 const DISTANCE = 5;
-/** For one workload. Times are milliseconds that a loop may take. */
+/** Limits for one workload. Times are in milliseconds per loop. */
 const FULL = {
   warmUp: 5000,
   loopback: 10_000,
@@ -30,7 +30,7 @@ const QUICK: typeof FULL = {
 const ROUNDS_IN_QUICK = 12;
 const SESSIONS_IN_QUICK = 100;
 
-/** Times and costs of all contestants that can do it. */
+/** Times and costs of all contestants that have the call. */
 export async function tryOut(
   workload: Workload,
   all: readonly Entrant[],
@@ -114,8 +114,8 @@ const summaries = (samples: Samples): Map<string, Times> =>
   new Map([...samples].map(([name, times]) => [name, summary(times)]));
 
 /**
- * Not measured: connections open (again, after a pause), code is compiled, and servers choose the plan of
- * a prepared statement at its sixth call. Of large sessions a call is enough: what is left is little of it.
+ * Untimed calls: connections open (again, after a pause), code is compiled, and servers choose the plan of a
+ * prepared statement at its sixth call. For large sessions one call is enough.
  */
 const warmUps = ({ size, workload }: Workload): number =>
   size !== null && size >= 1000 && workload !== "list" ? 1 : 8;

@@ -1,5 +1,5 @@
 /**
- * How large the TOAST table gets while sessions are appended to and autovacuum runs, by its settings.
+ * The size of the TOAST table while sessions are appended to and autovacuum runs, by its settings.
  * `node scripts/run.js bench/vacuum.ts`, on a server of its own where autovacuum looks every second, as it does every
  * minute by default: a minute here is an hour there.
  */

@@ -5,9 +5,8 @@ import { newSession } from "./workloads.js";
 const ROUNDS = { full: 600, quick: 40 };
 
 /**
- * Every call of every contestant, many times, before anything is measured: V8 compiles what runs
- * often, as it has in a server that has been up for a while. The first calls of a process are the
- * cold starts' affair.
+ * Makes every call of every contestant many times before anything is measured, so that V8 has compiled them,
+ * as in a server that has run for a while. The first calls of a process are measured by the cold starts.
  */
 export async function warmUp(entrants: readonly Entrant[], texts: Texts, quick: boolean): Promise<void> {
   for (let n = 0; n < ROUNDS[quick ? "quick" : "full"]; n++) {

@@ -4,22 +4,22 @@ import type { Session, Store } from "./contestants/contestant.js";
 import type { Call } from "./results.js";
 import type { Texts } from "./texts.js";
 
-/** What is there before a call: nothing; a session of its own; one that all calls share; many of one user. */
+/** What exists before a call: nothing, a session of its own, one that all calls share, or many of one user. */
 type Before = "nothing" | "own session" | "shared session" | "many sessions";
 
-/** One thing that contestants are timed at. */
+/** A workload that contestants are timed on. */
 export interface Workload extends Pick<Call, "workload" | "size" | "text"> {
   workload: keyof typeof CALLS;
   before: Before;
-  /** Rounds at most, in a full run. Fewer where the time is up before. */
+  /** Maximum rounds in a full run; fewer if the time is up. */
   rounds: number;
 }
 
-/** What the calls of one round are made with, the same for each contestant. */
+/** The data of one round, the same for each contestant. */
 export interface Material {
-  /** A session that is not there yet. */
+  /** A session that does not exist yet. */
   session: Session;
-  /** The session's conversation, where the call has a session of its own. */
+  /** The session's conversation, if the call has its own session. */
   conversation: JourneyMessage[];
   user: JourneyMessage;
   assistant: JourneyMessage;
@@ -27,7 +27,7 @@ export interface Material {
   newId: string;
 }
 
-/** A number is what the contestant says it found. */
+/** A number is what the contestant found. */
 const CALLS = {
   first: (store: Required<Store>, session: Session, { user }: Material) => store.first(session, user),
   turn: (store: Required<Store>, session: Session, { user, assistant }: Material) =>
@@ -53,7 +53,7 @@ export function found({ workload, size }: Workload): number | undefined {
   return workload === "last" || workload === "list" ? 20 : undefined;
 }
 
-/** The messages that a session must have after so many calls that write to it. */
+/** The messages that a session must have after this many writing calls. */
 export function left({ workload, size }: Workload, calls: number): number | undefined {
   if (workload === "first") return 1;
   return workload === "turn" && size !== null ? size + 2 * calls : undefined;
@@ -66,7 +66,7 @@ export const workloads: readonly Workload[] = [
   { workload: "first", size: null, ...prose, before: "nothing", rounds: 200 },
   { workload: "turn", size: 10, ...prose, before: "own session", rounds: 200 },
   { workload: "turn", size: 100, ...prose, before: "own session", rounds: 200 },
-  // The session grows by two messages a call: to seed one for each call would take too long.
+  // The session grows by two messages per call: seeding one for each call would take too long.
   { workload: "turn", size: 1000, ...prose, before: "shared session", rounds: 40 },
   { workload: "turn", size: 5000, ...prose, before: "shared session", rounds: 15 },
   { workload: "turn", size: 10, ...tool, before: "own session", rounds: 200 },
@@ -105,10 +105,10 @@ export function drawMaterial({ before, size, text }: Workload, texts: Texts): Ma
 
 export const newSession = (userId: string = randomUserId()): Session => ({ userId, id: randomUUID() });
 
-/** As Clerk's are: a prefix and 27 characters. */
+/** Like ids of Clerk: a prefix and 27 characters. */
 const randomUserId = () => `user_${randomUUID().replaceAll("-", "").slice(0, 27)}`;
 
-/** The sessions that are there before all calls, the oldest first. Calls go to the last. */
+/** The sessions that exist before all calls, oldest first. Calls use the last one. */
 export function shared({ before, size, text }: Workload, texts: Texts, many: number) {
   if (before === "shared session") {
     return [{ session: newSession(), messages: texts.conversation(size ?? 0, text) }];

@@ -1,7 +1,6 @@
 /**
- * The public names of `@aigos/journey-db/admin`. Nothing here has an owner: each call reaches the
- * sessions of all users. It belongs in jobs and scripts that an operator runs, and never behind a
- * route: what a request may do goes through `forUser`.
+ * The exports of `@aigos/journey-db/admin`. These calls take no owner: they reach the sessions of all users.
+ * Use them in jobs and scripts of an operator, never behind a route: requests go through `forUser`.
  */
 export {
   type Converted,

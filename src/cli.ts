@@ -1,23 +1,20 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { runConvertMessages } from "./cli/convert-messages.js";
 import { runErase } from "./cli/erase.js";
 import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
+import { runConvertMessages, runPrune, runRepairJson } from "./cli/jobs.js";
 import { runMigrate, runVerify } from "./cli/maintenance.js";
-import { runPrune } from "./cli/prune.js";
-import { runRepairJson } from "./cli/repair-json.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./model/errors.js";
 
 const URL_HELP = `
-The database is the one of --url, else of DIRECT_URL, else of DATABASE_URL, or with --embedded the
-embedded one in .journey-db. The variables may stand in the .env files that Next.js reads, in this folder.
-Where DATABASE_URL goes through a transaction pooler, set DIRECT_URL past it.
-Exit codes: 0 done, and where something was to be checked no error was found; 1 failed, found an
-error (verify --strict: or a warning), or left something undone that it names; 2 wrong usage, with
-nothing done.`;
+The database is that of --url, or else DIRECT_URL, or else DATABASE_URL; --embedded selects the
+embedded database in .journey-db. The variables may be in the .env files of this folder, as for Next.js.
+If DATABASE_URL goes through a transaction pooler, set DIRECT_URL to bypass it.
+Exit codes: 0 done, no errors found; 1 failed, an error found (with verify --strict: or a warning), or
+something left undone, which is printed; 2 wrong usage, nothing done.`;
 
 function program(): Command {
   const { version }: { version: string } = JSON.parse(
@@ -31,45 +28,45 @@ function program(): Command {
   const command = (nameAndArgs: string, description: string) =>
     journeyDb.command(nameAndArgs).description(description);
   command("migrate", "Apply the pending migrations in one transaction.")
-    .option("--dry-run", "print the pending SQL, to be run as one transaction, and change nothing")
+    .option("--dry-run", "print the pending SQL, to be run in one transaction, and change nothing")
     .action(runMigrate);
-  command("verify", "Check the database and say how to put right what is not as it should be.")
+  command("verify", "Check the database and print how to fix what is wrong.")
     .option("--json", 'print {"findings":[{"severity","code","message","remedy","sql"}]} and nothing else')
-    .option("--strict", "exit with 1 on a warning, too")
-    .option("--phases <list>", "the application's phases, with commas: count the sessions in any other")
+    .option("--strict", "exit with 1 for warnings too")
+    .option(
+      "--phases <list>",
+      "the application's phases, separated by commas: count sessions in other phases",
+    )
     .action(runVerify);
-  command("export <userId>", "Write all sessions of a user, a line of JSON each (NDJSON).")
-    .option("--out <file>", "write to this file, which is whole or not there, instead of stdout")
+  command("export <userId>", "Write all sessions of a user, one line of JSON each (NDJSON).")
+    .option("--out <file>", "write to this file instead of stdout; it appears when it is complete")
     .action(runExport);
-  command(
-    "import <userId> [file]",
-    "Store the sessions of an export, of stdin without a file, as the user's.",
-  )
+  command("import <userId> [file]", "Store the sessions of an export, from a file or stdin, as the user's.")
     .option("--strict", "store nothing if any line is refused")
     .action(runImport);
   command("erase <userId>", "Delete all sessions of a user.")
-    .option("--yes", "without it, only their number is told")
+    .option("--yes", "required to delete; without it, only their number is printed")
     .action(runErase);
-  command("prune", "Delete the sessions, of all users, that nobody has written to for a time.")
-    .requiredOption("--inactive-for <time>", 'for how long, with its unit: "90d", "12h"')
-    .option("--dry-run", "tell only how many there are")
+  command("prune", "Delete the sessions, of all users, that have been inactive for a time.")
+    .requiredOption("--inactive-for <time>", 'how long, with a unit: "90d", "12h"')
+    .option("--dry-run", "only print how many there are")
     .action(runPrune);
   command(
     "convert-messages",
-    "Convert the messages of AI SDK 4, of all users, to what the AI SDK reads since version 5.",
+    "Convert the messages of AI SDK 4, of all users, to the format of AI SDK 5 and later.",
   )
-    .option("--dry-run", "tell only how many there are")
-    .option("--batch-size <n>", "how many sessions a statement looks at: 1–10000, else 100")
+    .option("--dry-run", "only print how many there are")
+    .option("--batch-size <n>", "sessions per statement: 1–10000, by default 100")
     .action(runConvertMessages);
   command(
     "repair-json",
     "Repair the sessions, of all users, whose messages or metadata were encoded as JSON twice.",
   )
-    .option("--dry-run", "tell only how many there are")
-    .option("--batch-size <n>", "how many sessions a statement looks at: 1–10000, else 100")
+    .option("--dry-run", "only print how many there are")
+    .option("--batch-size <n>", "sessions per statement: 1–10000, by default 100")
     .action(runRepairJson);
-  command("stats", "Tell how many sessions there are, and how much room they take.")
-    .option("--json", "print what stats() returns as JSON and nothing else, times in ISO 8601")
+  command("stats", "Print how many sessions there are and how much space they take.")
+    .option("--json", "print the result of stats() as JSON and nothing else, times in ISO 8601")
     .action(runStats);
   for (const one of journeyDb.commands)
     one
@@ -84,7 +81,7 @@ function program(): Command {
 
 for (const name of ["stdout", "stderr"] as const) {
   process[name].on("error", (error: NodeJS.ErrnoException) => {
-    // `journey-db migrate --dry-run | head` closes the pipe early, which is no failure.
+    // `journey-db migrate --dry-run | head` closes the pipe early, which is not a failure.
     if (error.code !== "EPIPE") fail(unwritable(name, error));
   });
 }
@@ -95,7 +92,7 @@ try {
   if (thrown instanceof CommanderError) process.exitCode = thrown.exitCode === 0 ? 0 : WRONG_USAGE;
   else {
     fail(thrown);
-    // Of an argument: what is wrong with the database or a file shows while it is used.
+    // Of an argument: errors of the database or a file are caught where they are used.
     if (thrown instanceof JourneyDbError && thrown.code === "invalid_input") process.exitCode = WRONG_USAGE;
   }
 }

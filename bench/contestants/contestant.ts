@@ -1,8 +1,7 @@
 import type { JourneyMessage } from "../../src/index.js";
 
 /**
- * One way of keeping conversations, as the benchmark drives it. A workload that a contestant has no
- * method for is not measured of it, and the tables say so with a dash.
+ * A way to store conversations. A workload without a method is not measured, and the tables show a dash.
  */
 export interface Contestant {
   /** As the tables and plots show it. */
@@ -14,7 +13,7 @@ export interface Contestant {
   readonly kind: "ours" | "floor" | "published" | "statements";
   /** One line: the version, or what is sent. */
   readonly about: string;
-  /** In which of the runs it takes part: directly, or through a transaction pooler. */
+  /** The runs that it takes part in: direct, or through a transaction pooler. */
   readonly through?: "pooler";
   /** Opens it on an empty database of its own, which it fills with its tables. */
   open(options: { url: string; connections: number }): Promise<Store>;
@@ -26,21 +25,21 @@ export interface Session {
   id: string;
 }
 
-/** Each method answers what it wrote or read, so that the benchmark sees that it was done. */
+/** Each method returns what it wrote or read, so that the benchmark can check it. */
 export interface Store {
-  /** Makes a session with these messages, outside any measurement. */
+  /** Creates a session with these messages, unmeasured. */
   seed(session: Session, messages: JourneyMessage[]): Promise<void>;
-  /** The first message of a session that is not there yet. */
+  /** The first message of a session that does not exist yet. */
   first?(session: Session, message: JourneyMessage): Promise<void>;
   /** The user's message is stored, then the assistant's. */
   turn?(session: Session, user: JourneyMessage, assistant: JourneyMessage): Promise<void>;
-  /** One message more; what the writers of the throughput runs do. */
+  /** One more message, as in the throughput runs. */
   append?(session: Session, message: JourneyMessage): Promise<void>;
-  /** All messages. Answers their number. */
+  /** All messages. Returns their number. */
   open?(session: Session): Promise<number>;
-  /** The last 20 messages, in conversation order. Answers their number. */
+  /** The last 20 messages, in conversation order. Returns their number. */
   last?(session: Session): Promise<number>;
-  /** The 20 newest sessions of the user, without messages where the design can. Answers their number. */
+  /** The user's 20 newest sessions, without messages if the design allows. Returns their number. */
   list?(userId: string): Promise<number>;
   /** Merges a key into the session's metadata. */
   merge?(session: Session, patch: Record<string, unknown>): Promise<void>;

@@ -18,8 +18,7 @@ const message: JourneyMessage = { id: "m1", role: "user", parts: [{ type: "text"
 const patch = { recorded: true };
 
 /**
- * Has this package make each call once, and keeps what it sends: the texts are then its own, and so are
- * the parameters.
+ * Lets this package make each call once and records what it sends, so that texts and parameters are the same.
  */
 async function record(url: string) {
   const sent: { text: string; params: unknown[] }[] = [];

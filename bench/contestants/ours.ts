@@ -1,6 +1,6 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-// As published: tsx would add calls of its own to each function that the sources make.
+// The build: tsx would add calls to every function of the sources.
 import { connect, type Database, defineJourney } from "../../dist/index.js";
 import { migrate } from "../../dist/migrate.js";
 import type { Contestant, Session, Store } from "./contestant.js";
@@ -35,7 +35,7 @@ const overNodePostgres =
   };
 
 function storeOf({ db, journey, close }: Opened): Store {
-  // A handle lives as long as a request, so each call makes one.
+  // A handle lives as long as a request, so each call creates one.
   const sessionsOf = ({ userId }: Pick<Session, "userId">) => journey.forUser(db, userId);
   return {
     tables: ["journey_sessions"],
@@ -45,7 +45,7 @@ function storeOf({ db, journey, close }: Opened): Store {
     async first(session, message) {
       await sessionsOf(session).append(session.id, message, { create: true });
     },
-    // As README has it: only what the user says may make the session.
+    // As in README: only a user's message may create the session.
     async turn(session, user, assistant) {
       await sessionsOf(session).append(session.id, user, { create: true });
       await sessionsOf(session).append(session.id, assistant);

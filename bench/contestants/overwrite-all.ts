@@ -2,7 +2,7 @@ import postgres from "postgres";
 import type { JourneyMessage } from "../../src/index.js";
 import type { Contestant } from "./contestant.js";
 
-/** The documentation keeps a file for each chat; here it is a row. */
+/** The documentation stores a file per chat; here it is a row. */
 const SCHEMA = `
   create table chats (
     id uuid primary key,
@@ -51,7 +51,7 @@ export const overwriteAll: Contestant = {
         await saveChat(id, [...messages, message]);
       },
       open: async ({ id }) => (await loadChat(id)).length,
-      // There is no reading of less.
+      // It cannot read less.
       last: async ({ id }) => (await loadChat(id)).slice(-20).length,
       async list(userId) {
         const chats = await sql`

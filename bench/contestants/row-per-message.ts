@@ -36,7 +36,7 @@ export const rowPerMessage: Contestant = {
     const json = (value: unknown) => sql.typed(value, JSON_OID) as postgres.Parameter;
     const now = () => new Date().toISOString();
 
-    /** The design asks once a request whose chat it is, since its other statements do not. */
+    /** The design checks the owner once per request, since its other statements do not. */
     async function isOwners({ id, userId }: Session): Promise<boolean> {
       const [chat] = await sql`
         select "id", "createdAt", "title", "userId", "visibility" from "Chat" where "id" = ${id}`;

@@ -9,6 +9,7 @@ export default defineConfig({
     root: here("../.."),
     include: ["examples/journey-chat/e2e/**/*.test.ts"],
     globalSetup: [here("../../test/support/global-setup.ts"), here("e2e/support/build.ts")],
+    setupFiles: here("../../test/support/each-file.ts"),
     maxWorkers: "100%",
     allowOnly: false,
     expect: { poll: { timeout: 15_000 } },

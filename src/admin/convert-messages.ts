@@ -1,13 +1,22 @@
-import * as z from "zod";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
+import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import type { Database } from "../model/database.js";
-import type { JourneyDbError } from "../model/errors.js";
+import { revision, touched } from "../queries/columns.js";
+import { arrayOf } from "../queries/conversation.js";
+import { jsonParam, param, type Statement, statement } from "../queries/statement.js";
+import { journeySessions } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
-import { requestOptionsSchema } from "../validation/options.js";
-import { findOlder, type OlderRow, readOlder, type Stretch, writeConverted } from "./ai-sdk-4-sessions.js";
-import { ask, optionsOf, part, rowsOf, stopped, tell, timeoutMs } from "./call.js";
+import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import { readExactly } from "./exact-json.js";
-import { FIRST_ID } from "./walk.js";
+import {
+  findSessions,
+  type JobOptions,
+  jobOptionsSchema,
+  type Progress,
+  runJob,
+  untilUnchanged,
+} from "./job.js";
 
 export interface Converted {
   /** Sessions that were converted; with `dryRun`, that would be. */
@@ -15,121 +24,135 @@ export interface Converted {
   /** Messages in them that were converted; with `dryRun`, that would be. */
   messages: number;
   /**
-   * Sessions left as they are: their row breaks a check of the table, or a message is nested deeper
-   * than JavaScript can write, or others changed the session during each of ten attempts.
+   * Sessions left as they are: the row does not meet the table's checks, a message is nested deeper than JavaScript can
+   * write, or others changed the session during each of ten attempts.
    */
   skipped: number;
 }
 
-export interface ConvertMessagesProgress extends Converted {
-  /** Sessions looked at so far, of all that `stats` counts. */
-  examined: number;
+export type ConvertMessagesProgress = Progress<Converted>;
+export type ConvertMessagesOptions = JobOptions<Converted>;
+
+const { id, userId, messages, metadata } = journeySessions;
+
+/** Silent, so that an error of a strict path means no. */
+const silently = (path: string): SQL => sql.raw(`'${path}', '{}', true`);
+const olderMessages = sql`coalesce(jsonb_array_length(jsonb_path_query_array(${messages}, ${silently(AI_SDK_4_MESSAGES)})), 0)`;
+/** Whether the table's checks let the row be written. */
+const isWritable = sql`(${userId} <> '' and jsonb_typeof(${metadata}) = 'object') is not false`;
+
+/** Of a session that has messages of AI SDK 4. */
+type Older = [id: string, messages: number, isWritable: boolean];
+
+// The offset keeps the planner from counting twice.
+const findOlder = findSessions(
+  "admin_find_ai_sdk_4",
+  sql`(select json_build_array(${id}, counted.n, ${isWritable}) from (select ${olderMessages} as n offset 0) as counted where counted.n > 0)`,
+);
+
+/** The messages of AI SDK 4 in one session. */
+interface OlderRow {
+  revision: string | null;
+  /** A JSON array of [place from 1, message]; null where there are none left. */
+  older: string | null;
 }
 
-export interface ConvertMessagesOptions {
-  /** Sessions that one statement looks at: 1–10,000. @default 100 */
-  batchSize?: number | undefined;
-  /** Ends the call, and the statement under way, with code `timeout`. */
-  signal?: AbortSignal | undefined;
-  /** Called after each batch, and waited for: one that takes its time spares the server. */
-  onProgress?: ((progress: ConvertMessagesProgress) => void | Promise<void>) | undefined;
-  /** Changes nothing, and counts what would be converted. @default false */
-  dryRun?: boolean | undefined;
-  /** Milliseconds after which a statement ends for the caller: 1–2,147,483,647. @default 15000 */
-  timeoutMs?: number | undefined;
-}
-
-/** How often a session that others change at that moment is read again. */
-export const ATTEMPTS = 10;
-
-export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
-
-const convertOptions = z.strictObject({
-  batchSize: batchSizeSchema,
-  signal: requestOptionsSchema.out.shape.signal,
-  onProgress: z
-    .custom<NonNullable<ConvertMessagesOptions["onProgress"]>>((given) => typeof given === "function", {
-      params: { expected: "function" },
+const readOlder: AdminStatement<OlderRow> = statement("admin_read_ai_sdk_4", (db) =>
+  db
+    .select({
+      revision,
+      older: sql<string | null>`(
+        select json_agg(json_build_array(n, message) order by n)::text
+        from jsonb_array_elements(case when jsonb_typeof(${messages}) = 'array' then ${messages} else '[]' end) with ordinality as e(message, n)
+        where jsonb_path_exists(message, ${silently(AI_SDK_4_MESSAGE)})
+      )`,
     })
-    .optional(),
-  dryRun: z.boolean().default(false),
-  timeoutMs,
-});
+    .from(journeySessions)
+    .where(eq(id, param("id"))),
+);
 
 /**
- * Converts the stored messages of AI SDK 4, of all users, to what the AI SDK reads since version 5, as
+ * Replaces the messages that were read, if nobody has changed the row since. The other messages do not
+ * leave the server.
+ */
+const writeConverted: Statement<{ id: string }, { id: string; revision: string | null; converted: string }> =
+  statement("admin_write_ai_sdk_4", (db) =>
+    db
+      .update(journeySessions)
+      .set({
+        messages: sql`(
+        select ${arrayOf(sql`coalesce(c.message, e.message)`, sql`e.n`)}
+        from jsonb_array_elements(${messages}) with ordinality as e(message, n)
+        left join (
+          select (pair -> 0)::int as n, pair -> 1 as message from jsonb_array_elements(${jsonParam("converted")}) as pairs(pair)
+        ) as c on c.n = e.n
+      )`,
+        ...touched,
+      })
+      .where(and(eq(id, param("id")), sql`${revision} is not distinct from ${param("revision")}`))
+      .returning({ id }),
+  );
+
+/**
+ * Converts the stored messages of AI SDK 4, of all users, to the format of AI SDK 5 and later, as
  * `fromAiSdk4` of `@aigos/journey-db/ai-sdk` does. For a job, never behind a route.
  *
- * It walks along all sessions once. Each session is changed by one statement, and only if nobody
- * has changed it since it was read, else it is read again: no write of others is lost. So the
- * application may run on, and the call may be stopped and repeated at any time. A repeated call
- * changes nothing more. Messages that are not of AI SDK 4 are not sent, and no number of a
- * converted one changes, however many digits it has.
+ * It walks through all sessions once. Each session is changed by one statement, and only if nobody has
+ * changed it since it was read; otherwise it is read again. No write of others is lost, so the application
+ * can keep running, and the call can be stopped and repeated at any time. A repeated call changes nothing
+ * more. Other messages are not read from the server, and no number in a converted message changes, however
+ * many digits it has.
  *
- * `revision` and `updatedAt` of a converted session move, so `prune` counts its inactivity from then
- * on. Give it a database: in a transaction nothing is done before the commit, and what is converted
- * stays locked until then.
+ * `revision` and `updatedAt` of a converted session change, so `prune` counts its inactivity from then on.
+ * Pass a database, not a transaction: in a transaction nothing takes effect before the commit, and converted
+ * sessions stay locked until then.
  *
  * @example await convertMessages(db, { onProgress: ({ examined }) => console.log(examined) })
- * @throws JourneyDbError invalid_input; timeout for an aborted signal, or a statement that is not
- *   answered in time; unavailable, conflict, configuration, migration, internal. What was converted
- *   before stays converted.
+ * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too
+ *   long; unavailable, conflict, configuration, migration, internal. Sessions that were converted before stay
+ *   converted.
  */
 export async function convertMessages(
   db: Database,
   options: ConvertMessagesOptions = {},
 ): Promise<Converted> {
-  const { batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(convertOptions, db, options);
+  const job = optionsOf(jobOptionsSchema, db, options);
   const done: Converted = { sessions: 0, messages: 0, skipped: 0 };
-  const goOn = () => {
-    if (signal?.aborted) throw stopped("converted", dryRun ? 0 : done.sessions);
-  };
-  const deadline = { timeoutMs, signal };
-  const send = <T>(call: () => Promise<T>) =>
-    part(deadline, call, () => stopped("converted", dryRun ? 0 : done.sessions, !dryRun));
-  let examined = 0;
-  let from: string | null = FIRST_ID;
-  while (from !== null) {
-    goOn();
-    const { stretch } = await send(() => ask(findOlder, db, { from, batchSize }, deadline));
-    const { next, found, ...passed }: Stretch = JSON.parse(stretch);
-    for (const [id, messages, isWritable] of found) {
-      goOn();
-      const converted = !isWritable
+  return runJob("converted", job, done, async (from, run) => {
+    const { found, ...step } = await run((deadline) =>
+      rowOf(findOlder, db, { from, batchSize: job.batchSize }, deadline),
+    );
+    for (const [id, messages, isWritable] of JSON.parse(found) as Older[]) {
+      const count = !isWritable
         ? null
-        : dryRun
+        : job.dryRun
           ? messages
-          : await send(() => convertSession(db, id, deadline));
-      if (converted === null) done.skipped++;
-      else if (converted > 0) {
+          : await run((deadline) => convertSession(db, id, deadline));
+      if (typeof count !== "number") done.skipped++;
+      else if (count > 0) {
         done.sessions++;
-        done.messages += converted;
+        done.messages += count;
       }
     }
-    examined += passed.examined;
-    from = next;
-    await tell("converted", onProgress, { ...done, examined });
-  }
-  return done;
+    return step;
+  });
 }
 
-/** @returns how many messages were converted; null where the session is left as it is */
-async function convertSession(db: Database, id: string, deadline: Deadline): Promise<number | null> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+/** @returns the number of messages converted; null or undefined where the session is left as it is */
+const convertSession = (db: Database, id: string, deadline: Deadline) =>
+  untilUnchanged(async () => {
     const [row] = await rowsOf(readOlder, db, { id }, deadline);
     if (!row?.older) return 0;
-    const conversion = convert(row);
+    const conversion = convert(row.older);
     if (conversion === null) return null;
     const { converted, count } = conversion;
-    const values = { id, revision: row.revision, converted };
-    const written = await rowsOf(writeConverted, db, values, deadline).catch(unlessInTheWay);
-    if (written.length > 0) return count;
-  }
-  return null;
-}
+    const written = await rowsOf(writeConverted, db, { id, revision: row.revision, converted }, deadline);
+    return written.length > 0 ? count : undefined;
+  });
 
-function convert({ older }: OlderRow): { converted: string; count: number } | null {
-  const { value, textOf } = readExactly(older as string);
+/** @returns null where a message is nested deeper than JavaScript can write */
+function convert(older: string): { converted: string; count: number } | null {
+  const { value, textOf } = readExactly(older);
   const ids = new Set<unknown>();
   const converted = (value as [number, { id?: unknown }][]).map(([place, stored]) => {
     const message = fromAiSdk4(stored);
@@ -143,10 +166,4 @@ function convert({ older }: OlderRow): { converted: string; count: number } | nu
   } catch {
     return null;
   }
-}
-
-/** At isolation levels above READ COMMITTED the server refuses to write what others have changed, instead of looking again. */
-function unlessInTheWay(thrown: JourneyDbError): [] {
-  if (thrown.sqlState?.startsWith("40")) return [];
-  throw thrown;
 }

@@ -1,46 +1,33 @@
-/** JSON that was read, and the way back to text, by which no number changes. */
+/** Parsed JSON that can be written again without changing a number. */
 export interface ExactJson {
   value: unknown;
   /**
-   * The text of a value that is made of parts of the one that was read.
+   * The JSON of a value that is made of parts of `value`.
    *
    * @throws RangeError where it is nested deeper than JavaScript can write
    */
   textOf(value: unknown): string;
 }
 
-const [QUOTE, BACKSLASH, MINUS, ZERO, NINE] = ['"', "\\", "-", "0", "9"].map((one) => one.charCodeAt(0)) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-];
-const NUMBER = /[-+.\deE]+/y;
-
 /**
- * Reads JSON text in which numbers may be of any size and form, as PostgreSQL keeps them: 1.10,
- * 12345678901234567890. One that JavaScript would write in another way is an object while it is read,
- * `{ <a key of this call>: n }`, and itself again in the text.
+ * Parses JSON with numbers of any size and form, as PostgreSQL keeps them: 1.10, 12345678901234567890. A
+ * number that JavaScript would write differently becomes an object, `{ <a key of this call>: n }`, and a
+ * number again in the text.
  */
 export function readExactly(text: string): ExactJson {
   const key = crypto.randomUUID();
   const places = new Map<string, number>();
+  const tokens = /"|-?\d[-+.\deE]*/g;
   let readable = "";
   let from = 0;
-  for (let at = 0; at < text.length; at++) {
-    const unit = text.charCodeAt(at);
-    if (unit === QUOTE) at = endOfString(text, at);
-    else if (unit === MINUS || (unit >= ZERO && unit <= NINE)) {
-      NUMBER.lastIndex = at;
-      const number = NUMBER.exec(text)?.[0] ?? "";
-      if (String(Number(number)) !== number) {
-        const place = places.get(number) ?? places.size;
-        places.set(number, place);
-        readable += `${text.slice(from, at)}{"${key}":${place}}`;
-        from = at + number.length;
-      }
-      at += number.length - 1;
+  for (let token = tokens.exec(text); token; token = tokens.exec(text)) {
+    const [number] = token;
+    if (number === '"') tokens.lastIndex = endOfString(text, token.index) + 1;
+    else if (String(Number(number)) !== number) {
+      const place = places.get(number) ?? places.size;
+      places.set(number, place);
+      readable += `${text.slice(from, token.index)}{"${key}":${place}}`;
+      from = tokens.lastIndex;
     }
   }
   const numbers = [...places.keys()];
@@ -56,11 +43,11 @@ export function readExactly(text: string): ExactJson {
   };
 }
 
-/** The place of the quote that ends the string. */
+/** The index of the quote that ends the string. */
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); ; at = text.indexOf('"', at + 1)) {
     let before = at;
-    while (text.charCodeAt(before - 1) === BACKSLASH) before--;
+    while (text[before - 1] === "\\") before--;
     if ((at - before) % 2 === 0) return at;
   }
 }

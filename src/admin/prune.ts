@@ -1,47 +1,52 @@
+import { and, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import ms from "ms";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
-import type { Named } from "../queries/statement.js";
-import { requestOptionsSchema } from "../validation/options.js";
-import { ask, optionsOf, part, stopped, tell, timeoutMs } from "./call.js";
-import { countDue, deleteDue, FIRST_ID, type Step } from "./walk.js";
+import { param, statement } from "../queries/statement.js";
+import { journeySessions } from "../schema.js";
+import { type AdminStatement, optionsOf, rowOf } from "./call.js";
+import {
+  batchSizeSchema,
+  type JobOptions,
+  jobOptionsSchema,
+  lastPassed,
+  type Progress,
+  runJob,
+  type Step,
+  step,
+} from "./job.js";
 
-export interface PruneProgress extends Pruned {
-  /** Sessions looked at so far, of all that `stats` counts. */
-  examined: number;
-}
+const { id, updatedAt } = journeySessions;
+const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
-export interface PruneOptions {
+export type PruneProgress = Progress<Pruned>;
+
+export interface PruneOptions extends JobOptions<Pruned> {
   /**
    * How long a session must not have been written to: a number with its unit, from "1h" to "100y",
    * in hours, days, weeks (7 days) or years (365.25 days), such as "90d" or "12 hours".
    */
   inactiveFor: string;
-  /** Sessions that one statement deletes at most: 1–10,000. It looks at four times as many at most. @default 500 */
+  /** Maximum sessions that one statement deletes: 1–10,000. It looks at four times as many at most. @default 500 */
   batchSize?: number | undefined;
-  /** Ends the call, and the statement under way, with code `timeout`. */
-  signal?: AbortSignal | undefined;
-  /** Called after each statement, and waited for: one that takes its time spares the server. */
-  onProgress?: ((progress: PruneProgress) => void | Promise<void>) | undefined;
-  /** Deletes nothing, and counts what is due, also what another table or a trigger would keep. @default false */
+  /** Deletes nothing, and counts what is due, including what another table or a trigger would keep. @default false */
   dryRun?: boolean | undefined;
-  /** Milliseconds after which a statement ends for the caller: 1–2,147,483,647. @default 15000 */
-  timeoutMs?: number | undefined;
 }
 
 export interface Pruned {
-  /** Sessions deleted; with `dryRun`, that are due. */
+  /** Sessions deleted; with `dryRun`, that would be. */
   sessions: number;
-  /** Present where due sessions were left because another table or a trigger keeps them: how many, and by which constraints. */
+  /** Present if another table or a trigger kept due sessions: how many, and by which constraints. */
   left?: { sessions: number; constraints: string[] };
 }
 
-/** Of a batch: how many sessions one statement passes at most, so that none is long where few are due. More was no quicker. */
+/** Limits the sessions that one statement passes, so that none takes long where few are due. More was not faster. */
 const PASSED_PER_DELETED = 4;
 
-/** Not minutes: "6m" is half a year to some. */
+/** No minutes: some read "6m" as half a year. */
 const WITH_UNIT = /\d *[hdwy][a-z]*$/i;
 const [SHORTEST, LONGEST] = ["1h", "100y"] as const;
 
@@ -50,96 +55,151 @@ const milliseconds = (text: string): number =>
 
 export const inactiveForSchema = z
   .custom<string>(
-    (given) =>
-      typeof given === "string" && milliseconds(given) >= ms(SHORTEST) && milliseconds(given) <= ms(LONGEST),
+    (text) =>
+      typeof text === "string" && milliseconds(text) >= ms(SHORTEST) && milliseconds(text) <= ms(LONGEST),
     {
       params: { expected: `text such as "90d", a number of h, d, w or y from "${SHORTEST}" to "${LONGEST}"` },
     },
   )
   .transform(milliseconds);
 
-const pruneOptions = z.strictObject({
+const pruneOptions = jobOptionsSchema.extend({
   inactiveFor: inactiveForSchema,
-  batchSize: z.int().min(1).max(10_000).default(500),
-  signal: requestOptionsSchema.out.shape.signal,
-  onProgress: z
-    .custom<NonNullable<PruneOptions["onProgress"]>>((given) => typeof given === "function", {
-      params: { expected: "function" },
-    })
-    .optional(),
-  dryRun: z.boolean().default(false),
-  timeoutMs,
+  batchSize: batchSizeSchema.unwrap().default(500),
+});
+
+/** A step of prune, with the number of sessions that were due in it. */
+type Due = Step & { sessions: number };
+
+/** By the server's clock. */
+const isDue = (time: PgColumn): SQL =>
+  sql`${time} < now() - make_interval(secs => ${param("inactiveForSeconds")}::float8)`;
+
+/**
+ * One step along the primary key, since there is no index on updated_at. `due` holds the first
+ * `batchSize` due sessions of the next `window`; `passed` ends with the last of them, or with the
+ * window where there are fewer. The server reads no row beyond `passed`.
+ */
+function dueAndPassed(db: Database) {
+  const ahead = db
+    .select({ id, updatedAt })
+    .from(journeySessions)
+    .where(gte(id, param("from")))
+    .orderBy(id)
+    .limit(param("window"))
+    .as("ahead");
+  const due = db
+    .$with("due")
+    .as(
+      db
+        .select({ id: ahead.id })
+        .from(ahead)
+        .where(isDue(ahead.updatedAt))
+        .orderBy(ahead.id)
+        .limit(param("batchSize")),
+    );
+  const lastOfBatch = sql`(select ${due.id} from ${due} order by ${due.id} offset ${param("batchSize")}::int - 1 limit 1)`;
+  const passed = db.$with("passed").as(
+    db
+      .select({ id })
+      .from(journeySessions)
+      .where(and(gte(id, param("from")), lte(id, sql`coalesce(${lastOfBatch}, ${LAST_ID}::uuid)`)))
+      .orderBy(id)
+      .limit(param("window")),
+  );
+  return { due, passed };
+}
+
+/** Counts what is due, and changes nothing. */
+export const countDue: AdminStatement<Due> = statement("admin_count_due", (db) => {
+  const { due, passed } = dueAndPassed(db);
+  const sessions = sql<number>`(select count(*)::int from ${due})`;
+  return db
+    .with(due, passed)
+    .select({ sessions, ...step })
+    .from(passed);
+});
+
+/**
+ * Deletes what is due. A session that is locked by a writer is skipped, not waited for. One that was
+ * written to since the statement began is no longer due: the server checks that again, since the
+ * condition is on the deleted row itself.
+ */
+export const deleteDue: AdminStatement<Due> = statement("admin_delete_due", (db) => {
+  const { due, passed } = dueAndPassed(db);
+  // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
+  const isDueAndPassed = and(gte(id, param("from")), lte(id, lastPassed), isDue(updatedAt));
+  const free = db
+    .select({ id })
+    .from(journeySessions)
+    .where(isDueAndPassed)
+    .for("update", { skipLocked: true });
+  const deleted = db.$with("deleted").as(
+    db
+      .delete(journeySessions)
+      .where(and(isDueAndPassed, inArray(id, free)))
+      .returning({ id }),
+  );
+  const sessions = sql<number>`(select count(*)::int from ${deleted})`;
+  return db
+    .with(due, passed, deleted)
+    .select({ sessions, ...step })
+    .from(passed);
 });
 
 /**
  * Deletes the sessions of all users that nobody has written to for `inactiveFor`, by the server's
  * clock. For a job, never behind a route.
  *
- * It walks along all sessions once, in small statements: each deletes at most `batchSize` sessions,
- * holds no lock for long and stays done. So the call can be stopped and repeated at any time, and
- * two may run at once. A session that is written to at that moment is neither waited for nor
- * deleted. One that a foreign key or a trigger of another table keeps is left and counted; it
- * costs about a statement of its own.
- * Rows of any shape are deleted. Give it a database: in a transaction nothing is done
- * before the commit, and what is deleted stays locked until then.
+ * It walks through all sessions once, in small statements. Each deletes at most `batchSize` sessions and
+ * holds no lock for long, and what it deleted stays deleted. So the call can be stopped and repeated at any
+ * time, and two can run at once. A session that is being written to is neither waited for nor deleted. One
+ * that a foreign key or a trigger keeps is left and counted; it takes about one statement of its own.
+ * Malformed rows are deleted too. Pass a database, not a transaction: in a transaction nothing takes effect
+ * before the commit, and deleted sessions stay locked until then.
  *
  * @example await prune(db, { inactiveFor: "90d", onProgress: ({ sessions }) => console.log(sessions) })
- * @throws JourneyDbError invalid_input; timeout for an aborted signal, or a statement that is not
- *   answered in time; unavailable, conflict, configuration, migration, internal. What was deleted
- *   before stays deleted.
+ * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too
+ *   long; unavailable, conflict, configuration, migration, internal. Sessions that were deleted before stay
+ *   deleted.
  */
 export async function prune(db: Database, options: PruneOptions): Promise<Pruned> {
-  const { inactiveFor, batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(
-    pruneOptions,
-    db,
-    options,
-  );
+  const { inactiveFor, ...job } = optionsOf(pruneOptions, db, options);
   const done: Pruned = { sessions: 0 };
-  const deadline = { timeoutMs, signal };
-  const send = (statement: typeof countDue, values: Named) =>
-    part(
-      deadline,
-      () => ask(statement, db, values, deadline, true),
-      () => stopped("deleted", dryRun ? 0 : done.sessions, !dryRun),
-    );
-  let refused: JourneyDbError | undefined;
-  let examined = 0;
-  let from: string | null = FIRST_ID;
-  // One session that is kept fails the statement: it is found by smaller ones, and passed over.
-  let size = batchSize;
-  while (from !== null) {
-    if (signal?.aborted) throw stopped("deleted", dryRun ? 0 : done.sessions);
-    const values = {
-      inactiveForSeconds: inactiveFor / 1000,
-      batchSize: size,
-      window: PASSED_PER_DELETED * size,
-      from,
-    };
-    let step: Step;
-    try {
-      step = await send(dryRun ? countDue : deleteDue, values);
-      done.sessions += step.sessions;
-      size = Math.min(size * 2, batchSize);
-    } catch (thrown) {
-      // In a transaction of the caller's nothing more can be sent.
-      if (!isKept(thrown))
-        throw refused && (thrown as JourneyDbError).sqlState === "25P02" ? refused : thrown;
-      refused = thrown;
-      if (size > 1) {
-        size = Math.floor(size / 2);
-        continue;
+  let size = job.batchSize;
+  let refusal: JourneyDbError | undefined;
+  return runJob("deleted", job, done, async (from, run) => {
+    for (;;) {
+      const values = {
+        inactiveForSeconds: inactiveFor / 1000,
+        batchSize: size,
+        window: PASSED_PER_DELETED * size,
+        from,
+      };
+      const send = (statement: typeof countDue) =>
+        run((deadline) => rowOf(statement, db, values, deadline, true)).catch((thrown: JourneyDbError) => {
+          // After a refusal, a transaction of the caller's takes no more statements.
+          throw refusal && thrown.sqlState === "25P02" ? refusal : thrown;
+        });
+      try {
+        const { sessions, ...step } = await send(job.dryRun ? countDue : deleteDue);
+        done.sessions += sessions;
+        size = Math.min(size * 2, job.batchSize);
+        return step;
+      } catch (thrown) {
+        if (!isKept(thrown)) throw thrown;
+        refusal = thrown;
       }
-      step = await send(countDue, values).catch((later: JourneyDbError) => {
-        throw later.sqlState === "25P02" ? refused : later;
-      });
-      done.left ??= { sessions: 0, constraints: [] };
-      done.left.sessions += step.sessions;
-      const { constraint } = thrown;
-      if (constraint && !done.left.constraints.includes(constraint)) done.left.constraints.push(constraint);
+      // One session that is kept fails the whole statement. Smaller statements find it, and it is skipped.
+      if (size > 1) size = Math.floor(size / 2);
+      else {
+        const { sessions, ...step } = await send(countDue);
+        done.left ??= { sessions: 0, constraints: [] };
+        done.left.sessions += sessions;
+        const { constraint } = refusal;
+        if (constraint && !done.left.constraints.includes(constraint)) done.left.constraints.push(constraint);
+        return step;
+      }
     }
-    examined += step.examined;
-    from = step.next;
-    await tell("deleted", onProgress, { ...done, examined });
-  }
-  return done;
+  });
 }

@@ -1,120 +1,133 @@
-import * as z from "zod";
+import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
+import { revision, touched } from "../queries/columns.js";
+import { input, jsonParam, param, type Statement, statement } from "../queries/statement.js";
+import { journeySessions } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
-import { requestOptionsSchema } from "../validation/options.js";
-import { ask, optionsOf, part, rowsOf, stopped, tell, timeoutMs } from "./call.js";
-import { ATTEMPTS, batchSizeSchema, type ConvertMessagesOptions } from "./convert-messages.js";
+import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import {
-  type Decoded,
-  type EncodedRow,
-  findEncoded,
-  type Passed,
-  readDecoded,
-  readEncoded,
-  writeDecoded,
-} from "./encoded-sessions.js";
-import { FIRST_ID } from "./walk.js";
+  findSessions,
+  type JobOptions,
+  jobOptionsSchema,
+  type Progress,
+  runJob,
+  untilUnchanged,
+} from "./job.js";
 
 export interface Repaired {
   /** Sessions that were repaired; with `dryRun`, that would be. */
   sessions: number;
-  /** Sessions left as they are: the text holds no array or object, or others changed the session during each of ten attempts. */
+  /** Sessions left as they are: the string contains no array or object, or others changed the session during each of ten attempts. */
   skipped: number;
 }
 
-export interface RepairJsonProgress extends Repaired {
-  /** Sessions looked at so far, of all that `stats` counts. */
-  examined: number;
+export type RepairJsonProgress = Progress<Repaired>;
+export type RepairJsonOptions = JobOptions<Repaired>;
+
+const { id, userId, messages, metadata } = journeySessions;
+
+/** Whether messages or metadata is a JSON text. */
+const isText = sql`(jsonb_typeof(${messages}) = 'string' or jsonb_typeof(${metadata}) = 'string')`;
+
+const findEncoded = findSessions("admin_find_encoded", sql`case when ${isText} then to_json(${id}) end`);
+
+/** The JSON to store instead; null for a column that stays as it is. */
+type Decoded = { messages: string | null; metadata: string | null };
+
+/** The columns of a session that are a JSON text; null for one that is not. */
+interface EncodedRow {
+  revision: string | null;
+  messages: string | null;
+  metadata: string | null;
+  /** Whether the row meets the table's checks once its texts are decoded. */
+  isWritable: boolean;
 }
 
-export interface RepairJsonOptions extends Omit<ConvertMessagesOptions, "onProgress"> {
-  /** Called after each batch, and waited for: one that takes its time spares the server. */
-  onProgress?: ((progress: RepairJsonProgress) => void | Promise<void>) | undefined;
-}
-
-const repairOptions = z.strictObject({
-  batchSize: batchSizeSchema,
-  signal: requestOptionsSchema.out.shape.signal,
-  onProgress: z
-    .custom<NonNullable<RepairJsonOptions["onProgress"]>>((given) => typeof given === "function", {
-      params: { expected: "function" },
+const readEncoded: AdminStatement<EncodedRow> = statement("admin_read_encoded", (db) =>
+  db
+    .select({
+      revision,
+      messages: sql<
+        string | null
+      >`case when jsonb_typeof(${messages}) = 'string' then ${messages} #>> '{}' end`,
+      metadata: sql<
+        string | null
+      >`case when jsonb_typeof(${metadata}) = 'string' then ${metadata} #>> '{}' end`,
+      isWritable: sql<boolean>`(${userId} <> '' and jsonb_typeof(${messages}) in ('string', 'array') and jsonb_typeof(${metadata}) in ('string', 'object')) is not false`,
     })
-    .optional(),
-  dryRun: z.boolean().default(false),
-  timeoutMs,
-});
+    .from(journeySessions)
+    .where(and(eq(id, param("id")), isText)),
+);
+
+/** Fails where jsonb cannot hold what JSON.parse could read. */
+const readDecoded: Statement<{ types: string }, Decoded> = statement("admin_read_decoded", (db) =>
+  db
+    .select({ types: sql<string>`concat(jsonb_typeof(messages), jsonb_typeof(metadata))` })
+    .from(input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") })),
+);
+
+/** Replaces the columns that have new JSON, if nobody has changed the row since it was read. */
+const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: string | null }> = statement(
+  "admin_write_decoded",
+  (db) =>
+    db
+      .update(journeySessions)
+      .set({
+        messages: sql`coalesce(${jsonParam("messages")}, ${messages})`,
+        metadata: sql`coalesce(${jsonParam("metadata")}, ${metadata})`,
+        ...touched,
+      })
+      .where(and(eq(id, param("id")), sql`${revision} is not distinct from ${param("revision")}`))
+      .returning({ id }),
+);
 
 /**
- * Repairs the sessions, of all users, whose `messages` or `metadata` is a JSON text that holds the
- * array or the object, as a program leaves it that passes `JSON.stringify(messages)` to a driver which
- * encodes it once more. Texts within texts are decoded down to what they hold. For a job, never behind
- * a route.
+ * Repairs the sessions, of all users, whose `messages` or `metadata` is a JSON string that contains the
+ * array or the object: a program passed `JSON.stringify(messages)` to a driver that encoded it again.
+ * Strings within strings are decoded too. For a job, never behind a route.
  *
- * It walks along all sessions once. Each session is changed by one statement, and only if nobody has
- * changed it since it was read. The call may be stopped and repeated at any time. No number changes.
- * `revision` and `updatedAt` of a repaired session move.
+ * It walks through all sessions once. Each session is changed by one statement, and only if nobody has
+ * changed it since it was read. The call can be stopped and repeated at any time. No number changes.
+ * `revision` and `updatedAt` of a repaired session change.
  *
  * @example await repairJson(db, { dryRun: true })
- * @throws JourneyDbError invalid_input; timeout for an aborted signal, or a statement that is not
- *   answered in time; unavailable, conflict, configuration, migration, internal. What was repaired
- *   before stays repaired.
+ * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too
+ *   long; unavailable, conflict, configuration, migration, internal. Sessions that were repaired before stay
+ *   repaired.
  */
 export async function repairJson(db: Database, options: RepairJsonOptions = {}): Promise<Repaired> {
-  const { batchSize, signal, onProgress, dryRun, timeoutMs } = optionsOf(repairOptions, db, options);
+  const job = optionsOf(jobOptionsSchema, db, options);
   const done: Repaired = { sessions: 0, skipped: 0 };
-  const goOn = () => {
-    if (signal?.aborted) throw stopped("repaired", dryRun ? 0 : done.sessions);
-  };
-  const deadline = { timeoutMs, signal };
-  const send = <T>(call: () => Promise<T>) =>
-    part(deadline, call, () => stopped("repaired", dryRun ? 0 : done.sessions, !dryRun));
-  let examined = 0;
-  let from: string | null = FIRST_ID;
-  while (from !== null) {
-    goOn();
-    const answer = await send(() => ask(findEncoded, db, { from, batchSize }, deadline));
-    const passed: Passed = JSON.parse(answer.passed);
-    for (const id of passed.found) {
-      goOn();
-      const outcome = await send(() => repairSession(db, id, dryRun, deadline));
-      if (outcome) done[outcome]++;
+  return runJob("repaired", job, done, async (from, run) => {
+    const { found, ...step } = await run((deadline) =>
+      rowOf(findEncoded, db, { from, batchSize: job.batchSize }, deadline),
+    );
+    for (const id of JSON.parse(found) as string[]) {
+      const outcome = await run((deadline) => repairSession(db, id, job.dryRun, deadline));
+      if (outcome !== "repaired already") done[outcome ?? "skipped"]++;
     }
-    examined += passed.examined;
-    from = passed.next;
-    await tell("repaired", onProgress, { ...done, examined });
-  }
-  return done;
+    return step;
+  });
 }
 
-/** @returns undefined where there is nothing to repair any more */
-async function repairSession(
-  db: Database,
-  id: string,
-  dryRun: boolean,
-  deadline: Deadline,
-): Promise<keyof Repaired | undefined> {
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+const repairSession = (db: Database, id: string, dryRun: boolean, deadline: Deadline) =>
+  untilUnchanged(async () => {
     const [row] = await rowsOf(readEncoded, db, { id }, deadline);
-    if (!row) return undefined;
+    if (!row) return "repaired already";
     const values = decoded(row);
     if (!values) return "skipped";
     try {
-      if (dryRun) {
-        await rowsOf(readDecoded, db, values, deadline);
-        return "sessions";
-      }
-      const written = await rowsOf(writeDecoded, db, { id, revision: row.revision, ...values }, deadline);
-      if (written.length > 0) return "sessions";
+      const written = dryRun
+        ? await rowsOf(readDecoded, db, values, deadline)
+        : await rowsOf(writeDecoded, db, { id, revision: row.revision, ...values }, deadline);
+      return written.length > 0 ? "sessions" : undefined;
     } catch (thrown) {
-      const { sqlState = "" } = thrown as JourneyDbError;
-      // What JSON.parse reads and jsonb cannot hold.
-      if (/^(22|54)/.test(sqlState)) return "skipped";
-      if (!sqlState.startsWith("40")) throw thrown;
+      // JSON that JSON.parse reads and jsonb cannot hold.
+      if (/^(22|54)/.test((thrown as JourneyDbError).sqlState ?? "")) return "skipped";
+      throw thrown;
     }
-  }
-  return "skipped";
-}
+  });
 
 function decoded({ messages, metadata, isWritable }: EncodedRow): Decoded | undefined {
   if (!isWritable) return undefined;
@@ -123,7 +136,7 @@ function decoded({ messages, metadata, isWritable }: EncodedRow): Decoded | unde
   return array === undefined || object === undefined ? undefined : { messages: array, metadata: object };
 }
 
-/** The innermost text, where it begins with that bracket; numbers keep their digits, since it is not written anew. */
+/** The innermost JSON, if it begins with that bracket. It is not written again, so numbers keep their digits. */
 function decode(text: string, bracket: "[" | "{"): string | undefined {
   try {
     for (let layer = text; ; ) {

@@ -5,24 +5,24 @@ import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
 import { statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
-import { type AdminStatement, ask, optionsOf, timeoutMs } from "./call.js";
+import { type AdminStatement, optionsOf, rowOf, timeoutMs } from "./call.js";
 
 export interface StatsOptions {
-  /** Milliseconds after which the call ends for the caller: 1–2,147,483,647. @default 15000 */
+  /** Time limit of the call in milliseconds: 1–2,147,483,647. @default 15000 */
   timeoutMs?: number | undefined;
 }
 
 export interface Stats {
   sessions: number;
-  /** Users who have a session. */
+  /** Users who have at least one session. */
   owners: number;
-  /** The phases, with how many sessions are in each, the most frequent 100 of them. */
+  /** The 100 most frequent phases, with the number of sessions in each. */
   phases: { phase: string; sessions: number }[];
-  /** Bytes on disk: the table, its indexes and its long values, dead rows and free space included. */
+  /** Bytes on disk of the table, its indexes and its long values, including dead rows and free space. */
   bytes: number;
-  /** The session whose messages and metadata take most bytes as they are stored, which is compressed; null without a session. */
+  /** The session whose messages and metadata take the most bytes as stored, compressed; null without a session. */
   largest: { id: string; bytes: number } | null;
-  /** Old versions of rows that no vacuum has taken away yet, as the server estimates them. */
+  /** Old row versions that vacuum has not removed yet, as estimated by the server. */
   deadRows: number;
   /** When the oldest session was created; null without a session. */
   oldestCreatedAt: Date | null;
@@ -40,17 +40,17 @@ const statsOptions = z.strictObject({ timeoutMs });
 
 const { id, userId, phase, messages, metadata, createdAt, updatedAt } = journeySessions;
 
-/** Found as the other statements find it: by the search_path. */
+/** Found by the search_path, as in the other statements. */
 const TABLE = sql`'journey_sessions'::regclass`;
-/** bigint would arrive as text. */
+/** A bigint would arrive as text. */
 const number = (count: SQL) => sql<number>`(${count})::float8`;
 
 const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
   const owner = db.selectDistinct({ userId }).from(journeySessions).as("owner");
-  // pg_column_size looks at the row alone: a long value's size stands there, and the value elsewhere.
+  // pg_column_size reads the row only: it has the size of a long value, which is stored elsewhere.
   const size = sql<number>`pg_column_size(${messages}) + pg_column_size(${metadata})`;
   const largest = db
-    .select({ found: sql`json_build_array(${id}, ${size})::text` })
+    .select({ found: sql`json_build_object('id', ${id}, 'bytes', ${size})::text` })
     .from(journeySessions)
     .orderBy(desc(size), id)
     .limit(1);
@@ -78,32 +78,27 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
 });
 
 /**
- * How many sessions there are, of how many users, how much room they take and how old they are. For
- * a job or a person, never behind a route.
+ * How many sessions and owners there are, how much space they take and how old they are. For a job or a
+ * person, never behind a route.
  *
- * One statement, which reads every row but no conversation: some seconds for a million sessions. So
- * raise `timeoutMs`, and the server's own limit, where there are many more.
+ * One statement that reads every row but no conversation: some seconds for a million sessions. With many
+ * more, raise `timeoutMs` and the server's own limit.
  *
  * @throws JourneyDbError invalid_input, timeout, unavailable, configuration, migration, internal
  */
 export async function stats(db: Database, options: StatsOptions = {}): Promise<Stats> {
   const { timeoutMs } = optionsOf(statsOptions, db, options);
-  const { sessions, owners, phases, bytes, deadRows, ...row } = await ask(readStats, db, {}, { timeoutMs });
+  const { sessions, owners, phases, bytes, deadRows, ...row } = await rowOf(readStats, db, {}, { timeoutMs });
   const date = (exactTime: string | null) => (exactTime === null ? null : toDate(exactTime));
   return {
     sessions,
     owners,
     phases: JSON.parse(phases),
     bytes,
-    largest: row.largest === null ? null : sizeOf(row.largest),
+    largest: JSON.parse(row.largest ?? "null"),
     deadRows,
     oldestCreatedAt: date(row.oldestCreatedAt),
     oldestUpdatedAt: date(row.oldestUpdatedAt),
     newestUpdatedAt: date(row.newestUpdatedAt),
   };
-}
-
-function sizeOf(json: string): { id: string; bytes: number } {
-  const [id, bytes] = JSON.parse(json);
-  return { id, bytes };
 }

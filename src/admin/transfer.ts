@@ -5,14 +5,14 @@ import type { Database } from "../model/database.js";
 import { touched } from "../queries/columns.js";
 import { param, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
-import { type AdminStatement, ask, optionsOf, timeoutMs } from "./call.js";
+import { type AdminStatement, optionsOf, rowOf, timeoutMs } from "./call.js";
 
 export interface TransferOptions {
-  /** The user who has the sessions: a guest. */
+  /** The user who has the sessions, such as a guest. */
   from: string;
-  /** The user who gets them: the one who signed up. */
+  /** The user who gets them, such as the one who signed up. */
   to: string;
-  /** Milliseconds after which the call ends for the caller: 1–2,147,483,647. @default 15000 */
+  /** Time limit of the call in milliseconds: 1–2,147,483,647. @default 15000 */
   timeoutMs?: number | undefined;
 }
 
@@ -40,20 +40,19 @@ const transferAll: AdminStatement<Transferred> = statement("admin_transfer", (db
 });
 
 /**
- * Gives all sessions of one user to another, in one statement: those of a guest to the user who
- * signed up. Whoever calls it has made sure that both are the same person.
+ * Moves all sessions of one user to another, in one statement: those of a guest to the user who signed up.
+ * The caller must make sure that both are the same person.
  *
- * Messages, metadata, phase, ids and times of creation stay; `revision` and `updatedAt` move. The
- * other user's own sessions stay as they are. A repeated call moves nothing more and answers 0.
- * A request that still runs as the guest finds nothing from then on: a stream that appends its
- * answer gets not_found. A session that the guest makes afterwards needs another transfer, so end
- * the guest's sign-in first.
+ * Messages, metadata, phase, ids and creation times stay; `revision` and `updatedAt` change. The other
+ * user's own sessions stay as they are. A repeated call moves nothing and returns 0. Requests that still
+ * run as the guest find nothing from then on: an answer that is stored at its end gets not_found. A session
+ * that the guest creates afterwards needs another transfer, so end the guest's sign-in first.
  *
  * @example const { sessions } = await transfer(db, { from: "guest_2abc", to: "user_2abc" })
- * @throws JourneyDbError invalid_input; corrupt where an older program left one of the rows in
- *   another shape, with nothing moved; timeout, unavailable, conflict, configuration, migration, internal
+ * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's
+ *   checks, and nothing is moved; timeout, unavailable, conflict, configuration, migration, internal
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
   const { from, to, timeoutMs } = optionsOf(transferOptions, db, options);
-  return ask(transferAll, db, { from, to }, { timeoutMs });
+  return rowOf(transferAll, db, { from, to }, { timeoutMs });
 }

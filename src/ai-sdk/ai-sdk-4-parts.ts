@@ -10,14 +10,14 @@ export const isObject = (value: unknown): value is Fields =>
 export const isFilled = (value: unknown): value is readonly unknown[] =>
   Array.isArray(value) && value.length > 0;
 export const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
-/** Whether a field of version 4 says nothing. */
+/** Whether a field of version 4 is empty. */
 export const isNothing = (value: unknown): boolean =>
   value === undefined || value === null || value === "" || (Array.isArray(value) && value.length === 0);
 
 export function isAiSdk4Part(part: unknown): part is Part {
   if (!isObject(part)) return false;
   switch (part.type) {
-    // Without that key it is a part of version 5: a call of a tool named "invocation".
+    // Without that key it is a part of version 5, for a tool named "invocation".
     case "tool-invocation":
       return "toolInvocation" in part;
     case "source":
@@ -35,29 +35,29 @@ export function isAiSdk4Part(part: unknown): part is Part {
   }
 }
 
-/** Whether the parts of that type say the text that stands beside them: one of them, or all together. */
-export function saysIn(parts: readonly Part[], type: string, beside: unknown): boolean {
+/** Whether the parts of that type repeat the text: one of them, or all together. */
+export function isTextOf(parts: readonly Part[], type: string, text: unknown): boolean {
   const texts = parts.flatMap((part) => (part.type === type ? [part.text] : []));
-  return texts.includes(beside) || texts.join("") === beside;
+  return texts.includes(text) || texts.join("") === text;
 }
 
-/** Keeps a field in what is left, where it says something. */
+/** Keeps a field of the original, unless it is empty. */
 export function keep(left: Left, key: string, value: unknown): void {
   if (!isNothing(value)) left[key] = value;
 }
 
-/** @returns none where the part is not as version 4 made it */
+/** @returns an empty array if the part is not one of version 4 */
 export function convertPart({ type, ...fields }: Part): Part[] {
   if (type === "reasoning") return reasoningParts(fields);
   const part = type === "file" ? filePart(fields) : type === "source" ? sourcePart(fields) : callPart(fields);
   return part === null ? [] : [part];
 }
 
-/** The part, with what it has no place for. */
+/** The part, with the fields that have no place in it. */
 const withRest = (part: Part, rest: Fields): Part =>
   Object.keys(rest).length > 0 ? { ...part, aiSdk4: rest } : part;
 
-/** What is left of a part and of an object in it, under a name of its own where they have a key of one name. */
+/** The remaining fields of a part and of an object in it; the object stays one if they share a key. */
 function leftOf(outer: Fields, name: string, inner: Fields): Fields {
   if (!Object.keys(outer).some((key) => Object.hasOwn(inner, key))) return { ...outer, ...inner };
   return Object.hasOwn(outer, name) ? leftOf(outer, `${name}_`, inner) : { ...outer, [name]: inner };
@@ -85,7 +85,7 @@ export function toolPart(invocation: unknown, beside: Fields = {}): Part | null 
   return withRest({ ...call, state: "output-available", input, output: result ?? null }, left);
 }
 
-/** One part for each detail: version 4 sent each with its own signature. */
+/** One part per detail: version 4 sent each with its own signature. */
 function reasoningParts({ reasoning, details, ...rest }: Fields): Part[] {
   const parts: Part[] = [];
   const others: unknown[] = [];
@@ -96,7 +96,7 @@ function reasoningParts({ reasoning, details, ...rest }: Fields): Part[] {
   }
   const left: Left = { ...rest };
   keep(left, "details", Array.isArray(details) ? others : details);
-  if (!saysIn(parts, "reasoning", reasoning)) {
+  if (!isTextOf(parts, "reasoning", reasoning)) {
     if (isText(reasoning) && parts.every(({ text }) => text === ""))
       parts.unshift({ type: "reasoning", text: reasoning });
     else keep(left, "reasoning", reasoning);
@@ -149,12 +149,12 @@ function sourcePart({ source, ...beside }: Fields): Part | null {
 
 /** Base64 has no colon. */
 const HAS_SCHEME = /^[a-z][a-z0-9+.-]*:/i;
-/** Where there is none, that of bytes of any kind. */
-const mediaTypeOf = (given: unknown, url: string): string =>
-  isText(given) ? given : (/^data:([^;,]+)/i.exec(url)?.[1] ?? "application/octet-stream");
+/** By default that of arbitrary bytes. */
+const mediaTypeOf = (named: unknown, url: string): string =>
+  isText(named) ? named : (/^data:([^;,]+)/i.exec(url)?.[1] ?? "application/octet-stream");
 /**
- * Whether every version reads the URL, as version 4 did. Each turn would fail at any other: at a path,
- * at data that are no base64, at the `blob:` of a page.
+ * Whether every version reads the URL, as version 4 did. With any other each turn would fail: with a path,
+ * data that are not base64, or the `blob:` URL of a page.
  */
 function isReadable(url: string): boolean {
   const scheme = /^\s*([a-z][a-z0-9+.-]*):/i.exec(url)?.[1]?.toLowerCase();
@@ -171,13 +171,13 @@ function isBase64(text: string): boolean {
 
 function filePart({ mimeType, mediaType, data, filename, ...rest }: Fields): Part | null {
   if (!isText(data)) return null;
-  const given = isText(mimeType) ? mimeType : mediaType;
-  const url = HAS_SCHEME.test(data) ? data : `data:${mediaTypeOf(given, "")};base64,${data}`;
+  const named = isText(mimeType) ? mimeType : mediaType;
+  const url = HAS_SCHEME.test(data) ? data : `data:${mediaTypeOf(named, "")};base64,${data}`;
   if (!isReadable(url)) return null;
   const left: Left = { ...rest };
-  if (mimeType !== given) keep(left, "mimeType", mimeType);
-  if (mediaType !== given) keep(left, "mediaType", mediaType);
-  return namedFile(mediaTypeOf(given, url), filename, url, left, "filename");
+  if (mimeType !== named) keep(left, "mimeType", mimeType);
+  if (mediaType !== named) keep(left, "mediaType", mediaType);
+  return namedFile(mediaTypeOf(named, url), filename, url, left, "filename");
 }
 
 export function attachedFile(attachment: unknown): Part | null {

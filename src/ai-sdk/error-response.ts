@@ -21,7 +21,7 @@ export interface ErrorResponseOptions {
   onError?: OnError | undefined;
 }
 
-/** Its text and codes on one line: an error of this package holds nothing that a user wrote. */
+/** Its text and codes on one line. An error of this package contains nothing that a user wrote. */
 function writeLine({ code, message, sqlState, constraint }: JourneyDbError): void {
   const unnamed = [sqlState && `SQLSTATE ${sqlState}`, constraint && `constraint ${constraint}`].filter(
     (detail) => detail && !message.includes(detail),
@@ -30,7 +30,7 @@ function writeLine({ code, message, sqlState, constraint }: JourneyDbError): voi
   console.error(`@aigos/journey-db: ${code}: ${message}${details}`.replace(/\s+/g, " "));
 }
 
-/** Tells the operator. Never throws and never rejects: a hook that fails is replaced by the default. */
+/** Reports an error to the operator. Never throws or rejects: if the hook fails, the default is used. */
 export async function report(error: JourneyDbError, onError: OnError = writeLine): Promise<void> {
   try {
     await onError(error);
@@ -40,12 +40,12 @@ export async function report(error: JourneyDbError, onError: OnError = writeLine
 }
 
 /**
- * The HTTP response to an error of this package: JSON with its `code` and, for a request that was wrong
- * (4xx), the `message`, which names the field. Any other error is thrown again.
+ * The HTTP response for an error of this package: JSON with its `code` and, for a 4xx, the `message`, which
+ * names the field. Any other error is thrown again.
  *
- * A status of 500 or above is given to `onError`, since frameworks log only what a route throws.
- * A request that the browser aborted ends the calls of a handle with its signal with code `timeout`:
- * check `request.signal.aborted` first to keep it out of the log.
+ * Errors with a status of 500 or above are passed to `onError`, since frameworks log only what a route throws.
+ * If the handle has the request's signal and the browser aborts the request, calls fail with `timeout`: check
+ * `request.signal.aborted` first to keep that out of the log.
  *
  * @example
  * return errorResponse(error, { onError: (error) => Sentry.captureException(error) });
@@ -60,8 +60,8 @@ export function errorResponse(error: unknown, { onError }: ErrorResponseOptions 
 }
 
 /**
- * The code that errorResponse sent, from the Error that useChat made of it; undefined for any other
- * error. In a browser, to tell a conversation that went on elsewhere (`conflict`) from one that is gone.
+ * The code that errorResponse sent, read from the Error that useChat made of it; undefined for any other
+ * error. For a browser, to distinguish a conversation that went on elsewhere (`conflict`) from a deleted one.
  */
 export function errorCode(error: unknown): JourneyDbErrorCode | undefined {
   if (error instanceof JourneyDbError) return error.code;

@@ -1,7 +1,15 @@
 import type { MessageShape } from "../messages.js";
-import { interruption, stateOf } from "./answer.js";
-import { hasItemId, withoutItemId } from "./item-ids.js";
-import { isCall, isDecided, isFinal, type Part } from "./tool-answers.js";
+import { interruption } from "./interruption.js";
+import {
+  hasItemId,
+  isCall,
+  isDecided,
+  isFinal,
+  isStepStart,
+  type Part,
+  stateOf,
+  withoutItemId,
+} from "./parts.js";
 
 const isReasoning = ({ type }: Part): boolean => type.startsWith("reasoning");
 
@@ -12,44 +20,44 @@ const TEXTS: Record<string, readonly string[]> = {
   "dynamic-tool": ["toolCallId", "toolName"],
 };
 
-/** Whether the part has what the AI SDK reads of it: an older program, or a request that was not checked, may have left others. */
+/** Whether the part has the fields that the AI SDK reads: another program may have stored parts without them. */
 function isReadable(part: Part): boolean {
   const texts = TEXTS[part.type] ?? (isCall(part) ? ["toolCallId"] : []);
   return texts.every((key) => typeof (part as Record<string, unknown>)[key] === "string");
 }
 
-/** Whether a provider is sent something for the part that can stand at the end of an answer. */
+/** Whether a provider is sent something for the part, and accepts it at the end of an answer. */
 function saysSomething(part: Part): boolean {
   if (part.type === "text") return hasItemId(part) || (part as { text?: string }).text?.trim() !== "";
-  // Of a provider's own notes those count that it knows by an id.
+  // A provider's own note, if the provider knows it by an id.
   if (part.type === "custom") return hasItemId(part);
-  return !isReasoning(part) && !/^(step-start|source-.*|data-.*)$/.test(part.type);
+  return !isReasoning(part) && !isStepStart(part) && !/^(source|data)-/.test(part.type);
 }
 
-/** Whether a text is one that Anthropic refuses, as a page sends it beside files. */
+/** A text without content, which pages send with files and Anthropic refuses. */
 const isBlank = (part: Part): boolean => part.type === "text" && !saysSomething(part);
 
-/** A part of a response that never completed. Nothing of it where it is no more than an id of the provider's, or nothing without. */
+/** What to send of a part of a response that never completed: nothing if it needs the id by which the provider knew it. */
 function partOfBroken(part: Part): Part[] {
   if (part.providerExecuted === true) return [];
   if (!hasItemId(part)) return [part];
   return part.type === "text" || isCall(part) ? [withoutItemId(part)] : [];
 }
 
-/** The parts of each step of a model, with the mark that begins it. */
+/** The parts of each step of the model, including the part that starts it. */
 function stepsOf(parts: readonly Part[]): Part[][] {
   const steps: Part[][] = [[]];
   for (const part of parts) {
-    if (part.type === "step-start") steps.push([]);
+    if (isStepStart(part)) steps.push([]);
     steps.at(-1)?.push(part);
   }
   return steps;
 }
 
-/** @param mayRun whether calls that were decided on are about to run */
+/** @param mayRun whether calls that were approved or denied run now */
 function stepForModel(step: readonly Part[], isBroken: boolean, mayRun: boolean): Part[] {
   const answered = step.filter((part) => !isCall(part) || isFinal(part) || (mayRun && isDecided(part)));
-  // Without one of its calls a response is no longer the one that the provider knows.
+  // Without one of its calls a response is not the one that the provider knows.
   const isWhole =
     !isBroken && answered.length === step.length && !step.some((part) => stateOf(part) === "streaming");
   const known = isWhole ? answered : answered.flatMap(partOfBroken);
@@ -59,16 +67,16 @@ function stepForModel(step: readonly Part[], isBroken: boolean, mayRun: boolean)
 }
 
 /**
- * The conversation as every provider takes it, whatever happened to its answers. Left out of them is
- * what a provider refuses, at each later turn: reasoning that nothing follows (OpenAI wants the item after it,
- * Anthropic no message of reasoning alone), tool calls without a result, the ids of a response that never
- * completed, texts and messages that are empty, parts that are none.
+ * The conversation in a form that every provider accepts. It leaves out what a provider would refuse in
+ * each later turn: reasoning that nothing follows (OpenAI expects the item after it, Anthropic refuses a
+ * message of reasoning alone), tool calls without a result, the ids of a response that never completed,
+ * empty texts and messages, and invalid parts.
  *
- * @param goesOn whether the last message is an answer that the model goes on with
+ * @param isContinued whether the last message is an answer that the model continues
  */
 export function forModel<Message extends MessageShape>(
   messages: readonly Message[],
-  goesOn: boolean,
+  isContinued: boolean,
 ): Message[] {
   return messages.flatMap((message, place) => {
     const isLast = place === messages.length - 1;
@@ -82,9 +90,9 @@ export function forModel<Message extends MessageShape>(
     const isInterrupted = interruption(message) !== undefined;
     const parts = steps.flatMap((step, n) => {
       const isLastStep = n === steps.length - 1;
-      return stepForModel(step, isInterrupted && isLastStep, goesOn && isLast && isLastStep);
+      return stepForModel(step, isInterrupted && isLastStep, isContinued && isLast && isLastStep);
     });
-    // Data parts are for the application to convert, of a whole answer. AI SDK 4 sent its data to no model.
+    // The application converts the data parts of a complete answer. AI SDK 4 sent its data to no model.
     const isConverted = !isInterrupted && !(message.metadata as { aiSdk4?: unknown } | undefined)?.aiSdk4;
     const isForModel = (part: Part) => saysSomething(part) || (isConverted && part.type.startsWith("data-"));
     return parts.some(isForModel) ? [{ ...message, parts }] : [];

@@ -8,20 +8,21 @@ import {
   isNothing,
   isObject,
   isText,
+  isTextOf,
   keep,
   type Left,
   type Part,
-  saysIn,
   toolPart,
 } from "./ai-sdk-4-parts.js";
+import { isStepStart } from "./parts.js";
 
 const ROLES: ReadonlySet<unknown> = new Set(["system", "user", "assistant"]);
-/** Roles that version 5 does not have. Version 4 did not send these messages to the model. */
+/** Roles that version 5 does not have. Version 4 did not send their messages to the model. */
 const REMOVED_ROLES: ReadonlySet<unknown> = new Set(["data", "function", "tool"]);
 
 /**
  * Whether `fromAiSdk4` converts the element. `AI_SDK_4_MESSAGE` in src/model/ai-sdk-4.ts is the same
- * condition in SQL. `content` beside parts is no sign: version 4 stored the text twice, and version 5
+ * condition in SQL. `content` with parts proves nothing: version 4 stored the text twice, and version 5
  * reads the parts.
  */
 export function isAiSdk4(stored: unknown): stored is Fields {
@@ -39,17 +40,17 @@ export function isAiSdk4(stored: unknown): stored is Fields {
 }
 
 /**
- * Converts a stored message of AI SDK 4 to the form that the AI SDK has read since version 5. Returns
- * anything else as it is, the same object. Never throws on JSON, and changes nothing of what it is given.
+ * Converts a stored message of AI SDK 4 to the format of AI SDK 5 and later. Returns anything else
+ * unchanged, as the same object. Never throws on JSON, and does not change its argument.
  *
  * It follows the AI SDK's guide for stored data: `content`, `reasoning` and `toolInvocations` become
- * parts where there are none, `experimental_attachments` become file parts, parts of version 4 become
- * parts of version 5, and a message with the role `data` becomes an assistant's with a `data-custom`
- * part. A tool call without a result stays incomplete. Parts of version 5 stay as they are.
+ * parts if there are none, `experimental_attachments` become file parts, parts of version 4 become
+ * parts of version 5, and a message with the role `data` becomes an assistant message with a
+ * `data-custom` part. A tool call without a result stays incomplete. Parts of version 5 stay as they are.
  *
- * Nothing is dropped except what the parts repeat. `createdAt` and `annotations` move to `metadata`,
- * and all else that version 5 has no place for to `metadata.aiSdk4`, or to `aiSdk4` of its part. A
- * message without a usable id gets one derived from its content, which is the same on each call.
+ * Nothing is dropped except what the parts repeat. `createdAt` and `annotations` move to `metadata`, and
+ * whatever else version 5 has no place for to `metadata.aiSdk4`, or to `aiSdk4` of its part. A message
+ * without a usable id gets one derived from its content, the same on each call.
  *
  * @example const messages = session.messages.map((message) => fromAiSdk4(message)).filter(isMessage);
  */
@@ -76,7 +77,7 @@ interface Converted {
   left: Left;
 }
 
-/** A message of a role that the model is not sent. */
+/** A message with a role that is not sent to the model. */
 function hidden({ data, content, parts: stored, ...rest }: Fields): Converted {
   const left: Left = { ...rest };
   const { parts, others } = convertParts(isFilled(stored) ? stored : [], false);
@@ -102,7 +103,7 @@ function shown(
   const notInParts = isCalls ? unlike(parts, toolInvocations, toolPart) : toolInvocations;
   keep(left, "toolInvocations", notInParts);
   if (parts.length === 0) parts.push(...textsOf(content));
-  if (!saysIn(parts, "reasoning", reasoning)) keep(left, "reasoning", reasoning);
+  if (!isTextOf(parts, "reasoning", reasoning)) keep(left, "reasoning", reasoning);
   if (!isRepeated(parts, content)) keep(left, "content", content);
   if (!isFilled(experimental_attachments)) {
     keep(left, "experimental_attachments", experimental_attachments);
@@ -125,7 +126,7 @@ const callsOf = (toolInvocations: unknown): Part[] =>
     ? toolInvocations.map((toolInvocation) => ({ type: "tool-invocation", toolInvocation }))
     : [];
 
-/** The texts of a content. A list is that of a model message, which may hold more. */
+/** The texts of a content. An array is that of a model message, which may contain more. */
 const textsOf = (content: unknown): Part[] =>
   isText(content)
     ? [{ type: "text", text: content }]
@@ -138,14 +139,14 @@ const textPart = (part: unknown): Part | null =>
     ? { type: "text", text: part.text }
     : null;
 
-/** Whether the parts have the texts of the content, and the content nothing else. */
+/** Whether the parts have the texts of the content, and the content has nothing else. */
 function isRepeated(parts: readonly Part[], content: unknown): boolean {
-  if (!Array.isArray(content)) return saysIn(parts, "text", content);
+  if (!Array.isArray(content)) return isTextOf(parts, "text", content);
   const isOnlyText = (part: unknown) => isObject(part) && Object.keys(part).length === 2;
   return content.every(isOnlyText) && unlike(parts, content, textPart).length === 0;
 }
 
-/** The items that are none of the parts. */
+/** The items that are not among the parts. */
 function unlike(
   parts: readonly Part[],
   items: readonly unknown[],
@@ -159,16 +160,15 @@ function unlike(
 }
 
 /**
- * Converts the parts of version 4 in a list. `others` cannot be parts of version 5.
+ * Converts the parts of version 4 among `stored`. `others` cannot be parts of version 5.
  *
- * Version 5 tells the steps of an answer apart by their `step-start`. Where a list has none, they go
- * where version 4 began a step by itself: where the number of a call's step changes, and at what is
- * said after a call.
+ * Version 5 separates the steps of an answer by `step-start`. If there is none, it is added where version 4
+ * began a step: where the step number of a call changes, and at text or reasoning after a call.
  */
 function convertParts(stored: readonly unknown[], isAnswer: boolean): { parts: Part[]; others: unknown[] } {
   const parts: Part[] = [];
   const others: unknown[] = [];
-  const hasSteps = stored.some((part) => isObject(part) && part.type === "step-start");
+  const hasSteps = stored.some((part) => isObject(part) && isStepStart(part));
   let step: unknown;
   const begin = (next: unknown) => {
     if (isAnswer && !hasSteps && step !== undefined && step !== next) parts.push({ type: "step-start" });
@@ -189,7 +189,7 @@ function convertParts(stored: readonly unknown[], isAnswer: boolean): { parts: P
   return { parts, others };
 }
 
-/** The metadata, with what the message had beside it. */
+/** The metadata, with the other fields of the message. */
 function withLeft(metadata: unknown, known: Fields, left: Left): unknown {
   const added: Left = {};
   const before = isObject(metadata) ? metadata : {};
@@ -204,7 +204,7 @@ function withLeft(metadata: unknown, known: Fields, left: Left): unknown {
   return { ...before, ...added, ...(Object.keys(left).length > 0 && { aiSdk4: left }) };
 }
 
-/** The same text for equal JSON, whatever the order of its keys. By a loop: JSON may be deeper than the stack. */
+/** The same text for equal JSON, whatever the order of its keys. A loop, since JSON may be deeper than the stack. */
 function exactText(value: unknown): string {
   const tokens: string[] = [];
   const waiting: unknown[] = [value];
@@ -222,7 +222,7 @@ function exactText(value: unknown): string {
   return tokens.join(",");
 }
 
-/** 64 bits of a text as 16 hexadecimal digits: two hashes as FNV-1a makes them. */
+/** A 64-bit hash as 16 hexadecimal digits: two hashes in the manner of FNV-1a. */
 function digest(text: string): string {
   let [one, two] = [0x811c9dc5, 0x01000193];
   for (let n = 0; n < text.length; n++) {

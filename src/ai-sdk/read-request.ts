@@ -11,7 +11,7 @@ const answersSchema = plainObjectSchema
     params: { expected: `at most ${MAX_KNOWN} keys` },
   })
   .pipe(z.record(z.string(), z.array(z.string().max(256)).max(MAX_KNOWN)));
-/** Neither copies what it does not know, however much that is. */
+/** Neither schema copies unknown fields, however large they are. */
 const turnSchema = z.object({
   message: z.object({ role: z.enum(["user", "assistant"]), metadata: plainObjectSchema.optional() }),
   after: messageIdSchema.nullable(),
@@ -24,12 +24,12 @@ const turnSchema = z.object({
   replaces: z.boolean().optional(),
   answerId: z.uuid().optional(),
 });
-/** Of the page's copy of an answer only what it says of tool calls is read, in tool-answers.ts. */
+/** Of the page's copy of an answer only the tool calls are read, in tool-answers.ts. */
 const toolAnswersSchema = z.object({
   message: z.object({ id: messageIdSchema, parts: z.array(z.unknown()) }),
   from: z.undefined().optional(),
 });
-/** What these parts need: without it this turn would fail, and every later one. */
+/** Without these fields this turn would fail, and every later one. */
 const PARTS = new Map<unknown, z.ZodType>([
   ["text", z.object({ text: z.string() })],
   ["file", z.object({ mediaType: z.string().min(1), url: z.string().min(1) })],
@@ -48,10 +48,10 @@ function checkQuestion(message: MessageShape): void {
 }
 
 /**
- * Reads a request that turnRequest made, and checks it.
+ * Reads and checks a request that turnRequest made.
  *
- * @param maxBytes more are not read
- * @returns the turn, and the request's JSON as it came
+ * @param maxBytes no more are read
+ * @returns the turn, and the request's JSON as received
  * @throws JourneyDbError invalid_input, too_large
  */
 export async function readRequest<Message extends MessageShape>(

@@ -1,23 +1,20 @@
 import { JourneyDbError } from "../model/errors.js";
 
-/** A request of Node.js, and of what is built on it, as Express: its headers, and its body as it comes or as a parser left it. */
+/** A request of Node.js, or of what is built on it, such as Express: its headers, and its body unread or parsed. */
 export interface NodeRequest {
   headers: Record<string, string | string[] | undefined>;
-  /** What a parser made of the body: JSON, text or bytes. Without one the body is read from the request. */
+  /** The body as a parser left it: JSON, text or bytes. Without it, the body is read from the request. */
   body?: unknown;
   [Symbol.asyncIterator]?(): AsyncIterator<unknown>;
 }
 
-/** What a stream of Node.js has, too. */
+/** What a Node.js stream has as well. */
 interface NodeStream {
   iterator?(options: { destroyOnReturn: boolean }): AsyncIterable<unknown>;
   resume?(): void;
 }
 
-const unreadable = () =>
-  new JourneyDbError("invalid_input", "request: expected a body that can be read, once");
-
-/** Any page of any origin may send other types without being asked first. */
+/** A page of any origin may send other types without asking first. */
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
 
 const isWebRequest = (request: Request | NodeRequest): request is Request =>
@@ -37,45 +34,28 @@ async function* webBytes({ body }: Request): AsyncGenerator<Uint8Array> {
       yield value;
     }
   } finally {
-    // Not waited for: the sender may never end.
+    // Not awaited: the sender may never end.
     reader?.cancel().catch(() => {});
   }
 }
 
-async function* nodeBytes(request: NodeRequest & NodeStream): AsyncGenerator<Uint8Array> {
-  const { body } = request;
-  const encoder = new TextEncoder();
-  const bytesOf = (piece: unknown) =>
-    (typeof piece === "string"
-      ? encoder.encode(piece)
-      : piece instanceof ArrayBuffer
-        ? new Uint8Array(piece)
-        : piece) as Uint8Array;
-  if (body !== undefined) {
-    yield bytesOf(body);
-    return;
-  }
-  // Destroying the request, as an iterator does in the end, would take the connection from the answer.
-  const pieces = request.iterator?.({ destroyOnReturn: false }) ?? (request as AsyncIterable<unknown>);
-  try {
-    for await (const piece of pieces) yield bytesOf(piece);
-  } finally {
-    // What else arrives is thrown away.
-    request.resume?.();
-  }
+const encoder = new TextEncoder();
+
+function bytesOf(chunk: unknown): Uint8Array {
+  if (typeof chunk === "string") return encoder.encode(chunk);
+  return chunk instanceof ArrayBuffer ? new Uint8Array(chunk) : (chunk as Uint8Array);
 }
 
-/** The request's bytes as text, no more of them than are allowed. */
-async function textOf(request: Request | NodeRequest, tooLarge: (bytes: number) => boolean): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const piece of isWebRequest(request) ? webBytes(request) : nodeBytes(request)) {
-    bytes += piece.byteLength;
-    if (tooLarge(bytes)) return text;
-    text += decoder.decode(piece, { stream: true });
+async function* nodeBytes(request: NodeRequest & NodeStream): AsyncGenerator<Uint8Array> {
+  if (request.body !== undefined) return yield bytesOf(request.body);
+  // By default, an iterator that ends early destroys the request and with it the connection for the response.
+  const chunks = request.iterator?.({ destroyOnReturn: false }) ?? (request as AsyncIterable<unknown>);
+  try {
+    for await (const chunk of chunks) yield bytesOf(chunk);
+  } finally {
+    // Discards the rest.
+    request.resume?.();
   }
-  return text + decoder.decode();
 }
 
 /** Whether a parser has made JSON of the body. */
@@ -85,38 +65,41 @@ const isParsed = (body: unknown) =>
   !(body instanceof Uint8Array || body instanceof ArrayBuffer);
 
 /**
- * The JSON of a request, as it came.
+ * The JSON of a request.
  *
- * @param maxBytes more are not read; of a body that was parsed already, its header says how many there were
+ * @param maxBytes no more are read; for a parsed body, the header tells how many there were
  * @throws JourneyDbError invalid_input, too_large
  */
 export async function bodyOf(
   request: Request | NodeRequest,
   maxBytes: number,
 ): Promise<Record<string, unknown>> {
-  if (typeof request?.headers !== "object" || request.headers === null)
-    throw new JourneyDbError("invalid_input", "request: expected a Request, or the request of Node.js");
-  let isTooLarge = false;
-  const tooLarge = (bytes: number) => {
-    isTooLarge ||= bytes > maxBytes;
-    return isTooLarge;
+  const invalid = (problem: string) => new JourneyDbError("invalid_input", `request: expected ${problem}`);
+  const checkSize = (bytes: number) => {
+    if (bytes > maxBytes)
+      throw new JourneyDbError("too_large", `request: expected at most ${maxBytes} bytes`);
   };
-  let text: string | undefined;
-  const parsed = !isWebRequest(request) && isParsed(request.body);
-  if (!tooLarge(Number(headerOf(request, "content-length"))) && !parsed) {
-    try {
-      text = await textOf(request, tooLarge);
-    } catch {
-      throw unreadable();
-    }
-  }
-  if (isTooLarge) throw new JourneyDbError("too_large", `request: expected at most ${maxBytes} bytes`);
-  if (!JSON_TYPE.test(headerOf(request, "content-type")))
-    throw new JourneyDbError("invalid_input", "request: expected the content type application/json");
-  if (parsed) return (request as NodeRequest).body as Record<string, unknown>;
+  if (typeof request?.headers !== "object" || request.headers === null)
+    throw invalid("a Request, or the request of Node.js");
+  checkSize(Number(headerOf(request, "content-length")));
+  if (!JSON_TYPE.test(headerOf(request, "content-type"))) throw invalid("the content type application/json");
+  if (!isWebRequest(request) && isParsed(request.body)) return request.body as Record<string, unknown>;
+
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
   try {
-    return JSON.parse(text ?? "");
+    for await (const chunk of isWebRequest(request) ? webBytes(request) : nodeBytes(request)) {
+      bytes += chunk.byteLength;
+      checkSize(bytes);
+      text += decoder.decode(chunk, { stream: true });
+    }
+  } catch (error) {
+    throw error instanceof JourneyDbError ? error : invalid("a body that can be read, once");
+  }
+  try {
+    return JSON.parse(text + decoder.decode());
   } catch {
-    throw new JourneyDbError("invalid_input", "request: expected JSON");
+    throw invalid("JSON");
   }
 }

@@ -4,44 +4,51 @@ import type { Appended } from "../sessions/append.js";
 import type { UserSessions } from "../sessions/verbs.js";
 import { heldByAnother, type Witness } from "../sessions/witness.js";
 import { withoutDepthLimit } from "../validation/json.js";
-import { answerIdOf, markInterrupted } from "./answer.js";
-import { offerBeginnings } from "./beginnings.js";
-import { pause } from "./pause.js";
+import { markInterrupted } from "./interruption.js";
+import { storeMostParts } from "./partial-answer.js";
+import { retry } from "./retry.js";
+import { answerIdOf } from "./turn-request.js";
+
+/** A user's sessions, with metadata and phases of any type. */
+// biome-ignore lint/suspicious/noExplicitAny: types of the application, which are not read here
+export type AnySessions<Message> = UserSessions<Message, any, any>;
 
 /** Maximum attempts to store an answer, each after a longer pause: nobody else has it any more. */
-const TRIES = 10;
+const ATTEMPTS = 10;
 
-/** After these another look tells more: the answer may be stored or not, or its place is another one, or gone. */
+/** After these another attempt can succeed: the answer may be stored or not, or its place has changed. */
 const MAY_PASS = new Set<JourneyDbErrorCode>(["conflict", "internal", "not_found", "timeout", "unavailable"]);
 
-/** The answer itself is refused, so that the same one will always be. */
+/** Whether what was to be stored is refused, and always will be. */
 export const isRefusal = (error: unknown): error is JourneyDbError =>
   error instanceof JourneyDbError && (error.code === "invalid_input" || error.code === "too_large");
 
-/** What tells where an answer belongs. */
+/** Where an answer belongs. */
 export interface AnswerTarget<Message> {
+  /** Of the session. */
   id: string;
-  /** What the question of a new answer names. */
+  /** The id that the question of a new answer names. */
   answerId: string;
-  /** What is stored of an answer that goes on: without that it has no place. */
+  /** The stored message that the answer continues: without it, there is no place for the answer. */
   begun: Message | undefined;
-  /** The session's when what the answer is to was stored. */
+  /** Of the session when the page's message was stored. */
   revision: string;
 }
 
 /**
- * Stores the answer in place of its beginning, or else behind its question, whatever followed meanwhile;
- * null where the session was deleted, its beginning dropped, or no question waits for this answer.
+ * Stores the answer in place of the message that it continues, or else behind its question, whatever
+ * follows by now. Returns null if the session was deleted, the message to continue was dropped, or no
+ * question waits for this answer.
  *
- * Where the outcome of an attempt is unknown it looks, and puts the answer in its place by its id: once. An
- * answer that the application's schema refuses, or that is too large, is stored as far as it is not, marked as failed.
+ * After an attempt with an unknown outcome it reads the session and puts the answer in its place by its
+ * id, so that it is stored once. Of an answer that the application's schema refuses, or that is too large,
+ * it stores as much as is accepted, marked as failed.
  *
- * @throws JourneyDbError as append; conflict and a database that is away only after several tries; invalid_input
- *   and too_large also where a beginning was stored; not_found where another user has the session now
+ * @throws JourneyDbError as append; conflict and unavailable only after several attempts; invalid_input
+ *   and too_large also if a part of the answer was stored; not_found if another user has the session now
  */
 export async function storeAnswer<Message extends MessageShape>(
-  // biome-ignore lint/suspicious/noExplicitAny: any metadata, any phase
-  sessions: UserSessions<Message, any, any>,
+  sessions: AnySessions<Message>,
   target: AnswerTarget<Message>,
   answer: Message,
 ): Promise<Appended | null> {
@@ -49,28 +56,27 @@ export async function storeAnswer<Message extends MessageShape>(
     return await store(sessions, target, answer);
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    if (!(await storeBeginning(sessions, target, answer))) throw error;
+    if (!(await storePartially(sessions, target, answer))) throw error;
     const reason = error.message.replace(/; nothing changed\.$/, ".");
-    throw new JourneyDbError(error.code, `A beginning of the answer is stored, marked as failed. ${reason}`);
+    throw new JourneyDbError(error.code, `Part of the answer is stored, marked as failed. ${reason}`);
   }
 }
 
 async function store<Message extends MessageShape>(
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  sessions: UserSessions<Message, any, any>,
+  sessions: AnySessions<Message>,
   { id, answerId, begun, revision }: AnswerTarget<Message>,
-  given: Message,
+  message: Message,
 ): Promise<Appended | null> {
-  const answer = withoutDepthLimit(given);
+  const answer = withoutDepthLimit(message);
   let isUnknown = false;
-  let isMoved = false;
+  let isTransferred = false;
 
-  /** Looks where it belongs now. */
-  async function putInPlace(): Promise<Appended | null> {
+  /** Reads the session to find where the answer belongs now. */
+  async function storeInPlace(): Promise<Appended | null> {
     const session = await sessions.get(id);
     if (!session) {
-      isMoved = (await (sessions as Witness)[heldByAnother]?.(id)) === true;
-      if (!isMoved) return null;
+      isTransferred = (await (sessions as Witness)[heldByAnother]?.(id)) === true;
+      if (!isTransferred) return null;
       const outcome = isUnknown ? "whether the answer is stored is unknown" : "the answer is not stored";
       throw new JourneyDbError("not_found", `Another user has the session now; ${outcome}.`);
     }
@@ -85,37 +91,33 @@ async function store<Message extends MessageShape>(
         return await sessions.append(id, [answer, ...following], { from: following[0]?.id, ifRevision });
       } catch (error) {
         if (!isRefusal(error)) throw error;
-        // They may be what is refused: an older rule let them in.
+        // The messages that follow may be what is refused: an older rule accepted them.
       }
     }
     return sessions.append(id, answer, { ifRevision });
   }
 
-  for (let tries = 1; ; tries++) {
-    let isAway = false;
-    try {
-      // At first as if nothing had changed since the page's message was stored.
-      if (tries === 1) return await sessions.append(id, answer, { ifRevision: revision });
-      return await putInPlace();
-    } catch (error) {
-      if (!(error instanceof JourneyDbError)) throw error;
-      if (isMoved || !MAY_PASS.has(error.code) || tries === TRIES) throw error;
-      isAway = error.code === "unavailable";
+  return retry(
+    // The first attempt assumes that nobody has changed the session since the page's message was stored.
+    (n) => (n === 1 ? sessions.append(id, answer, { ifRevision: revision }) : storeInPlace()),
+    (error, n) => {
+      if (!(error instanceof JourneyDbError) || !MAY_PASS.has(error.code)) return undefined;
+      if (isTransferred || n === ATTEMPTS) return undefined;
       isUnknown ||= error.code !== "conflict" && error.code !== "not_found";
-    }
-    // A server that restarts needs some seconds, another writer a moment.
-    if (tries > 1) await pause(isAway ? Math.min(50 * 2 ** tries, 2_000) : 50 * tries);
-  }
+      if (n === 1) return 0;
+      // A server that restarts needs some seconds, another writer a moment.
+      return error.code === "unavailable" ? Math.min(50 * 2 ** n, 2_000) : 50 * n;
+    },
+  );
 }
 
-/** Whether a beginning of the answer could be stored: as much of it as is not refused, with its metadata or else without. */
-async function storeBeginning<Message extends MessageShape>(
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  sessions: UserSessions<Message, any, any>,
+/** Stores as much of the answer as is accepted, with its metadata or else without. Returns whether any was. */
+async function storePartially<Message extends MessageShape>(
+  sessions: AnySessions<Message>,
   target: AnswerTarget<Message>,
   answer: Message,
 ): Promise<boolean> {
-  const offerWith = (metadata: unknown) => async (parts: MessageShape["parts"]) => {
+  const storeWith = (metadata: unknown) => async (parts: MessageShape["parts"]) => {
     try {
       const marked = markInterrupted({ ...answer, parts, metadata }, "failed");
       return (await store(sessions, target, marked)) !== null;
@@ -127,7 +129,7 @@ async function storeBeginning<Message extends MessageShape>(
 
   const begun = target.begun?.parts ?? [];
   for (const metadata of [answer.metadata, undefined]) {
-    if (await offerBeginnings(answer.parts, begun.length, offerWith(metadata))) return true;
+    if (await storeMostParts(answer.parts, begun.length, storeWith(metadata))) return true;
   }
-  return begun.length > 0 && (await offerWith(target.begun?.metadata)(begun));
+  return begun.length > 0 && (await storeWith(target.begun?.metadata)(begun));
 }

@@ -1,48 +1,52 @@
 import { type MessageShape, messageIdSchema } from "../messages.js";
-import { answerIdOf, hasContent } from "./answer.js";
+import { hasContent } from "./parts.js";
 import { isOpen } from "./tool-answers.js";
 
 /** Maximum ids in `known`, and questions in `answers`. */
 export const MAX_KNOWN = 100;
 
-/** What startTurn reads of a request, beside what the application adds. */
+/** The answer that a stored user's message waits for. Other programs may have stored elements that are not messages. */
+export const answerIdOf = (stored: { metadata?: unknown } | null | undefined): unknown =>
+  (stored?.metadata as { answerId?: unknown } | null | undefined)?.answerId;
+
+/** The fields of a request that startTurn reads. The application may add others. */
 export interface TurnRequest<Message = MessageShape> extends Claim {
   /** The user's message, or the answer whose tool calls the page answered. */
   message: Message;
-  /** The message to drop with all that follows, where the turn replaces one. */
+  /** The id of the message that the turn replaces, together with all that follows it. */
   from?: string;
   /**
-   * That `message` replaces the one with its id, if that is stored, and all that follows: the page called the AI
-   * SDK's own `regenerate()` or `sendMessage({ messageId })`.
+   * Whether `message` replaces the stored one with its id, if any, and all that follows: the page called the AI SDK's
+   * own `regenerate()` or `sendMessage({ messageId })`.
    */
   replaces?: boolean;
-  /** The id that the answer is to have, so that the page knows it before anything of the answer arrives. */
+  /** The id for the answer, so that the page knows it before anything of the answer arrives. */
   answerId?: string;
 }
 
-/** What the page shows, as far as it tells whether the page is up to date. */
+/** What the page shows, as far as it tells whether the page is stale. */
 interface Claim {
   /**
-   * The message that the page shows last, apart from the one that is sent; null where it shows none of the user's but
-   * that one, and nothing behind it: what stands before is a greeting.
+   * The last message that the page shows, apart from the one that it sends; null if that is the only one of the user's
+   * and nothing follows it: what precedes it is a greeting.
    */
   after: string | null;
   /**
-   * Where it is not `after` alone: what the page shows from the last question on that is known to be stored. What was
-   * never stored among them is the page's own (a greeting, a notice, a message that did not arrive), and no reason to refuse.
+   * What the page shows from the last question that is known to be stored, if that is more than `after`. Messages that
+   * were never stored are the page's own (a greeting, a notice, a message that did not arrive) and do not make it stale.
    */
   known?: string[];
-  /** That tool calls of the last answer wait for the page: it keeps its id when it goes on. */
+  /** Whether tool calls of the last answer wait for the page: an answer keeps its id when it is continued. */
   isOpen?: boolean;
-  /** That no question of the page is known to be stored: the message is to create the session. */
+  /** Whether no question of the page is known to be stored: the message is to create the session. */
   isFirst?: boolean;
-  /** The answers that the page's questions may wait for, by the question's id: one that waits for another was asked again elsewhere. */
+  /** The answers that the page's questions wait for, by the question's id. A stored question that waits for another one was asked again elsewhere. */
   answers?: Record<string, string[]>;
-  /** As `answers`, of questions that may wait for others too, as far as the page knows. */
+  /** Like `answers`, for questions that may also wait for other answers, as far as the page knows. */
   tried?: Record<string, string[]>;
 }
 
-/** A message as far as a claim needs it. */
+/** A message of the page, as far as a claim needs it. */
 interface Shown {
   id: string;
   role: MessageShape["role"];
@@ -60,16 +64,16 @@ export const shownOf = (messages: readonly MessageShape[]): Shown[] =>
       answerId: answerIdOf(message),
     }));
 
-/** The key under which `turnsOf` tells turnRequest what the page shows before a cut. It is in no request: JSON has no symbols. */
+/** The key under which `turnsOf` passes what the page shows to turnRequest. JSON leaves symbols out, so it is in no request. */
 export const SHOWN = Symbol("shown");
 
-/** What is remembered of a chat, by its transport: the AI SDK tells turnRequest only what is left after a cut. */
+/** What a transport remembers of a chat: the AI SDK drops messages that are replaced before it calls turnRequest. */
 interface Memory {
-  /** What the page showed when it asked last. */
+  /** What the page showed at the last request. */
   shown?: Shown[];
-  /** What it said of the message that it sent last, which may have arrived or not. */
+  /** The claim of the last request, which may have arrived or not. */
   last?: { id: string; claim: Claim & Pick<TurnRequest, "from" | "replaces"> };
-  /** The ids of the answers that it asked for, by the question's id, and whether the question can wait for no other. */
+  /** The ids of the requested answers, by the question's id, and whether the question cannot wait for any other. */
   asked: Map<string, { ids: string[]; isSure: boolean }>;
 }
 
@@ -85,7 +89,7 @@ function memoryOf(transport: unknown, chatId: string): Memory | undefined {
   return memory;
 }
 
-/** An id as crypto.randomUUID makes it, which pages of an insecure origin do not have. */
+/** crypto.randomUUID for pages of an insecure origin, which do not have it. */
 function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -93,7 +97,7 @@ function newId(): string {
 }
 
 function claimOf(shown: readonly Shown[], sentId: string | undefined, memory: Memory | undefined): Claim {
-  const place = shown.findIndex(({ id }) => id === sentId);
+  const index = shown.findIndex(({ id }) => id === sentId);
   const others = shown.filter(({ id }) => id !== sentId);
   const hasAnswer = (ids: readonly string[]) => others.some(({ id }) => ids.includes(id));
   /** Whether the page knows that the message reached the server. */
@@ -105,11 +109,11 @@ function claimOf(shown: readonly Shown[], sentId: string | undefined, memory: Me
   const question = others.findLastIndex(isStored);
   const [first, ...rest] = others.slice(Math.max(question, 0));
   const tail = first ? [first, ...rest.slice(1 - MAX_KNOWN)] : [];
-  const isGreeting = others.every(({ role }) => role !== "user") && (place < 0 || place === shown.length - 1);
+  const isGreeting = others.every(({ role }) => role !== "user") && (index < 0 || index === shown.length - 1);
   const after = isGreeting ? null : (tail.at(-1)?.id ?? null);
   const known = tail.map(({ id }) => id);
 
-  const own = shown[place];
+  const own = shown[index];
   const awaited = [...tail, ...(own ? [own] : [])].flatMap(({ id, role, answerId }) => {
     const asked = memory?.asked.get(id);
     const ids = [...(asked?.ids ?? []), ...(typeof answerId === "string" ? [answerId] : [])];
@@ -130,14 +134,13 @@ function claimOf(shown: readonly Shown[], sentId: string | undefined, memory: Me
 }
 
 /**
- * Makes the request that startTurn reads: only the last message travels, and what tells whether the page has
- * seen all that is stored, so that a stale tab is refused. What the application gave as `body` goes along; the
- * names of `TurnRequest` are taken.
+ * Makes the request that startTurn reads. It contains only the last message, and what the page shows, so that a
+ * stale tab is refused. The application's `body` is sent too, except for the names of `TurnRequest`.
  *
- * The AI SDK's own `regenerate()` and `sendMessage({ text, messageId })` work too. They drop what they replace
- * before this is called, which is why it remembers what the page showed when it asked last: so give it to the
- * transport as it is, not wrapped in another function. On a page that has not asked yet they replace the last message
- * of the user alone: an earlier one is for `turnsOf`.
+ * The AI SDK's own `regenerate()` and `sendMessage({ text, messageId })` work as well. They drop what they replace
+ * before they call this function, so it remembers what the page showed at the last request: pass it to the
+ * transport directly, not wrapped in another function. Before the first request of a page, they can only replace
+ * the user's last message; use `turnsOf` for earlier ones.
  *
  * @example new DefaultChatTransport({ api, prepareSendMessagesRequest: turnRequest })
  */
@@ -158,7 +161,7 @@ export function turnRequest<Message extends MessageShape>(
     messageId?: string | undefined;
   },
 ): { body: TurnRequest<Message | undefined> } {
-  // Behind the question there may be a notice of the page's, or an answer that never began.
+  // After the question there may be a notice of the page, or an answer that never began.
   const isRegenerated = trigger === "regenerate-message";
   const question = isRegenerated ? messages.findLast(({ role }) => role === "user") : undefined;
   const message = question ?? messages.at(-1);
@@ -174,10 +177,10 @@ export function turnRequest<Message extends MessageShape>(
   const view = whole ?? (isDirect ? memory?.shown : undefined) ?? shown;
   const now = claimOf(view, message.id, memory);
   const asked = memory?.asked.get(message.id);
-  // Asked before, and no answer to it is shown: what stands behind it is a notice of the page's.
+  // Asked before, and no answer to it is shown: what follows it is a notice of the page.
   const isMaybeLost = asked !== undefined && !view.some(({ id }) => asked.ids.includes(id));
   const last = memory?.last;
-  // The request before may not have arrived, so that what it dropped is stored still, and shown no longer.
+  // The last request may not have arrived. Then what it replaced is still stored, but no longer shown.
   const isRepeated = last?.id === message.id && isMaybeLost && (isDirect || whole !== undefined);
   const { from, ...rest } = body;
   const isReplacing = typeof from === "string" && !isMaybeLost;
@@ -195,7 +198,7 @@ export function turnRequest<Message extends MessageShape>(
   memory.last = { id: message.id, claim };
   const answerId = newId();
   const own = view.find(({ id }) => id === message.id);
-  // The page's copy says what it waited for, unless the AI SDK has put another in its place.
+  // The page's copy names the answer that it waits for, unless the AI SDK has replaced it.
   const isSure = asked?.isSure ?? (!isDirect || own !== undefined);
   const before = asked?.ids ?? (typeof own?.answerId === "string" ? [own.answerId] : []);
   memory.asked.set(message.id, { ids: [...before, answerId], isSure });

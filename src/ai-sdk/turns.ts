@@ -1,9 +1,10 @@
 import type { MessageShape } from "../messages.js";
-import { hasContent, interruption } from "./answer.js";
-import { canGoOn, isAnswered } from "./tool-answers.js";
+import { interruption } from "./interruption.js";
+import { hasContent } from "./parts.js";
+import { canContinue, isAnswered } from "./tool-answers.js";
 import { SHOWN, shownOf } from "./turn-request.js";
 
-/** What useChat answers, or a Chat, of ai v5, v6 or v7, as far as it is needed here. */
+/** The result of useChat, or a Chat, of ai v5, v6 or v7, as far as it is used here. */
 export interface Chat<Message extends MessageShape> {
   messages: Message[];
   error: Error | undefined;
@@ -13,28 +14,27 @@ export interface Chat<Message extends MessageShape> {
 }
 
 /**
- * What a user does in a chat beside sending a message, which is `sendMessage`. As that, each is refused
- * with `conflict` where the conversation went on elsewhere.
+ * What a user does in a chat besides `sendMessage`. Like that, each call is refused with `conflict` if the
+ * conversation went on elsewhere.
  */
 export interface Turns<Content> {
-  /** Puts other content, what `sendMessage` takes, in place of one of the user's messages, drops what follows and asks again. */
+  /** Replaces the content of one of the user's messages by what `sendMessage` takes, drops what follows and asks again. */
   edit(messageId: string, content: Content): Promise<void>;
-  /** Drops an answer, others to the same message and what follows, and asks again. */
+  /** Drops an answer, other answers to the same message and what follows, and asks again. */
   regenerate(messageId: string): Promise<void>;
   /**
-   * Asks again after the last reply failed: the user's message is sent once more where nothing of a
-   * reply arrived, and stored once; what arrived of one is dropped. But where it ends with what tools
-   * gave, the model goes on from there. A first message makes its session again where that was deleted
-   * meanwhile.
+   * Asks again after the last answer failed. A partial answer is dropped. If nothing of it arrived, the user's message
+   * is sent again, and stored once. If the answer ends with results of tools, the model continues from there. A first
+   * message creates its session again if that was deleted.
    */
   retry(): Promise<void>;
 }
 
 /**
- * The turns of a chat whose transport has `turnRequest`. They are made of what the page shows at this
- * moment, so make them anew in each render.
+ * The turns of a chat whose transport has `turnRequest`. They depend on what the page shows, so create
+ * them in each render.
  *
- * @throws RangeError in regenerate and retry, where none of the user's messages is before that message
+ * @throws RangeError in regenerate and retry, if no message of the user precedes the message
  * @example
  * const chat = useChat({ transport });
  * const { regenerate, retry } = turnsOf(chat);
@@ -44,39 +44,39 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
 ): Turns<NonNullable<Parameters<C["sendMessage"]>[0]>> {
   const { messages } = chat;
 
-  /** What the page shows, before the AI SDK drops what is replaced. */
-  const seen = (more: object = {}) => ({ body: { [SHOWN]: shownOf(messages), ...more } });
+  /** What the page shows before the AI SDK drops what is replaced. */
+  const withShown = (more: object = {}) => ({ body: { [SHOWN]: shownOf(messages), ...more } });
 
-  /** The user's message that the message is, or answers. */
+  /** The user's message that the message is or answers. */
   function questionOf(messageId: string | undefined): string {
-    const place = messages.findIndex(({ id }) => id === messageId);
-    const question = messages.slice(0, place + 1).findLast(({ role }) => role === "user");
-    if (!question) throw new RangeError("messageId: expected a message with one of the user's before it");
+    const index = messages.findIndex(({ id }) => id === messageId);
+    const question = messages.slice(0, index + 1).findLast(({ role }) => role === "user");
+    if (!question) throw new RangeError("messageId: expected a message with a message of the user before it");
     return question.id;
   }
 
-  /** Keeps the question, also where there are several answers to it. */
+  /** Keeps the question even if there are several answers to it. */
   async function regenerate(messageId: string): Promise<void> {
     const question = questionOf(messageId);
-    await chat.regenerate({ messageId: question, ...seen({ from: question }) });
+    await chat.regenerate({ messageId: question, ...withShown({ from: question }) });
   }
 
   return {
     edit(messageId, content) {
-      const place = messages.findIndex(({ id }) => id === messageId);
-      // Not `from` where nothing follows: whether it reached the server is not known, and it is replaced without.
-      const isFollowed = messages.slice(place + 1).some(hasContent);
-      return chat.sendMessage({ ...content, messageId }, seen(isFollowed ? { from: messageId } : {}));
+      const index = messages.findIndex(({ id }) => id === messageId);
+      // Not `from` if nothing follows: the message may not have reached the server, and is replaced without.
+      const isFollowed = messages.slice(index + 1).some(hasContent);
+      return chat.sendMessage({ ...content, messageId }, withShown(isFollowed ? { from: messageId } : {}));
     },
     regenerate,
     async retry() {
       const last = messages.at(-1);
-      // Else it goes on elsewhere, or the server was stopped, and what its tools did is not known.
-      const goesOn = last && (chat.error ? isAnswered(last) : interruption(last) && canGoOn(last));
-      if (goesOn) return chat.sendMessage(undefined, { messageId: last.id });
+      // Otherwise it goes on elsewhere, or the server was stopped and what its tools did is unknown.
+      const isToContinue = last && (chat.error ? isAnswered(last) : interruption(last) && canContinue(last));
+      if (isToContinue) return chat.sendMessage(undefined, { messageId: last.id });
       if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);
-      // Not `from`: whether the message reached the server is not known here.
-      await chat.regenerate({ messageId: questionOf(last?.id), ...seen() });
+      // Not `from`: the message may not have reached the server.
+      await chat.regenerate({ messageId: questionOf(last?.id), ...withShown() });
     },
   };
 }

@@ -1,4 +1,5 @@
 import { isKept } from "../model/driver-errors.js";
+import type { JourneyDbError } from "../model/errors.js";
 import { defineJourney } from "../sessions/define-journey.js";
 import type { UserSessions } from "../sessions/verbs.js";
 import {
@@ -14,42 +15,38 @@ import {
   withSessions,
 } from "./run.js";
 
-/** Deletes all sessions of a user, once --yes is said. */
-export function runErase(given: string, { url, yes }: UrlOption & { yes?: true }) {
-  const userId = ownerOf(given);
+/** Deletes all sessions of a user, if --yes is given. */
+export function runErase(user: string, { url, yes }: UrlOption & { yes?: true }) {
+  const userId = ownerOf(user);
   return withSessions(url, async (db) => {
     const sessions = defineJourney({ timeoutMs: TIMEOUT_MS }).forUser(db, userId);
     if (!yes) {
-      warn(
-        `the user has ${counted(await sessions.count(), "session")}; nothing was erased, since --yes is missing`,
-      );
+      const count = counted(await sessions.count(), "session");
+      warn(`the user has ${count}; nothing was erased, since --yes is missing`);
       process.exitCode = WRONG_USAGE;
       return;
     }
-    const kept: Kept = { sessions: 0, constraints: new Set() };
+    const kept: JourneyDbError[] = [];
     const erased = await sessions.deleteAll().catch((thrown) => {
       if (!isKept(thrown)) throw thrown;
       return eraseOneByOne(sessions, kept);
     });
     const left = await sessions.count();
     say(`erased ${counted(erased, "session")}; left: ${left}`);
-    if (kept.sessions === 0) return;
-    warn(leftKept(left, [...kept.constraints]));
+    if (kept.length === 0) return;
+    warn(leftKept(left, [...new Set(kept.flatMap(({ constraint }) => constraint ?? []))]));
     process.exitCode = FAILED;
   });
 }
 
-/** Sessions that something keeps from being deleted, and the constraints among that. */
-interface Kept {
-  sessions: number;
-  constraints: Set<string>;
-}
-
 /**
- * @param kept takes what is left
- * @returns how many sessions were erased
+ * @param kept takes the error of each session that cannot be deleted
+ * @returns the number of sessions erased
  */
-async function eraseOneByOne(sessions: UserSessions<unknown, unknown, string>, kept: Kept): Promise<number> {
+async function eraseOneByOne(
+  sessions: UserSessions<unknown, unknown, string>,
+  kept: JourneyDbError[],
+): Promise<number> {
   let erased = 0;
   let cursor: string | undefined;
   do {
@@ -59,8 +56,7 @@ async function eraseOneByOne(sessions: UserSessions<unknown, unknown, string>, k
         if (await sessions.delete(id)) erased++;
       } catch (thrown) {
         if (!isKept(thrown)) throw thrown;
-        kept.sessions++;
-        if (thrown.constraint) kept.constraints.add(thrown.constraint);
+        kept.push(thrown);
       }
     }
     cursor = page.nextCursor;

@@ -10,13 +10,13 @@ import { checkLine, toLine } from "./ndjson.js";
 import { showProgress } from "./progress.js";
 import { counted, FAILED, ownerOf, send, type UrlOption, unwritable, warn, withSessions } from "./run.js";
 
-/** Writes all sessions of a user as NDJSON, oldest first, rows of an older program's shape too. */
-export function runExport(given: string, { url, out }: UrlOption & { out?: string }) {
-  const userId = ownerOf(given);
+/** Writes all sessions of a user as NDJSON, oldest first, including rows that import will refuse. */
+export function runExport(user: string, { url, out }: UrlOption & { out?: string }) {
+  const userId = ownerOf(user);
   if (out === "") throw new JourneyDbError("invalid_input", "--out: expected the name of a file");
   return withSessions(url, async (db) => {
     const [all] = await send(db, count, { userId });
-    // Not in between the sessions themselves.
+    // Not between the sessions on a terminal.
     const shown = out !== undefined || !process.stdout.isTTY;
     const progress = shown ? showProgress("exporting", all?.sessions ?? 0, "sessions") : undefined;
     let exported = 0;
@@ -38,7 +38,9 @@ export function runExport(given: string, { url, out }: UrlOption & { out?: strin
     }
     warn(`exported ${counted(exported, "session")}`);
     if (refusable === 0) return;
-    warn(`of these, import will refuse ${refusable}, which an older program left in another shape`);
+    warn(
+      `import will refuse ${refusable} of these: their messages or metadata have another shape, probably of an older program`,
+    );
     process.exitCode = FAILED;
   });
 }
@@ -56,7 +58,7 @@ async function toStdout(lines: AsyncIterable<string>): Promise<void> {
   try {
     await pipeline(lines, process.stdout, { end: false });
   } catch (thrown) {
-    // `journey-db export … | head` closes the pipe early, which is no failure.
+    // `journey-db export … | head` closes the pipe early, which is not a failure.
     if (thrown instanceof JourneyDbError) throw thrown;
     if ((thrown as NodeJS.ErrnoException).code !== "EPIPE") throw unwritable("stdout", thrown as Error);
   }
@@ -65,7 +67,7 @@ async function toStdout(lines: AsyncIterable<string>): Promise<void> {
 async function toFile(lines: AsyncIterable<string>, file: string): Promise<void> {
   try {
     const found = await stat(file).catch(() => null);
-    // A device or a pipe stays what it is.
+    // A device or a pipe is not replaced.
     if (found && !found.isFile()) await pipeline(lines, createWriteStream(file));
     else await replace(found ? await realpath(file) : file, lines);
   } catch (thrown) {
@@ -74,12 +76,12 @@ async function toFile(lines: AsyncIterable<string>, file: string): Promise<void>
   }
 }
 
-/** Under a name of its own until it is whole and on the disk, and for nobody else to read. */
+/** Writes to a temporary name until the file is complete and on disk, readable by its owner alone. */
 async function replace(file: string, lines: AsyncIterable<string>): Promise<void> {
   const partial = `${file}.${randomUUID()}.partial`;
   const onSignal = (signal: NodeJS.Signals) => {
     rmSync(partial, { force: true });
-    // The handler is gone, so this ends the process.
+    // The handler is removed by now, so this ends the process.
     process.kill(process.pid, signal);
   };
   const signals = ["SIGINT", "SIGTERM"] as const;

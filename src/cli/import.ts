@@ -1,33 +1,39 @@
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import { importedSessions, importSessions } from "../queries/import.js";
-import { LONGEST_LINE, readLines, sizeOf } from "./lines.js";
+import { readLines, sizeOf } from "./lines.js";
 import { fromLine, type SessionLine } from "./ndjson.js";
 import { showProgress } from "./progress.js";
 import { counted, FAILED, ownerOf, say, send, type UrlOption, warn, withSessions } from "./run.js";
 
-/** What is sent in one statement: whichever is reached first. */
+/** Maximum lines and characters of one statement. */
 const BATCH_LINES = 500;
 const BATCH_CHARACTERS = 1024 * 1024;
 
-/** A line of the file, from 1. */
+/** A line of the file, numbered from 1. */
 type NumberedLine = SessionLine & { number: number };
 
-/** Stores the sessions of a file, or of stdin, as the user's. What is there already stays as it is. */
-export function runImport(given: string, named: string | undefined, options: UrlOption & { strict?: true }) {
-  const userId = ownerOf(given);
-  const file = named === "-" ? undefined : named;
+interface Counts {
+  imported: number;
+  present: number;
+  refused: number;
+}
+
+/** Stores the sessions of a file, or of stdin, as the user's. Sessions that are there already stay as they are. */
+export function runImport(user: string, path: string | undefined, options: UrlOption & { strict?: true }) {
+  const userId = ownerOf(user);
+  const file = path === "-" ? undefined : path;
   return withSessions(options.url, async (db) => {
     const bytes = file === undefined ? 0 : await sizeOf(file);
     const progress = bytes > 0 ? showProgress("importing", bytes, "bytes") : undefined;
     const lines = readLines(file, (done) => progress?.to(done));
     const counts: Counts = { imported: 0, present: 0, refused: 0 };
     try {
-      if (options.strict) await db.transaction((tx) => new Import(tx, userId, counts, true).run(lines));
-      else await new Import(db, userId, counts, false).run(lines);
+      if (options.strict) await db.transaction((tx) => importer(tx, userId, counts, true)(lines));
+      else await importer(db, userId, counts, false)(lines);
     } catch (thrown) {
       if (!options.strict && counts.imported + counts.present > 0)
-        warn(`${sentenceOf(counts)}. The same command again goes on from there`);
+        warn(`${sentenceOf(counts)}. Run the same command again to continue`);
       throw thrown;
     } finally {
       progress?.end();
@@ -40,104 +46,88 @@ export function runImport(given: string, named: string | undefined, options: Url
 const sentenceOf = ({ imported, present, refused }: Counts) =>
   `imported ${counted(imported, "session")}; already there, left as they are: ${present}; refused: ${refused}`;
 
-interface Counts {
-  imported: number;
-  present: number;
-  refused: number;
-}
+/**
+ * @param counts goes up with each line
+ * @param strict in a transaction: the first refusal is thrown, so that nothing is stored
+ */
+function importer(db: Database, userId: string, counts: Counts, strict: boolean) {
+  const idsOf = async (db: Database, statement: typeof importSessions, sessions: string) =>
+    new Set((await send(db, statement, { userId, sessions })).map(({ id }) => id));
 
-class Import {
-  /**
-   * @param counts goes up with each line
-   * @param strict in a transaction: the first refusal is thrown, so that nothing stays
-   */
-  constructor(
-    private readonly db: Database,
-    private readonly userId: string,
-    private readonly counts: Counts,
-    private readonly strict: boolean,
-  ) {}
-
-  async run(lines: AsyncIterable<Buffer | null>): Promise<void> {
-    let batch = new Map<string, NumberedLine>();
-    let characters = 0;
-    const flush = async () => {
-      if (batch.size > 0) await this.store([...batch.values()]);
-      batch = new Map();
-      characters = 0;
-    };
-    let number = 0;
-    for await (const bytes of lines) {
-      number++;
-      const line = this.read(number, bytes);
-      if (!line) continue;
-      // A second line of a session finds the first one's stored.
-      if (batch.has(line.id) || batch.size === BATCH_LINES || characters > BATCH_CHARACTERS) await flush();
-      batch.set(line.id, { ...line, number });
-      characters += line.text.length;
-    }
-    await flush();
+  function refuse(number: number, thrown: unknown): void {
+    if (!isRefusal(thrown)) throw thrown;
+    const line = `line ${number}: ${thrown.message.replace(/\.?$/, ".")}`;
+    if (strict) throw new JourneyDbError(thrown.code, `${line} Nothing was imported`);
+    counts.refused++;
+    warn(line);
   }
 
-  private read(number: number, bytes: Buffer | null): SessionLine | null {
-    try {
-      if (bytes) return fromLine(bytes);
-      throw new JourneyDbError("too_large", `session: expected at most ${LONGEST_LINE} bytes`);
-    } catch (thrown) {
-      this.refuse(number, thrown);
-      return null;
+  /** Why lines were not stored: the user has such a session already, or somebody else has. */
+  async function explain(lines: NumberedLine[]): Promise<void> {
+    if (lines.length === 0) return;
+    const own = await idsOf(db, importedSessions, JSON.stringify(lines.map(({ id }) => ({ id }))));
+    for (const { id, number } of lines) {
+      if (own.has(id)) counts.present++;
+      else refuse(number, new JourneyDbError("conflict", "session.id: another user's session has it"));
     }
   }
 
-  /** All at once; where the server refuses, by halves, until it is known which line it refuses. */
-  private async store(lines: NumberedLine[]): Promise<void> {
+  /** Stores all lines in one statement. If the server refuses it, halves them until the refused line is found. */
+  async function store(lines: NumberedLine[]): Promise<void> {
     const sessions = `[${lines.map(({ text }) => text).join(",")}]`;
     let stored: Set<string>;
     try {
-      // In a transaction a failed statement would fail all that follow: hence a savepoint.
-      stored = await (this.strict
-        ? this.db.transaction((tx) => this.idsOf(tx, importSessions, sessions))
-        : this.idsOf(this.db, importSessions, sessions));
+      // After a failed statement a transaction takes no more: hence a savepoint.
+      stored = await (strict
+        ? db.transaction((tx) => idsOf(tx, importSessions, sessions))
+        : idsOf(db, importSessions, sessions));
     } catch (thrown) {
       const [first, ...others] = lines;
       if (!isRefusal(thrown)) throw thrown;
       if (!first || others.length === 0) {
         // The id was taken at the same moment.
-        return thrown.code === "conflict" ? this.explain(lines) : this.refuse(first?.number ?? 0, thrown);
+        return thrown.code === "conflict" ? explain(lines) : refuse(first?.number ?? 0, thrown);
       }
       const half = Math.ceil(lines.length / 2);
-      await this.store(lines.slice(0, half));
-      return this.store(lines.slice(half));
+      await store(lines.slice(0, half));
+      return store(lines.slice(half));
     }
-    this.counts.imported += stored.size;
-    await this.explain(lines.filter(({ id }) => !stored.has(id)));
+    counts.imported += stored.size;
+    await explain(lines.filter(({ id }) => !stored.has(id)));
   }
 
-  /** Why lines were not stored: the user has such a session already, or somebody else has. */
-  private async explain(lines: NumberedLine[]): Promise<void> {
-    if (lines.length === 0) return;
-    const ids = JSON.stringify(lines.map(({ id }) => ({ id })));
-    const own = await this.idsOf(this.db, importedSessions, ids);
-    for (const { id, number } of lines) {
-      if (own.has(id)) this.counts.present++;
-      else this.refuse(number, new JourneyDbError("conflict", "session.id: another user's session has it"));
+  function read(bytes: Buffer, number: number): SessionLine | null {
+    try {
+      return fromLine(bytes);
+    } catch (thrown) {
+      refuse(number, thrown);
+      return null;
     }
   }
 
-  private async idsOf(db: Database, statement: typeof importSessions, sessions: string) {
-    return new Set((await send(db, statement, { userId: this.userId, sessions })).map(({ id }) => id));
-  }
-
-  private refuse(number: number, thrown: unknown): void {
-    if (!isRefusal(thrown)) throw thrown;
-    const line = `line ${number}: ${thrown.message.replace(/\.?$/, ".")}`;
-    if (this.strict) throw new JourneyDbError(thrown.code, `${line} Nothing was imported`);
-    this.counts.refused++;
-    warn(line);
-  }
+  return async (lines: AsyncIterable<Buffer>): Promise<void> => {
+    let batch = new Map<string, NumberedLine>();
+    let characters = 0;
+    let number = 0;
+    const flush = async () => {
+      if (batch.size > 0) await store([...batch.values()]);
+      batch = new Map();
+      characters = 0;
+    };
+    for await (const bytes of lines) {
+      number++;
+      const line = read(bytes, number);
+      if (!line) continue;
+      // A second line of a session must find the first one stored.
+      if (batch.has(line.id) || batch.size === BATCH_LINES || characters > BATCH_CHARACTERS) await flush();
+      batch.set(line.id, { ...line, number });
+      characters += line.text.length;
+    }
+    await flush();
+  };
 }
 
-/** What is the line's fault, and not the server's or the connection's: of a constraint of the application's own, too. */
+/** Whether the line is at fault, and not the server or the connection. Constraints of the application's own count too. */
 const isRefusal = (thrown: unknown): thrown is JourneyDbError =>
   thrown instanceof JourneyDbError &&
   !thrown.retryable &&

@@ -5,7 +5,7 @@ import { parse } from "../validation/parse.js";
 import { EMBEDDED, FAILED, hasEmbedded, say, sayEmbedded, type UrlOption, withDatabase } from "./run.js";
 
 export async function runMigrate({ url, dryRun }: UrlOption & { dryRun?: true }) {
-  // A dry run makes no database.
+  // A dry run creates no database.
   if (dryRun && url === EMBEDDED && !hasEmbedded()) {
     sayEmbedded();
     return void process.stdout.write(toScript(shippedMigrations()));
@@ -22,7 +22,7 @@ export async function runMigrate({ url, dryRun }: UrlOption & { dryRun?: true })
   );
 }
 
-/** SQL ends with a semicolon, so that a line can be copied from where it begins to there. */
+/** SQL ends with a semicolon, up to which it can be copied. */
 function lineOf({ severity, code, message, remedy, sql }: Finding): string {
   const rest = sql === undefined ? `${remedy}.` : remedy.slice(sql.length).replace(/^, (.+)$/, " $1.");
   return `${severity.padEnd(7)}  ${code}: ${message} Remedy: ${sql === undefined ? "" : `${sql};`}${rest}`;
@@ -35,8 +35,8 @@ interface VerifyCommand extends UrlOption {
 }
 
 export const runVerify = ({ url, json, strict, phases: list }: VerifyCommand) => {
-  const given = list?.split(",").map((phase) => phase.trim());
-  const phases = parse(journeyOptionsSchema.out.shape.phases, given, "--phases");
+  const names = list?.split(",").map((phase) => phase.trim());
+  const phases = parse(journeyOptionsSchema.out.shape.phases, names, "--phases");
   return withDatabase(url, async (db) => {
     const findings = await verify(db, { phases });
     const failed = findings.some(({ severity }) => severity === "error");

@@ -9,10 +9,14 @@ import { arraySchema, DEFAULT_SESSION_BYTES, LARGEST_JSONB } from "../validation
 import { parse } from "../validation/parse.js";
 import { payloads } from "../validation/payloads.js";
 
+/** A time that ISO 8601 can express; years of more digits, years BC and infinity stay as PostgreSQL writes them. */
+const ISO_TIME = /^\d{4}-.*[\dZ]$/;
+const toTime = (exact: string) => (ISO_TIME.test(exact) ? `${exact}Z` : exact);
+
 /**
- * Sessions as NDJSON (https://github.com/ndjson/ndjson-spec): a line is a `Session` as JSON, with
- * times to the microsecond, and without its revision, which the time of its last update tells. Messages
- * and metadata are the database's own text, so that no number is rounded to JavaScript's.
+ * Sessions as NDJSON (https://github.com/ndjson/ndjson-spec): each line is a `Session` as JSON, with times to
+ * the microsecond and without the revision, which is the time of the last update. Messages and metadata are
+ * the database's own text, so that no number is rounded to JavaScript's.
  */
 export function toLine(row: ExportRow): string {
   const { id, userId, phase, createdAt, updatedAt } = readSummary(row);
@@ -20,19 +24,13 @@ export function toLine(row: ExportRow): string {
   return `${JSON.stringify(fields).slice(0, -1)},"metadata":${row.metadata},"messages":${row.messages}}`;
 }
 
-/** ISO 8601 where a time has that form: not beyond the year 9999, before the year 1, and at infinity. */
-const ISO_YEAR = /^\d{4}-(?!.*BC$)/;
-const toTime = (exact: string) => (ISO_YEAR.test(exact) ? `${exact}Z` : exact);
-
-const FORM = new RegExp(`^(?:${EXACT_TIME.source})$`);
-const isTime = (text: string): boolean => {
-  const exact = text.replace(/Z$/, "");
-  if (!FORM.test(exact)) return false;
-  return !ISO_YEAR.test(exact) || z.iso.datetime().safeParse(`${exact}Z`).success;
-};
-const time = z.string().refine(isTime, {
-  params: { expected: 'a time in UTC of at most six decimals, e.g. "2026-01-31T09:30:00.123456Z"' },
-});
+const EXACT = new RegExp(`^(?:${EXACT_TIME.source})Z?$`);
+const isoTime = z.iso.datetime({ local: true });
+const time = z
+  .string()
+  .refine((text) => EXACT.test(text) && (!ISO_TIME.test(text) || isoTime.safeParse(text).success), {
+    params: { expected: 'a time in UTC of at most six decimals, e.g. "2026-01-31T09:30:00.123456Z"' },
+  });
 
 const line = z.looseObject({
   id: sessionIdSchema,
@@ -46,7 +44,7 @@ const line = z.looseObject({
 const knownKeys = new Set([...MESSAGE_KEYS, ...Object.keys(line.shape)]);
 const json = payloads({}, { unstorable: "reject", maxBytes: LARGEST_JSONB, knownKeys });
 
-/** A line that may be stored, as it came. */
+/** A line that can be stored, unchanged. */
 export interface SessionLine {
   id: string;
   text: string;
@@ -54,16 +52,16 @@ export interface SessionLine {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** A number that may be beyond a double, which the table can hold: `Infinity` would be refused as no JSON. */
+/** A number that may exceed a double, which the table can hold. JSON.parse makes it `Infinity`, which would be refused. */
 const LARGE_NUMBER = /[[:,\s]-?(?:\d{309}|[\d.]+e\+?\d)/i;
 const withinDouble = (_key: string, value: unknown) =>
   typeof value === "number" && !Number.isFinite(value) ? 0 : value;
 
-/** An exponent, or what tells whether it stands in a string: a quote, and an escape that may hold one. */
+/** An exponent, or what shows whether it is in a string: a quote, or an escape that may contain one. */
 const EXPONENTS = /\\.|"|[\d.]e([-+]?\d+)/gi;
 const SOME_EXPONENT = /[[:,\s]-?[\d.]+e/i;
 
-/** PostgreSQL writes numbers without exponents: what is short here may be too long to be read from there. */
+/** PostgreSQL writes numbers without exponents: a short line may become a row that is too long to read. */
 function checkText(text: string): void {
   if (!SOME_EXPONENT.test(text)) return;
   const most = TEXT_FACTOR * Math.max(text.length, DEFAULT_SESSION_BYTES);
@@ -82,17 +80,17 @@ function checkText(text: string): void {
 }
 
 /**
- * Checks a line as strictly as the calls of a handle check what they are given. The owner that it
- * names and whatever else is in it counts for nothing.
+ * Checks a line as strictly as the calls of a handle check their arguments. Its owner and unknown fields
+ * are ignored.
  *
  * @throws JourneyDbError invalid_input, naming the field and what was expected; too_large
  */
 export function checkLine(text: string): SessionLine {
-  // The reviver is asked of each value, so not without need.
+  // The reviver is called for each value, so only where it is needed.
   const reviver = LARGE_NUMBER.test(text) ? withinDouble : undefined;
   const session = read("JSON", (): unknown => JSON.parse(text, reviver));
   const { id, messages, metadata } = parse(line, session, "session", knownKeys);
-  // The rest is sent too, and the server would refuse it by a number only.
+  // The rest of the line is sent too, and the server would refuse it with a SQLSTATE only.
   json.metadata({ ...(session as object), messages: [], metadata: {} }, "session");
   json.messages(messages, "session.messages");
   json.metadata(metadata, "session.metadata");
@@ -100,7 +98,7 @@ export function checkLine(text: string): SessionLine {
   return { id: id.toLowerCase(), text };
 }
 
-/** As checkLine, of the bytes of a file; null for an empty line. */
+/** Like checkLine, from the bytes of a file; null for an empty line. */
 export function fromLine(bytes: Uint8Array): SessionLine | null {
   const text = read("text in UTF-8", () => utf8.decode(bytes)).trim();
   return text === "" ? null : checkLine(text);
@@ -110,7 +108,7 @@ function read<T>(expected: string, reading: () => T): T {
   try {
     return reading();
   } catch {
-    // The reason would show what stands there.
+    // The cause would quote the line.
     throw new JourneyDbError("invalid_input", `session: expected ${expected}`);
   }
 }

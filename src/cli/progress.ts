@@ -6,10 +6,10 @@ export interface Progress {
   end(): void;
 }
 
-/** Milliseconds between two lines where stderr is no terminal. */
+/** Milliseconds between two lines where stderr is not a terminal. */
 const LINE_EVERY = 2000;
 
-/** A bar on a terminal, else a line now and then; on stderr, since stdout is for what was asked. */
+/** A bar on a terminal, otherwise a line every two seconds; on stderr, since stdout is for results. */
 export function showProgress(doing: string, total: number, unit: string): Progress {
   const isTerminal = process.stderr.isTTY === true;
   const figures = `{value} of {total} ${unit}`;
@@ -23,7 +23,7 @@ export function showProgress(doing: string, total: number, unit: string): Progre
     stream: process.stderr,
     noTTYOutput: true,
     notTTYSchedule: LINE_EVERY,
-    // Else it ends with an empty line.
+    // Otherwise it ends with an empty line.
     clearOnComplete: !isTerminal,
     // Its handlers would keep Ctrl-C from ending the command.
     gracefulExit: false,
@@ -32,7 +32,7 @@ export function showProgress(doing: string, total: number, unit: string): Progre
   const bar = new cliProgress.SingleBar(options);
   bar.start(total, 0);
   const to = (done: number) => {
-    // The total may be an estimate.
+    // The total may be an estimate that is too low.
     if (done > bar.getTotal()) bar.setTotal(done);
     bar.update(done);
   };

@@ -13,28 +13,28 @@ import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { Statement, Values } from "../queries/statement.js";
 import { parse } from "../validation/parse.js";
 
-/** Exit codes: a failure or a finding that is an error, and wrong usage. */
+/** Exit codes. */
 export const FAILED = 1;
 export const WRONG_USAGE = 2;
 
-/** After which the server stops a statement, and the command too: some read or write every row. */
+/** Time limit of a statement, for the server and for the command: some read or write every row. */
 export const TIMEOUT_MS = 10 * 60_000;
 
-/** What to do about a failure of the server, which does not say it. */
+/** What to do about an error whose message does not say it. */
 const REMEDY: Partial<Record<JourneyDbErrorCode, string>> = {
   unavailable: "Check that the server runs and that the URL names its host and port.",
   timeout: "Try again while the database is less busy.",
   configuration:
-    "Check --url, DIRECT_URL and DATABASE_URL, and the role that the URL names. Where DATABASE_URL goes through a pooler, set DIRECT_URL past it.",
+    "Check --url, DIRECT_URL and DATABASE_URL, and the role that the URL names. If DATABASE_URL goes through a pooler, set DIRECT_URL to bypass it.",
 };
 
-/** A line of what was asked for. */
+/** Prints a line of the result. */
 export const say = (line: string) => void process.stdout.write(`${line}\n`);
 
-/** Clears the line where a progress bar may stand, and saves the place below, to which the bar goes back when it ends. */
+/** Clears the line of a progress bar, and saves the position below it, to which the bar returns when it ends. */
 const [CLEAR, SAVE] = ["\r\x1b[K", "\x1b7"];
 
-/** A line beside what was asked for. */
+/** Prints a line that is not part of the result. */
 export const warn = (line: string) => {
   const isTerminal = process.stderr.isTTY === true;
   process.stderr.write(`${isTerminal ? CLEAR : ""}journey-db: ${line}\n${isTerminal ? SAVE : ""}`);
@@ -42,7 +42,7 @@ export const warn = (line: string) => {
 
 let failed = false;
 
-/** Tells the first failure in one line. What is thrown after it is its consequence. */
+/** Prints the first failure in one line. Later ones are its consequences. */
 export function fail(thrown: unknown, remedies: typeof REMEDY = {}): void {
   process.exitCode = FAILED;
   if (failed) return;
@@ -53,11 +53,11 @@ export function fail(thrown: unknown, remedies: typeof REMEDY = {}): void {
   warn(`${code}: ${sentence}${remedy}`);
 }
 
-/** Why a stream or a file could not be written to, without its name. */
+/** The error of a stream or a file that cannot be written, without its path. */
 export const unwritable = (name: string, { code }: NodeJS.ErrnoException) =>
   new JourneyDbError("invalid_input", `${name}: expected a file that can be written (${code})`);
 
-/** The embedded database, in place of a URL. */
+/** Stands for the embedded database, in place of a URL. */
 export const EMBEDDED = Symbol("--embedded");
 
 /** The options that every command has. */
@@ -65,14 +65,14 @@ export interface UrlOption {
   url?: string | typeof EMBEDDED;
 }
 
-/** Reads the .env files of the working directory into the environment, where it does not say the same, as Next.js does. */
+/** Loads the .env files of the working directory as Next.js does: variables that are set already take precedence. */
 export function readEnvFiles(): void {
-  // What it fails on it names first; what follows may quote the file.
+  // It names the file first; what follows may quote it.
   const error = (what: unknown) => warn(String(what));
   nextEnv.loadEnvConfig(process.cwd(), process.env.NODE_ENV !== "production", { info: () => {}, error });
 }
 
-/** Host and database, without what is nobody's business. */
+/** Host and database, without user and password. */
 export function nameOf({ host, port, database }: ServerAddress): string {
   const name = database || process.env.PGDATABASE || "(named like the user)";
   return `postgres at ${host.includes(":") ? `[${host}]` : host}:${port}/${name}`;
@@ -83,32 +83,35 @@ export const hasEmbedded = () => existsSync(dataFolder(EMBEDDED_FOLDER));
 export const sayEmbedded = () => warn(`embedded database in ${resolve(EMBEDDED_FOLDER)}`);
 
 const NO_DATABASE =
-  "No database is named: give --url, set DIRECT_URL or DATABASE_URL (the .env files of this folder count too), or give --embedded for the embedded one in ";
+  "No database is named: pass --url, set DIRECT_URL or DATABASE_URL (in the environment or in a .env file of this folder), or pass --embedded for the embedded one in ";
 
-/** Says on stderr which database it is, before anything is done with it. */
-async function open(given: UrlOption["url"], creates: boolean): Promise<Connection> {
+/** Prints the name of the database on stderr before it is used. */
+async function open(option: UrlOption["url"], creates: boolean): Promise<Connection> {
   const folder = resolve(EMBEDDED_FOLDER);
-  if (given === EMBEDDED) {
+  if (option === EMBEDDED) {
     sayEmbedded();
     if (creates || hasEmbedded()) return openEmbedded(folder, { migrates: false });
-    throw new JourneyDbError("configuration", `${folder} holds no database; migrate --embedded makes one`);
+    throw new JourneyDbError(
+      "configuration",
+      `${folder} contains no database; migrate --embedded creates one`,
+    );
   }
   readEnvFiles();
   const variable = ["DIRECT_URL", "DATABASE_URL"].find((name) => configuredUrl(process.env, name));
-  const url = given ?? configuredUrl(process.env, "DIRECT_URL", "DATABASE_URL");
+  const url = option ?? configuredUrl(process.env, "DIRECT_URL", "DATABASE_URL");
   if (url === undefined) {
-    const found = hasEmbedded() ? `${folder}, which is there` : EMBEDDED_FOLDER;
+    const found = hasEmbedded() ? `${folder}, which exists` : EMBEDDED_FOLDER;
     throw new JourneyDbError("configuration", `${NO_DATABASE}${found}`);
   }
-  // Here, since connect cannot tell where a URL comes from.
-  warn(nameOf(parseDatabaseUrl(url, given === undefined ? (variable ?? "") : "--url")));
+  // Here, since connect does not know where a URL comes from.
+  warn(nameOf(parseDatabaseUrl(url, option === undefined ? (variable ?? "") : "--url")));
   return connect({ url, max: 1, statementTimeoutMs: TIMEOUT_MS });
 }
 
 /**
- * Opens the database, and says what went wrong while it was used.
+ * Opens the database, and prints what fails while it is used.
  *
- * @param options `creates`: whether an embedded database is made where there is none
+ * @param options `creates`: creates an embedded database if there is none
  */
 export async function withDatabase(
   url: UrlOption["url"],
@@ -128,7 +131,7 @@ export async function withDatabase(
 /** @throws JourneyDbError invalid_input */
 export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId");
 
-/** Opens the database for what reads and writes sessions: where the role is not shown any, that would look as if there were none. */
+/** Opens the database to read and write sessions. Where row level security hides them, there would seem to be none. */
 export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) => Promise<void>) =>
   withDatabase(url, async (db) => {
     const [table] = await db
@@ -143,7 +146,7 @@ export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) 
 export const send = <Row>(db: Connection["db"], statement: Statement<Row>, values: Values) =>
   rowsOf(statement, db, values, { timeoutMs: TIMEOUT_MS });
 
-/** What is said of sessions that a foreign key of another table keeps. */
+/** Why sessions could not be deleted. */
 export const leftKept = (sessions: number, constraints: readonly string[]) =>
   `left: ${counted(sessions, "session")}, since another table or a trigger keeps ${sessions === 1 ? "it" : "them"}${constraints.length === 0 ? "" : ` (${constraints.map((name) => `constraint "${name}"`).join(", ")})`}; see journey-db verify`;
 

@@ -1,7 +1,7 @@
 import { stats } from "../admin.js";
 import { say, TIMEOUT_MS, type UrlOption, withSessions } from "./run.js";
 
-/** Prints a name and a value a line, for people and for `awk`; or what `stats` returns as one line of JSON. */
+/** Prints one figure per line, for people and for `awk`, or the result of `stats` as one line of JSON. */
 export const runStats = ({ url, json }: UrlOption & { json?: true }) =>
   withSessions(url, async (db) => {
     const found = await stats(db, { timeoutMs: TIMEOUT_MS });

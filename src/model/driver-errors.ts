@@ -26,7 +26,7 @@ interface Thrown {
 }
 
 /** Drizzle wraps errors in a DrizzleQueryError, but not connection errors. */
-export function driverErrorOf(thrown: unknown): Thrown {
+function driverErrorOf(thrown: unknown): Thrown {
   const outer = (thrown ?? {}) as DriverError & { cause?: DriverError };
   const error = typeof outer.cause === "object" && outer.cause ? outer.cause : outer;
   return {

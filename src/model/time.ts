@@ -2,9 +2,9 @@
 export const EXACT_TIME = /-?infinity|\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: BC)?/;
 
 const WHOLE = new RegExp(`^(?:${EXACT_TIME.source})$`);
-/** The last year of PostgreSQL's timestamps (https://www.postgresql.org/docs/current/datatype-datetime.html). */
+/** PostgreSQL's timestamps (https://www.postgresql.org/docs/current/datatype-datetime.html) start on 24 November 4714 BC. */
+const FIRST_YEAR_BC = 4714;
 const LAST_YEAR = 294_276;
-const FIRST_YEAR_BC = 4713;
 
 /** Whether the text has this format and is a valid date and time for PostgreSQL. */
 export function isExactTime(text: string): boolean {
@@ -43,6 +43,6 @@ export function toDate(exactTime: string): Date {
   const date = new Date(0);
   date.setUTCFullYear(exactTime.endsWith(" BC") ? 1 - year : year, month - 1, day);
   date.setUTCHours(hour, minute, second, milliseconds);
-  // PostgreSQL's first year, 4713 BC, is in the range of a Date; its last, 294276, is not.
+  // PostgreSQL's first year, 4714 BC, is in the range of a Date; its last, 294276, is not.
   return Number.isNaN(date.getTime()) ? new Date(MAX_TIME) : date;
 }

@@ -103,7 +103,7 @@ end`;
 };
 
 /** The size of a jsonb value that the statement has computed; for a stored column, this would be the compressed size. */
-export const sizeOf = (value: SQL): SQL<number> => sql<number>`pg_column_size(${value})`;
+const sizeOf = (value: SQL): SQL<number> => sql<number>`pg_column_size(${value})`;
 
 /** The limits of a stored value in bytes, as jsonb and as text; the latter is null if it need not be checked. */
 export interface Limits {

@@ -172,7 +172,7 @@ export const isObject = (given: unknown): given is object =>
   typeof given === "object" && given !== null && isPlainObject(given);
 
 /** Also recognizes plain objects of another realm (a vm context, a test runner) with its own `Object.prototype`. */
-export function isPlainObject(object: object): boolean {
+function isPlainObject(object: object): boolean {
   const prototype = Object.getPrototypeOf(object);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -8,7 +8,7 @@ import { oddMessages, uiMessages } from "../support/messages.js";
 
 const sql = rawClient(await migratedDatabase(), { max: 1 });
 
-/** Which of the elements the server takes for messages of AI SDK 4: those of the list, and one by one. */
+/** The elements that the server counts as messages of AI SDK 4, in an array and one by one. */
 async function found(elements: unknown[]): Promise<{ all: unknown[]; each: boolean[] }> {
   const text = JSON.stringify(elements);
   const [row] = await sql`
@@ -18,11 +18,11 @@ async function found(elements: unknown[]): Promise<{ all: unknown[]; each: boole
   return row as unknown as { all: unknown[]; each: boolean[] };
 }
 
-/** The order of keys is jsonb's own. */
+/** jsonb has its own order of keys. */
 const sorted = (elements: unknown[]) => JSON.parse(JSON.stringify(elements));
 
 it("SQL and fromAiSdk4 agree on what is a message of AI SDK 4", async () => {
-  // What jsonb cannot hold never comes back from it.
+  // Without what jsonb cannot hold.
   const storable = anyElement.filter((element) => !/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(element)));
   await fc.assert(
     fc.asyncProperty(fc.array(storable, { minLength: 20, maxLength: 40 }), async (elements) => {

@@ -16,7 +16,7 @@ const converting = openPostgresJs(url, { max: 1 });
 const owner = newUser();
 const sessions = forUser(writing, owner);
 
-// The database is this file's own, and the call concerns all that is in it.
+// The call changes all sessions of the database, which is this file's own.
 beforeEach(async () => {
   await writing.delete(journeySessions);
 });
@@ -82,7 +82,7 @@ it.each([
 
 it("a session that others change during each attempt is left as it is, and counted", async () => {
   const [{ id } = { id: "" }] = await store(1);
-  // Each time that it is read, it has changed by the time it is written.
+  // It changes after each read, before the write.
   await raw.unsafe(`
     create schema restless;
     create function restless.revised(id uuid, at timestamptz) returns timestamptz volatile language sql as
@@ -105,7 +105,7 @@ it("of sessions that are converted and appended to at once, each is converted an
   const stored = await store(SESSIONS);
   const ids = stored.map(({ id }) => id).sort();
   const write = async (writer: number) => {
-    // Two begin at the end of the walk, two where it begins.
+    // Two begin at the end of the walk, two at its beginning.
     const order = writer % 2 === 0 ? ids : ids.toReversed();
     for (let n = 0; n < APPENDS; n++)
       for (const id of order) await sessions.append(id, text(`w${writer}-${n}`));

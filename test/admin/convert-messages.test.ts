@@ -29,12 +29,12 @@ onEveryDriver((database, { forUser }) => {
     metadata_is_object: "jsonb_typeof(metadata) = 'object'",
   };
 
-  // The database is this file's own, and the call concerns all that is in it.
+  // The call changes all sessions of the database, which is this file's own.
   beforeEach(async () => {
     await database().delete(journeySessions);
   });
 
-  /** Stores conversations as JSON text, which no check looks at; answers their ids. */
+  /** Stores conversations from JSON text, without validation. Returns their ids. */
   async function stored(...conversations: string[]): Promise<string[]> {
     const ids: string[] = [];
     for (const messages of conversations) {
@@ -47,7 +47,7 @@ onEveryDriver((database, { forUser }) => {
     return ids;
   }
 
-  /** All of the rows to the last digit. */
+  /** All rows, exactly. */
   const rows = () =>
     database()
       .select({ id: journeySessions.id, all: sql<string>`journey_sessions::text` })
@@ -261,8 +261,7 @@ onEveryDriver((database, { forUser }) => {
       });
       expect(await errorOf(call)).toMatchObject({
         code: "timeout",
-        message:
-          "The signal was aborted; 6 sessions were converted and stay so, and the call may be repeated.",
+        message: "The signal was aborted after 6 sessions were converted; the call may be repeated.",
         retryable: true,
       });
       expect((await convertMessages(database())).sessions).toBe(4);
@@ -275,7 +274,7 @@ onEveryDriver((database, { forUser }) => {
       const call = convertMessages(database(), { signal: AbortSignal.abort() });
       expect(await errorOf(call)).toMatchObject({
         code: "timeout",
-        message: expect.stringContaining("; 0 sessions"),
+        message: expect.stringContaining(" after 0 sessions"),
       });
       expect(await rows()).toEqual(before);
     });
@@ -287,7 +286,7 @@ onEveryDriver((database, { forUser }) => {
         ...{ batchSize: 1, dryRun: true, signal: controller.signal },
         onProgress: () => controller.abort(),
       });
-      expect((await errorOf(call)).message).toContain("; 0 sessions were converted");
+      expect((await errorOf(call)).message).toContain(" after 0 sessions were converted");
     });
   });
 

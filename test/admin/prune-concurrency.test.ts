@@ -12,18 +12,18 @@ import { idsOf, text } from "../support/messages.js";
 const url = await migratedDatabase();
 const raw = rawClient(url);
 const writing = openPostgresJs(url, { max: 4 });
-/** Where a wait for a lock is an error. */
+/** Waiting for a lock is an error here. */
 const pruning = openPostgresJs(url, { max: 1, connection: { lock_timeout: 250 } });
 
 const DUE = "91 days";
 const owner = newUser();
 
-// The database is this file's own, and prune concerns all that is in it.
+// prune looks at all sessions of the database, which is this file's own.
 beforeEach(async () => {
   await writing.delete(journeySessions);
 });
 
-/** Runs the call while a transaction is open that has written to the session. */
+/** Runs the call while an open transaction has written to the session. */
 async function whileAppending(id: string, call: () => Promise<void>, end: "commit" | "rollback") {
   const rolledBack = new Error("rolled back");
   await writing
@@ -59,7 +59,7 @@ it("a session that was written to after the statement began is not deleted", asy
     { id: "10000000-0000-4000-8000-000000000000", age: DUE },
     { id: "20000000-0000-4000-8000-000000000000", userId: owner, age: DUE },
   );
-  // The statement stands still where it reads the first session, with its view of the second.
+  // The statement stops where it reads the first session; it already has a snapshot of the second.
   await raw.unsafe(`
     create schema slow;
     create function slow.waits(id uuid) returns boolean language plpgsql as $$
@@ -95,7 +95,7 @@ it("of sessions that are pruned and written to at once, each is gone or has what
       () => void appended.push(id),
       ({ code }: JourneyDbError) => (code === "not_found" ? void gone.push(id) : expect.fail(code)),
     );
-  // From the end on, so that prune, which comes from the beginning, meets them.
+  // From the end, so that prune, which starts at the beginning, meets them.
   const write = async (part: number) => {
     for (let n = ids.length - 1 - part; n >= 0; n -= 4) await append(ids[n] ?? "");
   };
@@ -144,7 +144,7 @@ it.each([
     expect(await ended).toMatchObject({
       code: "timeout",
       message: expect.stringMatching(
-        /^The signal was aborted; at least 0 sessions were (deleted|converted|repaired) and stay so, and the call may be repeated\.$/,
+        /^The signal was aborted after at least 0 sessions were (deleted|converted|repaired); the call may be repeated\.$/,
       ),
       retryable: true,
     });

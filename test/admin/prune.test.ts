@@ -13,14 +13,14 @@ import { text } from "../support/messages.js";
 const DUE = "91 days";
 const NOT_DUE = "89 days";
 
-/** Calls prune, and answers with what each statement told. */
+/** Calls prune, and returns its result with the progress of each statement. */
 async function watched(db: Database, options: PruneOptions) {
   const told: PruneProgress[] = [];
   const answer = await prune(db, { ...options, onProgress: (progress) => void told.push(progress) });
   return { answer, told };
 }
 
-/** By how much each statement went on. */
+/** The progress of each statement alone. */
 const steps = (told: PruneProgress[]) =>
   told.map(({ sessions, examined }, n) => ({
     sessions: sessions - (told[n - 1]?.sessions ?? 0),
@@ -28,7 +28,7 @@ const steps = (told: PruneProgress[]) =>
   }));
 
 onEveryDriver((database, { forUser }) => {
-  // The database is this file's own, and prune concerns all that is in it.
+  // prune looks at all sessions of the database, which is this file's own.
   beforeEach(async () => {
     await database().delete(journeySessions);
   });
@@ -170,7 +170,7 @@ onEveryDriver((database, { forUser }) => {
       const call = prune(database(), { ...options, signal: controller.signal, onProgress: stopAfter });
       expect(await errorOf(call)).toMatchObject({
         code: "timeout",
-        message: "The signal was aborted; 6 sessions were deleted and stay so, and the call may be repeated.",
+        message: "The signal was aborted after 6 sessions were deleted; the call may be repeated.",
         retryable: true,
       });
       expect(await storedIds(database())).toHaveLength(4);
@@ -183,7 +183,7 @@ onEveryDriver((database, { forUser }) => {
       const call = prune(database(), { inactiveFor: "90d", signal: AbortSignal.abort() });
       expect(await errorOf(call)).toMatchObject({
         code: "timeout",
-        message: expect.stringContaining("; 0 sessions"),
+        message: expect.stringContaining(" after 0 sessions"),
       });
       expect(await storedIds(database())).toHaveLength(1);
     });
@@ -195,7 +195,7 @@ onEveryDriver((database, { forUser }) => {
         ...{ inactiveFor: "90d", batchSize: 1, dryRun: true, signal: controller.signal },
         onProgress: () => controller.abort(),
       });
-      expect((await errorOf(call)).message).toContain("; 0 sessions were deleted");
+      expect((await errorOf(call)).message).toContain(" after 0 sessions were deleted");
     });
 
     it("too late to stop anything, it changes nothing", async () => {

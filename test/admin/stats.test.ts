@@ -15,7 +15,7 @@ const MAX_DATE = new Date(8.64e15);
 const MIN_DATE = new Date(-8.64e15);
 
 onEveryDriver((database, { forUser }) => {
-  // The database is this file's own, and stats concern all that is in it.
+  // stats counts all sessions of the database, which is this file's own.
   beforeEach(async () => {
     await database().delete(journeySessions);
   });
@@ -112,13 +112,13 @@ describe("on a server", async () => {
     const { largest, bytes } = await stats(db);
     expect(largest?.id).toBe(id);
     expect(largest?.bytes).toBeGreaterThan(750_000);
-    // Nearly all of it is in the table's TOAST table.
+    // Nearly all of it is in the TOAST table.
     expect(bytes).toBeGreaterThan(1_050_000);
   });
 
   it("deleted rows are dead until they are vacuumed", async () => {
     const deadRows = async () => {
-      // PostgreSQL 14 has a connection tell what it counted only when that is used again.
+      // In PostgreSQL 14 a connection reports its statistics only when it is used again.
       await raw`select`;
       return (await stats(db)).deadRows;
     };

@@ -7,7 +7,7 @@ import { openFor, requestOf } from "../support/turn.js";
 
 const db = openPostgresJs(await migratedDatabase());
 
-/** A session with two turns, whose questions name their answers. */
+/** A session with two turns. The questions name their answers. */
 async function openChat() {
   const { id, sessions } = openFor(db);
   const question = (id: string, answerId: string) => ({ ...text(id), metadata: { answerId } });
@@ -150,7 +150,7 @@ test.each([
 describe("a session with no room for an answer", () => {
   const journey = defineJourney({ maxSessionBytes: 8_000 });
 
-  /** A session of so many bytes, about. */
+  /** A session of about this many bytes. */
   async function full(bytes: number) {
     const { id } = openFor(db);
     const sessions = journey.forUser(db, newUser());
@@ -164,7 +164,7 @@ describe("a session with no room for an answer", () => {
     const refused = startTurn(sessions, id, requestOf({ message: text("m2"), after: "a1" }));
     await expect(refused).rejects.toMatchObject({ code: "too_large" });
     expect(await sessions.get(id)).toEqual(before);
-    // An append of the application's own may fill it.
+    // The application's own append may fill the session.
     await sessions.append(id, text("m2"));
   });
 

@@ -412,7 +412,7 @@ describe("what is no message of version 4", () => {
   });
 });
 
-/** Whatever is said, apart from the words of the format itself. */
+/** All texts of a value, apart from the words of the format. */
 function said(value: unknown, key = ""): (string | number)[] {
   if (typeof value === "number") return [value];
   if (typeof value === "string") return ["type", "state", "sourceType", "role"].includes(key) ? [] : [value];

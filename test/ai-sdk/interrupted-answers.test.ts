@@ -9,7 +9,7 @@ import { openModel, PROVIDERS } from "./support/providers.js";
 
 const db = openPostgresJs(await migratedDatabase());
 
-/** Until everything that was sent has reached the page: between a model and a page there are only streams here. */
+/** Waits until everything that was sent has reached the page: only streams are between the model and the page here. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 60; turn++) await setImmediate();
 }
@@ -43,7 +43,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     }
     type Chat = Awaited<ReturnType<typeof open>>;
 
-    /** The events of a first response that calls the tool, and of a second that has what that gave. */
+    /** The events of a first response that calls the tool, and of a second one after its result. */
     function responsesOf({ provider }: Pick<Chat, "provider">) {
       const [first, second] = [provider.script(1), provider.script(2)];
       return [
@@ -52,7 +52,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       ] as const;
     }
 
-    /** Ends the answer under way after some events of its nth response, as told. */
+    /** Ends the running answer after `count` events of its nth response. */
     async function endAfter(chat: Chat, n: 0 | 1, count: number, end: End): Promise<void> {
       const sent = chat.page.sendMessage({ text: "What is the weather?" });
       const [first, second] = responsesOf(chat);
@@ -106,7 +106,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
         const shown = chat.page.messages[1];
         const where = `${n} ${count}`;
         expect([where, textsOf(answer)]).toEqual([where, textsOf(shown)]);
-        // Where the token limit is reached after a whole call, the tool runs and the model is asked again.
+        // If the token limit is reached after a complete call, the tool runs and the model is asked again.
         const asked = n + 1 + Number(end !== "is stopped" && chat.chat.prompts.length > n + 1);
         expect([where, await faultsOf(chat, asked, n === 1 ? ["rs_1", "msg_1", "fc_1"] : [])]).toEqual([
           where,
@@ -132,7 +132,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
 
     test("and the tool runs once, where the second response had not begun to say anything", async () => {
       const chat = await open();
-      // OpenAI and Anthropic say first that there is a response.
+      // The first event of OpenAI and Anthropic announces the response.
       await endAfter(chat, 1, name === "Google" ? 0 : 1, "breaks off");
       await faultsOf(chat, 2, [], () => chat.page.turns.retry());
       expect(chat.runs.of).toBe(1);

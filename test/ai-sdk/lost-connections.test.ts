@@ -18,10 +18,10 @@ import { ended, openFor, requestOf } from "../support/turn.js";
 
 const url = await migratedDatabase();
 const sql = rawClient(url);
-/** Past whatever is lost. */
+/** Not through the proxies. */
 const direct = openPostgresJs(url);
 
-/** A way to the server on which an idle connection can be reset: its next packet is answered with RST. */
+/** A proxy to the server that can reset an idle connection: its next packet is answered with RST. */
 async function resettingProxy() {
   const { hostname: host, port } = new URL(url);
   const sockets = new Set<Socket>();
@@ -62,7 +62,7 @@ const OPEN: Record<string, (url: string) => Promise<Database>> = {
   "node-postgres": async (url) => openNodePostgres(url, { max: 1 }),
 };
 
-/** A turn whose answer is to be stored, over the database. */
+/** A turn whose answer is not stored yet. */
 async function openTurn(db: Database, options: { timeoutMs?: number } = {}) {
   const user = newUser();
   const { id } = openFor(db);
@@ -77,7 +77,7 @@ async function openTurn(db: Database, options: { timeoutMs?: number } = {}) {
   return { id, turn, answer, stored };
 }
 
-/** Holds the session's row in a transaction of its own, until it is let go. */
+/** Locks the session's row in another transaction until it is released. */
 async function holdRow(id: string, change = false) {
   const holder = await sql.reserve();
   await holder`begin`;
@@ -134,7 +134,7 @@ test("an answer whose deadline passes while it waits is stored once", async () =
   const { id, turn, answer, stored } = await openTurn(openPostgresJs(url), { timeoutMs: 300 });
   const row = await holdRow(id);
   const storing = answer();
-  // The first statement waits on, and a second one beside it.
+  // The first statement still waits, and so does a second one.
   await row.waiting(2);
   await row.release();
   await storing;

@@ -14,7 +14,7 @@ declare const db: Database;
 declare const id: string;
 const sessions = forUser(db, id);
 
-/** The messages of every call that answers with some. */
+/** The messages of every call that returns some. */
 async function readAll<Message>(from: UserSessions<Message, object, string>): Promise<Message[][]> {
   const found = [await from.get(id), await from.latest(), await from.messages(id), await from.fork(id)];
   return found.map((one) => one?.messages ?? []);

@@ -18,7 +18,7 @@ const said = (text: string, id: string = randomUUID()): JourneyMessage => ({
 
 const isUser = ({ role }: JourneyMessage) => role === "user";
 
-/** Reads what a server streams until there is this text. */
+/** Reads a stream until it contains this text. */
 async function readUntil({ body }: Response, text: string): Promise<void> {
   const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
   for (let read = ""; !read.includes(text); ) read += (await reader?.read())?.value ?? "";
@@ -28,11 +28,11 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   const open = () => openApplication(db, version);
   type Chat = ReturnType<typeof open>;
 
-  /** Sends, and gets the nth reply of the model as the answer of the nth turn. */
+  /** Sends a message and lets the nth reply of the model answer it. */
   const answered = (chat: Chat, page: Page, n: number, question: string, reply: string) =>
     chat.answered(n, page.sendMessage({ text: question }), reply);
 
-  /** A page with so many turns, "q0" and "r0" and so on. */
+  /** A page with `count` turns: "q0" and "r0", and so on. */
   async function afterTurns(count: number) {
     const chat = open();
     const page = await chat.openPage();
@@ -41,7 +41,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   }
 
   describe("a page that stopped before anything of the answer reached it", () => {
-    /** The page has the question alone; the row has what the model said by then, or all of it. */
+    /** The page has only the question; the row has part of the answer, or all of it. */
     async function stoppedEarly(end: "stopped" | "whole" | "nothing yet", turns = 0) {
       const { chat, page } = await afterTurns(turns);
       const question = said("the question") as { role: string };
@@ -61,7 +61,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       if (end === "whole") reply.says("the answer");
       else {
         reply.part("half");
-        // Here the server has got it; the page has not.
+        // The server has it now; the page does not.
         await readUntil(response, "half");
         if (end === "stopped") abort.abort();
       }
@@ -257,7 +257,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
   });
 
   describe("a conversation that this package did not ask for", () => {
-    /** A page on messages of another program, whose questions name no answer. */
+    /** A page with messages of another program. Their questions name no answer. */
     async function older() {
       const chat = open();
       const messages: JourneyMessage[] = [

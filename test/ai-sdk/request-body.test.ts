@@ -10,7 +10,7 @@ const KIB = 1024;
 const MIB = KIB * KIB;
 const turnOf = (more: object = {}) => ({ message: text("m1"), after: null, ...more });
 
-/** A request whose body comes in pieces, and how much of it was asked for. */
+/** A request whose body arrives in pieces, and how many were read. */
 function streamed(bytes: number, headers: Record<string, string> = {}) {
   const piece = new Uint8Array(64 * KIB).fill(32);
   let sent = 0;

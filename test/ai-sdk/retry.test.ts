@@ -9,7 +9,7 @@ const approved = call("approval-responded");
 const step = { type: "step-start" };
 const said = { type: "text", text: "There." };
 
-/** What a retry asks of the chat whose last answer has these parts: to go on with it, or to answer the question anew. */
+/** What retry does in a chat whose last answer has these parts: continue it, or ask again. */
 async function retried(parts: JourneyMessage["parts"], state: { error?: Error; interrupted?: string }) {
   const metadata = state.interrupted ? { interrupted: state.interrupted } : undefined;
   const answer: JourneyMessage = { id: "a1", role: "assistant", parts, metadata };

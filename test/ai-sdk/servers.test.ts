@@ -44,7 +44,7 @@ const answer = (messages: { role: string }[]) =>
     }),
   });
 
-/** Of the request of the last test whose connection was lost while its body came. */
+/** The error of the last request whose connection was lost while its body arrived. */
 let refused: (error: unknown) => void = () => {};
 
 async function onNode(request: IncomingMessage & { body?: unknown }, response: ServerResponse) {
@@ -100,7 +100,7 @@ describe.each(Object.keys(SERVERS))("startTurn behind %s", (name) => {
   const post = (id: string, body: Body, type = "application/json") =>
     fetch(`http://127.0.0.1:${port}/${id}`, {
       method: "POST",
-      // A server may close a connection on which it refused what was still coming.
+      // A server may close a connection whose request it refused before it had ended.
       headers: { "content-type": type, connection: "close" },
       body,
       duplex: "half",
@@ -146,7 +146,7 @@ describe.each(Object.keys(SERVERS))("startTurn behind %s", (name) => {
   ])("refuses more than 4 MiB, %s", async (how, bodyOf) => {
     const id = crypto.randomUUID();
     const response = await post(id, bodyOf(turnOf(id, "x".repeat(5 * MIB))));
-    // What a parser has read counts by its own limit where nothing says how much it was.
+    // Without a content length, only the limit of the parser applies.
     const isCounted = name !== "Express with express.json()" || how === "of a known length";
     expect(response.status).toBe(isCounted ? 413 : 200);
     if (isCounted) {

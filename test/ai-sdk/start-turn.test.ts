@@ -190,6 +190,7 @@ test.each([["a1"], ["none"], [null]])(
 
 test("a session whose title could not be stored gets it with the next try of its first message", async () => {
   const { id, sessions } = open();
+  await sessions.create({ id });
   const first = { message: text("m1"), after: null };
   const away = { ...sessions, mergeMetadata: forUser(unreachable, newUser()).mergeMetadata };
   const title = () => "one";
@@ -200,28 +201,60 @@ test("a session whose title could not be stored gets it with the next try of its
   expect((await sessions.get(id))?.metadata).toEqual({ title: "one" });
 });
 
-test("nothing is written twice where a new session is titled and nobody else changes it", async () => {
-  const { id, sessions } = open();
-  const calls: string[] = [];
-  const counted = new Proxy(sessions, {
-    get(target, name: keyof Sessions) {
-      calls.push(name);
-      return target[name];
-    },
-  });
-  const turn = await startTurn(counted, id, requestOf({ message: text("m1"), after: null }), {
-    title: titleOf,
-  });
+test("a first message creates its session with the title in one statement, and a later turn begins with two", async () => {
+  const sent: string[] = [];
+  const { id, sessions } = openFor(openPostgresJs(url, { debug: (_, query) => void sent.push(query) }));
+  const statements = () => sent.splice(0).filter((query) => query.includes("journey_sessions")).length;
+  const options = { title: titleOf };
+  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), options);
+  expect(statements()).toBe(1);
   await turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  expect(calls).toEqual(["messages", "append", "mergeMetadata", "append"]);
+  expect(statements()).toBe(1);
+  await startTurn(sessions, id, requestOf({ message: text("m2"), after: "a1" }), options);
+  expect(statements()).toBe(2);
   expect(await sessions.get(id)).toMatchObject({
     metadata: { title: "text of m1" },
-    messages: [{ id: "m1" }, { id: "a1" }],
+    messages: [{ id: "m1" }, { id: "a1" }, { id: "m2" }],
   });
+});
+
+test.each([
+  ["that was sent before and was edited in another tab", { after: null, answers: { m1: [randomUUID()] } }],
+  ["of a page that shows something else", { after: "notice", isFirst: true }],
+])("a first message %s replaces nothing", async (_, shown) => {
+  const { id, sessions } = open();
+  const edited = { ...text("m1", "edited"), metadata: { answerId: randomUUID() } };
+  await sessions.create({ id, messages: [edited] });
+  const stale = startTurn(sessions, id, requestOf({ message: text("m1"), ...shown }), { title: titleOf });
+  await expect(stale).rejects.toMatchObject({ code: "conflict" });
+  expect(await sessions.get(id)).toMatchObject({ metadata: {}, messages: [edited] });
+});
+
+test("a session that was created empty gets its title too", async () => {
+  const { id, sessions } = open();
+  await sessions.create({ id, phase: "review", metadata: { tone: "dry" } });
+  const body = { message: text("m1"), after: null, answerId: randomUUID() };
+  const turn = await startTurn(sessions, id, requestOf(body), { title: titleOf });
+  expect(turn.response.generateMessageId()).toBe(body.answerId);
+  await turn.response.onFinish(ended(text(body.answerId, "first", "assistant")));
+  expect(await sessions.get(id)).toMatchObject({
+    phase: "review",
+    metadata: { tone: "dry", title: "text of m1" },
+    messages: [{ id: "m1" }, { id: body.answerId }],
+  });
+});
+
+test("a title is stored where the metadata schema demands other keys", async () => {
+  const { user, id } = open();
+  const demanding = defineJourney({ metadata: z.object({ title: z.string(), tone: z.string() }) });
+  const sessions = demanding.forUser(db, user);
+  await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), { title: titleOf });
+  expect((await sessions.get(id))?.metadata).toEqual({ title: "text of m1" });
 });
 
 test("a title that the user gives in that moment stays", async () => {
   const { id, sessions } = open();
+  await sessions.create({ id });
   const renamed = {
     ...sessions,
     async mergeMetadata(...given: Parameters<Sessions["mergeMetadata"]>) {
@@ -316,9 +349,10 @@ test("the model is asked about the question, however much others added behind it
   const { id, sessions } = open();
   const crowded = {
     ...sessions,
-    async messages(...given: Parameters<Sessions["messages"]>) {
+    async append(...given: Parameters<Sessions["append"]>) {
+      const appended = await sessions.append(...given);
       await sessions.append(id, [text("m2"), text("m3")]);
-      return sessions.messages(...given);
+      return appended;
     },
   };
   const turn = await startTurn(crowded, id, requestOf({ message: text("m1"), after: null }), { limit: 2 });
@@ -387,7 +421,7 @@ test("a chat that AI SDK 4 left goes on, with all that was said", async () => {
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: last }));
   expect(turn.messages.every(isMessage)).toBe(true);
   expect(JSON.stringify(turn.messages)).toContain("High water is at 21:40, 6.9 m.");
-  // What was not shown to a model then is not now: data, and a call without a result.
+  // As in version 4, data and calls without a result are not sent to the model.
   expect(turn.messages.map(({ id }) => id)).toEqual(["a1", "a2", "a3", "a4", "b1", "b2", "m1"]);
   expect(turn.messages.flatMap(({ parts }) => parts).filter(({ type }) => type === "tool-wind")).toEqual([]);
   await turn.response.onFinish(ended(text("n1", "first", "assistant")));

@@ -205,7 +205,7 @@ test("an answer that goes on may be of any depth", async () => {
 });
 
 describe("an answer that is refused is kept as far as it is not", () => {
-  /** What is stored of an answer with these parts, where the schema refuses these. */
+  /** What is stored of an answer with these parts if the schema refuses some. */
   async function keptOf(
     parts: JourneyMessage["parts"],
     refuses: (message: JourneyMessage) => boolean,
@@ -329,10 +329,11 @@ test("a session that is deleted while others change it stays deleted", async () 
   expect(await sessions.get(id)).toBeNull();
 });
 
-describe("while a new session gets its title", () => {
-  /** A first turn, and what somebody else does in the moment before the title. */
+describe("while a session that was created empty gets its title", () => {
+  /** A first turn, and a change by somebody else just before the title is stored. */
   async function startAmid(meanwhile: (sessions: Sessions, id: string) => Promise<unknown>) {
     const { id, sessions } = open();
+    await sessions.create({ id });
     let tries = 0;
     const crowded = {
       ...sessions,

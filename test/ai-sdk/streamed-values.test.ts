@@ -23,7 +23,7 @@ class Point {
 const cycle: { self?: unknown } = {};
 cycle.self = cycle;
 
-/** Values that JSON changes: what it makes of them is what a page gets. */
+/** Values that JSON changes. The page receives the JSON. */
 const CHANGED: [string, unknown][] = [
   ["NaN", { average: 0 / 0 }],
   ["Infinity", { most: Number.POSITIVE_INFINITY }],
@@ -42,7 +42,7 @@ const CHANGED: [string, unknown][] = [
   ["text that jsonb cannot hold", { text: "a\0b\ud800" }],
 ];
 
-/** Values of which JSON makes nothing: they break the stream. */
+/** Values that JSON cannot express: they break the stream. */
 const BREAKING: [string, unknown][] = [
   ["a BigInt", { large: 1n }],
   ["a cycle", cycle],
@@ -183,7 +183,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     await expect(chat.stored(0)).rejects.toMatchObject({
       code: "invalid_input",
       message: expect.stringMatching(
-        /^A beginning of the answer is stored, marked as failed\. messages\[0\]\.parts: /,
+        /^Part of the answer is stored, marked as failed\. messages\[0\]\.parts: /,
       ),
     });
     expect(page.status).toBe("error");

@@ -37,9 +37,9 @@ test("a title has at most 200 code units, whatever it may have", () => {
   expect(titled("a".repeat(200), 300)).toBe(`${"a".repeat(199)}…`);
 });
 
-test("white space of any length hides no text, and cuts no character through", () => {
+test("white space of any length hides no text", () => {
   expect(titled(`${" ".repeat(10_000)}Hello`)).toBe("Hello");
-  expect(titled(`a${" ".repeat(5998)}👩`)).toBe("a");
+  expect(titled(`a${" ".repeat(5998)}👩`)).toBe("a 👩");
 });
 
 test("all text parts make the title, and no other part", () => {

@@ -9,7 +9,7 @@ const db = openPostgresJs(await migratedDatabase());
 
 const APPROVED = { state: "approval-responded", approval: { id: "r1", approved: true } };
 
-/** Stores the answer with its tool calls in another state, as a server that was stopped then leaves it. */
+/** Stores the answer with its tool calls in another state, as after a crash of the server. */
 async function storeState(
   chat: ReturnType<typeof openApplication>,
   state: object,
@@ -25,7 +25,7 @@ async function storeState(
 describe.each(SDK_VERSIONS)("with %s", (version) => {
   const openChat = () => openApplication(db, version);
 
-  /** A page whose question was answered with calls of these tools, which wait. */
+  /** A page whose question was answered with calls of these tools, which wait for the page. */
   async function openWaiting(...tools: ("locate" | "book")[]) {
     const chat = openChat();
     const page = await chat.openPage();

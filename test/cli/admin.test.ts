@@ -17,15 +17,15 @@ const sql = rawClient(url);
 const db = openPostgresJs(url);
 const cli = await commandLine(url);
 
-// What it takes away would change the size between one look at the table and the next.
+// Vacuum would change the size between two reads of it.
 await sql`alter table journey_sessions set (autovacuum_enabled = off, toast.autovacuum_enabled = off)`;
 
-// Two of these commands concern all that is in it.
+// Some of these commands change all sessions.
 beforeEach(async () => {
   await db.delete(journeySessions);
 });
 
-/** Without what is told of the progress. */
+/** Without the lines of the progress. */
 const said = (stderr: string) => stderr.replaceAll(/^looking at: \d+ of \d+ sessions\n/gm, "");
 
 describe("erase", { timeout: 60_000 }, () => {
@@ -104,7 +104,7 @@ describe("prune", { timeout: 60_000 }, () => {
       await held.reached(0);
       const left = (await storedIds(db)).length;
       expect(said(stderr())).toBe(
-        `journey-db: The signal was aborted; at least ${all - left} sessions were deleted and stay so, and the call may be repeated.\n`,
+        `journey-db: The signal was aborted after at least ${all - left} sessions were deleted; the call may be repeated.\n`,
       );
       expect(left).toBe(all);
     },
@@ -149,19 +149,27 @@ describe("convert-messages", { timeout: 60_000 }, () => {
       expect(rest).toEqual({ status: 1, stdout });
       expect(stderr).toMatch(/^looking at: 0 of \d+ sessions\nlooking at: 2 of \d+ sessions\n/);
       expect(said(stderr)).toMatch(
-        /^journey-db: left unchanged: 1 session; journey-db verify reports its row, .*\n$/,
+        /^journey-db: left unchanged: 1 session; journey-db verify reports the row, .*\n$/,
       );
     }
     await sql`delete from journey_sessions`;
     await sql`alter table journey_sessions validate constraint journey_sessions_metadata_is_object`;
   });
 
-  test.each(["0", "10001", "1.5", "-1", "x", ""])("a batch size of %j is wrong usage", async (size) => {
+  test("a batch size that is not a number from 1 to 10000 is wrong usage", async () => {
     await store(older);
     const before = await rowsOf(sql);
-    const { status, stdout, stderr } = await cli.run("convert-messages", `--batch-size=${size}`);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-    expect(stderr).toMatch(/^journey-db: invalid_input: --batch-size: expected /);
+    const refusedOf = async (size: string) => ({
+      size,
+      ...(await cli.run("convert-messages", `--batch-size=${size}`)),
+    });
+    for (const refused of await Promise.all(["0", "10001", "1.5", "-1", "x", ""].map(refusedOf))) {
+      expect(refused).toMatchObject({
+        status: 2,
+        stdout: "",
+        stderr: expect.stringMatching(/^journey-db: invalid_input: --batch-size: expected /),
+      });
+    }
     expect(await rowsOf(sql)).toEqual(before);
   });
 
@@ -183,7 +191,7 @@ describe("convert-messages", { timeout: 60_000 }, () => {
       await sql`drop trigger held_update on journey_sessions`;
       const { sessions: left } = await convertMessages(db, { dryRun: true });
       expect(said(stderr())).toBe(
-        `journey-db: The signal was aborted; at least ${all - left} sessions were converted and stay so, and the call may be repeated.\n`,
+        `journey-db: The signal was aborted after at least ${all - left} sessions were converted; the call may be repeated.\n`,
       );
       expect(left).toBe(all);
     },

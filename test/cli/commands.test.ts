@@ -16,7 +16,7 @@ const APPLIED = shippedMigrations()
   .map(({ name }) => `applied ${name}\n`)
   .join("");
 
-/** What nothing may print: the password, the host's name and the user's. */
+/** Nothing may print its password, host name or user name. */
 const SECRET_URL = "postgres://some_user:some_password@127.0.0.1:1/some_database";
 
 const run = async (env: Record<string, string>, ...args: string[]) =>
@@ -69,7 +69,7 @@ describe("migrate", () => {
       const { status, stdout, stderr } = await run({}, ...command, "--url", tenant.href);
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
       expect(stderr).toMatch(
-        /^journey-db: migration: .*the table is in schema public, which the role's search_path does not lead to: .*\n$/,
+        /^journey-db: migration: .*the table is in schema public, which is not on the role's search_path: .*\n$/,
       );
     }
     expect(await sql`select from pg_class where relnamespace = 'tenant'::regnamespace`).toHaveLength(0);
@@ -171,7 +171,7 @@ describe("verify", () => {
         {
           severity: "warning",
           code: "policy",
-          message: "Policy own is not part of the table and may open rows to others.",
+          message: "Policy own is not part of the table and may expose rows to other roles.",
           remedy: "drop policy if exists own on journey_sessions",
           sql: "drop policy if exists own on journey_sessions",
         },
@@ -200,7 +200,7 @@ describe("verify", () => {
     await sql`insert into journey_sessions (user_id, messages) values ('some_user', '"some_text"')`;
     const { status, stdout, stderr } = await run({}, "verify", "--url", url);
     expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
-    expect(stdout).toContain("rows_forbidden: 1 row has messages that are no array");
+    expect(stdout).toContain("rows_forbidden: 1 row has a messages value that is not a JSON array");
     expect(stdout).not.toMatch(/some_/);
   });
 });
@@ -231,7 +231,7 @@ describe("the database", () => {
       const { status, stdout, stderr } = await embedded(...command.split(" "));
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
       expect(stderr).toMatch(
-        /^.*\njourney-db: configuration: .* holds no database; migrate --embedded makes one\.\n$/,
+        /^.*\njourney-db: configuration: .* contains no database; migrate --embedded creates one\.\n$/,
       );
     }
     const script = expect.stringMatching(/^-- Run as one transaction/);
@@ -287,7 +287,7 @@ describe("the database", () => {
     mkdirSync(join(folder, EMBEDDED_FOLDER, "data"), { recursive: true });
     const { status, stderr } = await journeyDbAsIs(folder, {}, "erase", "user_1", "--yes");
     expect(status).toBe(1);
-    expect(stderr).toContain(`in ${join(folder, EMBEDDED_FOLDER)}, which is there.`);
+    expect(stderr).toContain(`in ${join(folder, EMBEDDED_FOLDER)}, which exists.`);
   });
 
   test("is named first, without the user or the password", async () => {
@@ -343,7 +343,7 @@ describe("the database", () => {
       url.searchParams.set("options", "endpoint=ep-cool");
       const { status, stdout, stderr } = await run({}, command, "--url", url.href);
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-      expect(stderr).toMatch(/^journey-db: configuration: .*SQLSTATE 42.*DIRECT_URL past it\.\n$/);
+      expect(stderr).toMatch(/^journey-db: configuration: .*SQLSTATE 42.*DIRECT_URL to bypass it\.\n$/);
     },
   );
 
@@ -369,19 +369,19 @@ test("a reader that closes stderr early is no crash", async () => {
 });
 
 describe("usage", () => {
-  test.each([
-    "",
-    "frobnicate",
-    "migrate --dry",
-    "verify --dry-run",
-    "migrate --url",
-    "migrate now",
-    "migrate --embedded --url x",
-  ])("wrong: journey-db %s exits with 2 and touches no database", async (line) => {
-    const args = line.split(" ").filter(Boolean);
-    const { status, stdout, stderr } = await run({ DATABASE_URL: SECRET_URL }, ...args);
-    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-    expect(stderr).toMatch(/^(error: |Usage: )/);
+  test("that is wrong exits with 2 and touches no database", async () => {
+    const lines = [
+      ...["", "frobnicate", "migrate --dry", "verify --dry-run", "migrate --url", "migrate now"],
+      "migrate --embedded --url x",
+    ];
+    const endedOf = async (line: string) => ({
+      line,
+      ...(await run({ DATABASE_URL: SECRET_URL }, ...line.split(" ").filter(Boolean))),
+    });
+    for (const ended of await Promise.all(lines.map(endedOf))) {
+      const stderr = expect.stringMatching(/^(error: |Usage: )/);
+      expect(ended).toMatchObject({ status: 2, stdout: "", stderr });
+    }
   });
 
   test("--help names the commands, and each command's its options; --version is the package's", async () => {
@@ -396,7 +396,7 @@ describe("usage", () => {
   test("its file runs under node by itself", () => {
     const file = join(repository, "bin/journey-db.js");
     expect(readFileSync(file, "utf8").split("\n")[0]).toBe("#!/usr/bin/env node");
-    // Windows knows no such bit.
+    // Windows has no such bit.
     if (process.platform !== "win32") expect(statSync(file).mode & 0o111).toBe(0o111);
   });
 });

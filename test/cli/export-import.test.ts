@@ -119,7 +119,7 @@ describe("rows of an older program's shape", { timeout: 60_000 }, () => {
     const exported = await there.run("export", userId);
     expect(exported.status).toBe(1);
     expect(exported.stderr).toMatch(
-      /\njourney-db: exported 6 sessions\njourney-db: of these, import will refuse 4, .*\n$/,
+      /\njourney-db: exported 6 sessions\njourney-db: import will refuse 4 of these: .*\n$/,
     );
     const lines = exported.stdout.split("\n").filter(Boolean);
     expect(

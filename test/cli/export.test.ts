@@ -12,7 +12,7 @@ const url = await migratedDatabase();
 const sql = rawClient(url);
 const cli = await commandLine(url);
 
-/** Stores a session that fills a batch, one to stop at, and one more. */
+/** Stores a session that fills a batch, one to be held at, and one more. */
 async function storeSessions(): Promise<string> {
   const userId = newUser();
   const long = JSON.stringify([text("m1", CANARY.repeat(100_000))]);
@@ -28,7 +28,7 @@ const phasesIn = (ndjson: string) =>
     .map((line) => JSON.parse(line).phase);
 const ALL = ["first", "held", "last"];
 
-/** A folder of the test's own, and a file in it that is there already. */
+/** A folder for the test with a file in it. */
 async function oldFile() {
   const folder = await temporaryFolder();
   const file = join(folder, "sessions.ndjson");
@@ -42,7 +42,7 @@ describe("export", { timeout: 60_000 }, () => {
   let userId: string;
   beforeAll(async () => {
     userId = await storeSessions();
-    // For the connections to come: these have none yet that they go on with.
+    // For new connections.
     await holdReads(sql);
   });
 
@@ -168,7 +168,7 @@ describe("export", { timeout: 60_000 }, () => {
     expect(stderr()).toMatch(/^(exporting: .*\n)*journey-db: exported \d sessions?\n$/);
   });
 
-  // Where there is such a device: elsewhere a disk is not full at will.
+  // Needs /dev/full: elsewhere a disk cannot be full on demand.
   test("says in one line that stdout's disk is full, and so does stats", async () => {
     const both = ["export", "stats"].map((command) => {
       const args = command === "export" ? [command, userId] : [command];

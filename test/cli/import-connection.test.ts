@@ -8,7 +8,7 @@ import { LOSSES, type Loss, lossyProxy } from "../support/lossy-proxy.js";
 import { text } from "../support/messages.js";
 import { startOwnServer } from "../support/own-server.js";
 
-/** The lines of one batch, and some of the next: what comes after these is sent when stdin ends. */
+/** The lines of one batch and some of the next, and the rest, which is sent when stdin ends. */
 const [BATCH, REST] = [500, 20];
 function newLines() {
   const lines = Array.from(
@@ -45,7 +45,7 @@ describe("the connection is lost half-way", { timeout: 60_000 }, () => {
       ({ length }) => length,
     );
 
-  /** Loses the connection in the second batch, and looks at what import said. */
+  /** Loses the connection in the second batch, and checks the output of import. */
   async function importLosing(loss: Loss, { first, second }: Lines, ...args: string[]) {
     const proxy = await lossyProxy(url);
     const { child, stdout, stderr, ended } = (await commandLine(proxy.url)).start("import", ...args);
@@ -56,7 +56,9 @@ describe("the connection is lost half-way", { timeout: 60_000 }, () => {
     expect({ status: await ended, stdout: stdout() }).toEqual({ status: 1, stdout: "" });
     const told = stderr().split("\n").filter(Boolean);
     if (!args.includes("--strict")) {
-      expect(told.shift()).toMatch(/^journey-db: imported 500 sessions; .* The same command again goes on/);
+      expect(told.shift()).toMatch(
+        /^journey-db: imported 500 sessions; .* Run the same command again to continue/,
+      );
     }
     expect(`${told.join("\n")}\n`).toMatch(UNAVAILABLE);
     for (const secret of [...CANARIES, "postgres://", new URL(url).pathname])
@@ -97,7 +99,7 @@ test("the server is killed half-way: import says so, and goes on when it is run 
   await server.crash();
   child.stdin?.end(lines.second);
   expect({ status: await ended, stdout: stdout() }).toEqual({ status: 1, stdout: "" });
-  expect(stderr().replace(/^.* goes on from there\n/, "")).toMatch(UNAVAILABLE);
+  expect(stderr().replace(/^.* again to continue\n/, "")).toMatch(UNAVAILABLE);
   await server.start();
   expect(await rawClient(server.url)`select from journey_sessions`).toHaveLength(BATCH);
   expect(await cli.runFed(lines.all, "import", "user_1")).toMatchObject(imported(REST, BATCH));

@@ -12,7 +12,7 @@ const url = await migratedDatabase();
 const sql = rawClient(url);
 const db = openPostgresJs(url);
 const cli = await commandLine(url);
-// A rule of the application's own.
+// The application's own rule.
 await sql`alter table journey_sessions add constraint no_drafts check (phase <> 'draft')`;
 
 const line = (change: object = {}) =>
@@ -26,11 +26,11 @@ const line = (change: object = {}) =>
     ...change,
   });
 const idOf = (json: string): string => JSON.parse(json).id;
-/** A line with this JSON as one of its values. */
+/** A line with this JSON as the value of a field. */
 const withJson = (field: string, json: string) => line({ [field]: "HERE" }).replace('"HERE"', () => json);
 const nested = (levels: number) => `${"[".repeat(levels)}"${CANARY}"${"]".repeat(levels)}`;
 
-/** What import prints of the lines that it refuses; nothing of what stands in them. */
+/** What import prints about the lines that it refuses, without their content. */
 function refusals(stderr: string): string[] {
   for (const canary of CANARIES) expect(stderr).not.toContain(canary);
   const lines = stderr.split("\n").filter((printed) => !printed.startsWith("importing: "));
@@ -84,7 +84,7 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
         withJson("metadata", `{"${CANARY}": ${nested(500)}}`),
         `session.metadata.<key 1>${"[0]".repeat(11)}…: expected JSON of at most 500 levels without cycles.`,
       ],
-      // The rest is known to the server alone.
+      // Only the server can refuse these.
       [line({ createdAt: "294277-01-01T00:00:00" }), NOT_STORED("22008")],
       [line({ createdAt: "4714-11-23T00:00:00 BC" }), NOT_STORED("22008")],
       [line({ createdAt: "10000-02-30T00:00:00" }), NOT_STORED("22008")],
@@ -126,7 +126,7 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
   });
 });
 
-/** The server tells of those before it knows of them. */
+/** Lines that the server refuses come after those that are refused before. */
 const byNumber = (one: string, other: string) => numberOf(one) - numberOf(other);
 const numberOf = (told: string) => Number(/^line (\d+):/.exec(told)?.[1]);
 
@@ -213,6 +213,6 @@ describe("a file", { timeout: 60_000 }, () => {
   ])("that %s fails in one line", async (_, file, code) => {
     const { status, stdout, stderr } = await cli.run("import", newUser(), file);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-    expect(refusals(stderr)).toEqual([`invalid_input: file: expected one that can be read (${code}).`]);
+    expect(refusals(stderr)).toEqual([`invalid_input: file: expected a file that can be read (${code}).`]);
   });
 });

@@ -9,7 +9,7 @@ import { repository } from "../support/packages.js";
 const SESSIONS = 100_000;
 const LIMIT = 200 * 1024 * 1024;
 
-/** Not maxRSS where it can be helped: on Linux that begins with what the process had that started it. */
+/** Not maxRSS if possible: on Linux it starts with the value of the parent process. */
 const WRITE_PEAK = `
   import { existsSync, readFileSync, writeFileSync } from "node:fs";
   process.on("exit", () => {
@@ -18,7 +18,7 @@ const WRITE_PEAK = `
     writeFileSync("peak", String(peak));
   });`;
 
-/** The command line as it is built, without the compiler that tests load it by. */
+/** The built command line, without the compiler that other tests use. */
 async function buildCli(): Promise<string> {
   const folder = await temporaryFolder();
   await build(folder);
@@ -30,7 +30,7 @@ async function buildCli(): Promise<string> {
 describe("100,000 sessions go within 200 MB", { timeout: 240_000 }, () => {
   const made = Promise.all([migratedDatabase(), buildCli()]);
 
-  /** Answers also the most memory that the program ever had, in bytes. */
+  /** Also returns the peak memory of the program in bytes. */
   async function runMeasured(...args: string[]) {
     const [url, folder] = await made;
     const preload = `data:text/javascript,${encodeURIComponent(WRITE_PEAK)}`;
@@ -42,7 +42,7 @@ describe("100,000 sessions go within 200 MB", { timeout: 240_000 }, () => {
 
   beforeAll(async () => {
     const [url] = await made;
-    // Their text is no longer than it must be to show what holds all of it.
+    // Their text is just long enough to show whether something keeps all of it.
     await rawClient(url)`
       insert into journey_sessions (user_id, messages)
       select 'user_1', jsonb_build_array(jsonb_build_object('id', 'm1', 'role', 'user', 'parts',

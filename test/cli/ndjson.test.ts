@@ -17,7 +17,7 @@ const bytesOf = (line: string) => new TextEncoder().encode(line);
 const read = (line: string | Uint8Array) => fromLine(typeof line === "string" ? bytesOf(line) : line);
 const readWith = (change: object) => read(JSON.stringify({ ...session, ...change }));
 
-/** What the refusal tells; it holds nothing of the line. */
+/** The message of the refusal, which contains nothing of the line. */
 function refusal(line: string | Uint8Array): string {
   try {
     read(line);
@@ -31,7 +31,7 @@ function refusal(line: string | Uint8Array): string {
 }
 const refusalOf = (change: object) => refusal(JSON.stringify({ ...session, ...change }));
 const nested = (levels: number) => `${"[".repeat(levels)}"${CANARY}"${"]".repeat(levels)}`;
-/** A line with this JSON as one of its values. */
+/** A line with this JSON as the value of a field. */
 const withJson = (field: string, json: string) =>
   JSON.stringify({ ...session, [field]: "HERE" }).replace('"HERE"', () => json);
 const withData = (json: string) =>
@@ -224,7 +224,7 @@ it("a line whose numbers would be too long to be read from the table is refused"
     );
   }
   expect(read(withData(many(100, "1e100000")))?.id).toBe(ID);
-  // Written in full they may be, as an export has them; and in a text nothing is a number.
+  // Without exponents, as in an export, they are accepted; and digits in a string are not numbers.
   expect(read(withData(many(200, "1".repeat(100_000))))?.id).toBe(ID);
   const inText = String.raw`\\\" 1e99999 `.repeat(2000);
   expect(read(withData(`[1e5, "${inText}"]`))?.id).toBe(ID);

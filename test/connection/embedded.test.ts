@@ -3,12 +3,14 @@ import {
   chmodSync,
   chownSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -25,6 +27,13 @@ import { runCode, temporaryFolder } from "../support/program.js";
 
 // Creating a database takes seconds.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+
+// In memory where there is room: more than a gigabyte is copied.
+const MEMORY = "/dev/shm";
+if (existsSync(MEMORY)) {
+  const { bavail, bsize } = statfsSync(MEMORY);
+  if (bavail * bsize > 2 ** 30) process.env.TMPDIR = MEMORY;
+}
 
 const user = newUser();
 /** The id of a user other than root: nobody, or the user who runs the tests. */

@@ -77,7 +77,7 @@ describe.each(Object.keys(OPEN))("%s", (driver) => {
       {
         severity: "error",
         code: "read_only",
-        message: "Transactions are read-only here (default_transaction_read_only).",
+        message: "Transactions are read-only (default_transaction_read_only).",
         remedy: expect.stringContaining("disk is full"),
       },
     ]);
@@ -120,7 +120,10 @@ describe.each(Object.keys(OPEN))("%s", (driver) => {
       .toBe(1);
     await expectReadOnly(db, owner);
     expect(await readOnlyFindings(db)).toEqual([
-      expect.objectContaining({ severity: "error", message: "The server is a standby: it takes no writes." }),
+      expect.objectContaining({
+        severity: "error",
+        message: "The server is a standby: it accepts no writes.",
+      }),
     ]);
     await admin`select pg_promote()`;
     expect((await forUser(db, owner).setPhase(id, "review")).id).toBe(id);

@@ -15,8 +15,8 @@ import { calls, REFUSALS, rightCalls } from "./calls.js";
 const LONG = process.env.LONG === "1";
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const DRIVERS = [
-  ["postgres.js", LONG ? 4000 : 60],
-  ["PGlite", LONG ? 200 : 20],
+  ["postgres.js", LONG ? 4000 : 45],
+  ["PGlite", LONG ? 200 : 8],
 ] as const;
 const METHODS = Object.keys(calls) as Verb[];
 

@@ -10,9 +10,9 @@ import { validMessages } from "./calls.js";
 const LONG = process.env.LONG === "1";
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const DRIVERS = [
-  ["postgres.js", LONG ? 1000 : 40],
-  ["node-postgres", LONG ? 1000 : 40],
-  ["PGlite", LONG ? 200 : 15],
+  ["postgres.js", LONG ? 1000 : 25],
+  ["node-postgres", LONG ? 1000 : 25],
+  ["PGlite", LONG ? 200 : 8],
 ] as const;
 
 const replacing = defineJourney();

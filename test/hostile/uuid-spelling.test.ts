@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { forUser } from "../../src/index.js";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { onOneDriver } from "../support/drivers.js";
 import { errorOf } from "../support/errors.js";
 import { text } from "../support/messages.js";
 import { CASES, conversation } from "../support/verbs.js";
@@ -29,7 +29,7 @@ const spellings: [name: string, of: (id: string) => string][] = [
   ["a letter that is no digit", (id) => `g${id.slice(1)}`],
 ];
 
-onEveryDriver((database) => {
+onOneDriver((database) => {
   it("upper and lower case of a uuid name one session, in every call", async () => {
     const sessions = forUser(database(), newUser());
     const upper = crypto.randomUUID().toUpperCase();

@@ -8,7 +8,7 @@ import { type Grants, startSupabaseServer, supabaseDatabase } from "../support/s
 
 type Findings = Record<string, string[]>;
 
-/** What each rule finds, without those that find nothing. */
+/** The rules that find something, and what they find. */
 async function lint(sql: Pick<Sql, "unsafe">): Promise<Findings> {
   const findings: Findings = {};
   for (const [rule, query] of Object.entries(RULES)) {
@@ -21,7 +21,7 @@ async function lint(sql: Pick<Sql, "unsafe">): Promise<Findings> {
 const TABLE = ["journey_sessions"];
 const FUNCTION = ["update_journey_sessions_updated_at"];
 
-/** What is done to a migrated database, and what the rules then find: none of them is blind. */
+/** Changes to a migrated database, and what the rules find then. Each rule finds something in one of them. */
 const BREAKS: [what: string, change: string, findings: Findings][] = [
   [
     "row level security is off",
@@ -34,7 +34,7 @@ const BREAKS: [what: string, change: string, findings: Findings][] = [
     { function_search_path_mutable: FUNCTION },
   ],
   [
-    "there is a second index like one of the table's",
+    "there is a duplicate index",
     "create index again on journey_sessions (user_id)",
     { duplicate_index: ["again idx_journey_sessions_user_id"] },
   ],
@@ -49,7 +49,7 @@ const BREAKS: [what: string, change: string, findings: Findings][] = [
     { pg_graphql_authenticated_table_exposed: TABLE },
   ],
   [
-    "everybody may read the table",
+    "every role may read the table",
     "grant select on journey_sessions to public",
     { pg_graphql_anon_table_exposed: TABLE, pg_graphql_authenticated_table_exposed: TABLE },
   ],
@@ -60,12 +60,12 @@ const BREAKS: [what: string, change: string, findings: Findings][] = [
     { multiple_permissive_policies: ["authenticated r"] },
   ],
   [
-    "a policy asks who the caller is once a row",
+    "a policy calls auth.jwt() once per row",
     "create policy own on journey_sessions using (user_id = auth.jwt() ->> 'sub')",
     { auth_rls_initplan: ["own"] },
   ],
   [
-    "a policy asks for a setting once a row, in its check",
+    "a policy calls current_setting() once per row, in its check",
     `create policy own on journey_sessions for insert with check (
        user_id = (select auth.jwt() ->> 'sub') and phase = current_setting('app.phase'))`,
     { auth_rls_initplan: ["own"] },
@@ -87,12 +87,12 @@ const BREAKS: [what: string, change: string, findings: Findings][] = [
     { no_primary_key: TABLE },
   ],
   [
-    "a view shows the rows past row level security",
+    "a view bypasses row level security",
     "create view recent as select * from journey_sessions; grant select on recent to anon",
     { security_definer_view: ["recent"] },
   ],
   [
-    "nothing is wrong: a policy asks once a statement, each role has one policy a command, a foreign key has an index",
+    "nothing is wrong: a policy calls auth.jwt() once per statement, each role has one policy per command, a foreign key has an index",
     `create policy own on journey_sessions for select to authenticated
        using (user_id = (select auth.jwt() ->> 'sub'));
      create policy other on journey_sessions for delete to authenticated using (false);
@@ -139,7 +139,7 @@ describe.each<[Grants, before: Findings]>([
     expect(await lint(sql)).toEqual({});
   });
 
-  test.each(BREAKS)("it sees where %s", async (_, change, findings) => {
+  test.each(BREAKS)("it reports where %s", async (_, change, findings) => {
     let found: Findings | undefined;
     const undone = fresh.begin(async (tx) => {
       await tx.unsafe(change);
@@ -151,7 +151,7 @@ describe.each<[Grants, before: Findings]>([
   });
 });
 
-test("each rule is seen to find something", () => {
+test("each rule finds something in one of the changes", () => {
   const seen = new Set(BREAKS.flatMap(([, , findings]) => Object.keys(findings)));
   expect([...seen].sort()).toEqual(Object.keys(RULES).sort());
 });

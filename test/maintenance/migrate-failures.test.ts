@@ -3,15 +3,24 @@ import { drizzle as drizzleProxy } from "drizzle-orm/pg-proxy";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import type { Sql } from "postgres";
 import { describe, expect, test } from "vitest";
-import { MIGRATION_LOCK, migrate, shippedMigrations, toScript } from "../../src/maintenance/migrate.js";
+import {
+  MIGRATION_LOCK,
+  migrate,
+  pendingMigrations,
+  shippedMigrations,
+  toScript,
+} from "../../src/maintenance/migrate.js";
+import { verify } from "../../src/maintenance/verify/verify.js";
 import type { Database } from "../../src/model/database.js";
 import { catalogueOf, journalOf } from "../support/catalogue.js";
+import { migrated, prepared } from "../support/changes.js";
 import { journeyDb, temporaryFolder } from "../support/cli.js";
-import { atEnd, emptyDatabase, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
-import { makeOldTable, OLD_TABLE } from "../support/old-table.js";
+import { atEnd, openNodePostgres, openPostgresJs } from "../support/database.js";
+import { errorOf } from "../support/errors.js";
+import { OLD_TABLE } from "../support/old-table.js";
 import { newRole } from "../support/roles.js";
 
-/** Waits until so many sessions of the database wait for a lock. */
+/** Waits until this number of sessions of the database wait for a lock. */
 async function untilWaiting(sql: Sql, sessions: number): Promise<void> {
   for (;;) {
     const [row] = await sql`select count(*)::int as waiting from pg_locks
@@ -20,15 +29,8 @@ async function untilWaiting(sql: Sql, sessions: number): Promise<void> {
   }
 }
 
-const errorOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => expect.fail("expected an error"),
-    (error: unknown) => error,
-  );
-
 test("four processes at once apply each migration once, and all succeed", async () => {
-  const url = await emptyDatabase();
-  const sql = rawClient(url);
+  const { url, sql } = await prepared();
   const folder = await temporaryFolder();
   const { processes } = await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
@@ -45,9 +47,8 @@ test("four processes at once apply each migration once, and all succeed", async 
   expect(await journalOf(sql)).toHaveLength(applied.length);
 });
 
-test("a wait for another process sees what that one did, whatever isolation the database prefers", async () => {
-  const url = await emptyDatabase();
-  const sql = rawClient(url);
+test("a process that waited sees what the other applied, whatever the default isolation level", async () => {
+  const { url, sql } = await prepared();
   const db = openPostgresJs(url, { connection: { default_transaction_isolation: "repeatable read" } });
   const { late } = await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${MIGRATION_LOCK})`;
@@ -77,7 +78,7 @@ describe("a migration that fails", () => {
       `${OLD_TABLE}; alter table journey_sessions alter user_id drop not null; insert into journey_sessions default values`,
       "0002_constraints_rls_and_list_index",
       "23502",
-      "a row lacks a value that it must have",
+      "a row has NULL in a required column",
     ],
     "another function has the name": [
       "create function update_journey_sessions_updated_at() returns int language sql as 'select 1'",
@@ -85,7 +86,7 @@ describe("a migration that fails", () => {
       "42P13",
       "rename it",
     ],
-    "id is a number that counts itself": [
+    "id is an identity column": [
       "create table journey_sessions (id int generated always as identity, user_id text)",
       "0001_adopt_existing_rows",
       "42601",
@@ -98,36 +99,24 @@ describe("a migration that fails", () => {
       "journey-db verify",
     ],
   };
-  const drivers: Record<string, (url: string) => Database> = {
-    "postgres.js": (url) => openPostgresJs(url),
-    "node-postgres": (url) => openNodePostgres(url),
+  const fails = async (name: string, open: (url: string) => Database) => {
+    const [obstacle, file, sqlState, remedy] = OBSTACLES[name] as (typeof OBSTACLES)[string];
+    const { url, sql } = await prepared(obstacle);
+    const before = await catalogueOf(sql);
+    const error = await errorOf(migrate(open(url)));
+    expect(error).toMatchObject({ code: "migration", sqlState, retryable: false });
+    expect(error.message).toMatch(new RegExp(`^${file}\\.sql failed with SQLSTATE ${sqlState} .*${remedy}`));
+    expect(await catalogueOf(sql)).toEqual(before);
   };
 
-  describe.each(Object.keys(drivers))("on %s", (driver) => {
-    test.each(Object.keys(OBSTACLES))(
-      "names the file and the SQLSTATE, and leaves nothing behind: %s",
-      async (name) => {
-        const [obstacle, file, sqlState, remedy] = OBSTACLES[name] as (typeof OBSTACLES)[string];
-        const url = await emptyDatabase();
-        const sql = rawClient(url);
-        await sql.unsafe(obstacle);
-        const before = await catalogueOf(sql);
-        const error = await errorOf(migrate(drivers[driver]?.(url) as Database));
-        expect(error).toMatchObject({
-          name: "JourneyDbError",
-          code: "migration",
-          sqlState,
-          retryable: false,
-        });
-        expect((error as Error).message).toMatch(
-          new RegExp(`^${file}\\.sql failed with SQLSTATE ${sqlState} .*${remedy}`),
-        );
-        expect(await catalogueOf(sql)).toEqual(before);
-      },
-    );
-  });
+  test.each(Object.keys(OBSTACLES))(
+    "names the file and the SQLSTATE, and leaves nothing behind: %s",
+    (name) => fails(name, openPostgresJs),
+  );
 
-  test("leaves nothing behind on PGlite either, and succeeds once the obstacle is gone", async () => {
+  test("does the same on node-postgres", () => fails("a row has no user_id", openNodePostgres));
+
+  test("leaves nothing behind on PGlite either, where the script of --dry-run works without the obstacle", async () => {
     const client = new PGlite();
     atEnd(() => client.close());
     const db = drizzlePglite({ client });
@@ -136,16 +125,15 @@ describe("a migration that fails", () => {
     const { rows } = await client.query("select to_regnamespace('drizzle') as journal");
     expect(rows).toEqual([{ journal: null }]);
     await client.exec("drop view journey_sessions");
-    expect((await migrate(db)).applied).toHaveLength(shippedMigrations().length);
+    await client.exec(toScript(await pendingMigrations(db)));
+    expect(await migrate(db)).toEqual({ applied: [] });
+    expect(await verify(db)).toEqual([]);
   });
 });
 
-test("a table that stays locked is given up, to be tried again", async () => {
-  const url = await emptyDatabase();
-  const sql = rawClient(url);
-  await makeOldTable(sql);
+test("a table that stays locked is a retryable error", async () => {
+  const { sql, db } = await prepared(OLD_TABLE);
   const before = await catalogueOf(sql);
-  const db = openPostgresJs(url);
   await sql.begin(async (reader) => {
     await reader`select from journey_sessions`;
     expect(await errorOf(migrate(db, { lockTimeoutMs: 50 }))).toMatchObject({
@@ -159,17 +147,15 @@ test("a table that stays locked is given up, to be tried again", async () => {
   expect((await migrate(db)).applied).toHaveLength(shippedMigrations().length);
 });
 
-test("a role that may not create, or does not own the table, is told so", async () => {
+test("the error says that a role may not create, or does not own the table", async () => {
   const { role, as } = await newRole();
-  const url = await emptyDatabase();
-  const sql = rawClient(url);
+  const { url, sql } = await prepared();
   const refusal = { name: "JourneyDbError", code: "migration", sqlState: "42501", retryable: false };
   expect(await errorOf(migrate(openPostgresJs(as(url))))).toMatchObject({
     ...refusal,
     message: expect.stringMatching(/drizzle\.__journey_db_migrations.* CREATE on the database .*schema/),
   });
-  await makeOldTable(sql);
-  await sql.unsafe(`create schema drizzle authorization ${role}; grant create on schema public to ${role};
+  await sql.unsafe(`${OLD_TABLE}; create schema drizzle authorization ${role}; grant create on schema public to ${role};
     do $$ begin execute format('grant create on database %I to ${role}', current_database()); end $$`);
   expect(await errorOf(migrate(openPostgresJs(as(url))))).toMatchObject({
     ...refusal,
@@ -177,11 +163,9 @@ test("a role that may not create, or does not own the table, is told so", async 
   });
 });
 
-test("a role without the right to create schemas can still be told that nothing is pending", async () => {
+test("a role that may not create schemas can call migrate if nothing is pending", async () => {
   const { role, as } = await newRole();
-  const url = await emptyDatabase();
-  const sql = rawClient(url);
-  await migrate(openPostgresJs(url));
+  const { url, sql } = await migrated();
   await sql.unsafe(
     `grant usage on schema drizzle to ${role}; grant select on all tables in schema drizzle to ${role}`,
   );
@@ -189,7 +173,7 @@ test("a role without the right to create schemas can still be told that nothing 
 });
 
 test("a transaction, a driver without transactions and an unusable option are refused", async () => {
-  const db = openPostgresJs(await emptyDatabase());
+  const { db } = await prepared();
   await db.transaction(async (tx) => {
     expect(await errorOf(migrate(tx))).toMatchObject({ code: "invalid_input" });
   });
@@ -203,9 +187,8 @@ test("a transaction, a driver without transactions and an unusable option are re
   }
 });
 
-test("notices that something exists already reach nobody's log", async () => {
-  const url = await emptyDatabase();
-  await makeOldTable(rawClient(url));
+test("notices that something exists already do not reach a log", async () => {
+  const { url } = await prepared(OLD_TABLE);
   const notices: string[] = [];
   await migrate(openPostgresJs(url, { onnotice: ({ message = "" }) => notices.push(message) }));
   expect(notices).toEqual([]);

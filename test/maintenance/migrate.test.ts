@@ -1,87 +1,77 @@
-import type { Sql } from "postgres";
 import { beforeAll, describe, expect, test } from "vitest";
 import { migrate, shippedMigrations } from "../../src/maintenance/migrate.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
 import { catalogueOf, journalOf } from "../support/catalogue.js";
-import { emptyDatabase, openPostgresJs, rawClient } from "../support/database.js";
+import { prepared } from "../support/changes.js";
 import { onEveryDriver } from "../support/drivers.js";
-import { makeOldTable, OLD_TABLE, rowsOf } from "../support/old-table.js";
+import { OLD_TABLE, rowsOf } from "../support/old-table.js";
 
 const NAMES = shippedMigrations().map(({ name }) => name);
 
-/** A database that was prepared with the SQL, and then migrated. */
-async function adopted(...preparations: string[]): Promise<Sql> {
-  const url = await emptyDatabase();
-  const sql = rawClient(url);
-  for (const preparation of preparations) await sql.unsafe(preparation);
-  await migrate(openPostgresJs(url));
-  return sql;
+/** A database after the SQL and migrate. */
+async function adopted(...statements: string[]) {
+  const opened = await prepared(...statements);
+  await migrate(opened.db);
+  return opened;
 }
-
-const codesOf = async (url: string) => (await verify(openPostgresJs(url))).map(({ code }) => code);
 
 let fresh: Awaited<ReturnType<typeof catalogueOf>>;
 beforeAll(async () => {
-  fresh = await catalogueOf(await adopted());
+  fresh = await catalogueOf((await adopted()).sql);
 });
 
 onEveryDriver((database) => {
-  test("applies nothing a second time", async () => {
+  test("applies nothing a second time, and verify finds nothing", async () => {
     expect(await migrate(database())).toEqual({ applied: [] });
+    expect(await verify(database())).toEqual([]);
   });
 });
 
-test("answers the names of the files it applied", async () => {
-  const db = openPostgresJs(await emptyDatabase());
+test("returns the names of the files it applied", async () => {
+  const { db } = await prepared();
   expect(await migrate(db)).toEqual({ applied: NAMES });
 });
 
 describe("a table that was made by hand", () => {
   const VARIATIONS: Record<string, string[]> = {
     "as the application's owner wrote it": [],
-    "without its index": ["drop index idx_journey_sessions_user_id"],
-    "without its trigger": ["drop trigger journey_sessions_updated_at on journey_sessions"],
-    "without trigger and function": ["drop function update_journey_sessions_updated_at() cascade"],
-    "with its trigger disabled": ["alter table journey_sessions disable trigger journey_sessions_updated_at"],
-    "with another trigger of that name": [
+    "without its index, trigger and defaults, with all columns NOT NULL and row level security on": [
+      "drop index idx_journey_sessions_user_id",
       "drop trigger journey_sessions_updated_at on journey_sessions",
-      `create trigger journey_sessions_updated_at after insert on journey_sessions
-        for each row execute function update_journey_sessions_updated_at()`,
-    ],
-    "with a function that runs as its owner": [
-      "alter function update_journey_sessions_updated_at() security definer set search_path = public",
-    ],
-    "without defaults": [
       `alter table journey_sessions alter id drop default, alter phase drop default, alter messages drop default,
         alter metadata drop default, alter created_at drop default, alter updated_at drop default`,
-    ],
-    "with other defaults": [
-      `alter table journey_sessions alter phase set default 'chat', alter messages set default null,
-        alter created_at set default current_timestamp`,
-    ],
-    "with all columns NOT NULL already": [
       `alter table journey_sessions alter phase set not null, alter messages set not null,
         alter metadata set not null, alter created_at set not null, alter updated_at set not null`,
+      "alter table journey_sessions enable row level security",
     ],
-    "with user_id nullable": ["alter table journey_sessions alter user_id drop not null"],
-    "with row level security forced": ["alter table journey_sessions force row level security"],
-    "with row level security on": ["alter table journey_sessions enable row level security"],
-    "with rights for everybody": [
+    "without trigger and function, with other defaults, user_id nullable and row level security forced": [
+      "drop function update_journey_sessions_updated_at() cascade",
+      `alter table journey_sessions alter phase set default 'chat', alter messages set default null,
+        alter created_at set default current_timestamp`,
+      "alter table journey_sessions alter user_id drop not null",
+      "alter table journey_sessions force row level security",
+    ],
+    "with its trigger disabled, and privileges for every role": [
+      "alter table journey_sessions disable trigger journey_sessions_updated_at",
       "grant all on journey_sessions to public",
       "grant select (messages), update (phase) on journey_sessions to public",
       "grant execute on function update_journey_sessions_updated_at() to public",
     ],
+    "with another trigger of that name, and a function that runs as its owner": [
+      "drop trigger journey_sessions_updated_at on journey_sessions",
+      `create trigger journey_sessions_updated_at after insert on journey_sessions
+        for each row execute function update_journey_sessions_updated_at()`,
+      "alter function update_journey_sessions_updated_at() security definer set search_path = public",
+    ],
   };
 
-  test.each(Object.keys(VARIATIONS))("%s becomes the same as a new one", async (variation) => {
-    const sql = await adopted(OLD_TABLE, ...(VARIATIONS[variation] ?? []));
+  test.each(Object.entries(VARIATIONS))("%s becomes the same as a new one", async (_, statements) => {
+    const { sql } = await adopted(OLD_TABLE, ...statements);
     expect(await catalogueOf(sql)).toEqual(fresh);
   });
 
   test("keeps every value of its rows", async () => {
-    const url = await emptyDatabase();
-    const sql = rawClient(url);
-    await makeOldTable(sql);
+    const { sql, db } = await prepared(OLD_TABLE);
     await sql.unsafe(`insert into journey_sessions (user_id, phase, messages, metadata, created_at, updated_at)
       select 'user_' || n % 3, case when n % 2 = 0 then 'setup' else '' end,
         jsonb_build_array(jsonb_build_object('id', n, 'text', repeat('é ', n * n))), jsonb_build_object('n', n),
@@ -89,19 +79,18 @@ describe("a table that was made by hand", () => {
       from generate_series(1, 60) n`);
     await sql`insert into journey_sessions (user_id, updated_at) values ('user_a', 'infinity'), ('user_b', '-infinity')`;
     const before = await rowsOf(sql);
-    await migrate(openPostgresJs(url));
+    await migrate(db);
     expect(await rowsOf(sql)).toEqual(before);
-    expect(await codesOf(url)).toEqual([]);
+    expect(await verify(db)).toEqual([]);
   });
 
   test("gets the defaults in place of NULLs, and no other value changes", async () => {
-    const url = await emptyDatabase();
-    const sql = rawClient(url);
-    await makeOldTable(sql);
-    await sql`insert into journey_sessions (id, user_id, phase, messages, metadata, created_at, updated_at) values
-      ('00000000-0000-0000-0000-000000000001', 'user_a', null, null, null, null, null),
-      ('00000000-0000-0000-0000-000000000002', 'user_a', 'review', null, '{"a":1}', '2020-01-01', '2020-01-02')`;
-    await migrate(openPostgresJs(url));
+    const { sql } = await adopted(
+      OLD_TABLE,
+      `insert into journey_sessions (id, user_id, phase, messages, metadata, created_at, updated_at) values
+        ('00000000-0000-0000-0000-000000000001', 'user_a', null, null, null, null, null),
+        ('00000000-0000-0000-0000-000000000002', 'user_a', 'review', null, '{"a":1}', '2020-01-01', '2020-01-02')`,
+    );
     const rows = await sql`select phase, messages::text, metadata::text,
       created_at > now() - interval '1 hour' as created_now, updated_at = created_at as same,
       updated_at = '2020-01-02' as kept from journey_sessions order by id`;
@@ -111,31 +100,28 @@ describe("a table that was made by hand", () => {
     ]);
   });
 
-  test.each(["phase", "messages", "metadata", "created_at", "updated_at"])(
-    "gets the default of %s where that alone is NULL",
-    async (column) => {
-      const sql = await adopted(
-        OLD_TABLE,
-        `insert into journey_sessions (user_id, ${column}) values ('user_a', null)`,
-      );
-      expect(await sql.unsafe(`select from journey_sessions where ${column} is not null`)).toHaveLength(1);
-    },
-  );
+  test("gets the default of a column where that alone is NULL", async () => {
+    const columns = ["phase", "messages", "metadata", "created_at", "updated_at"];
+    const { sql } = await adopted(
+      OLD_TABLE,
+      ...columns.map((column) => `insert into journey_sessions (user_id, ${column}) values ('user_a', null)`),
+    );
+    expect(await sql`select from journey_sessions`).toHaveLength(columns.length);
+    expect(await sql`select from journey_sessions where not (journey_sessions is not null)`).toHaveLength(0);
+  });
 
-  test("keeps rows of a forbidden shape, which verify counts and the checks refuse from now on", async () => {
-    const url = await emptyDatabase();
-    const sql = rawClient(url);
-    await makeOldTable(sql);
+  test("keeps rows that break a check, which verify counts, and rejects new ones", async () => {
+    const { sql, db } = await prepared(OLD_TABLE);
     await sql`insert into journey_sessions (user_id, messages, metadata) values
       ('user_a', '"[]"', '{}'), ('user_a', '{}', '{}'), ('user_b', '[]', '[]'), ('', '[]', '{}'), ('user_c', '[]', '{}')`;
     const before = await rowsOf(sql);
-    await migrate(openPostgresJs(url));
+    await migrate(db);
     expect(await rowsOf(sql)).toEqual(before);
-    const findings = await verify(openPostgresJs(url));
+    const findings = await verify(db);
     expect(findings.filter(({ code }) => code === "rows_forbidden").map(({ message }) => message)).toEqual([
       expect.stringContaining("1 row has an empty user_id"),
-      expect.stringContaining("1 row has messages that are no array"),
-      expect.stringContaining("1 row has metadata that is no object"),
+      expect.stringContaining("1 row has a messages value that is not a JSON array"),
+      expect.stringContaining("1 row has a metadata value that is not a JSON object"),
     ]);
     expect(findings.filter(({ code }) => code === "rows_encoded_twice")).toHaveLength(1);
     expect(findings.filter(({ code }) => code === "check_not_validated")).toHaveLength(3);
@@ -145,8 +131,8 @@ describe("a table that was made by hand", () => {
     }
   });
 
-  test("validates the checks that its rows hold, beside one that they do not", async () => {
-    const sql = await adopted(
+  test("gets the checks validated that its rows satisfy, but not the one that they break", async () => {
+    const { sql } = await adopted(
       OLD_TABLE,
       "insert into journey_sessions (user_id, metadata) values ('user_a', '1')",
     );
@@ -160,19 +146,16 @@ describe("a table that was made by hand", () => {
   });
 });
 
-test("the trigger's migrations may be repeated by themselves", async () => {
-  const sql = await adopted();
+test("the migrations of the trigger can be run again on their own", async () => {
+  const { sql } = await adopted();
   const trigger = shippedMigrations().filter(({ name }) => name.includes("updated_at_trigger"));
   expect(trigger).toHaveLength(2);
   for (const statement of trigger.flatMap(({ statements }) => statements)) await sql.unsafe(statement);
   expect(await catalogueOf(sql)).toEqual(fresh);
 });
 
-test("a table that was restored without the journal is migrated again, to the same", async () => {
-  const url = await emptyDatabase();
-  const sql = rawClient(url);
-  const db = openPostgresJs(url);
-  await migrate(db);
+test("a table that was restored without the journal is migrated again, with the same result", async () => {
+  const { sql, db } = await adopted();
   await sql`insert into journey_sessions (user_id) values ('user_a')`;
   const before = await rowsOf(sql);
   await sql`drop schema drizzle cascade`;
@@ -183,7 +166,7 @@ test("a table that was restored without the journal is migrated again, to the sa
 });
 
 test("a later migration of the application in Drizzle's own journal changes nothing", async () => {
-  const sql = await adopted(
+  const { sql } = await adopted(
     "create schema drizzle",
     "create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)",
     "insert into drizzle.__drizzle_migrations (hash, created_at) values ('x', 9999999999999)",

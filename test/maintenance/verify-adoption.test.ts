@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
-import { follow } from "../support/changes.js";
-import { emptyDatabase, openPostgresJs, rawClient } from "../support/database.js";
+import { follow, prepared } from "../support/changes.js";
+import { rawClient } from "../support/database.js";
 
 const PLAIN = {
   id: "uuid default gen_random_uuid() primary key",
@@ -14,7 +14,7 @@ const PLAIN = {
   updated_at: "timestamptz default now()",
 };
 
-/** A table made by hand, which differs in these columns. */
+/** A table made by hand that differs in these columns. */
 const table = (differing: Partial<typeof PLAIN>) =>
   `create table journey_sessions (${Object.entries({ ...PLAIN, ...differing })
     .map(([name, type]) => `${name} ${type}`)
@@ -23,11 +23,11 @@ const table = (differing: Partial<typeof PLAIN>) =>
 const USER = "6f1c2ad8-1111-4111-8111-111111111111";
 
 interface Adopted {
-  /** What is in the database before this package. */
+  /** Creates the database as it is before this package is used. */
   made: string;
-  /** Its rows, as they are at last. */
+  /** The rows of the table in the end. */
   rows?: Record<string, unknown>[];
-  /** What is not of the table's and is to be as before: a query and what it answers. */
+  /** A query of other objects, which must stay as they are, and its result. */
   kept?: [query: string, rows: Record<string, unknown>[]];
 }
 
@@ -88,7 +88,7 @@ const ADOPTED: Record<string, Adopted> = {
       ],
     ],
   },
-  "a user_id by whose collation different users are one": {
+  "a user_id in whose collation different users are equal": {
     made: `create collation caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
       ${table({ user_id: "text collate caseless not null" })};
       create view of_users as select user_id from journey_sessions;
@@ -101,7 +101,7 @@ const ADOPTED: Record<string, Adopted> = {
       [{ rows: 2, users: 1 }],
     ],
   },
-  "domains over what the columns should be, and over other types": {
+  "domains over the declared types and over other types": {
     made: `create domain a_time as timestamp(3); create domain my_time as a_time; create domain my_id as uuid; create domain my_json as json;
       create domain my_count as bigint;
       ${table({ id: "my_id default gen_random_uuid() primary key", messages: "my_json default '[]'", created_at: "my_time default now()", updated_at: "my_count" })};
@@ -154,13 +154,13 @@ const ADOPTED: Record<string, Adopted> = {
       insert into journey_sessions (user_id) values (7)`,
     rows: [{ user_id: "7", phase: "start" }],
   },
-  "a phase that is generated, and a column generated of another": {
+  "a generated phase, and a column that is generated from another": {
     made: `${table({ phase: "text generated always as ('setup') stored", user_id: "varchar(9) not null" })};
       alter table journey_sessions add shouted text generated always as (upper(user_id)) stored;
       insert into journey_sessions (user_id) values ('user_a')`,
     rows: [{ user_id: "user_a", phase: "setup" }],
   },
-  "columns with odd names, and indexes that fit the old type only": {
+  "columns with unusual names, and indexes that work with the old type only": {
     made: `${table({ messages: "text default '[]'", user_id: "varchar not null" })};
       alter table journey_sessions add "Odd ""name" int default 1;
       create index "Odd" on journey_sessions using hash (messages);
@@ -195,13 +195,11 @@ describe.each(Object.keys(ADOPTED))("a table with %s", (name) => {
   const { made, rows = [], kept } = ADOPTED[name] as Adopted;
 
   test("is as it should be once it is migrated and each remedy followed, in the order in which they are printed", async () => {
-    const url = await emptyDatabase();
+    const { url, db } = await prepared(`set timezone = 'UTC'; ${made}`);
     const sql = rawClient(url, { connection: { TimeZone: "Asia/Tokyo", DateStyle: "SQL, DMY" } });
-    await sql.unsafe(`set timezone = 'UTC'; ${made}`);
-    const db = openPostgresJs(url);
-    // Where it is refused, verify says what to do first.
+    // If it is refused, verify says what to do first.
     await migrate(db).catch(({ code }) => expect(code).toBe("migration"));
-    await follow(await verify(db), url);
+    await follow(await verify(db), { url, db, sql });
     expect(await verify(db)).toEqual([]);
     const stored = await sql`select id::text, user_id, phase, messages::text, metadata::text,
       to_char(created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as at from journey_sessions order by user_id, id`.catch(
@@ -215,20 +213,20 @@ describe.each(Object.keys(ADOPTED))("a table with %s", (name) => {
 const BIGINT = `${table({ id: "bigint primary key" })}; insert into journey_sessions (id, user_id) values (1, 'user_a')`;
 const NOTES =
   "create table notes (session_id bigint references journey_sessions (id) on delete cascade, note text)";
-/** What no SQL that could be printed puts right without a loss, and what is used by what. */
+/** Tables that no printed SQL can repair without loss, and what uses the column or key. */
 const NAMED: Record<string, [made: string, code: string, used: string]> = {
   "two keys on one column": [
     `${BIGINT}; ${NOTES}; alter table notes add constraint again foreign key (session_id) references journey_sessions (id)`,
     "column_type",
     "foreign key again of notes, foreign key notes_session_id_fkey of notes",
   ],
-  "a child's column that references another table, too": [
+  "a referencing column that references another table, too": [
     `${BIGINT}; ${NOTES}; create table others (id bigint primary key); insert into others values (1);
       alter table notes add foreign key (session_id) references others`,
     "column_type",
     "foreign key notes_session_id_fkey of notes",
   ],
-  "a child's column that a grandchild references": [
+  "a referencing column that a third table references": [
     `${BIGINT}; ${NOTES}; alter table notes add unique (session_id); create table others (id bigint references notes (session_id))`,
     "column_type",
     "foreign key notes_session_id_fkey of notes",
@@ -258,7 +256,7 @@ const NAMED: Record<string, [made: string, code: string, used: string]> = {
       "a key that is not validated":
         "alter table notes drop constraint notes_session_id_fkey, add foreign key (session_id) references journey_sessions on delete cascade not valid",
     }).map(([what, more]) => [
-      `a child's column and ${what}`,
+      `a referencing column and ${what}`,
       [`${BIGINT}; ${NOTES}; ${more}`, "column_type", "foreign key notes_session_id_fkey of notes"],
     ]),
   ),
@@ -277,9 +275,7 @@ const NAMED: Record<string, [made: string, code: string, used: string]> = {
 };
 
 test.each(Object.entries(NAMED))("%s is named, without SQL", async (_, [made, code, used]) => {
-  const url = await emptyDatabase();
-  await rawClient(url).unsafe(made);
-  const db = openPostgresJs(url);
+  const { db } = await prepared(made);
   await migrate(db).catch(({ code }) => expect(code).toBe("migration"));
   const found = (await verify(db)).filter((one) => one.code === code);
   expect(found).toHaveLength(1);

@@ -1,15 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { convertMessages } from "../../src/admin.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
-import type { Database } from "../../src/model/database.js";
 import { contentAlone, older, withParts } from "../support/ai-sdk-4.js";
-import { emptyDatabase, migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
-import { makeOldTable } from "../support/old-table.js";
+import { migrated, prepared } from "../support/changes.js";
+import { openPostgresJs } from "../support/database.js";
+import { OLD_TABLE } from "../support/old-table.js";
 
 test("sessions and messages of AI SDK 4 are counted, without what they say, until they are converted", async () => {
-  const url = await migratedDatabase();
-  const sql = rawClient(url);
-  const db = openPostgresJs(url);
+  const { sql, db } = await migrated();
   const store = (messages: unknown) =>
     sql`insert into journey_sessions (user_id, messages) values ('user_1', ${sql.json(messages as never)})`;
   await store([withParts[0], null, 7, { id: "old" }]);
@@ -30,56 +28,28 @@ test("sessions and messages of AI SDK 4 are counted, without what they say, unti
   expect(await verify(db)).toEqual([]);
 });
 
-test("also in a table that was made by hand, with rows of any shape", async () => {
-  const url = await emptyDatabase();
-  const sql = rawClient(url);
-  await makeOldTable(sql);
+test("they are counted in a table made by hand, too, with rows of any shape", async () => {
+  const { sql, db } = await prepared(OLD_TABLE);
   await sql`insert into journey_sessions (user_id, messages) values
     ('user_1', null), ('user_1', '"text"'), ('user_1', '{"role": "data", "content": "x"}'), ('user_1', ${sql.json(older)})`;
-  const counted = (await verify(openPostgresJs(url))).filter(({ code }) => code === "messages_ai_sdk_4");
+  const counted = (await verify(db)).filter(({ code }) => code === "messages_ai_sdk_4");
   expect(counted.map(({ message }) => message)).toEqual([
     expect.stringMatching(`^1 session has ${older.length} messages`),
   ]);
 });
 
-test("not in a column of another type, which is what verify says instead", async () => {
-  const url = await emptyDatabase();
-  await rawClient(url)`create table journey_sessions (id uuid, user_id text, messages text)`;
-  const findings = await verify(openPostgresJs(url));
+test("they are not counted in a column of another type, which is reported instead", async () => {
+  const { db } = await prepared("create table journey_sessions (id uuid, user_id text, messages text)");
+  const findings = await verify(db);
   expect(findings.map(({ code }) => code)).toContain("column_type");
   expect(JSON.stringify(findings)).not.toMatch(/messages could not be|AI SDK/);
 });
 
-test("a lock on the table at that moment ends the checks, as at any other", async () => {
-  const url = await migratedDatabase();
-  const locker = rawClient(url, { max: 1 });
-  const db = openPostgresJs(url);
-  let transactions = 0;
-  const watched = new Proxy(db, {
-    get(target, key) {
-      if (key !== "transaction") return Reflect.get(target, key);
-      return async (...args: Parameters<Database["transaction"]>) => {
-        transactions += 1;
-        if (transactions === 15)
-          await locker.unsafe("begin; lock table journey_sessions in access exclusive mode");
-        return target.transaction(...args);
-      };
-    },
-  });
-  const findings = await verify(watched);
-  await locker.unsafe("rollback");
-  expect(transactions).toBe(15);
-  expect(findings).toMatchObject([
-    { severity: "error", code: "unchecked", message: "A check did not end in time: SQLSTATE 55P03." },
-  ]);
-});
-
-describe("the time that it takes", async () => {
-  const url = await migratedDatabase();
-  const sql = rawClient(url);
+describe("the time to count them", async () => {
+  const { url, sql } = await migrated();
   await sql`insert into journey_sessions (user_id) values ('user_1')`;
-  /** Stands for the function that looks into a conversation. */
-  const lookedInto = (body: string) =>
+  /** Replaces the function that reads a conversation. */
+  const replaceFunction = (body: string) =>
     sql.unsafe(`
       create schema if not exists slow;
       create or replace function slow.jsonb_path_query_array(jsonb, jsonpath, jsonb, boolean) returns jsonb volatile
@@ -91,7 +61,7 @@ describe("the time that it takes", async () => {
     });
 
   test("is limited: a table too large for it is unchecked, and the rest is checked", async () => {
-    await lookedInto("perform pg_advisory_xact_lock_shared(7); return '[]'");
+    await replaceFunction("perform pg_advisory_xact_lock_shared(7); return '[]'");
     await sql.begin(async (tx) => {
       await tx`select pg_advisory_xact_lock(7)`;
       expect(await verify(open(500))).toEqual([
@@ -110,8 +80,8 @@ describe("the time that it takes", async () => {
     [0, "30s"],
     [60_000, "30s"],
     [5_000, "5s"],
-  ])("to 30 s, or to less where the connection says so: with %i ms to %s", async (timeout, limit) => {
-    await lookedInto(
+  ])("is limited to 30 s, or to less if the connection says so: with %i ms to %s", async (timeout, limit) => {
+    await replaceFunction(
       `return case current_setting('statement_timeout') when '${limit}' then '[]' else '[1]'::jsonb end`,
     );
     expect(await verify(open(timeout))).toEqual([]);

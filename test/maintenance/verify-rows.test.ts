@@ -4,21 +4,14 @@ import { describe, expect, test } from "vitest";
 import { repairJson } from "../../src/admin.js";
 import { forUser } from "../../src/index.js";
 import { migrate } from "../../src/maintenance/migrate.js";
-import { type Finding, verify } from "../../src/maintenance/verify/verify.js";
-import { follow } from "../support/changes.js";
-import { emptyDatabase, migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
+import { verify } from "../../src/maintenance/verify/verify.js";
+import { codesOf, follow, migrated, prepared } from "../support/changes.js";
+import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 import { idsOf, text } from "../support/messages.js";
 import { rowsOf } from "../support/old-table.js";
 
-const codesOf = (findings: Finding[]) => findings.map(({ severity, code }) => `${severity} ${code}`);
-
-async function migrated() {
-  const url = await migratedDatabase();
-  return { url, sql: rawClient(url), db: openPostgresJs(url) };
-}
-
-/** As an older program left it. */
+/** As an older program may have created the table. */
 const unchecked = (sql: Sql) =>
   sql.unsafe(`alter table journey_sessions drop constraint journey_sessions_messages_is_array,
     drop constraint journey_sessions_metadata_is_object`);
@@ -41,7 +34,7 @@ describe("the settings of the role, the database or the connection", () => {
     "that change what the server writes do not make findings: %s",
     async (_, connection) => {
       const { url, sql } = await migrated();
-      // What pg_catalog has first on no search_path but one that says so.
+      // A search_path that names pg_catalog last finds these first.
       await sql.unsafe(`create function now() returns timestamptz language sql return pg_catalog.now();
         create function jsonb_typeof(jsonb) returns text language sql immutable return pg_catalog.jsonb_typeof($1);
         create function gen_random_uuid() returns uuid language sql return pg_catalog.gen_random_uuid()`);
@@ -70,8 +63,6 @@ describe("values that the right type does not take", () => {
   ])(
     "of %s as %s are counted and shown, in place of a cast that fails",
     async (column, type, value, repair) => {
-      const url = await emptyDatabase();
-      const sql = rawClient(url);
       const columns = {
         id: "uuid default gen_random_uuid()",
         user_id: "text not null",
@@ -82,34 +73,35 @@ describe("values that the right type does not take", () => {
         updated_at: "timestamptz",
         [column]: type,
       };
-      await sql.unsafe(`create table journey_sessions (${Object.entries(columns)
-        .map((one) => one.join(" "))
-        .join(", ")});
-      insert into journey_sessions (user_id, ${column}) values ('secret', ${value})`);
-      const db = openPostgresJs(url);
+      const opened = await prepared(
+        `create table journey_sessions (${Object.entries(columns)
+          .map((one) => one.join(" "))
+          .join(", ")})`,
+        `insert into journey_sessions (user_id, ${column}) values ('secret', ${value})`,
+      );
+      const { sql, db } = opened;
       const finding = (await verify(db)).find(({ code }) => code === "column_type");
-      expect(finding?.message).toMatch(/, and 1 row holds a value that [\w ]+ does not take\.$/);
+      expect(finding?.message).toMatch(/, and 1 row has a value that is not a valid [\w ]+\.$/);
       expect(JSON.stringify(finding)).not.toContain("secret");
       expect(await sql.unsafe(finding?.sql ?? "")).toHaveLength(1);
       await sql.unsafe(repair);
-      await follow(await verify(db), url);
+      await follow(await verify(db), opened);
       expect(await verify(db)).toEqual([]);
     },
   );
 
   test("what no statement can make again is named, and no statement that fails is printed", async () => {
-    const url = await emptyDatabase();
-    const sql = rawClient(url);
-    await sql.unsafe(`create table journey_sessions (id uuid primary key, user_id varchar(9) not null);
+    const opened =
+      await prepared(`create table journey_sessions (id uuid primary key, user_id varchar(9) not null);
       create materialized view users as select distinct user_id from journey_sessions`);
-    const db = openPostgresJs(url);
+    const { sql, db } = opened;
     const finding = (await verify(db)).find(({ code }) => code === "column_type");
     expect(finding?.message).toBe(
       "Column user_id is character varying(9), not text, and is used by view users.",
     );
     expect(finding?.sql).toBeUndefined();
     await sql`drop materialized view users`;
-    await follow(await verify(db), url);
+    await follow(await verify(db), opened);
     expect(await verify(db)).toEqual([]);
   });
 });
@@ -154,26 +146,23 @@ describe("a view or a policy of a column with another type", () => {
       "trigger nothing",
     ],
   ])("that cannot be made again as it was is named, without SQL: %s", async (_, change, named) => {
-    const url = await emptyDatabase();
-    await rawClient(
-      url,
-    ).unsafe(`create table journey_sessions (id uuid primary key, user_id varchar(9) not null);
+    const { sql, db } =
+      await prepared(`create table journey_sessions (id uuid primary key, user_id varchar(9) not null);
       create view users as select user_id from journey_sessions`);
-    const typeOf = async () => (await verify(openPostgresJs(url))).find(({ code }) => code === "column_type");
+    const typeOf = async () => (await verify(db)).find(({ code }) => code === "column_type");
     expect((await typeOf())?.sql).toContain("drop view users");
-    await rawClient(url).unsafe(change);
+    await sql.unsafe(change);
     const finding = await typeOf();
     expect(finding?.message).toContain(`is used by ${named}.`);
     expect(finding?.sql).toBeUndefined();
   });
 });
 
-test("an id of a type that no cast makes a uuid is named, without SQL", async () => {
-  const url = await emptyDatabase();
-  await rawClient(
-    url,
-  )`create table journey_sessions (id interval primary key, user_id text not null, created_at time)`;
-  const types = (await verify(openPostgresJs(url))).filter(({ code }) => code === "column_type");
+test("an id of a type that cannot be cast to uuid is named, without SQL", async () => {
+  const { db } = await prepared(
+    "create table journey_sessions (id interval primary key, user_id text not null, created_at time)",
+  );
+  const types = (await verify(db)).filter(({ code }) => code === "column_type");
   expect(types.map(({ message, sql }) => [message, sql])).toEqual([
     ["Column id is interval, not uuid, and there is no cast between them.", undefined],
     [
@@ -183,12 +172,10 @@ test("an id of a type that no cast makes a uuid is named, without SQL", async ()
   ]);
 });
 
-describe("a column that no statement changes without a loss", () => {
+describe("a column that no statement can change without loss", () => {
   const typed = async (made: string) => {
-    const url = await emptyDatabase();
-    await rawClient(url).unsafe(made);
-    const findings = await verify(openPostgresJs(url));
-    return { url, finding: findings.find(({ code }) => code === "column_type") };
+    const { sql, db } = await prepared(made);
+    return { sql, finding: (await verify(db)).find(({ code }) => code === "column_type") };
   };
 
   test.each([
@@ -201,55 +188,53 @@ describe("a column that no statement changes without a loss", () => {
     const { finding } =
       await typed(`create table journey_sessions (id uuid primary key, user_id text, created_at ${type});
       insert into journey_sessions values (gen_random_uuid(), 'a', ${value}), (gen_random_uuid(), 'a', 1577880000)`);
-    expect(finding?.message).toContain("and 1 row holds a number that is no time between 1970 and");
+    expect(finding?.message).toContain("and 1 row has a number that is not a time between 1970 and");
     expect(finding?.sql).toBeUndefined();
   });
 
-  test("what a remedy takes for granted is told", async () => {
+  test("the message says what the remedy assumes", async () => {
     const numbers = await typed("create table journey_sessions (created_at bigint)");
     expect(numbers.finding?.message).toContain(
-      "below 100000000000 for seconds since 1970, any other for milli",
+      "below 100000000000 as seconds since 1970, and others as milli",
     );
     const json = await typed("create table journey_sessions (messages json)");
-    expect(json.finding?.message).toContain("jsonb keeps the last of its values only");
+    expect(json.finding?.message).toContain("jsonb keeps only the last value");
     const money = await typed("create table journey_sessions (created_at money)");
     expect(money.finding?.message).toContain("there is no cast");
   });
 
-  test("ids that differ in case only are shown", async () => {
+  test("ids that differ only in case are shown", async () => {
     const id = "6f1c2ad8-aaaa-4111-8111-111111111111";
-    const { url, finding } =
+    const { sql, finding } =
       await typed(`create table journey_sessions (id text primary key, user_id text not null);
       insert into journey_sessions values ('${id}', 'a'), (upper('${id}'), 'a'), (gen_random_uuid(), 'a')`);
-    expect(finding?.message).toContain("2 rows hold values that uuid does not tell apart");
-    expect(await rawClient(url).unsafe(finding?.sql ?? "")).toHaveLength(2);
+    expect(finding?.message).toContain("2 rows have values that are equal as uuid");
+    expect(await sql.unsafe(finding?.sql ?? "")).toHaveLength(2);
   });
 
   test("a virtual generated column is named, without SQL", async () => {
-    const url = await emptyDatabase();
-    const sql = rawClient(url);
+    const { sql, db } = await prepared();
     const [server] = await sql`select current_setting('server_version_num')::int >= 180000 as has`;
     if (!server?.has) return;
     await sql.unsafe(`create table journey_sessions (id uuid primary key, phase text generated always as ('setup') virtual,
       created_at timestamp generated always as ('2020-01-01'::timestamp) virtual, user_id varchar(9) not null,
       shouted text generated always as (user_id || '!') virtual)`);
-    const findings = await verify(openPostgresJs(url));
+    const findings = await verify(db);
     const named = findings.filter(({ message }) => message.endsWith("is a virtual generated column."));
     expect(named.map(({ code, sql: statement }) => [code, statement])).toEqual([
       ["column_type", undefined],
       ["column_default", undefined],
     ]);
     const user = findings.find(({ message }) => message.startsWith("Column user_id is"));
-    expect(user?.message).toContain("drops what fits the old type only: generated column shouted");
+    expect(user?.message).toContain("drops what works with the old type only: generated column shouted");
     await sql.unsafe(user?.sql ?? "");
   });
 
-  test("an inherited column, and one too many that a view reads, are named, without SQL", async () => {
-    const url = await emptyDatabase();
-    await rawClient(url).unsafe(`create table parents (user_id varchar(9), more int);
+  test("an inherited column, and an eighth column that a view reads, are named, without SQL", async () => {
+    const { db } = await prepared(`create table parents (user_id varchar(9), more int);
       create table journey_sessions (id uuid primary key, seen int) inherits (parents);
       create view seen as select seen from journey_sessions`);
-    const findings = (await verify(openPostgresJs(url))).filter(
+    const findings = (await verify(db)).filter(
       ({ message, code }) => /user_id|more|seen/.test(message) && /column_(type|unexpected)/.test(code),
     );
     expect(findings.map(({ remedy, message, sql }) => [`${message} ${remedy}`, sql])).toEqual([
@@ -294,7 +279,7 @@ describe("ids of messages that repeat", () => {
     await sql`insert into journey_sessions (user_id, messages) values ('user_a', '[7, {"id": 7}, {"id": 7}, {}, {}, null]')`;
     const findings = await verify(db);
     expect(codesOf(findings)).toEqual(["warning message_ids"]);
-    expect(findings[0]?.message).toMatch(/^1 session has several messages with one id/);
+    expect(findings[0]?.message).toMatch(/^1 session has several messages with the same id/);
     expect(await sql.unsafe(findings[0]?.sql ?? "")).toMatchObject([{ id, message_id: "same", count: "2" }]);
   });
 
@@ -313,9 +298,10 @@ describe("ids of messages that repeat", () => {
   });
 });
 
-describe("what no call reaches", () => {
+describe("what no call can access", () => {
   test("user ids with white space around them, of white space alone and of more than 255 characters", async () => {
-    const { url, sql, db } = await migrated();
+    const opened = await migrated();
+    const { sql, db } = opened;
     const store = (userId: string) => sql`insert into journey_sessions (user_id) values (${userId})`;
     for (const usable of ["user_a", "a b", "é".repeat(255), "😀".repeat(127)]) {
       await store(usable);
@@ -331,11 +317,11 @@ describe("what no call reaches", () => {
     const findings = await verify(db);
     expect(codesOf(findings)).toEqual(["warning user_id_unusable", "warning user_id_unusable"]);
     expect(findings.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/^3 rows have a user_id with white space/),
-      expect.stringMatching(/^4 rows have a user_id of white space alone/),
+      expect.stringMatching(/^3 rows have a user_id with leading or trailing white space/),
+      expect.stringMatching(/^4 rows have a user_id of only white space/),
     ]);
     expect(await sql.unsafe(findings[1]?.sql ?? "")).toHaveLength(4);
-    await follow(findings, url);
+    await follow(findings, opened);
     expect(await forUser(db, "user_a").count()).toBe(4);
     expect(codesOf(await verify(db))).toEqual(["warning user_id_unusable"]);
   });
@@ -347,7 +333,7 @@ describe("what no call reaches", () => {
     expect(await verify(db, { phases: ["setup", "it's \\done", "gone"] })).toEqual([]);
     const [finding, ...more] = await verify(db, { phases: ["setup", "it's \\done"] });
     expect({ ...finding, more }).toMatchObject({ severity: "warning", code: "phase_unlisted", more: [] });
-    expect(finding?.message).toMatch(/^2 rows have a phase that is not among the application's/);
+    expect(finding?.message).toMatch(/^2 rows have a phase that the application does not list/);
     expect([...(await sql.unsafe(finding?.sql ?? ""))]).toEqual([{ phase: "gone", count: "2" }]);
     expect(await errorOf(verify(db, { phases: [] }))).toMatchObject({ code: "invalid_input" });
     expect(await errorOf(verify(db, { phase: ["setup"] } as never))).toMatchObject({ code: "invalid_input" });
@@ -367,7 +353,7 @@ describe("JSON that was encoded twice", () => {
       ["{}", encoded(CONVERSATION, 1)],
       [encoded(' {"a": 1.10}', 1), encoded(`\n${CONVERSATION}`, 2)],
       [encoded("{}", 5), "[]"],
-      // What cannot be told what it was meant to be.
+      // Values that cannot be repaired.
       ["{}", encoded("[secret", 1)],
       ["{}", encoded("{}", 1)],
       ["{}", encoded(encoded('["\\u0000"]', 1), 1)],
@@ -384,17 +370,17 @@ describe("JSON that was encoded twice", () => {
     const { db } = await stored();
     const findings = await verify(db);
     expect(findings.map(({ code, message }) => `${code}: ${message.split(":")[0]}`)).toEqual([
-      "rows_encoded_twice: 2 rows have messages that are a JSON text in which the array stands, encoded twice",
-      "rows_forbidden: 5 rows have messages that are no array",
+      "rows_encoded_twice: 2 rows have a messages value that is a JSON array encoded twice",
+      "rows_forbidden: 5 rows have a messages value that is not a JSON array",
       expect.stringMatching(/^check_not_validated/),
-      "rows_encoded_twice: 2 rows have metadata that are a JSON text in which the object stands, encoded twice",
-      "rows_forbidden: 2 rows have metadata that is no object",
+      "rows_encoded_twice: 2 rows have a metadata value that is a JSON object encoded twice",
+      "rows_forbidden: 2 rows have a metadata value that is not a JSON object",
       expect.stringMatching(/^check_not_validated/),
     ]);
     expect(JSON.stringify(findings)).not.toContain("secret");
   });
 
-  test("is no longer counted once it is repaired, whatever is skipped", async () => {
+  test("is not counted after the repair, whatever is skipped", async () => {
     const { sql, db } = await stored();
     await sql`alter table journey_sessions drop constraint journey_sessions_user_id_not_empty, drop constraint journey_sessions_messages_is_array`;
     await sql`insert into journey_sessions (user_id, messages) values ('', to_jsonb('[]'::text))`;
@@ -458,7 +444,7 @@ describe("JSON that was encoded twice", () => {
 });
 
 describe("more than one schema", () => {
-  test("a table of the name elsewhere is told of", async () => {
+  test("a table of the same name in another schema is reported", async () => {
     const { sql, db } = await migrated();
     await sql.unsafe("create schema tenant; create table tenant.journey_sessions (id uuid)");
     expect(await verify(db)).toMatchObject([
@@ -477,7 +463,7 @@ describe("more than one schema", () => {
         severity: "error",
         code: "table_elsewhere",
         message: expect.stringMatching(
-          /in schema "My app" has rows, and the one in schema public, .* has none/,
+          /in schema "My app" has rows, but the one in schema public, .* has none/,
         ),
         remedy: expect.stringContaining('?search_path="My app" in the URL'),
       },

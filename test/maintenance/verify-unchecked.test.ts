@@ -2,55 +2,54 @@ import { expect, test } from "vitest";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
 import type { Database } from "../../src/model/database.js";
+import { migrated } from "../support/changes.js";
 import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
 
-test("a table that another session has locked is left unchecked, in bounded time", async () => {
-  const url = await migratedDatabase();
-  await rawClient(url).begin(async (tx) => {
+/** One verify that a statement timeout ends, and one that the wait for a lock ends, both at the same time. */
+const verifyTwice = (url: string) =>
+  Promise.all(
+    [{ statement_timeout: 1000 }, {}].map((connection) => verify(openPostgresJs(url, { connection }))),
+  );
+
+const unchecked = (severity: string, sqlState: string) => ({
+  severity,
+  code: "unchecked",
+  message: `A check did not finish in time: SQLSTATE ${sqlState}.`,
+  remedy: "run journey-db verify again when nothing locks the table",
+});
+
+test.concurrent("a table that another session has locked is left unchecked, in bounded time", async () => {
+  const { url, sql } = await migrated();
+  await sql.begin(async (tx) => {
     await tx`lock table journey_sessions in exclusive mode`;
-    for (const [connection, sqlState] of [
-      [{ statement_timeout: 50 }, "57014"],
-      [{}, "55P03"],
-    ] as const) {
-      expect(await verify(openPostgresJs(url, { connection }))).toMatchObject([
-        { severity: "warning", code: "unchecked", message: expect.stringContaining(sqlState) },
-      ]);
-    }
+    expect(await verifyTwice(url)).toEqual([
+      [unchecked("warning", "57014")],
+      [unchecked("warning", "55P03")],
+    ]);
   });
 });
 
-test("a table that nobody else may even read is unchecked as a whole, once and in bounded time", async () => {
-  const url = await migratedDatabase();
-  await rawClient(url).begin(async (tx) => {
+test.concurrent("a table that no other session may even read is unchecked as a whole, once and in bounded time", async () => {
+  const { url, sql } = await migrated();
+  await sql.begin(async (tx) => {
     await tx`lock table journey_sessions in access exclusive mode`;
-    for (const [connection, sqlState] of [
-      [{ statement_timeout: 50 }, "57014"],
-      [{}, "55P03"],
-    ] as const) {
-      expect(await verify(openPostgresJs(url, { connection }))).toMatchObject([
-        {
-          severity: "error",
-          code: "unchecked",
-          message: expect.stringContaining(sqlState),
-          remedy: "verify again while no one locks the table",
-        },
-      ]);
-    }
+    expect(await verifyTwice(url)).toEqual([[unchecked("error", "57014")], [unchecked("error", "55P03")]]);
   });
 });
 
-test("a lock that comes in the middle ends it, in bounded time", async () => {
-  const url = await migratedDatabase();
+test.concurrent.each([
+  ["the first one after that of the table", 4],
+  ["one that counts messages", 9],
+])("a lock that comes before a step, %s, ends verify, in bounded time", async (_, step) => {
+  const { url, db } = await migrated();
   const locker = rawClient(url, { max: 1 });
-  const db = openPostgresJs(url);
   let transactions = 0;
-  // The fourth check is the first after the table itself.
   const watched = new Proxy(db, {
     get(target, key) {
       if (key !== "transaction") return Reflect.get(target, key);
       return async (...args: Parameters<Database["transaction"]>) => {
         transactions += 1;
-        if (transactions === 4)
+        if (transactions === step)
           await locker.unsafe("begin; lock table journey_sessions in access exclusive mode");
         return target.transaction(...args);
       };
@@ -58,22 +57,20 @@ test("a lock that comes in the middle ends it, in bounded time", async () => {
   });
   const findings = await verify(watched);
   await locker.unsafe("rollback");
-  expect(findings).toMatchObject([
-    { severity: "error", code: "unchecked", message: expect.stringContaining("55P03") },
-  ]);
+  expect(findings).toEqual([unchecked("error", "55P03")]);
+  expect(transactions).toBe(step);
 });
 
-test("a check that the server refuses for another reason than rights is not said to be one of rights", async () => {
-  const url = await migratedDatabase();
-  const sql = rawClient(url);
+test("a check that fails for another reason than privileges has no remedy about privileges", async () => {
+  const { sql, db } = await migrated();
   await sql.unsafe(`alter table drizzle."__journey_db_migrations" rename to kept;
     create view drizzle."__journey_db_migrations" as select 1 / (id - id) as created_at from drizzle.kept`);
-  const [finding] = await verify(openPostgresJs(url));
+  const [finding] = await verify(db);
   expect(finding).toMatchObject({ code: "unchecked", message: expect.stringContaining("22012") });
   expect(finding?.remedy).not.toContain("owns the table");
 });
 
-test("what keeps it from asking the server at all is thrown, typed", async () => {
+test("if the server cannot be queried at all, verify throws a typed error", async () => {
   const url = await migratedDatabase();
   const elsewhere = (change: (url: URL) => void) => {
     const to = new URL(url);

@@ -1,11 +1,10 @@
 import { drizzle as drizzleProxy } from "drizzle-orm/pg-proxy";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { type Finding, verify } from "../../src/maintenance/verify/verify.js";
+import { verify } from "../../src/maintenance/verify/verify.js";
 import type { Database } from "../../src/model/database.js";
-import { atEnd, migratedDatabase, rawClient } from "../support/database.js";
-
-const codesOf = (findings: Finding[]) => findings.map(({ severity, code }) => `${severity} ${code}`);
+import { migrated, verified } from "../support/changes.js";
+import { atEnd } from "../support/database.js";
 
 /** A driver without transactions, over node-postgres. */
 function openProxy(url: string, before: (statement: string) => void = () => {}): Database {
@@ -20,43 +19,37 @@ function openProxy(url: string, before: (statement: string) => void = () => {}):
   });
 }
 
-test("finds a healthy database healthy, and leaves no row behind", async () => {
-  const url = await migratedDatabase();
-  expect(codesOf(await verify(openProxy(url)))).toEqual([]);
-  expect(await rawClient(url)`select from journey_sessions`).toHaveLength(0);
+test("has no findings in a migrated database, and leaves no row", async () => {
+  const { url, sql } = await migrated();
+  expect(await verified(openProxy(url))).toEqual([]);
+  expect(await sql`select from journey_sessions`).toHaveLength(0);
 });
 
-test("leaves no row behind where the connection is lost halfway", async () => {
-  const url = await migratedDatabase();
+test("leaves no row if the connection is lost halfway", async () => {
+  const { url, sql } = await migrated();
   const lossy = openProxy(url, (statement) => {
     if (statement.startsWith("update")) throw Object.assign(new Error("reset"), { code: "ECONNRESET" });
   });
   await expect(verify(lossy)).rejects.toMatchObject({ code: "unavailable" });
-  expect(await rawClient(url)`select from journey_sessions`).toHaveLength(0);
+  expect(await sql`select from journey_sessions`).toHaveLength(0);
 });
 
-test("says what it has to leave behind where deletes are swallowed", async () => {
-  const url = await migratedDatabase();
-  await rawClient(
-    url,
-  ).unsafe(`create function keep() returns trigger language plpgsql as $$ begin return null; end $$;
+test("reports the row that it leaves if a trigger discards deletes", async () => {
+  const { url, sql } = await migrated();
+  await sql.unsafe(`create function keep() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger keep before delete on journey_sessions for each row execute function keep()`);
-  expect(codesOf(await verify(openProxy(url)))).toEqual([
+  expect(await verified(openProxy(url))).toEqual([
     "error delete_failed",
     "error probe_left",
     "warning trigger_unexpected",
   ]);
 });
 
-test("leaves no row behind where a check fails, and says so where it has to", async () => {
-  const url = await migratedDatabase();
-  const sql = rawClient(url);
+test("leaves no row if a check fails, and reports the row that it cannot delete", async () => {
+  const { url, sql } = await migrated();
   await sql.unsafe(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
       create trigger refuse before update on journey_sessions for each row execute function refuse()`);
-  expect(codesOf(await verify(openProxy(url)))).toEqual([
-    "error update_failed",
-    "warning trigger_unexpected",
-  ]);
+  expect(await verified(openProxy(url))).toEqual(["error update_failed", "warning trigger_unexpected"]);
   expect(await sql`select from journey_sessions`).toHaveLength(0);
   await sql`create trigger refuse_too before delete on journey_sessions for each row execute function refuse()`;
   const left = (await verify(openProxy(url))).find(({ code }) => code === "probe_left");

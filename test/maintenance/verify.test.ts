@@ -1,15 +1,8 @@
 import { expect, test } from "vitest";
 import { verify } from "../../src/maintenance/verify/verify.js";
-import { type Change, onEveryChange } from "../support/changes.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { type Change, migrated, onEveryChange, verified } from "../support/changes.js";
 
-onEveryDriver((database) => {
-  test("a migrated database has no findings", async () => {
-    expect(await verify(database())).toEqual([]);
-  });
-});
-
-/** What was done to a migrated database, and what verify says of it. */
+/** A change to a migrated database, and what verify finds. */
 const CHANGES: Record<string, Change> = {
   "conversations are compressed with pglz": {
     change:
@@ -20,7 +13,7 @@ const CHANGES: Record<string, Change> = {
     change: "alter table journey_sessions reset (fillfactor)",
     warnings: ["storage"],
   },
-  "TOAST is vacuumed as late as the server says": {
+  "the autovacuum threshold of TOAST is the server's": {
     change: "alter table journey_sessions reset (toast.autovacuum_vacuum_scale_factor)",
     warnings: ["storage"],
   },
@@ -53,7 +46,7 @@ const CHANGES: Record<string, Change> = {
         for each row execute function touch()`,
     errors: ["trigger_different"],
   },
-  "the function is the old one": {
+  "the function is that of the old table": {
     change: `create or replace function update_journey_sessions_updated_at() returns trigger language plpgsql
       set search_path = '' as $$ begin new.updated_at = now(); return new; end $$`,
     errors: ["function_different", "updated_at_unchanged"],
@@ -80,9 +73,9 @@ const CHANGES: Record<string, Change> = {
     errors: ["created_at_changed"],
     warnings: ["trigger_unexpected"],
   },
-  "another trigger swallows updates": {
-    change: `create function swallow() returns trigger language plpgsql as $$ begin return null; end $$;
-      create trigger swallow before update on journey_sessions for each row execute function swallow()`,
+  "another trigger discards updates": {
+    change: `create function discard() returns trigger language plpgsql as $$ begin return null; end $$;
+      create trigger discard before update on journey_sessions for each row execute function discard()`,
     errors: ["updated_at_unchanged"],
     warnings: ["trigger_unexpected"],
   },
@@ -113,7 +106,7 @@ const CHANGES: Record<string, Change> = {
       create index idx_journey_sessions_user_id on journey_sessions (user_id) where phase = 'setup'`,
     errors: ["index_different"],
   },
-  "an index is unfinished": {
+  "an index is invalid": {
     change:
       "update pg_index set indisvalid = false where indexrelid = 'idx_journey_sessions_user_id'::regclass",
     errors: ["index_different"],
@@ -136,7 +129,7 @@ const CHANGES: Record<string, Change> = {
       add constraint journey_sessions_user_id_not_empty check (user_id <> '') not valid`,
     warnings: ["check_not_validated"],
   },
-  "another constraint is there": {
+  "there is another constraint": {
     change: "alter table journey_sessions add constraint phases check (phase in ('setup', 'review'))",
     warnings: ["constraint_unexpected"],
   },
@@ -157,7 +150,7 @@ const CHANGES: Record<string, Change> = {
     change: "alter table journey_sessions alter user_id type varchar(255)",
     errors: ["column_type", "check_different"],
   },
-  "a column may be NULL": {
+  "a column allows NULL": {
     change: "alter table journey_sessions alter phase drop not null",
     errors: ["column_nullable"],
   },
@@ -173,7 +166,7 @@ const CHANGES: Record<string, Change> = {
     change: "alter table journey_sessions alter user_id set default 'nobody'",
     errors: ["column_default"],
   },
-  "an eighth column is there": {
+  "there is an eighth column": {
     change: "alter table journey_sessions add title text",
     warnings: ["column_unexpected"],
   },
@@ -190,11 +183,11 @@ const CHANGES: Record<string, Change> = {
     change: "create policy everything on journey_sessions using (true)",
     warnings: ["policy"],
   },
-  "everybody may read a column": {
+  "every role may read a column": {
     change: "grant select (messages) on journey_sessions to public",
     errors: ["public_rights"],
   },
-  "everybody may empty the table and call the function": {
+  "every role may empty the table and call the function": {
     change: `grant truncate on journey_sessions to public;
       grant execute on function update_journey_sessions_updated_at() to public`,
     errors: ["public_rights"],
@@ -204,6 +197,131 @@ const CHANGES: Record<string, Change> = {
     change: `delete from drizzle."__journey_db_migrations" where id = (select max(id) from drizzle."__journey_db_migrations")`,
     errors: ["migrations_pending"],
   },
+  "a rule discards deletes": {
+    change: "create rule keep as on delete to journey_sessions do instead nothing",
+    errors: ["rule_unexpected", "delete_failed"],
+  },
+  "another trigger discards deletes": {
+    change: `create function discard() returns trigger language plpgsql as $$ begin return null; end $$;
+      create trigger discard before delete on journey_sessions for each row execute function discard()`,
+    errors: ["delete_failed"],
+    warnings: ["trigger_unexpected"],
+  },
+  "another trigger refuses deletes": {
+    change: `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+      create trigger refuse before delete on journey_sessions for each row execute function refuse()`,
+    errors: ["delete_failed"],
+    warnings: ["trigger_unexpected"],
+  },
+  "another trigger discards new rows": {
+    change: `create function discard() returns trigger language plpgsql as $$ begin return null; end $$;
+      create trigger discard before insert on journey_sessions for each row execute function discard()`,
+    errors: ["insert_failed"],
+    warnings: ["trigger_unexpected"],
+  },
+  "a crash would empty the table": {
+    change: "alter table journey_sessions set unlogged",
+    errors: ["table_unlogged"],
+  },
+  "row level security is forced": {
+    change: "alter table journey_sessions force row level security",
+    warnings: ["rls_forced"],
+  },
+  "every role may read a view of the table": {
+    change: "create view recent as select * from journey_sessions; grant select on recent to public",
+    errors: ["view_rights"],
+  },
+  "every role may change a view of a view of the table": {
+    change: `create view recent as select * from journey_sessions;
+      create view oldest as select * from recent; grant delete on oldest to public`,
+    errors: ["view_rights"],
+  },
+  "every role may read a materialized view of the table": {
+    change: `create materialized view copied as select * from journey_sessions;
+      grant select on copied to public`,
+    errors: ["view_rights"],
+  },
+  "no other role may read a view of the table": {
+    change: "create view recent as select * from journey_sessions",
+  },
+  "every role may read a security_invoker view": {
+    change: `create view own with (security_invoker) as select * from journey_sessions;
+      grant select on own to public`,
+  },
+  "an index is unique": {
+    change: `drop index idx_journey_sessions_user_id;
+      create unique index idx_journey_sessions_user_id on journey_sessions (user_id)`,
+    errors: ["index_different"],
+  },
+  "an index of another table has the name": {
+    change: `drop index idx_journey_sessions_user_id; create table other (user_id text);
+      create index idx_journey_sessions_user_id on other (user_id)`,
+    errors: ["index_missing"],
+  },
+  "a view has an index's name": {
+    change: `drop index idx_journey_sessions_user_id_created_at_id;
+      create view idx_journey_sessions_user_id_created_at_id as select 1 as one`,
+    errors: ["index_missing"],
+  },
+  "id is text": {
+    change: `alter table journey_sessions alter id drop default, alter id type text,
+      alter id set default gen_random_uuid()::text`,
+    errors: ["column_type"],
+  },
+  "messages is an array of jsonb": {
+    change: `alter table journey_sessions drop constraint journey_sessions_messages_is_array,
+      alter messages drop default, alter messages type jsonb[] using array[messages], alter messages set default '{}'`,
+    errors: ["column_type", "check_missing", "insert_failed"],
+  },
+  "created_at has no time zone": {
+    change:
+      "alter table journey_sessions alter created_at type timestamp using created_at at time zone 'UTC'",
+    errors: ["column_type"],
+  },
+  "id allows NULL": {
+    change: `alter table journey_sessions drop constraint journey_sessions_pkey, alter id drop not null`,
+    errors: ["column_nullable", "primary_key"],
+  },
+  "id is missing": {
+    change: "alter table journey_sessions drop id",
+    errors: ["column_missing", "primary_key", "index_missing", "insert_failed"],
+  },
+  "user_id is an identity column": {
+    change: `drop index idx_journey_sessions_user_id_created_at_id, idx_journey_sessions_user_id;
+      alter table journey_sessions drop user_id; alter table journey_sessions add user_id bigint generated always as identity`,
+    errors: ["column_type", "check_missing", "index_missing", "index_missing", "insert_failed"],
+  },
+  "phase is generated": {
+    change: `alter table journey_sessions drop phase;
+      alter table journey_sessions add phase text not null generated always as ('setup') stored`,
+    errors: ["column_default"],
+  },
 };
 
 onEveryChange(CHANGES);
+
+test("the remedy of an id that allows NULL is complete", async () => {
+  const { sql, db } = await migrated();
+  await sql.unsafe(
+    "alter table journey_sessions drop constraint journey_sessions_pkey, alter id drop not null",
+  );
+  const nullable = (await verify(db)).find(({ code }) => code === "column_nullable");
+  await sql.unsafe(nullable?.sql ?? "");
+  expect(await verified(db)).toEqual(["error primary_key"]);
+});
+
+test("an index of the same name in another schema is not in the way", async () => {
+  const { sql, db } = await migrated();
+  await sql.unsafe(`drop index idx_journey_sessions_user_id; create schema other;
+    create table other.other (user_id text); create index idx_journey_sessions_user_id on other.other (user_id)`);
+  expect(await verify(db)).toMatchObject([
+    { code: "index_missing", message: "Index idx_journey_sessions_user_id is missing." },
+  ]);
+});
+
+test("a rule of another table that changes this one is not reported", async () => {
+  const { sql, db } = await migrated();
+  await sql.unsafe(`create table other (user_id text);
+    create rule counted as on insert to other do also update journey_sessions set phase = phase`);
+  expect(await verify(db)).toEqual([]);
+});

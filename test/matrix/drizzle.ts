@@ -25,8 +25,8 @@ export const REPLACED: [file: string, why: string, ...pieces: [from: string, to:
     "PgTransaction is PgAsyncTransaction; the reader of migrations takes folders and refuses the files in drizzle/, so that of 0.45 reads them",
     [`"drizzle-orm/migrator"`, `"drizzle-orm-0.45/migrator"`],
     [
-      `PgTransaction, pgSchema, serial, text } from "drizzle-orm/pg-core";`,
-      `pgSchema, serial, text } from "drizzle-orm/pg-core";\nimport { PgAsyncTransaction } from "drizzle-orm/pg-core/async";`,
+      `import { PgTransaction } from "drizzle-orm/pg-core";`,
+      `import { PgAsyncTransaction } from "drizzle-orm/pg-core/async";`,
     ],
     ["is(db, PgTransaction)", "is(db, PgAsyncTransaction)"],
   ],
@@ -75,13 +75,6 @@ const JSON_TYPES = [114, 3802];
     ["builder.prepare(prepare ? ", "prepare ? builder.prepare("],
     [" : undefined)", ") : builder"],
   ],
-  ...["src/maintenance/verify/probe.ts", "src/maintenance/verify/rows.ts"].map(
-    (file): (typeof REPLACED)[number] => [
-      file,
-      "mapWith() takes a function of the type that the SQL is said to have",
-      [".mapWith(JSON.parse)", ".mapWith((text: unknown) => JSON.parse(String(text)))"],
-    ],
-  ),
   [
     "test/model/database.test-d.ts",
     "a database knows the application's relations in place of its schema",

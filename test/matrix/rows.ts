@@ -19,7 +19,7 @@ const ON_POSTGRES_14: readonly Known[] = [
     why: "PostgreSQL 14 cannot be made to report its counts at once (pg_stat_force_next_flush), which these tests compare",
   },
   {
-    file: "test/maintenance/verify-losses.test.ts",
+    file: "test/maintenance/verify.test.ts",
     error: /security_invoker/,
     why: "PostgreSQL 14 has no views that run with the caller's rights (security_invoker)",
   },

@@ -35,7 +35,7 @@ const TESTS: Record<string, string[]> = {
   "src/messages.ts": ["messages.", "validation/", "sessions/application-schemas", "queries/content"],
   "src/model/errors.ts": ["model/", "validation/", "connection/unreachable"],
   "src/maintenance/migrate.ts": ["maintenance/migrate"],
-  "src/maintenance/verify/verify.ts": ["maintenance/verify", "maintenance/supabase", "maintenance/roles"],
+  "src/maintenance/verify/verify.ts": ["maintenance/verify", "maintenance/roles"],
 };
 const LEFT_OUT = ["test/queries/statements.test.ts"];
 
@@ -91,6 +91,7 @@ export default defineConfig({
     reporters: [new LoadingIsATest()],
     maxWorkers: "100%",
     globalSetup: "test/support/global-setup.ts",
+    setupFiles: "test/support/each-file.ts",
     // Longer than a busy machine makes a test take, which would count as noticing.
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -2,7 +2,15 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { migratedDatabase } from "../support/database.js";
-import { installed, newFolder, npmInstall, pack, run, write } from "../support/packages.js";
+import {
+  addPackages,
+  installed,
+  newFolder,
+  npmInstall,
+  packedOnce,
+  run,
+  write,
+} from "../support/packages.js";
 import { resolveTool } from "../support/tools.js";
 
 // The compiler of tsx.
@@ -52,7 +60,7 @@ describe("the tarball in a bundle of esbuild", () => {
 
   beforeAll(async () => {
     url = await migratedDatabase();
-    const { tarball } = await pack(folder);
+    const tarball = await packedOnce(folder);
     const peers = await installed("drizzle-orm", "zod");
     await write(project, {
       "package.json": {
@@ -74,7 +82,7 @@ describe("the tarball in a bundle of esbuild", () => {
     return JSON.parse(await run(project, process.execPath, outfile, url));
   }
 
-  // In this order: each installs more.
+  // In this order: each has more.
   describe.each([
     {
       with: "no optional peer",
@@ -85,11 +93,7 @@ describe("the tarball in a bundle of esbuild", () => {
     { with: "postgres", more: ["postgres"], server: stored, embedded: missing("@electric-sql/pglite") },
     { with: "both", more: ["@electric-sql/pglite"], server: stored, embedded: stored },
   ] as const)("with $with", ({ more, server, embedded }) => {
-    beforeAll(async () => {
-      const packages = Object.entries(await installed(...more));
-      if (packages.length > 0)
-        await npmInstall(project, ...packages.map(([name, version]) => `${name}@${version}`));
-    }, 60_000);
+    beforeAll(() => addPackages(project, ...more));
 
     test.each([
       ["esm", false],

@@ -85,7 +85,7 @@ describe("docs/drivers.md's tables of an application's own", { timeout: 120_000 
     const { id } = await forUser(db, userId).create();
     await forUser(db, userId).create();
     await sql`insert into notes (session_id, note) values (${id}, 'first')`;
-    const program = `import { notesOf, withNotes } from "../lib/notes.ts";
+    const program = `import { notesOf, withNotes } from "./lib/notes.ts";
       console.log(JSON.stringify([await withNotes("${userId}", "${id}"), await notesOf("${userId}"), await notesOf("other")]));
       process.exit();`;
     writeFileSync(join(folder, "program.mts"), program);

@@ -2,10 +2,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
+  addPackages,
   installed,
   installOutputOf,
   newFolder,
-  npmInstall,
   pack,
   repository,
   run,
@@ -89,7 +89,7 @@ describe("the tarball in an empty project", () => {
     await run(clone, process.execPath, "scripts/packed-manifest.js", "restore");
     expect(await manifest()).toBe(edited);
     await write(clone, { "package.json": own });
-  });
+  }, 120_000);
 
   test("holds the build, the migrations and what a reader needs, and nothing else", async () => {
     const sources = await readdir(join(repository, "src"), { recursive: true });
@@ -176,8 +176,7 @@ describe("the tarball in an empty project", () => {
   });
 
   test("says where native code is missing, as on Alpine, that the embedded database cannot be had", async () => {
-    const { "@electric-sql/pglite": version } = await installed("@electric-sql/pglite");
-    await npmInstall(project, `@electric-sql/pglite@${version}`);
+    await addPackages(project, "@electric-sql/pglite");
     // What the loader of native code looks at.
     const output = await node(`
       import fs from "node:fs";
@@ -203,8 +202,7 @@ describe("the tarball in an empty project", () => {
   });
 
   test("appends on the embedded database", async () => {
-    const { "@electric-sql/pglite": version } = await installed("@electric-sql/pglite");
-    await npmInstall(project, `@electric-sql/pglite@${version}`);
+    await addPackages(project, "@electric-sql/pglite");
     const output = await node(`
       import { connect, forUser } from "@aigos/journey-db";
       import { migrate, verify } from "@aigos/journey-db/migrate";

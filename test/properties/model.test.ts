@@ -22,7 +22,7 @@ const OWNERS = Array.from({ length: 10 }, (_, n) => `user_${n}é`).flatMap((name
 ]);
 
 const LONG = process.env.LONG === "1";
-const [RUNS, COMMANDS, PEOPLE] = LONG ? [100, 2500, OWNERS.length] : [10, 400, 5];
+const [RUNS, COMMANDS, PEOPLE] = LONG ? [100, 2500, OWNERS.length] : [6, 400, 5];
 
 const same = (a: unknown, b: unknown) => canonical(a) === canonical(b);
 

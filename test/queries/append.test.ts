@@ -3,10 +3,10 @@ import { expect, it } from "vitest";
 import * as z from "zod";
 import type { JourneyMessage } from "../../src/index.js";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { onOneDriver } from "../support/drivers.js";
 import { idsOf, text } from "../support/messages.js";
 
-onEveryDriver((database, { defineJourney, forUser }) => {
+onOneDriver((database, { defineJourney, forUser }) => {
   const newSessions = () => forUser(database(), newUser());
 
   /** A session with the messages, and what is stored of it now. */

@@ -4,13 +4,13 @@ import { describe, expect, it } from "vitest";
 import type { Session } from "../../src/index.js";
 import { all } from "../support/answer.js";
 import { newUser } from "../support/database.js";
-import { clockMoves, onEveryDriver } from "../support/drivers.js";
+import { clockMoves, onOneDriver } from "../support/drivers.js";
 import { idsOf, text, uiMessages } from "../support/messages.js";
 
 /** More than a batch takes, so that each session is a batch of its own. */
 const LARGE = "x".repeat(1024 * 1024);
 
-onEveryDriver((database, { forUser }) => {
+onOneDriver((database, { forUser }) => {
   const newSessions = () => forUser(database(), newUser());
 
   it("gives every session whole, oldest first", async () => {

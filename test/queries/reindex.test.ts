@@ -12,6 +12,7 @@ import {
 import { hold } from "../support/held.js";
 import { text } from "../support/messages.js";
 
+const TURNS = process.env.LONG === "1" ? 1000 : 50;
 const OPEN = { "postgres.js": openPostgresJs, "node-postgres": openNodePostgres };
 
 describe.each(Object.entries(OPEN))("while the primary key is rebuilt concurrently, over %s", (_, open) => {
@@ -29,7 +30,7 @@ describe.each(Object.entries(OPEN))("while the primary key is rebuilt concurrent
         }
       })();
       const twice = async () => {
-        for (let turn = 0; turn < 200; turn++) {
+        for (let turn = 0; turn < TURNS; turn++) {
           const id = randomUUID();
           const send = () => sessions.append(id, text("m1"), { create: true, after: null });
           const answers = await Promise.all([send(), send()]);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { onOneDriver } from "../support/drivers.js";
 import { text } from "../support/messages.js";
 
 /** What may stand in an older program's array. `null` holds no message, an array may hold one that is not the conversation's. */
@@ -28,7 +28,7 @@ function expected(conversation: unknown[]): unknown[] {
   return place < 0 ? [...conversation, again] : conversation.with(place, again);
 }
 
-onEveryDriver((database, { forUser }) => {
+onOneDriver((database, { forUser }) => {
   describe.each(Object.entries(CONVERSATIONS))(
     "a message that comes again, to a conversation %s",
     (_, conversation) => {

@@ -1,10 +1,10 @@
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newUser } from "../support/database.js";
-import { clockMoves, onEveryDriver } from "../support/drivers.js";
+import { clockMoves, onOneDriver } from "../support/drivers.js";
 import { nastyStrings, text } from "../support/messages.js";
 
-onEveryDriver((database, { forUser }) => {
+onOneDriver((database, { forUser }) => {
   const newSessions = () => forUser(database(), newUser());
 
   /** Whether a message of that text is found by this one. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { newUser } from "../support/database.js";
-import { clockMoves, onEveryDriver } from "../support/drivers.js";
+import { clockMoves, onOneDriver } from "../support/drivers.js";
 import { errorOf } from "../support/errors.js";
 import { text } from "../support/messages.js";
 import { CASES, unstored } from "../support/verbs.js";
@@ -12,7 +12,7 @@ const NEEDS_CONTENT = CASES.filter(
   ({ verb, onSession }) => (onSession && verb !== "delete") || verb === "latest",
 );
 
-onEveryDriver((database, { forUser }) => {
+onOneDriver((database, { forUser }) => {
   /** A row of an older program: it was there before the table's checks were, which are not valid for it. */
   async function rowWith(column: "messages" | "metadata", json: string) {
     const owner = newUser();

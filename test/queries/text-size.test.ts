@@ -6,7 +6,7 @@ import { defineJourney } from "../../src/index.js";
 import { journeySessions } from "../../src/schema-zod.js";
 import { toJson } from "../../src/validation/json.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { onOneDriver } from "../support/drivers.js";
 import { text } from "../support/messages.js";
 
 const LIMIT = 10_000;
@@ -20,7 +20,7 @@ const numbers = (id: string, count: number) => ({
 });
 const prose = (id: string, length: number) => text(id, "so it was ".repeat(length / 10));
 
-onEveryDriver((database, { defineJourney }) => {
+onOneDriver((database, { defineJourney }) => {
   const open = () => defineJourney({ maxSessionBytes: LIMIT }).forUser(database(), newUser());
   const textBytes = async (id: string) => {
     const [row] = await database()

@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test, vi } from "vitest";
 import { lockFolder } from "../../src/connection/folder-lock.js";
 import { forUser } from "../../src/sessions/define-journey.js";
@@ -10,6 +9,7 @@ import { migratedDatabase, newUser, openPostgresJs } from "../support/database.j
 import { text } from "../support/messages.js";
 import { runScript, temporaryFolder } from "../support/program.js";
 import { startTlsServer, tlsFile } from "../support/tls-server.js";
+import { repository } from "../support/tools.js";
 
 const url = await migratedDatabase();
 
@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
 async function startStudio(env?: Record<string, string>) {
   const cwd = temporaryFolder();
   for (const name of ["src", "drizzle.config.ts"]) {
-    symlinkSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), join(cwd, name));
+    symlinkSync(join(repository, name), join(cwd, name));
   }
   const port = await freePort();
   const program = runScript("scripts/studio.ts", ["--port", String(port)], cwd, env);

@@ -11,7 +11,7 @@ import {
   openPostgresJs,
   rawClient,
 } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { onOneDriver } from "../support/drivers.js";
 import { errorOf } from "../support/errors.js";
 import { text } from "../support/messages.js";
 
@@ -47,7 +47,7 @@ async function referenced(onDelete?: string) {
   return { url, sql, db, userId, sessions, make, stored };
 }
 
-onEveryDriver((database) => {
+onOneDriver((database) => {
   test("a session that another table references is not deleted, and the error says by which constraint", async () => {
     const [db, userId] = [database(), newUser()];
     await db.execute(NOTES());

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { repairJson } from "../../src/admin.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { type Finding, type FindingCode, verify } from "../../src/maintenance/verify/verify.js";
-import { migratedDatabase, openPostgresJs, rawClient } from "./database.js";
+import type { Database } from "../../src/model/database.js";
+import { emptyDatabase, migratedDatabase, openPostgresJs, rawClient } from "./database.js";
 
 export interface Change {
   change: string;
@@ -10,9 +11,27 @@ export interface Change {
   warnings?: FindingCode[];
 }
 
-/** Does what remedies say, one after the other as they are printed, as far as it is SQL or a command. */
-export async function follow(findings: Finding[], url: string): Promise<void> {
-  const [sql, db] = [rawClient(url), openPostgresJs(url)];
+export const codesOf = (findings: readonly Finding[]) =>
+  findings.map(({ severity, code }) => `${severity} ${code}`);
+
+/** The findings of verify, such as "error index_missing". */
+export const verified = async (db: Database) => codesOf(await verify(db));
+
+const open = (url: string) => ({ url, sql: rawClient(url), db: openPostgresJs(url) });
+type Open = ReturnType<typeof open>;
+
+/** A migrated database of the test's own, with a client for raw SQL. */
+export const migrated = async () => open(await migratedDatabase());
+
+/** A database of the test's own after the SQL, with a client for raw SQL. */
+export async function prepared(...statements: string[]): Promise<Open> {
+  const opened = open(await emptyDatabase());
+  for (const statement of statements) await opened.sql.unsafe(statement);
+  return opened;
+}
+
+/** Follows the remedies in the order in which they are printed, if they are SQL or a command. */
+export async function follow(findings: readonly Finding[], { sql, db }: Open): Promise<void> {
   for (const { remedy, sql: statement } of findings) {
     if (statement !== undefined) await sql.unsafe(statement);
     if (remedy.endsWith("run journey-db migrate")) await migrate(db);
@@ -20,15 +39,18 @@ export async function follow(findings: Finding[], url: string): Promise<void> {
   }
 }
 
-/** Declares a test for each change to a migrated database: what verify says of it, and that its remedies help. */
+/** Declares a test for each change to a migrated database: verify reports it, and its remedies repair it. */
 export function onEveryChange(changes: Record<string, Change>): void {
+  // The database of the test before, if it is as it was.
+  let reused: Open | undefined;
+
   describe.each(Object.keys(changes))("where %s", (name) => {
     const { change, errors = [], warnings = [] } = changes[name] as Change;
 
     test("verify says so, changes nothing, and its remedies put it right", async () => {
-      const url = await migratedDatabase();
-      const db = openPostgresJs(url);
-      const sql = rawClient(url);
+      const opened = reused ?? (await migrated());
+      reused = undefined;
+      const { sql, db } = opened;
       await sql`insert into journey_sessions (user_id) values ('user_a'), ('user_b')`;
       await sql.unsafe(change);
       const rows = () => sql`select * from journey_sessions order by created_at, user_id::text`;
@@ -38,8 +60,14 @@ export function onEveryChange(changes: Record<string, Change>): void {
         findings.filter((finding) => finding.severity === severity).map(({ code }) => code);
       expect({ errors: codes("error"), warnings: codes("warning") }).toEqual({ errors, warnings });
       expect(await rows()).toEqual(before);
-      await follow(findings, url);
+      await follow(findings, opened);
       expect(await verify(db)).toEqual([]);
+      await sql`delete from journey_sessions`;
+      // The table, three indexes and the trigger's function.
+      const [{ objects } = {}] =
+        await sql`select (select count(*) from pg_class where relnamespace = 'public'::regnamespace)
+        + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace) as objects`;
+      if (objects === "5") reused = opened;
     });
   });
 }

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { TSX } from "./tools.js";
+import { nodeArguments } from "./tools.js";
 
 /**
  * Starts the PostgreSQL of postgres-server.ts in a child process of its own; closing its stdin stops it.
@@ -11,9 +10,8 @@ import { TSX } from "./tools.js";
 export async function startServer(
   ...settings: string[]
 ): Promise<{ url: string; stop: () => Promise<void> }> {
-  const script = fileURLToPath(new URL("postgres-server.ts", import.meta.url));
   // Detached, so that Ctrl-C reaches it only as the end of stdin.
-  const child = spawn(process.execPath, ["--import", TSX, script, ...settings], {
+  const child = spawn(process.execPath, [...nodeArguments("test/support/postgres-server.ts"), ...settings], {
     detached: true,
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -4,12 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { atEnd } from "./database.js";
 import { runScript } from "./program.js";
-import { TSX } from "./tools.js";
-
-const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+import { nodeArguments } from "./tools.js";
 
 export interface Ended {
   status: number | null;
@@ -54,9 +51,9 @@ export async function run(folder: string, program: string, args: string[], given
 export const runIn = (folder: string, env: Record<string, string>, program: string, ...args: string[]) =>
   run(folder, program, args, { env });
 
-/** Runs `journey-db` from its source, as `npm run migrate` does. */
+/** Runs `journey-db`. */
 export const journeyDbAsIs = (folder: string, env: Record<string, string>, ...args: string[]) =>
-  run(folder, process.execPath, ["--import", TSX, CLI, ...args], { env });
+  run(folder, process.execPath, [...nodeArguments("src/cli.ts"), ...args], { env });
 
 /** What stands behind each such line on a terminal. */
 const SAVED_PLACE = "\u001b7";
@@ -79,14 +76,16 @@ export async function commandLine(url: string) {
   const folder = await temporaryFolder();
   const env = { DATABASE_URL: url };
   const runWith = async (args: string[], { preload = "", ...given }: Given & { preload?: string } = {}) => {
-    const imports = [TSX, `data:text/javascript,${encodeURIComponent(preload)}`].flatMap((one) => [
-      "--import",
-      one,
-    ]);
-    const ended = await run(folder, process.execPath, [...imports, CLI, ...args], {
-      ...given,
-      env: { ...env, ...given.env },
-    });
+    const preloaded = ["--import", `data:text/javascript,${encodeURIComponent(preload)}`];
+    const ended = await run(
+      folder,
+      process.execPath,
+      [...preloaded, ...nodeArguments("src/cli.ts"), ...args],
+      {
+        ...given,
+        env: { ...env, ...given.env },
+      },
+    );
     return { ...ended, stderr: afterTarget(ended.stderr) };
   };
   return {

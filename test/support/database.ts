@@ -1,15 +1,21 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { drizzle as drizzleNodePostgres } from "drizzle-orm/node-postgres";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { drizzle as drizzlePostgresJs } from "drizzle-orm/postgres-js";
 import pg from "pg";
 import postgres from "postgres";
-import { afterAll, inject } from "vitest";
+import { inject } from "vitest";
 import { type ConnectOptions, connect } from "../../src/connection/connect.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
+import { atEnd } from "./at-end.js";
 import { startPgbouncer } from "./pgbouncer.js";
+
+export { atEnd };
 
 const DIRECT = ["postgres.js", "node-postgres", "PGlite"] as const;
 const POOLED = ["postgres.js through pgbouncer", "node-postgres through pgbouncer"] as const;
@@ -22,15 +28,8 @@ export type Driver = (typeof DIRECT)[number] | (typeof POOLED)[number];
 export const DRIVERS: readonly Driver[] =
   process.env.POOLER === "1" ? POOLED : process.env.ONE_DRIVER === "1" ? ["postgres.js"] : DIRECT;
 
-const endings: (() => Promise<unknown>)[] = [];
-afterAll(async () => {
-  for (const end of endings.toReversed()) await end();
-});
-
-/** Runs after the file, the newest first. Unlike afterAll, which vitest ignores there, it may be called in a hook or a test. */
-export const atEnd = (end: () => Promise<unknown>): void => {
-  endings.push(end);
-};
+/** Those of the tests that one driver is enough for. */
+export const ONE_DRIVER: readonly Driver[] = process.env.POOLER === "1" ? POOLED : ["postgres.js"];
 
 /** Runs SQL on the server's maintenance database. */
 export async function onServer(statement: string): Promise<void> {
@@ -49,6 +48,22 @@ async function makeDatabase(template: string): Promise<string> {
   const url = new URL(inject("serverUrl"));
   url.pathname = `/${name}`;
   return url.href;
+}
+
+/** A PGlite database that is migrated, to be loaded: the first file of the run to ask makes it, in four times the time. */
+async function migratedPglite(): Promise<Blob> {
+  const file = join(process.env.TEST_BUILD as string, "pglite.tar");
+  if (!existsSync(file)) {
+    const client = new PGlite();
+    await migrate(drizzlePglite({ client }));
+    const data = await client.dumpDataDir("none");
+    await client.close();
+    // Whole when it is there, also where two make it.
+    const unfinished = `${file}-${process.pid}`;
+    await writeFile(unfinished, data.stream());
+    await rename(unfinished, file);
+  }
+  return new Blob([await readFile(file)]);
 }
 
 /** The URL of a migrated database of the test file's own, dropped after it. */
@@ -97,11 +112,9 @@ export async function openMigrated(driver: Driver): Promise<Database> {
     case "node-postgres":
       return openNodePostgres(await migratedDatabase());
     case "PGlite": {
-      const client = new PGlite();
+      const client = new PGlite({ loadDataDir: await migratedPglite() });
       atEnd(() => client.close());
-      const db = drizzlePglite({ client });
-      await migrate(db);
-      return db;
+      return drizzlePglite({ client });
     }
     case "postgres.js through pgbouncer":
     case "node-postgres through pgbouncer": {

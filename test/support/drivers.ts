@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect } from "vitest";
 import * as journey from "../../src/index.js";
 import type { Database } from "../../src/model/database.js";
-import { DRIVERS, openMigrated } from "./database.js";
+import { DRIVERS, type Driver, ONE_DRIVER, openMigrated } from "./database.js";
 
 type Entry = Pick<typeof journey, "defineJourney" | "forUser">;
 
@@ -12,9 +12,17 @@ const unprepared: Entry = {
   ...journey.defineJourney({ prepare: false }),
 };
 
-/** Declares the tests once for every driver; `database()` is the driver's own, migrated, and the entry is the package's as the driver needs it. */
-export function onEveryDriver(tests: (database: () => Database, entry: Entry) => void): void {
-  describe.each(DRIVERS)("%s", (driver) => {
+/** Declares tests; `database()` is the driver's own, migrated, and the entry is the package's as the driver needs it. */
+type Tests = (database: () => Database, entry: Entry) => void;
+
+/** Of what a driver takes part in: text, numbers, dates and arrays on their way in and out, errors, and each method once. */
+export const onEveryDriver = (tests: Tests) => onDrivers(DRIVERS, tests);
+
+/** Of what the SQL alone decides, whoever sends it. Through a pooler it is every driver's, since each prepares statements in its own way. */
+export const onOneDriver = (tests: Tests) => onDrivers(ONE_DRIVER, tests);
+
+function onDrivers(drivers: readonly Driver[], tests: Tests): void {
+  describe.each(drivers)("%s", (driver) => {
     let db: Database;
     beforeAll(async () => {
       db = await openMigrated(driver);

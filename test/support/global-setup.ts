@@ -3,6 +3,7 @@ import postgres from "postgres";
 import type {} from "vitest";
 import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/maintenance/migrate.js";
+import { build } from "./build.js";
 import { startServer } from "./child-server.js";
 
 declare module "vitest" {
@@ -21,6 +22,7 @@ declare module "vitest" {
 export default async function setup({ vitest }: TestProject) {
   const run = vitest.getRootProject();
   if (run.getProvidedContext().serverUrl !== undefined) return;
+  const removeBuild = await build();
   const given = process.env.TEST_DATABASE_URL;
   const server = given ? { url: given, stop: async () => {} } : await startServer();
   const template = `journey_db_template_${process.pid}`;
@@ -37,5 +39,6 @@ export default async function setup({ vitest }: TestProject) {
     await admin.unsafe(`drop database if exists ${template} with (force)`);
     await admin.end();
     await server.stop();
+    removeBuild();
   };
 }

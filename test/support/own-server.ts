@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { atEnd } from "./database.js";
-import { TSX } from "./tools.js";
+import { nodeArguments } from "./tools.js";
 
 /** A server that a test may kill. */
 export interface OwnServer {
@@ -25,9 +24,8 @@ export interface OwnServer {
  * @param settings as `name=value`
  */
 export async function startOwnServer(...settings: string[]): Promise<OwnServer> {
-  const script = fileURLToPath(new URL("crash-server.ts", import.meta.url));
   // Detached, so that Ctrl-C reaches it only as the end of stdin.
-  const child = spawn(process.execPath, ["--import", TSX, script, ...settings], {
+  const child = spawn(process.execPath, [...nodeArguments("test/support/crash-server.ts"), ...settings], {
     detached: true,
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -1,16 +1,24 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, realpathSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { existsSync, mkdtempSync, realpathSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll } from "vitest";
+import { repository } from "./tools.js";
 
-export const repository = fileURLToPath(new URL("../..", import.meta.url));
+export { repository };
 
 /** What a clone has not. */
-const GENERATED = new Set(["node_modules", "dist", "coverage", ".git", ".journey-db", ".stryker-tmp"]);
+const GENERATED = new Set([
+  "node_modules",
+  ".cache",
+  "dist",
+  "coverage",
+  ".git",
+  ".journey-db",
+  ".stryker-tmp",
+]);
 
 /** A folder of its own, removed after the file or the describe block that calls this: never in a hook, where vitest does not hear afterAll. */
 export function newFolder(): string {
@@ -36,6 +44,10 @@ export async function pack(folder: string): Promise<{ tarball: string; files: st
   await run(clone, "npm", "pack", "--silent", "--pack-destination", folder);
   const [name = "nothing was packed"] = (await readdir(folder)).filter((file) => file.endsWith(".tgz"));
   const tarball = join(folder, name);
+  // Under its name only when it is whole.
+  const copy = `${sharedTarball()}-${process.pid}`;
+  await cp(tarball, copy);
+  await rename(copy, sharedTarball());
   const listing = await run(folder, "tar", "-tzf", tarball);
   return {
     tarball,
@@ -44,6 +56,21 @@ export async function pack(folder: string): Promise<{ tarball: string; files: st
       .split("\n")
       .map((file) => file.replace(/^package\//, "")),
   };
+}
+
+/** The tarball that another file of this run has packed, or else one that is packed now. */
+export async function packedOnce(folder: string): Promise<string> {
+  return existsSync(sharedTarball()) ? sharedTarball() : (await pack(folder)).tarball;
+}
+
+const sharedTarball = () => join(process.env.TEST_BUILD as string, "package.tgz");
+
+/** Puts packages that the repository has, and that depend on no other, into a project, as an install would. */
+export async function addPackages(project: string, ...names: string[]): Promise<void> {
+  for (const name of names) {
+    const path = join("node_modules", name);
+    await cp(join(repository, path), join(project, path), { recursive: true });
+  }
 }
 
 /** Writes files, JSON where the content is no text. */

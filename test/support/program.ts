@@ -3,9 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { TSX } from "./tools.js";
-
-const root = new URL("../../", import.meta.url).href;
+import { nodeArguments } from "./tools.js";
 
 /** A folder of one test's own, removed after it. */
 export function temporaryFolder(): string {
@@ -24,10 +22,10 @@ export interface Program {
   printed(text: string): Promise<void>;
 }
 
-/** Runs Node with tsx and no database configured; it and what it started are killed after the test. */
+/** Runs Node with no database configured; it and what it started are killed after the test. */
 function run(args: string[], cwd: string, env: Record<string, string> = {}): Program {
   const { DATABASE_URL: _, DIRECT_URL: __, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["--import", TSX, ...args], {
+  const child = spawn(process.execPath, args, {
     cwd,
     env: { ...inherited, ...env },
     stdio: ["pipe", "pipe", "pipe"],
@@ -62,8 +60,12 @@ function run(args: string[], cwd: string, env: Record<string, string> = {}): Pro
 
 /** Runs a script of this repository, e.g. `scripts/studio.ts`. */
 export const runScript = (file: string, args: string[], cwd: string, env?: Record<string, string>) =>
-  run([new URL(file, root).pathname, ...args], cwd, env);
+  run([...nodeArguments(file), ...args], cwd, env);
 
 /** Runs code whose imports start with `#/`, the root of this repository. */
-export const runCode = (code: string, cwd: string, env?: Record<string, string>) =>
-  run(["--input-type=module", "--eval", code.replaceAll(`"#/`, `"${root}`)], cwd, env);
+export function runCode(code: string, cwd: string, env?: Record<string, string>): Program {
+  const own = code.replaceAll(/"#\/([^"]*)"/g, (_, file: string) =>
+    JSON.stringify(nodeArguments(file).at(-1)),
+  );
+  return run(["--input-type=module", "--eval", own], cwd, env);
+}

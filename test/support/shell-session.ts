@@ -5,8 +5,7 @@ import { createInterface } from "node:readline";
 import { temporaryFolder } from "./cli.js";
 import { atEnd, rawClient } from "./database.js";
 import type { Block } from "./markdown.js";
-import { repository } from "./packages.js";
-import { TSX } from "./tools.js";
+import { nodeArguments } from "./tools.js";
 
 /** The commands of the documents, and the program of this repository that stands for each. */
 const COMMANDS = {
@@ -37,8 +36,8 @@ export async function shellSession(database: string, fill: (text: string) => str
   const bin = join(folder, "node_modules/.bin");
   await mkdir(bin, { recursive: true });
   for (const [name, file] of Object.entries(COMMANDS)) {
-    const start = `exec "${process.execPath}" --import "${TSX}" "${join(repository, file)}" "$@"`;
-    await writeFile(join(bin, name), `#!/bin/sh\n${start}\n`);
+    const start = [process.execPath, ...nodeArguments(file)].map((one) => `"${one}"`).join(" ");
+    await writeFile(join(bin, name), `#!/bin/sh\nexec ${start} "$@"\n`);
     await chmod(join(bin, name), 0o755);
   }
   const { DATABASE_URL, DIRECT_URL, NODE_ENV, ...env } = process.env;

@@ -2,7 +2,7 @@
 import buttons from "@/components/button.module.css";
 import styles from "./plain-page.module.css";
 
-/** What stands in for a page whose chat cannot be read: the database does not answer, or an older program left it damaged. */
+/** Shown instead of a page whose chat cannot be read: the database is unavailable, or the row is malformed. */
 export default function ErrorPage({ retry }: { retry: () => void }) {
   return (
     <main className={styles.page}>

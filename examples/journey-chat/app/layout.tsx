@@ -4,7 +4,7 @@ import "./globals.css";
 import type { Metadata, Viewport } from "next";
 import type { ReactNode } from "react";
 
-/** Without a title: each page renders its own, which follows what it shows. */
+/** Without a title: each page renders its own, which changes with what it shows. */
 export const metadata: Metadata = { description: "A chat that is kept in PostgreSQL." };
 
 export const viewport: Viewport = {

@@ -1,7 +1,7 @@
 import Link from "next/link";
 import styles from "./plain-page.module.css";
 
-/** The same for a session of somebody else and for one that does not exist. */
+/** The same for another user's session and for one that does not exist. */
 export default function NotFound() {
   return (
     <main className={styles.page}>

@@ -10,7 +10,7 @@ const REASONS: Record<string, string> = {
   timeout: "The chats cannot be reached at the moment.",
 };
 
-/** What went wrong, and what can be done about it. */
+/** What failed, and what the user can do. */
 export function Alerts({ conversation }: { conversation: ConversationState }) {
   const { refusal, error, lacksReply, dismiss, retry, carryDraft } = conversation;
   if (refusal === "conflict" || refusal === "invalid_input") {

@@ -6,10 +6,7 @@ import { DefaultChatTransport } from "ai";
 import { createContext, type ReactNode, useContext, useState } from "react";
 import { sessionPath } from "@/lib/api";
 
-/**
- * The chats that were opened, by the ids of their sessions. They outlive their pages, so that a reply
- * goes on while another session is looked at.
- */
+/** The open chats, by session id. They outlive their pages, so that a reply continues while another session is shown. */
 class Chats {
   readonly #chats = new Map<string, Chat<JourneyMessage>>();
 
@@ -19,10 +16,10 @@ class Chats {
   /** Moves the focus to the message field of that page. */
   toField: (() => void) | undefined;
 
-  /** The user has asked for another page, whose message field gets the focus. */
+  /** Whether the user is opening another page, whose message field gets the focus. */
   isAwaited = false;
 
-  /** What the next chat that is shown begins to write with. */
+  /** A draft for the chat that is shown next. */
   carried = "";
 
   of(id: string, stored: JourneyMessage[]): Chat<JourneyMessage> {
@@ -49,14 +46,14 @@ function chatOf(id: string, stored: JourneyMessage[], isShown: () => boolean): C
       prepareSendMessagesRequest: turnRequest,
       async fetch(...request) {
         const response = await fetch(...request);
-        // The session is there now. Not the router's, which would show the page anew.
+        // The session exists now. Not by the router, which would render the page again.
         if (response.ok && isShown() && location.pathname === "/journey") {
           history.replaceState(null, "", `/journey/${id}`);
         }
         return response;
       },
     }),
-    // The server marks what it stores; this is the page's own copy.
+    // The server marks the stored answer, this marks the page's copy.
     onFinish({ message, isAbort, isDisconnect, isError }) {
       const how = isAbort ? "stopped" : isDisconnect || isError ? "failed" : undefined;
       if (how === interruption(message)) return;

@@ -4,7 +4,7 @@ import styles from "./composer.module.css";
 import { SendIcon, StopIcon } from "./icons";
 import type { ConversationState } from "./use-conversation";
 
-/** Where a message is written. Enter sends, Shift+Enter makes a line, Escape stops a reply. */
+/** The message field. Enter sends, Shift+Enter starts a new line, Escape stops a reply. */
 export function Composer({ conversation }: { conversation: ConversationState }) {
   const { draft, setDraft, isBusy, isGone, send, stop, field, toField } = conversation;
   const text = draft.trim();
@@ -14,7 +14,7 @@ export function Composer({ conversation }: { conversation: ConversationState }) 
     if (text && !isBusy && !isGone) send(text);
   }
 
-  // The button goes when a reply ends by itself too, and must not take the focus along.
+  // The button is also removed when a reply ends, and the focus must not be lost with it.
   const stopButton = useCallback(
     (button: HTMLButtonElement) => () => {
       if (document.activeElement === button) toField();
@@ -23,7 +23,7 @@ export function Composer({ conversation }: { conversation: ConversationState }) 
   );
 
   function onKeyDown(event: KeyboardEvent) {
-    // Both keys are the input method's own then.
+    // During composition, both keys belong to the input method.
     if (event.nativeEvent.isComposing) return;
     if (event.key === "Escape" && isBusy) stop();
     if (event.key !== "Enter" || event.shiftKey) return;

@@ -13,10 +13,7 @@ import { useSessions } from "./use-sessions";
 
 const NOTHING: MessagesPage = { messages: [], hasMore: false };
 
-/**
- * A chat, stored or not begun. In phase 'setup' it is one column, in phase 'review' a panel stands
- * beside it.
- */
+/** A chat, stored or new. In phase 'setup' it has one column, in phase 'review' a panel beside it. */
 export function Conversation({
   id,
   stored,

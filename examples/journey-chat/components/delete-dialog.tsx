@@ -9,7 +9,7 @@ import { useChats } from "./chats";
 import styles from "./delete-dialog.module.css";
 import { useSessions } from "./use-sessions";
 
-/** Asks once more, and deletes. */
+/** Asks for confirmation, then deletes. */
 export function DeleteDialog({
   session: { id, title },
   onClose,
@@ -39,7 +39,7 @@ export function DeleteDialog({
     chats.forget(id);
     if (pathname === `/journey/${id}`) router.push("/journey");
     dialog.current?.close();
-    // Its event may come after the row is gone, and the focus with it.
+    // Its event may come after the row is removed and the focus lost.
     onClose();
     await refresh();
   }

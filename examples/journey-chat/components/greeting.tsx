@@ -9,7 +9,7 @@ const SUGGESTIONS = [
   "Fail, but only once",
 ];
 
-/** What a chat begins with. It is part of the page, and is not stored. */
+/** Shown in an empty chat. It is part of the page and is not stored. */
 export function Greeting({ onChoose }: { onChoose: (text: string) => void }) {
   return (
     <div className={styles.greeting}>

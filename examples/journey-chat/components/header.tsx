@@ -20,7 +20,7 @@ export function Header({ session }: { session: SessionItem | undefined }) {
   );
 }
 
-/** Moves the session out of the phase that the page shows, and no other. */
+/** Changes the phase, only if the session is still in the phase that the page shows. */
 function PhaseSwitch({ session: { id, phase: from } }: { session: SessionItem }) {
   const router = useRouter();
   const { refresh } = useSessions();

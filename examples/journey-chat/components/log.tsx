@@ -7,24 +7,24 @@ import styles from "./log.module.css";
 import { Message } from "./message";
 import type { ConversationState } from "./use-conversation";
 
-/** How near to the end, in pixels, a reader is at the end. */
+/** Pixels from the end within which the reader is at the end. */
 const NEAR = 48;
 
-/** The messages. It opens at the end, and stays there while a reader does; earlier ones come as they are scrolled to. */
+/** The messages. Opens at the end and stays there while the reader does; earlier messages load on scrolling. */
 export function Log({ id, conversation }: { id: string; conversation: ConversationState }) {
   const { messages, status, isBusy, hasMore } = conversation;
   const [isLoading, setLoading] = useState(false);
   const [failed, setFailed] = useState(false);
   const scroller = useRef<HTMLDivElement>(null);
   const earlier = useRef<HTMLButtonElement>(null);
-  /** Where the end was when something was last shown; at first, what is opened. */
+  /** The position of the end at the last render. */
   const end = useRef(0);
   const router = useRouter();
-  /** The message that a search led to, and the one that was last gone to. */
+  /** The message of the search result, and the one last scrolled to. */
   const wanted = useSearchParams().get("message");
   const shown = useRef<string>(null);
 
-  // Not by scroll events, which come later than the words of a reply may.
+  // Not by scroll events, which may come later than the words of a reply.
   // biome-ignore lint/correctness/useExhaustiveDependencies: whenever something is added
   useLayoutEffect(() => {
     const { current: box } = scroller;
@@ -42,7 +42,7 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
       const { current: box } = scroller;
       const fromEnd = box ? box.scrollHeight - box.scrollTop : 0;
       flushSync(show);
-      // What is read stays where it is.
+      // Keeps what is being read in place.
       if (box) box.scrollTop = box.scrollHeight - fromEnd;
     } catch {
       setFailed(true);
@@ -60,7 +60,7 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
     return () => observer.disconnect();
   });
 
-  // An older message than those that are loaded is reached page by page, as by scrolling.
+  // A message that is not loaded yet is reached page by page, as by scrolling.
   useEffect(() => {
     if (!wanted || shown.current === wanted || isLoading) return;
     const article = scroller.current?.querySelector(`[data-message-id="${CSS.escape(wanted)}"]`);
@@ -124,7 +124,7 @@ export function Log({ id, conversation }: { id: string; conversation: Conversati
   );
 }
 
-/** The same functions in each render, which do what those of the last one do: messages that did not change are not rendered again. */
+/** Stable functions that call those of the last render, so that unchanged messages are not rendered again. */
 function useLatest({ edit, regenerate, answerTool }: ConversationState) {
   const latest = useRef({ edit, regenerate, answerTool });
   useLayoutEffect(() => {

@@ -22,7 +22,7 @@ export const Message = memo(function Message({
 }: {
   message: JourneyMessage;
   isIdle: boolean;
-  /** Whether a search led to it. */
+  /** Whether it is a search result. */
   isFound: boolean;
   onEdit: (id: string, text: string) => void;
   onRegenerate: (id: string) => void;
@@ -67,7 +67,7 @@ export const Message = memo(function Message({
         </div>
       )}
       {badge && <p className={styles.badge}>{BADGES[badge]}</p>}
-      {/* Its room is kept while a reply streams. */}
+      {/* Its space is kept while a reply streams. */}
       <div className={styles.actions}>
         {isIdle && !isEditing && (
           <>

@@ -5,8 +5,8 @@ import { useChats } from "./chats";
 import { Conversation } from "./conversation";
 
 /**
- * A chat that begins with its first message: until then there is an id and no row. The address gets
- * the id with that message while the page stays, so Back may lead here with the id of a chat that has begun.
+ * A new chat: it has an id, and no row until its first message. The URL gets the id with that message while
+ * the page stays, so Back may return here with the id of a chat that exists.
  */
 export function NewChat() {
   const pathname = usePathname();
@@ -18,7 +18,7 @@ export function NewChat() {
   }
   const id = pathname.slice("/journey/".length) || fresh;
 
-  // Of a chat that was begun here and is no longer known, by another user say, the server must decide.
+  // A chat that began here and is not known any more, such as after a change of user, is loaded from the server.
   const isUnknown = !useChats().has(id) && id !== fresh;
   useEffect(() => {
     if (isUnknown) location.reload();

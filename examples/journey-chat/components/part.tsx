@@ -6,10 +6,10 @@ import styles from "./part.module.css";
 
 const json = (value: unknown) => (value === undefined ? undefined : JSON.stringify(value, null, 2));
 
-/** Lets a tool run that asks for it, or not. */
+/** Approves or denies a tool call. */
 export type AnswerTool = (approvalId: string, approved: boolean) => void;
 
-/** Any part of a message; those that a reader need not see are left out. */
+/** A part of a message; null for parts that are not for the reader. */
 export function Part({
   part,
   isUser,
@@ -23,7 +23,7 @@ export function Part({
     if (isUser) return <p className={styles.plain}>{part.text}</p>;
     return (
       <div className={styles.prose}>
-        {/* A picture would be fetched from wherever the model, or what it has read, says. */}
+        {/* No images: they would be loaded from any URL that the model writes. */}
         <Markdown remarkPlugins={[remarkGfm]} disallowedElements={["img"]}>
           {part.text}
         </Markdown>

@@ -5,7 +5,7 @@ import { textOf } from "@/lib/text";
 import styles from "./review-panel.module.css";
 import { Time } from "./time";
 
-/** The second column of the phase 'review': what there is, and a way to each question. */
+/** The second column of the phase 'review': an overview, and a link to each question. */
 export function ReviewPanel({ session, messages }: { session: SessionItem; messages: JourneyMessage[] }) {
   const questions = messages.filter(({ role }) => role === "user");
   return (

@@ -5,12 +5,12 @@ import { ask, type Hit, SESSIONS } from "@/lib/api";
 import styles from "./search-results.module.css";
 import listStyles from "./session-list.module.css";
 
-/** The sessions that have the text, each with the place where. */
+/** The sessions that contain the text, each with an excerpt. */
 export function SearchResults({ text, onOpen }: { text: string; onOpen: () => void }) {
   const [hits, setHits] = useState<Hit[]>();
   const [failed, setFailed] = useState(false);
 
-  // What was found before stays until there is something newer. An outdated request is aborted.
+  // The last results stay until there are new ones. An outdated request is aborted.
   useEffect(() => {
     const request = new AbortController();
     ask<{ hits: Hit[] }>(`${SESSIONS}?q=${encodeURIComponent(text)}`, { signal: request.signal }).then(

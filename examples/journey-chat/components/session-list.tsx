@@ -5,7 +5,7 @@ import styles from "./session-list.module.css";
 import { SessionRow } from "./session-row";
 import { useSessions } from "./use-sessions";
 
-/** All sessions of the user; the next page is loaded as its end comes into sight. */
+/** The user's sessions. The next page loads when the end of the list is near. */
 export function SessionList({ onOpen }: { onOpen: MouseEventHandler<HTMLAnchorElement> }) {
   const { sessions, hasMore, isLoadingMore, failed, loadMore, refresh } = useSessions();
   const pathname = usePathname();

@@ -12,7 +12,7 @@ import styles from "./session-row.module.css";
 import { Time } from "./time";
 import { useSessions } from "./use-sessions";
 
-/** The session after it, or else before it; of the only one, "New chat". */
+/** The next session, or else the previous one, or else "New chat". */
 const neighbourOf = (row: HTMLElement) =>
   (row.nextElementSibling ?? row.previousElementSibling ?? row.closest("nav"))?.querySelector("a");
 
@@ -33,11 +33,11 @@ export function SessionRow({
 
   function endRenaming() {
     flushSync(() => setRenaming(false));
-    // Else the user has gone on elsewhere while it was saved.
+    // Otherwise the user has moved the focus while the title was saved.
     if (document.activeElement === document.body) options.current?.focus();
   }
 
-  // A row that goes must not take the focus along.
+  // The focus must not be lost when the row is removed.
   useLayoutEffect(
     () => () => {
       if (row.current?.contains(document.activeElement)) neighbourOf(row.current)?.focus();
@@ -64,7 +64,7 @@ export function SessionRow({
         <Menu.Trigger ref={options} className={styles.options} aria-label={`Options for ${title}`}>
           <MoreIcon />
         </Menu.Trigger>
-        {/* Not in a portal: it must be part of the drawer, beside which nothing can be used. */}
+        {/* Not in a portal: it must be in the drawer, since all else is inert. */}
         <Menu.Content className={styles.menu} align="end" sideOffset={4}>
           <Menu.Item onSelect={() => setRenaming(true)}>Rename</Menu.Item>
           <Menu.Item onSelect={() => setDeleting(true)} className={styles.danger}>
@@ -85,7 +85,7 @@ export function SessionRow({
   );
 }
 
-/** The row while its title is written. */
+/** The row while its title is edited. */
 function TitleField({ id, title, onClose }: { id: string; title: string; onClose: () => void }) {
   const { refresh } = useSessions();
   const router = useRouter();

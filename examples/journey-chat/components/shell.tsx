@@ -11,7 +11,7 @@ import { type DemoUser, UserSwitch } from "./user-switch";
 
 const MODAL = { role: "dialog", "aria-modal": true, "aria-label": "Sessions" };
 
-/** What all chats of a user are shown in: the sidebar, on a phone a drawer, and beside it the page. */
+/** The frame of all pages: the sidebar, on a phone a drawer, and the page. */
 export function Shell({
   users,
   userId,
@@ -34,12 +34,12 @@ export function Shell({
     if (!isOpen) return;
     const opener = openButton.current;
     const onKeyDown = (event: KeyboardEvent) => {
-      // A menu or a question in the drawer is closed first.
+      // A menu or a dialog in the drawer is closed first.
       if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog:modal")) return;
       close();
     };
     closeButton.current?.focus();
-    // On a wider window there is no drawer that could be closed.
+    // In a wide window there is no drawer to close.
     const wide = matchMedia("(min-width: 768px)");
     wide.addEventListener("change", close);
     document.addEventListener("keydown", onKeyDown);

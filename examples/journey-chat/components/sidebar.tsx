@@ -8,7 +8,7 @@ import { SearchResults } from "./search-results";
 import { SessionList } from "./session-list";
 import styles from "./sidebar.module.css";
 
-/** Where each key leads from the nth of so many links. */
+/** The link that each key moves to, from the nth of `count` links. */
 const STEPS: Record<string, (n: number, count: number) => number> = {
   ArrowDown: (n, count) => Math.min(n + 1, count - 1),
   ArrowUp: (n) => Math.max(n - 1, 0),
@@ -16,21 +16,21 @@ const STEPS: Record<string, (n: number, count: number) => number> = {
   End: (_, count) => count - 1,
 };
 
-/** @param onOpen a chat is about to be shown */
+/** @param onOpen called when a chat is about to be shown */
 export function Sidebar({ onOpen }: { onOpen: () => void }) {
   const [text, setText] = useState("");
   const [searched] = useDebounce(text.trim(), 200);
   const list = useRef<HTMLDivElement>(null);
   const chats = useChats();
 
-  /** A link leads to a chat, into which the user is to write. */
+  /** Moves the focus to the message field of the chat that is opened. */
   function open({ currentTarget }: MouseEvent<HTMLAnchorElement>) {
     if (currentTarget.pathname === location.pathname) chats.toField?.();
     else chats.isAwaited = true;
     onOpen();
   }
 
-  /** Arrow keys walk along the links, and from the search into them. */
+  /** Arrow keys move between the links, and from the search field to the first one. */
   function walk(event: KeyboardEvent<HTMLElement>) {
     const links = [...(list.current?.querySelectorAll<HTMLElement>("a") ?? [])];
     const step = STEPS[event.key];

@@ -12,7 +12,7 @@ const useIsInBrowser = () =>
     () => false,
   );
 
-/** A time as the reader's clock and language have it, which the server does not know. */
+/** A time in the reader's time zone and language, which the server does not know. */
 export function Time({ at }: { at: string }) {
   const shown = useIsInBrowser();
   if (!shown) return <time dateTime={at}>&nbsp;</time>;

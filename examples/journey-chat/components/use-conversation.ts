@@ -9,17 +9,17 @@ import { textOf } from "@/lib/text";
 import { useChats } from "./chats";
 import { useSessions } from "./use-sessions";
 
-/** What was refused, of which nothing was stored or changed. */
+/** Why a turn was refused; nothing was stored or changed. */
 export type Refusal = "conflict" | "not_found" | "too_large" | "invalid_input";
 
 const isRefusal = (code: string | undefined): code is Refusal =>
   code === "conflict" || code === "not_found" || code === "too_large" || code === "invalid_input";
 
-/** The user's last messages, where no answer follows them. */
+/** The user's messages after the last answer. */
 const unansweredOf = (messages: JourneyMessage[]) =>
   messages.slice(messages.findLastIndex(({ role }) => role === "assistant") + 1);
 
-/** The chat of a session, its turns, and what the page tells of them. */
+/** The chat of a session, its turns, and the state of the page. */
 export function useConversation(id: string, stored: MessagesPage) {
   const chats = useChats();
   const [chat] = useState(() => chats.of(id, stored.messages));
@@ -30,11 +30,11 @@ export function useConversation(id: string, stored: MessagesPage) {
   const [refusal, setRefusal] = useState<Refusal>();
   const [draft, setDraft] = useState("");
   const field = useRef<HTMLTextAreaElement>(null);
-  /** What a user acts with often goes away then, and must not take the focus along. Not on a phone: a keyboard would come up. */
+  /** Keeps the focus when the control that had it is removed. Not on a phone, where the keyboard would appear. */
   const toField = useCallback(() => {
     if (matchMedia("(pointer: fine)").matches) field.current?.focus();
   }, []);
-  /** What was written in a session that is gone goes along to a new chat. */
+  /** The session was deleted: its draft can be moved to a new chat. */
   const isGone = refusal === "not_found";
   const { status } = helpers;
   const isBusy = status === "submitted" || status === "streaming";
@@ -48,9 +48,9 @@ export function useConversation(id: string, stored: MessagesPage) {
   const [dismissed, setDismissed] = useState<JourneyMessage>();
 
   /**
-   * Shows the newest messages as they are stored. What is shown stays where they cannot be had, and where it went on meanwhile.
+   * Shows the newest stored messages, unless they cannot be loaded or the chat went on meanwhile.
    *
-   * @param unstored what to show of a chat that is not stored
+   * @param unstored the messages to show of a chat that is not stored
    */
   async function reload(unstored = chat.messages) {
     const shown = chat.messages;
@@ -73,27 +73,27 @@ export function useConversation(id: string, stored: MessagesPage) {
     };
   }, [chats, id, toField]);
 
-  // So that typing goes into it. Not from where the user has begun to write meanwhile, nor from a hit of the
-  // search, from which the arrow keys lead to the next.
+  // So that the user can type at once. Not if the user is typing elsewhere, nor from a search result, where the
+  // arrow keys move to the next one.
   useEffect(() => {
     const { activeElement: at, body } = document;
     if (at === body || (chats.isAwaited && !at?.matches("input, textarea"))) toField();
     chats.isAwaited = false;
   }, [chats, toField]);
 
-  // A page that is shown again may be older than what is stored.
+  // A page that is shown again may be stale.
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each time that the page is shown
   useEffect(() => {
     if (chat.messages !== stored.messages && chat.status === "ready" && chat.messages.length > 0) reload();
   }, []);
 
-  // The session is in the list from its first reply on, and a title or a phase may have changed elsewhere.
+  // A new session is listed from its first reply on. Titles and phases may have changed elsewhere.
   // biome-ignore lint/correctness/useExhaustiveDependencies: refresh is another function in each render
   useEffect(() => {
     if (status !== "submitted") refresh();
   }, [status]);
 
-  /** Makes a turn; where it was refused, what the user wrote goes back to where it can be sent again. */
+  /** Runs a turn. If it is refused, the text goes back to the message field. */
   async function take(turn: () => Promise<void>, written = "") {
     setRefusal(undefined);
     toField();
@@ -105,7 +105,7 @@ export function useConversation(id: string, stored: MessagesPage) {
     const unanswered = unansweredOf(chat.messages);
     if (code === "not_found") chat.messages = [];
     else await reload([]);
-    // What was sent before and did not arrive comes back too.
+    // So do earlier messages that did not arrive.
     const shown = new Set(chat.messages.map((message) => message.id));
     const lost = unanswered.filter((message) => !shown.has(message.id)).map(textOf);
     setDraft((typed) => [...new Set([...lost, written, typed])].filter(Boolean).join("\n\n"));
@@ -117,7 +117,7 @@ export function useConversation(id: string, stored: MessagesPage) {
     isBusy,
     error: status === "error" ? helpers.error : undefined,
     refusal,
-    /** The last message has no reply, or not a whole one: it failed, now or before the page was opened. */
+    /** Whether the last message has no complete reply: it failed, now or before the page was opened. */
     lacksReply: lacksReply && last !== dismissed,
     dismiss() {
       setRefusal(undefined);
@@ -134,11 +134,11 @@ export function useConversation(id: string, stored: MessagesPage) {
       chats.carried = draft;
     },
     hasMore,
-    /** Loads the page before the first message; what it answers puts that in front. */
+    /** Loads the page before the first message. Returns a function that prepends it. */
     async earlier() {
       const first = chat.messages[0]?.id;
       const page = await messagesOf(id, first);
-      // Scrolling and the button may both have asked, and the chat may have been loaded anew.
+      // Scrolling and the button may both have loaded it, and the chat may have been reloaded.
       return () => {
         if (chat.messages[0]?.id !== first) return;
         chat.messages = [...page.messages, ...chat.messages];
@@ -152,7 +152,7 @@ export function useConversation(id: string, stored: MessagesPage) {
     edit: (messageId: string, text: string) => take(() => turns.edit(messageId, { text }), text),
     regenerate: (messageId: string) => take(() => turns.regenerate(messageId)),
     retry: () => take(turns.retry),
-    /** Lets a tool run that waits for it, or not. The model goes on when no other waits. */
+    /** Approves or denies a tool call. The model continues when none is left to decide. */
     answerTool: (approvalId: string, approved: boolean) =>
       take(async () => {
         await helpers.addToolApprovalResponse({ id: approvalId, approved });

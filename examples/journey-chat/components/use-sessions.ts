@@ -11,7 +11,7 @@ function keyOf(index: number, before: SessionsPage | null): string | null {
   return before?.nextCursor ? `${SESSIONS}?cursor=${encodeURIComponent(before.nextCursor)}` : null;
 }
 
-/** The user's sessions as far as they are loaded, the newest first. All that ask for them share one list. */
+/** The user's loaded sessions, newest first. All components share one list. */
 export function useSessions() {
   const firstPage = useContext(FirstPageContext);
   const { data, size, setSize, mutate, isValidating, error } = useSWRInfinite<SessionsPage>(keyOf, ask, {
@@ -20,7 +20,7 @@ export function useSessions() {
   });
   const pages = data ?? [];
   return {
-    // One that was made meanwhile pushes others onto the next page.
+    // A new session moves others to the next page, so one may be on two pages.
     sessions: [...new Map(pages.flatMap((page) => page.sessions).map((one) => [one.id, one])).values()],
     hasMore: pages.at(-1)?.nextCursor !== undefined,
     isLoadingMore: isValidating && size > pages.length,

@@ -6,7 +6,7 @@ export interface DemoUser {
   name: string;
 }
 
-/** Who is signed in to the demonstration. */
+/** Selects the signed-in user of the demo. */
 export function UserSwitch({
   users,
   userId,

@@ -2,8 +2,6 @@ import type { SearchHit } from "@aigos/journey-db";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import type { SessionItem } from "./journey";
 
-/** The routes as a page asks them. */
-
 export interface SessionsPage {
   sessions: SessionItem[];
   nextCursor?: string;
@@ -19,7 +17,7 @@ export interface MessagesPage {
 export const SESSIONS = "/api/journey";
 export const sessionPath = (id: string) => `${SESSIONS}/${id}`;
 
-/** Fails with the text of the answer, as useChat does, so that `errorCode` reads both. */
+/** Throws the text of the response, as useChat does, so that `errorCode` reads both. */
 export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await fetch(path, init);
   const text = await response.text();
@@ -34,6 +32,6 @@ export const send = <T>(method: "POST" | "PATCH" | "DELETE", path: string, body?
     ...(body && { body: JSON.stringify(body) }),
   });
 
-/** Messages of a session: the newest, or those before one of them. */
+/** Messages of a session: the newest, or those before `before`. */
 export const messagesOf = (id: string, before?: string): Promise<MessagesPage> =>
   ask(`${sessionPath(id)}${before === undefined ? "" : `?before=${encodeURIComponent(before)}`}`);

@@ -2,7 +2,7 @@ import "server-only";
 import { cookies } from "next/headers";
 import { redirect } from "next/navigation";
 
-/** Who can sign in to this demonstration. */
+/** The users of this demo. */
 export const DEMO_USERS = [
   { id: "ada", name: "Ada" },
   { id: "grace", name: "Grace" },
@@ -11,9 +11,9 @@ export const DEMO_USERS = [
 const COOKIE = "demo-user";
 
 /**
- * Who is signed in. A stand-in: with Clerk, this becomes its `auth()` of "@clerk/nextjs/server", whose
- * `userId` is null for a visitor: with-sessions.ts then answers 401, and the pages redirect to the sign-in.
- * The users and the switch below go.
+ * The signed-in user. With Clerk, replace it by `auth()` of "@clerk/nextjs/server", whose `userId` is null for
+ * a visitor: let with-sessions.ts return 401 then, and the pages redirect to the sign-in page. Remove the
+ * users above and the switch below.
  */
 export async function auth(): Promise<(typeof DEMO_USERS)[number] & { userId: string }> {
   const chosen = (await cookies()).get(COOKIE)?.value;

@@ -5,7 +5,7 @@ import { isMessage, type JourneyMessage } from "@aigos/journey-db/messages";
 import type * as z from "zod";
 import { messageSchema, metadataSchema, phaseSchema } from "./schemas";
 
-/** How many messages the browser gets at a time. */
+/** Messages that the browser loads at a time. */
 export const PAGE = 30;
 
 type Phase = z.infer<typeof phaseSchema>;
@@ -17,16 +17,16 @@ const journey = defineJourney({
   phases: phaseSchema.options,
 });
 
-// Next.js loads modules anew on each hot reload; globalThis stays, and the connection with it.
+// A hot reload of Next.js loads modules again; globalThis keeps the connection.
 const kept = globalThis as typeof globalThis & { journeyDb?: ReturnType<typeof connect> };
 
 /**
  * The sessions of one user.
  *
- * @param signal ends the calls, of a request that only reads; an answer is stored after its request ended
+ * @param signal ends the calls; only for requests that read, since an answer is stored after its request ended
  */
 export async function sessionsOf(userId: string, signal?: AbortSignal) {
-  // An application that is deployed leaves `embedded` out: there, a missing DATABASE_URL is an error.
+  // In a deployed application, leave `embedded` out, so that a missing DATABASE_URL is an error.
   kept.journeyDb ??= connect({ embedded: true }).catch((error) => {
     delete kept.journeyDb; // so that the next request tries again
     throw error;
@@ -35,11 +35,11 @@ export async function sessionsOf(userId: string, signal?: AbortSignal) {
   return journey.forUser(db, userId, { signal });
 }
 
-/** What a page can show of stored messages: also those that a program with AI SDK 4 left, and no junk. */
+/** The stored messages that a page can show. Those of AI SDK 4 are converted. */
 export const toMessages = (stored: JourneyMessage[]): JourneyMessage[] =>
   stored.map((message) => fromAiSdk4(message)).filter(isMessage);
 
-/** A session as the browser lists it. */
+/** A session in the list. */
 export interface SessionItem {
   id: string;
   title: string;

@@ -3,7 +3,7 @@ import { type LanguageModel, tool } from "ai";
 import * as z from "zod";
 import { scriptedModel } from "./scripted-model";
 
-/** With a key of the AI Gateway its model, else one that plays prepared replies. */
+/** A model of the AI Gateway if there is a key, otherwise scripted replies. */
 export const model: LanguageModel = process.env.AI_GATEWAY_API_KEY
   ? (process.env.MODEL ?? "openai/gpt-5-mini")
   : scriptedModel;

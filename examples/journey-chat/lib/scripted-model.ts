@@ -9,7 +9,7 @@ const usage = {
   outputTokens: { total: 0, text: 0, reasoning: 0 },
 };
 
-/** Words with the white space that follows them, as a model would send them. */
+/** Words, each with the white space that follows it, as a model sends them. */
 const words = (text: string): string[] => text.match(/\S+\s*/g) ?? [];
 
 const say = (text: string): LanguageModelV3StreamPart[] => [
@@ -56,7 +56,7 @@ const PARAGRAPH = `The ferryman counted the lamps on the far bank every evening,
 
 const STORY = Array.from({ length: 10 }, (_, n) => `${n + 1}. ${PARAGRAPH}`).join("\n\n");
 
-/** What the user wrote last, in lower case. */
+/** The user's last message in lower case. */
 function questionOf(prompt: LanguageModelV3CallOptions["prompt"]): string {
   const question = prompt.findLast(({ role }) => role === "user");
   if (typeof question?.content !== "object") return "";
@@ -81,14 +81,14 @@ const call = (toolName: string, input: object): LanguageModelV3StreamPart[] => [
   finish("tool-calls"),
 ];
 
-/** What a tool gave, where that is the last that the model was told. */
+/** The result of a tool, if it is the last message of the prompt. */
 function toolResultOf(prompt: LanguageModelV3CallOptions["prompt"]) {
   const last = prompt.at(-1);
   const result = last?.role === "tool" ? last.content.find(({ type }) => type === "tool-result") : undefined;
   return result?.type === "tool-result" ? result.output : undefined;
 }
 
-/** The reply that the last message of the user asks for. */
+/** The reply to the user's last message. */
 function replyTo(prompt: LanguageModelV3CallOptions["prompt"]): LanguageModelV3StreamPart[] {
   const question = questionOf(prompt);
   const found = toolResultOf(prompt);
@@ -105,7 +105,7 @@ function replyTo(prompt: LanguageModelV3CallOptions["prompt"]): LanguageModelV3S
   return [...say(question.includes("long") ? STORY : PLAIN), finish("stop")];
 }
 
-/** Plays prepared replies, word by word: no key and no network. */
+/** Streams scripted replies word by word, without a key or a network. */
 export const scriptedModel = new MockLanguageModelV3({
   provider: "scripted",
   modelId: "scripted",

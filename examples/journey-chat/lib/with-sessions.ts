@@ -7,14 +7,13 @@ import { sessionsOf } from "./journey";
 
 type Sessions = Awaited<ReturnType<typeof sessionsOf>>;
 
-/** nginx's, of a browser that no longer waits: no browser sees it. */
+/** The status of nginx for a request that the browser aborted. No browser sees it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
 /**
- * A route handler with the sessions of whoever is signed in. What the package refuses becomes an HTTP
- * response.
+ * A route handler with the sessions of the signed-in user. Errors of the package become HTTP responses.
  *
- * @param endsWithRequest whether the calls end when the browser aborts the request: for reads alone
+ * @param endsWithRequest whether the calls end when the browser aborts the request; only for reads
  */
 export function withSessions<Params>(
   answer: (sessions: Sessions, request: NextRequest, params: Params) => Promise<Response>,
@@ -26,7 +25,7 @@ export function withSessions<Params>(
       const { userId } = await auth();
       return await answer(await sessionsOf(userId, signal), request, await params);
     } catch (error) {
-      // Nothing is wrong then that an operator must see.
+      // Not an error that an operator must see.
       if (signal?.aborted && errorCode(error) === "timeout")
         return new Response(null, { status: CLIENT_CLOSED_REQUEST });
       return errorResponse(error);
@@ -34,10 +33,10 @@ export function withSessions<Params>(
   };
 }
 
-/** Far more than a title or the id of a message takes. */
+/** Far more than a title or a message id needs. */
 const MOST_BYTES = 8192;
 
-/** The request's text; undefined where it is too long, of which no more is read. */
+/** The request's text; undefined if it is too long, and no more of it is read. */
 async function textOf({ body }: NextRequest): Promise<string | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -49,7 +48,7 @@ async function textOf({ body }: NextRequest): Promise<string | undefined> {
   return Buffer.concat(chunks).toString();
 }
 
-/** The small JSON of a request, or undefined where it is not what the route takes. */
+/** The JSON of a request; undefined if it does not match the schema. */
 export async function bodyOf<T>(request: NextRequest, schema: z.ZodType<T>): Promise<T | undefined> {
   const type = request.headers.get("content-type") ?? "";
   if (!/^application\/json *(;|$)/i.test(type)) return undefined;
@@ -60,5 +59,5 @@ export async function bodyOf<T>(request: NextRequest, schema: z.ZodType<T>): Pro
   }
 }
 
-/** For a request whose body is not what the route takes. */
+/** The response to a request whose body does not match. */
 export const badRequest = () => Response.json({ code: "invalid_input" }, { status: 400 });

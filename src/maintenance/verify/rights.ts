@@ -1,224 +1,147 @@
-import { sql } from "drizzle-orm";
-import type { Database } from "../../model/database.js";
-import { atOnce, error, type Finding, warning } from "./finding.js";
-import { TABLE } from "./structure.js";
+import { type SQL, sql } from "drizzle-orm";
+import { TABLE } from "../read.js";
+import type { Check } from "./check.js";
+import { atOnce } from "./finding.js";
 
-/** Supabase's: a request without a signed-in user, one with, and the secret key. `public` is everybody. */
-const OPEN_ROLES = ["public", "anon", "authenticated"];
-const SECRET_ROLE = "service_role";
+/** Supabase's roles for requests without and with a signed-in user, and `public`, which is every role. */
+const PUBLIC_ROLES = sql`(
+  select 'public' as role union all
+  select rolname::text from pg_roles where rolname in ('anon', 'authenticated')) as r`;
 
-const THROUGH = ", or from the role it has them through";
+const NEEDED = sql`(values ('SELECT'), ('INSERT'), ('UPDATE'), ('DELETE')) as p (name)`;
 
-const NEEDED = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+const PRIVILEGES = sql`(
+  select unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) as name union all
+  select 'MAINTAIN' where current_setting('server_version_num')::int >= 170000) as p`;
 
-interface Right {
-  role: string;
-  right: string;
-  /** On the whole table. */
-  whole: boolean;
+/** A privilege on the table or on a column of it, also through another role. */
+const hasPrivilege = (role: SQL) => sql`case when p.name in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
+  then has_any_column_privilege(${role}, ${TABLE}, p.name) else has_table_privilege(${role}, ${TABLE}, p.name) end`;
+
+/** Leaves out privileges that every role has: they are reported once, for `public`. */
+const notThroughPublic = (has: (role: SQL) => SQL) =>
+  sql`${has(sql`r.role`)} and (r.role = 'public' or not ${has(sql`'public'::text`)})`;
+
+const THROUGH = ", or from the role that it is a member of";
+const NOT_FORCED = { sql: "alter table journey_sessions no force row level security" };
+
+interface Security {
+  user: string;
+  forced: boolean;
+  owned: boolean;
+  published: boolean;
 }
 
-/** The rights of the roles that exist, on the table or a column of it, memberships included. */
-const readRights = (db: Database): Promise<Right[]> =>
-  db
-    .select({
-      role: sql<string>`r.role`,
-      right: sql<string>`p.name`,
-      whole: sql<boolean>`has_table_privilege(r.role, ${TABLE}, p.name)`,
-    })
-    .from(sql`(
-      select 'public' as role union all
-      select rolname::text from pg_roles where rolname in ('anon', 'authenticated', 'service_role')
-    ) as r, (
-      select unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) as name union all
-      select 'MAINTAIN' where current_setting('server_version_num')::int >= 170000
-    ) as p`)
-    .where(sql`case when p.name in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
-      then has_any_column_privilege(r.role, ${TABLE}, p.name)
-      else has_table_privilege(r.role, ${TABLE}, p.name) end`)
-    .orderBy(sql`r.role, p.name`);
+const rowSecurity = (condition: SQL) =>
+  sql`select quote_ident(current_user) as user, relforcerowsecurity as forced, pg_has_role(relowner, 'USAGE') as owned,
+      exists (select from pg_roles where rolname in ('anon', 'authenticated')) as published
+    from pg_class where oid = ${TABLE} and ${condition}`;
 
-/** Who may call the trigger's function: nobody has to, the trigger runs without that right. */
-const readCallers = (db: Database): Promise<{ role: string; place: string }[]> =>
-  db
-    .select({
-      role: sql<string>`r.role`,
-      place: sql<string>`format('%I.%I', n.nspname, p.proname)`,
-    })
-    .from(sql`(
-      select 'public' as role union all
-      select rolname::text from pg_roles where rolname in ('anon', 'authenticated')
-    ) as r, pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace`)
-    .where(sql`t.tgrelid = ${TABLE} and p.proname = 'update_journey_sessions_updated_at'
-      and has_function_privilege(r.role, p.oid, 'EXECUTE')`)
-    .orderBy(sql`r.role`);
-
-/** A role with what it has; what everybody has is not repeated for each role. */
-function openRights<Held extends { role: string }>(
-  held: readonly Held[],
-  key: (one: Held) => string,
-): Map<string, string[]> {
-  const everybody = new Set(held.filter(({ role }) => role === "public").map(key));
-  const byRole = new Map<string, string[]>();
-  for (const one of held) {
-    if (!OPEN_ROLES.includes(one.role) || (one.role !== "public" && everybody.has(key(one)))) continue;
-    byRole.set(one.role, [...(byRole.get(one.role) ?? []), key(one)]);
-  }
-  return byRole;
-}
-
-/**
- * Who may do what to the table's views, and views of those. Unless it says security_invoker, a view
- * reaches the table with its owner's rights, past row level security.
- */
-const readViewRights = (db: Database): Promise<{ role: string; view: string }[]> =>
-  db
-    .select({ role: sql<string>`r.role`, view: sql<string>`c.oid::regclass::text` })
-    .from(sql`(
+/** Who can access the rows: row level security is on, has no policies, and does not apply to the connected role. */
+export const RIGHTS_CHECKS: Check[] = [
+  {
+    code: "rls_disabled",
+    severity: "warning",
+    query: rowSecurity(sql`not relrowsecurity`),
+    finding: ({ published }: Security) => [
+      "Row level security is off.",
+      { sql: "alter table journey_sessions enable row level security" },
+      published ? "error" : "warning",
+    ],
+  },
+  {
+    code: "rls_active",
+    query: rowSecurity(sql`row_security_active(oid)`),
+    finding: ({ user, forced, owned }: Security) => [
+      `Row level security applies to the connected role ${user}: it sees only the rows that a policy allows, without an error.`,
+      forced && owned
+        ? NOT_FORCED
+        : { sql: `alter role ${user} bypassrls`, rest: ", or connect as the table's owner" },
+    ],
+  },
+  {
+    code: "rls_forced",
+    severity: "warning",
+    query: rowSecurity(sql`relforcerowsecurity and not row_security_active(oid)`),
+    finding: () => ["Row level security is forced: the table's owner would see no rows.", NOT_FORCED],
+  },
+  {
+    code: "policy",
+    severity: "warning",
+    query: sql`select quote_ident(polname) as name from pg_policy where polrelid = ${TABLE} order by polname`,
+    finding: ({ name }: { name: string }) => [
+      `Policy ${name} is not part of the table and may expose rows to other roles.`,
+      { sql: `drop policy if exists ${name} on journey_sessions` },
+    ],
+  },
+  {
+    code: "public_rights",
+    query: sql`select r.role, string_agg(p.name, ', ' order by p.name) as privileges from ${PUBLIC_ROLES}, ${PRIVILEGES}
+      where ${notThroughPublic(hasPrivilege)} group by r.role order by r.role`,
+    finding: ({ role, privileges }: { role: string; privileges: string }) => [
+      `Role ${role} has privileges on journey_sessions: ${privileges}.`,
+      { sql: `revoke all on table journey_sessions from ${role}`, rest: THROUGH },
+    ],
+  },
+  {
+    code: "function_rights",
+    severity: "warning",
+    // No role needs to call the trigger's function: the trigger runs without that privilege.
+    query: sql`select r.role, format('%I.%I', n.nspname, proname) as function
+      from ${PUBLIC_ROLES}, pg_trigger t join pg_proc p on p.oid = tgfoid join pg_namespace n on n.oid = pronamespace
+      where tgrelid = ${TABLE} and proname = 'update_journey_sessions_updated_at'
+        and ${notThroughPublic((role) => sql`has_function_privilege(${role}, p.oid, 'EXECUTE')`)} order by r.role`,
+    finding: (found: { role: string; function: string }) => [
+      `Role ${found.role} may execute update_journey_sessions_updated_at().`,
+      { sql: `revoke all on function ${found.function}() from ${found.role}` },
+    ],
+  },
+  {
+    code: "service_role_rights",
+    severity: "warning",
+    query: sql`select coalesce(string_agg(p.name, ', ' order by p.name) filter (where held), 'no privileges') as privileges
+      from pg_roles, ${PRIVILEGES}, lateral (select has_table_privilege(pg_roles.oid, ${TABLE}, p.name) as held,
+        p.name in (select name from ${NEEDED}) as needed) as of
+      where rolname = 'service_role'
+      having bool_or(needed and not held or held and not needed and not ${hasPrivilege(sql`'public'::text`)})`,
+    finding: ({ privileges }: { privileges: string }) => [
+      `Role service_role has ${privileges} on journey_sessions, not SELECT, INSERT, UPDATE, DELETE.`,
+      {
+        sql: atOnce([
+          "revoke all on table journey_sessions from service_role",
+          "grant select, insert, update, delete on table journey_sessions to service_role",
+        ]),
+      },
+    ],
+  },
+  {
+    code: "view_rights",
+    // Without security_invoker, a view and the views of it read the table as the view's owner, past row level security.
+    query: sql`
       with recursive readers as (
         select ${TABLE}::oid as oid
         union
         select w.ev_class from readers join pg_depend d on d.refobjid = readers.oid and d.refclassid = 'pg_class'::regclass
           join pg_rewrite w on w.oid = d.objid and d.classid = 'pg_rewrite'::regclass
-      ) select oid from readers
-    ) as v join pg_class c on c.oid = v.oid and c.relkind in ('v', 'm') and not exists (
-      select from pg_options_to_table(c.reloptions) where option_name = 'security_invoker' and option_value::boolean
-    ), (
-      select 'public' as role union all
-      select rolname::text from pg_roles where rolname in ('anon', 'authenticated')
-    ) as r`)
-    .where(
-      sql`has_any_column_privilege(r.role, c.oid, 'SELECT, INSERT, UPDATE') or has_table_privilege(r.role, c.oid, 'DELETE')`,
-    )
-    .orderBy(sql`r.role, c.oid::regclass::text`);
-
-export async function checkViews(db: Database): Promise<Finding[]> {
-  const open = openRights(await readViewRights(db), ({ view }) => view);
-  return [...open].flatMap(([role, views]) =>
-    views.map((view) =>
-      error(
-        "view_rights",
-        `Role ${role} has rights on ${view}, which reaches the rows with its owner's rights.`,
-        { sql: `revoke all on ${view} from ${role}`, rest: THROUGH },
-      ),
-    ),
-  );
-}
-
-export async function checkPublicRights(db: Database): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const rights = await readRights(db);
-  for (const [role, names] of openRights(rights, ({ right }) => right)) {
-    findings.push(
-      error("public_rights", `Role ${role} has rights on journey_sessions: ${names.join(", ")}.`, {
-        sql: `revoke all on table journey_sessions from ${role}`,
-        rest: THROUGH,
-      }),
-    );
-  }
-  const callers = openRights(await readCallers(db), ({ place }) => place);
-  for (const [role, [place]] of callers) {
-    findings.push(
-      warning("function_rights", `Role ${role} may execute update_journey_sessions_updated_at().`, {
-        sql: `revoke all on function ${place}() from ${role}`,
-      }),
-    );
-  }
-  const [secret] = await db
-    .select({ exists: sql<boolean>`true` })
-    .from(sql`pg_roles`)
-    .where(sql`rolname = ${SECRET_ROLE}`);
-  if (secret) {
-    const everybody = new Set(rights.filter(({ role }) => role === "public").map(({ right }) => right));
-    const held = rights.filter(({ role, whole }) => role === SECRET_ROLE && whole).map(({ right }) => right);
-    const more = held.some((right) => !NEEDED.includes(right) && !everybody.has(right));
-    if (more || NEEDED.some((right) => !held.includes(right))) {
-      findings.push(
-        warning(
-          "service_role_rights",
-          `Role ${SECRET_ROLE} has ${held.join(", ") || "no right"} on journey_sessions, not ${NEEDED.join(", ")}.`,
-          {
-            sql: atOnce([
-              `revoke all on table journey_sessions from ${SECRET_ROLE}`,
-              `grant select, insert, update, delete on table journey_sessions to ${SECRET_ROLE}`,
-            ]),
-          },
-        ),
-      );
-    }
-  }
-  return findings;
-}
-
-const NOT_FORCED = { sql: "alter table journey_sessions no force row level security" };
-
-/** Row level security: on for everybody, without policies, and not in the way of the connected role. */
-export async function checkRowSecurity(db: Database): Promise<Finding[]> {
-  const [table] = await db
-    .select({
-      enabled: sql<boolean>`relrowsecurity`,
-      active: sql<boolean>`row_security_active(oid)`,
-      forced: sql<boolean>`relforcerowsecurity`,
-      owned: sql<boolean>`pg_has_role(relowner, 'USAGE')`,
-      published: sql<boolean>`exists (select from pg_roles where rolname in ('anon', 'authenticated'))`,
-      user: sql<string>`quote_ident(current_user)`,
-    })
-    .from(sql`pg_class`)
-    .where(sql`oid = ${TABLE}`);
-  const findings: Finding[] = [];
-  if (table && !table.enabled) {
-    findings.push(
-      (table.published ? error : warning)("rls_disabled", "Row level security is off.", {
-        sql: "alter table journey_sessions enable row level security",
-      }),
-    );
-  }
-  if (table?.active) {
-    findings.push(
-      error(
-        "rls_active",
-        `Row level security applies to the connected role ${table.user}: it reads no rows but those a policy lets it, without an error.`,
-        table.forced && table.owned
-          ? NOT_FORCED
-          : { sql: `alter role ${table.user} bypassrls`, rest: ", or connect as the table's owner" },
-      ),
-    );
-  } else if (table?.forced) {
-    findings.push(
-      warning(
-        "rls_forced",
-        "Row level security is forced: connected, the table's owner would read no rows.",
-        NOT_FORCED,
-      ),
-    );
-  }
-  const policies = await db
-    .select({ name: sql<string>`quote_ident(polname)` })
-    .from(sql`pg_policy`)
-    .where(sql`polrelid = ${TABLE}`)
-    .orderBy(sql`polname`);
-  for (const { name } of policies) {
-    findings.push(
-      warning("policy", `Policy ${name} is not part of the table and may open rows to others.`, {
-        sql: `drop policy if exists ${name} on journey_sessions`,
-      }),
-    );
-  }
-  return findings;
-}
-
-/** The four rights that the connected role needs. */
-export async function checkOwnRights(db: Database): Promise<Finding[]> {
-  const missing = await db
-    .select({ right: sql<string>`p.name`, user: sql<string>`quote_ident(current_user)` })
-    .from(sql`unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE']) as p (name)`)
-    .where(sql`not has_table_privilege(${TABLE}, p.name)`);
-  const [first] = missing;
-  if (!first) return [];
-  const names = missing.map(({ right }) => right).join(", ");
-  return [
-    error("role_rights", `The connected role ${first.user} lacks ${names} on journey_sessions.`, {
-      sql: `grant ${names.toLowerCase()} on table journey_sessions to ${first.user}`,
-    }),
-  ];
-}
+      )
+      select r.role, c.oid::regclass::text as view from ${PUBLIC_ROLES}, readers v join pg_class c on c.oid = v.oid and c.relkind in ('v', 'm')
+      where not exists (select from pg_options_to_table(c.reloptions) where option_name = 'security_invoker' and option_value::boolean)
+        and ${notThroughPublic(
+          (role) =>
+            sql`(has_any_column_privilege(${role}, c.oid, 'SELECT, INSERT, UPDATE') or has_table_privilege(${role}, c.oid, 'DELETE'))`,
+        )} order by 1, 2`,
+    finding: ({ role, view }: { role: string; view: string }) => [
+      `Role ${role} has privileges on ${view}, which reads the table as the view's owner.`,
+      { sql: `revoke all on ${view} from ${role}`, rest: THROUGH },
+    ],
+  },
+  {
+    code: "role_rights",
+    query: sql`select string_agg(p.name, ', ') as missing, quote_ident(current_user) as user
+      from ${NEEDED} where not has_table_privilege(${TABLE}, p.name) having count(*) > 0`,
+    finding: ({ missing, user }: { missing: string; user: string }) => [
+      `The connected role ${user} lacks ${missing} on journey_sessions.`,
+      { sql: `grant ${missing.toLowerCase()} on table journey_sessions to ${user}` },
+    ],
+  },
+];

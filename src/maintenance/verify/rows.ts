@@ -1,84 +1,123 @@
 import { sql } from "drizzle-orm";
-import type { Database } from "../../model/database.js";
-import type { StoredColumn } from "./columns.js";
-import { error, type Finding, warning } from "./finding.js";
-import { limited } from "./limited.js";
+import { read, TABLE } from "../read.js";
+import type { Context } from "./check.js";
+import { CHECKS, COLUMNS, DECLARED_CHECKS } from "./declared.js";
+import { type Finding, type FindingCode, finding, type Remedy, warning } from "./finding.js";
 import { DEFAULTS } from "./probe.js";
-import { NOT_VALID, SHAPES, type StoredConstraint } from "./structure.js";
+import { putBuiltInsFirst } from "./run.js";
 
-/** What JavaScript's trim() takes away, as an SQL literal; in a database of another encoding, the ASCII among it. */
-const BLANKS =
-  "E' \\t\\n\\x0b\\f\\r\\u00a0\\u1680\\u2000\\u2001\\u2002\\u2003\\u2004\\u2005\\u2006\\u2007\\u2008\\u2009\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff'";
-const ASCII_BLANKS = "E' \\t\\n\\x0b\\f\\r'";
-
-/** Longer than 255 of JavaScript's characters, of which those beyond U+FFFF (4 bytes) are two. */
-const tooLong = (text: string) =>
-  `(char_length(${text}) > 255 or (octet_length(${text}) > 255 and char_length(${text}) + char_length(regexp_replace(${text}, E'[\\\\u0001-\\\\uffff]', '', 'g')) > 255))`;
-
-/** One thing to count, and what to say of it. */
-interface Rule {
-  broken: string;
-  find: (rows: number) => Finding[];
+/** A problem of stored rows. */
+interface RowCheck {
+  code: FindingCode;
+  severity: Finding["severity"];
+  /** The condition of the rows that have it. */
+  where: string;
+  /** Follows "1 row has" or "2 rows have". */
+  what: string;
+  remedy: Remedy;
+  /** The check that would reject these rows, if it is not validated. */
+  notValidated?: string | undefined;
 }
 
+/** The table in the database. What the server guarantees (NOT NULL, a validated check) is not counted. */
+interface Stored {
+  /** The columns of the table, with their types. */
+  types: Record<string, string>;
+  nullable: string[];
+  /** The declared checks that the table has, and whether they are validated. */
+  checks: Record<string, boolean>;
+  /** Whether the server can test if a string is valid JSON: PostgreSQL 16. */
+  tests_input: boolean;
+  utf8: boolean;
+}
+
+const STORED = sql`select
+    jsonb_object_agg(attname, format_type(atttypid, atttypmod)) as types,
+    coalesce(jsonb_agg(attname order by attnum) filter (where not attnotnull), '[]') as nullable,
+    (select coalesce(jsonb_object_agg(name, convalidated), '{}') from ${DECLARED_CHECKS} join pg_constraint
+      on conrelid = ${TABLE} and conname = name and regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '') = definition) as checks,
+    current_setting('server_version_num')::int >= 160000 as tests_input,
+    current_setting('server_encoding') = 'UTF8' as utf8
+  from pg_attribute where attrelid = ${TABLE} and attnum > 0 and not attisdropped having count(*) > 0`;
+
 const have = (rows: number) => (rows === 1 ? "1 row has" : `${rows} rows have`);
+const select = (columns: string, where: string) => `select ${columns} from journey_sessions where ${where}`;
+const THEN_VERIFY = ", then run journey-db verify";
 
-const shown = (what: string, broken: string) => `select ${what} from journey_sessions where ${broken}`;
-
-/**
- * Counts what the stored rows hold against the table's rules and this package's, in one scan. What the
- * server vouches for (a validated check, a NOT NULL column) is not counted.
- *
- * @param phases those of the application
- */
-export async function checkRows(
-  db: Database,
-  columns: readonly StoredColumn[],
-  constraints: readonly StoredConstraint[],
-  inTransaction: boolean,
-  phases: readonly string[] | undefined,
-): Promise<Finding[]> {
-  const [server] = await db
-    .select({
-      tells: sql<boolean>`current_setting('server_version_num')::int >= 160000`,
-      utf8: sql<boolean>`current_setting('server_encoding') = 'UTF8'`,
-    })
-    .from(sql`(select) as nothing`);
-  const typed = new Set(columns.map(({ name, type }) => `${name} ${type}`));
-  const shapes = SHAPES.filter(({ column, type }) => typed.has(`${column} ${type}`));
-  const tells = server?.tells === true;
-  // repair-json skips a row in which anything else is forbidden.
-  const repairable = shapes
-    .map(({ broken, column, holds }) => {
-      const repaired = holds === null ? "false" : encodedTwice(column, holds, tells);
-      return `(${broken} and not (${repaired})) is not true`;
-    })
-    .join(" and ");
-  const rules = [
-    ...shapes.flatMap((shape) => shapeRules(shape, constraints, tells, repairable)),
-    ...columns
-      .filter(({ name, notNull }) => !notNull && (name === "user_id" || name in DEFAULTS))
-      .map(nullRule),
-    ...(typed.has("user_id text") ? userIdRules(server?.utf8 ? BLANKS : ASCII_BLANKS) : []),
-    ...(phases && typed.has("phase text") ? [phaseRule(phases)] : []),
+/** Counts the rows that break the table's or this package's rules, in one scan. */
+export async function countRows({ db, inTransaction, phases }: Context): Promise<Finding[]> {
+  if (inTransaction) await putBuiltInsFirst(db);
+  const [stored] = await read<Stored>(db, STORED);
+  if (!stored) return [];
+  const checks = [
+    ...shapeChecks(stored),
+    ...stored.nullable.filter((name) => name === "user_id" || name in DEFAULTS).map(nullCheck),
+    ...(stored.types.user_id === "text" ? userIdChecks(stored.utf8) : []),
+    ...(phases && stored.types.phase === "text" ? [phaseCheck(phases)] : []),
   ];
-  if (rules.length === 0) return [];
-  const uncounted = { subject: "Stored rows", remedy: "verify again while the server has time" };
-  return limited(db, inTransaction, uncounted, async () => {
-    const counted = sql.join(
-      rules.map(({ broken }) => sql.raw(`count(*) filter (where ${broken})`)),
-      sql`, `,
-    );
-    const [row] = await db
-      .select({ counts: sql<number[]>`to_jsonb(array[${counted}])::text`.mapWith(JSON.parse) })
-      .from(sql.raw("journey_sessions"));
-    return rules.flatMap(({ find }, index) => find(row?.counts[index] ?? 0));
+  if (checks.length === 0) return [];
+  const counts = checks.map(({ where }) => sql.raw(`count(*) filter (where ${where})`));
+  const [row] = await read<{ counts: number[] }>(
+    db,
+    sql`select array[${sql.join(counts, sql`, `)}] as counts from journey_sessions`,
+  );
+  return checks.flatMap(({ code, severity, what, remedy, notValidated }, index) => {
+    const rows = row?.counts[index] ?? 0;
+    const findings = rows > 0 ? [finding(severity, code, `${have(rows)} ${what}.`, remedy)] : [];
+    if (notValidated === undefined) return findings;
+    const validate =
+      rows > 0
+        ? `repair or delete the rows that break it (rows_forbidden counts them)${THEN_VERIFY}`
+        : { sql: `alter table journey_sessions validate constraint ${notValidated}` };
+    const message = `Check ${notValidated} applies to new rows only.`;
+    return [...findings, warning("check_not_validated", message, validate)];
   });
 }
 
-/** A JSON text that holds another one, and so on, down to what it should have been. */
-const encodedTwice = (column: string, type: string, tells: boolean) =>
-  tells
+/** Rows that a declared check rejects. */
+function shapeChecks({ types, checks, tests_input }: Stored): RowCheck[] {
+  const shapes = CHECKS.flatMap(({ name, condition }) => {
+    const column = COLUMNS.find((one) => new RegExp(`\\b${one.name}\\b`).test(condition));
+    if (!column || types[column.name] !== column.type) return [];
+    const json = /'(array|object)'/.exec(condition)?.[1];
+    const repairable = json ? encodedTwice(column.name, json, tests_input) : "false";
+    return [{ name, column: column.name, json, broken: `not (${condition})`, repairable }];
+  });
+  // repair-json skips a row that breaks a rule in another way, too.
+  const nothingElse = shapes.map(
+    ({ broken, repairable }) => `(${broken} and not (${repairable})) is not true`,
+  );
+  return shapes
+    .filter(({ name }) => !checks[name])
+    .flatMap(({ name, column, json, broken, repairable }): RowCheck[] => {
+      const twice = `(${[repairable, ...nothingElse].join(") and (")})`;
+      const fails = "reading or writing such a session fails with corrupt";
+      return [
+        {
+          code: "rows_encoded_twice",
+          severity: "warning",
+          where: twice,
+          what: `a ${column} value that is a JSON ${json} encoded twice: ${fails}`,
+          remedy: "journey-db repair-json, after a backup; --dry-run only counts",
+        },
+        {
+          code: "rows_forbidden",
+          severity: "warning",
+          where: `${broken} and not (${twice})`,
+          what: `${json ? `a ${column} value that is not a JSON ${json}` : `an empty ${column}`}: ${fails}`,
+          remedy: {
+            sql: select(`id, user_id, ${column}`, broken),
+            rest: `, then repair or delete each of these rows${THEN_VERIFY}`,
+          },
+          notValidated: checks[name] === false ? name : undefined,
+        },
+      ];
+    });
+}
+
+/** JSON in a string in a string, and so on, that contains the type in the end. */
+const encodedTwice = (column: string, type: string, testsInput: boolean) =>
+  testsInput
     ? `case when jsonb_typeof(${column}) = 'string' then (with recursive layer (value, depth) as (
         select ${column}, 1 union all
         select (value #>> '{}')::jsonb, depth + 1 from layer
@@ -86,139 +125,66 @@ const encodedTwice = (column: string, type: string, tells: boolean) =>
       ) select jsonb_typeof(value) = '${type}' from layer order by depth desc limit 1) else false end`
     : `jsonb_typeof(${column}) = 'string' and left(ltrim(${column} #>> '{}', E' \\t\\r\\n"\\\\'), 1) = '${type === "array" ? "[" : "{"}'`;
 
-function shapeRules(
-  { check, column, what, broken, definition, holds }: (typeof SHAPES)[number],
-  constraints: readonly StoredConstraint[],
-  tells: boolean,
-  repairable: string,
-): Rule[] {
-  const found = constraints.find(({ name }) => name === check);
-  const same = found?.definition.replace(NOT_VALID, "") === definition;
-  if (same && found?.validated) return [];
-  const twice = holds === null ? "false" : `(${encodedTwice(column, holds, tells)}) and ${repairable}`;
-  const forbidden = `${broken} and not (${twice})`;
-  let unrepaired = 0;
+function nullCheck(name: string): RowCheck {
+  const where = `${name} is null`;
+  const check = { code: "null_values", where, what: `NULL in ${name}` } as const;
+  if (name !== "user_id" && name !== "id")
+    return { ...check, severity: "warning", remedy: "journey-db migrate fills in the column's default" };
+  // The migrations fail at a NULL that no default replaces.
+  const rest = `, then set ${name} in each of these rows or delete it${THEN_VERIFY}`;
+  return { ...check, severity: "error", remedy: { sql: select("*", where), rest } };
+}
+
+/** The characters that JavaScript's trim() removes, as an SQL literal, and the ASCII ones for other encodings. */
+const UTF8_SPACES =
+  "E' \\t\\n\\x0b\\f\\r\\u00a0\\u1680\\u2000\\u2001\\u2002\\u2003\\u2004\\u2005\\u2006\\u2007\\u2008\\u2009\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\ufeff'";
+const ASCII_SPACES = "E' \\t\\n\\x0b\\f\\r'";
+
+/** More than 255 characters in JavaScript, which counts those above U+FFFF (4 bytes) twice. */
+const tooLong = (text: string) =>
+  `(char_length(${text}) > 255 or (octet_length(${text}) > 255 and char_length(${text}) + char_length(regexp_replace(${text}, E'[\\\\u0001-\\\\uffff]', '', 'g')) > 255))`;
+
+/** User ids that forUser refuses. */
+function userIdChecks(utf8: boolean): RowCheck[] {
+  const trimmed = `btrim(user_id, ${utf8 ? UTF8_SPACES : ASCII_SPACES})`;
+  const padded = `user_id <> ${trimmed} and ${trimmed} <> '' and not ${tooLong(trimmed)}`;
+  const unusable = `user_id <> '' and (${trimmed} = '' or ${tooLong(trimmed)})`;
+  const check = { code: "user_id_unusable", severity: "warning" } as const;
+  const unreachable = "no call can access such a session, since forUser refuses it";
   return [
     {
-      broken: twice,
-      find: (rows) =>
-        rows === 0
-          ? []
-          : [
-              warning(
-                "rows_encoded_twice",
-                `${have(rows)} ${column} that are a JSON text in which the ${holds} stands, encoded twice: reading or writing such a session answers corrupt.`,
-                "journey-db repair-json, after a backup; --dry-run only counts",
-              ),
-            ],
-    },
-    {
-      broken: forbidden,
-      find: (rows) => {
-        unrepaired = rows;
-        if (rows === 0) return [];
-        return [
-          warning(
-            "rows_forbidden",
-            `${have(rows)} ${what}: reading or writing such a session answers corrupt.`,
-            {
-              sql: shown(`id, user_id, ${column}`, broken),
-              rest: ", then repair or delete each row that it shows, then run journey-db verify",
-            },
-          ),
-        ];
+      ...check,
+      where: padded,
+      what: `a user_id with leading or trailing white space: ${unreachable}`,
+      remedy: {
+        sql: `update journey_sessions set user_id = ${trimmed} where ${padded}`,
+        rest: ", after making sure that it is the same user without the white space",
       },
     },
     {
-      broken,
-      find: () =>
-        same
-          ? [
-              warning(
-                "check_not_validated",
-                `Check ${check} holds for new rows only.`,
-                unrepaired > 0
-                  ? "repair or delete the rows that break it, which rows_forbidden counts, then run journey-db verify"
-                  : { sql: `alter table journey_sessions validate constraint ${check}` },
-              ),
-            ]
-          : [],
-    },
-  ];
-}
-
-function nullRule({ name }: StoredColumn): Rule {
-  const broken = `${name} is null`;
-  const message = (rows: number) => `${have(rows)} NULL in ${name}.`;
-  // Those that no default fills keep the migrations from being applied.
-  const isKey = name === "user_id" || name === "id";
-  const keyless = {
-    sql: shown("*", broken),
-    rest: ", then give each row one or delete it, then run journey-db verify",
-  };
-  return {
-    broken,
-    find: (rows) => {
-      if (rows === 0) return [];
-      if (isKey) return [error("null_values", message(rows), keyless)];
-      return [warning("null_values", message(rows), "journey-db migrate fills in the column's default")];
-    },
-  };
-}
-
-function userIdRules(blanks: string): Rule[] {
-  const trimmed = `btrim(user_id, ${blanks})`;
-  const padded = `user_id <> ${trimmed} and ${trimmed} <> '' and not ${tooLong(trimmed)}`;
-  const other = `user_id <> '' and (${trimmed} = '' or ${tooLong(trimmed)})`;
-  const unreachable = (rows: number, what: string) =>
-    `${have(rows)} a user_id ${what}: no call reaches such a session, since forUser refuses it.`;
-  return [
-    {
-      broken: padded,
-      find: (rows) =>
-        rows === 0
-          ? []
-          : [
-              warning("user_id_unusable", unreachable(rows, "with white space around it"), {
-                sql: `update journey_sessions set user_id = ${trimmed} where ${padded}`,
-                rest: ", after making sure that it is the same user without the white space",
-              }),
-            ],
-    },
-    {
-      broken: other,
-      find: (rows) =>
-        rows === 0
-          ? []
-          : [
-              warning(
-                "user_id_unusable",
-                unreachable(rows, "of white space alone, or of more than 255 characters"),
-                {
-                  sql: shown("id, user_id", other),
-                  rest: ", then give each row that it shows another user_id or delete it, then run journey-db verify",
-                },
-              ),
-            ],
+      ...check,
+      where: unusable,
+      what: `a user_id of only white space, or of more than 255 characters: ${unreachable}`,
+      remedy: {
+        sql: select("id, user_id", unusable),
+        rest: `, then give each of these rows another user_id or delete it${THEN_VERIFY}`,
+      },
     },
   ];
 }
 
 const literal = (text: string) => `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
 
-function phaseRule(phases: readonly string[]): Rule {
-  const broken = `phase not in (${phases.map(literal).join(", ")})`;
-  const what = "a phase that is not among the application's: get and list return it as it is";
+function phaseCheck(phases: readonly string[]): RowCheck {
+  const where = `phase not in (${phases.map(literal).join(", ")})`;
   return {
-    broken,
-    find: (rows) =>
-      rows === 0
-        ? []
-        : [
-            warning("phase_unlisted", `${have(rows)} ${what}.`, {
-              sql: `select phase, count(*) from journey_sessions where ${broken} group by phase`,
-              rest: ", then update the rows of each phase that it shows, or list that in defineJourney({ phases })",
-            }),
-          ],
+    code: "phase_unlisted",
+    severity: "warning",
+    where,
+    what: "a phase that the application does not list: get and list return it unchanged",
+    remedy: {
+      sql: `${select("phase, count(*)", where)} group by phase`,
+      rest: ", then update the rows of each of these phases, or list the phase in defineJourney({ phases })",
+    },
   };
 }

@@ -1,43 +1,60 @@
-import { sql } from "drizzle-orm";
-import type { Database } from "../../model/database.js";
-import { type Finding, type Remedy, warning } from "./finding.js";
-import { TABLE } from "./structure.js";
+import { type SQL, sql } from "drizzle-orm";
+import { TABLE } from "../read.js";
+import type { Check } from "./check.js";
 
-const USE_LZ4 =
-  "alter table journey_sessions alter messages set storage extended, alter messages set compression lz4";
+const HAS_LZ4 = sql`exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals))`;
 
-/** How conversations are stored, and what room is kept: calls work without it, and take several times as long. */
-export async function checkStorage(db: Database, reapply: Remedy): Promise<Finding[]> {
-  const [stored] = await db
-    .select({
-      hasLz4: sql<boolean>`exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals))`,
-      compressed: sql<boolean>`attstorage in ('x', 'm')`,
-      withLz4: sql<boolean>`attcompression = 'l'`,
-      settings: sql<boolean>`coalesce(c.reloptions::text like '%fillfactor=%' and t.reloptions::text like '%autovacuum_vacuum_scale_factor=%', false)`,
-    })
-    .from(
-      sql`pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_class t on t.oid = c.reltoastrelid`,
-    )
-    .where(
-      sql`a.attrelid = ${TABLE} and a.attname = 'messages' and a.atttypid = 'jsonb'::regtype and c.relkind = 'r'`,
-    );
-  if (!stored) return [];
-  const findings: Finding[] = [];
-  if (stored.hasLz4 && !(stored.compressed && stored.withLz4)) {
-    findings.push(
-      warning("storage", "The server has lz4, and messages are not compressed with it.", { sql: USE_LZ4 }),
-    );
-  } else if (stored.compressed && !stored.withLz4) {
-    findings.push(
-      warning("storage", "messages are compressed with pglz, which takes most of the time of an append.", {
-        sql: "alter table journey_sessions alter messages set storage external",
-      }),
-    );
-  }
-  if (!stored.settings) {
-    findings.push(
-      warning("storage", "The table's fillfactor, or when its TOAST table is vacuumed, is not set.", reapply),
-    );
-  }
-  return findings;
-}
+const onMessages = (condition: SQL) =>
+  sql`select ${HAS_LZ4} as has_lz4
+    from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_class t on t.oid = c.reltoastrelid
+    where a.attrelid = ${TABLE} and a.attname = 'messages' and a.atttypid = 'jsonb'::regtype and c.relkind = 'r' and ${condition}`;
+
+/** How rows are stored. Calls work with other storage settings, but take several times as long. */
+export const STORAGE_CHECKS: Check[] = [
+  {
+    code: "storage",
+    severity: "warning",
+    query: onMessages(
+      sql`case when ${HAS_LZ4} then attstorage not in ('x', 'm') or attcompression <> 'l' else attstorage in ('x', 'm') and attcompression <> 'l' end`,
+    ),
+    finding: ({ has_lz4 }: { has_lz4: boolean }) =>
+      has_lz4
+        ? [
+            "The server has lz4, but messages are not compressed with it.",
+            {
+              sql: "alter table journey_sessions alter messages set storage extended, alter messages set compression lz4",
+            },
+          ]
+        : [
+            "messages are compressed with pglz, which takes most of the time of an append.",
+            { sql: "alter table journey_sessions alter messages set storage external" },
+          ],
+  },
+  {
+    code: "storage",
+    severity: "warning",
+    query: onMessages(
+      sql`(c.reloptions::text like '%fillfactor=%' and t.reloptions::text like '%autovacuum_vacuum_scale_factor=%') is not true`,
+    ),
+    finding: (_, { reapply }) => [
+      "The fillfactor of the table, or the autovacuum threshold of its TOAST table, is not set.",
+      reapply,
+    ],
+  },
+  {
+    code: "rule_unexpected",
+    query: sql`select quote_ident(rulename) as name from pg_rewrite where ev_class = ${TABLE} order by rulename`,
+    finding: ({ name }: { name: string }) => [
+      `Rule ${name} replaces or extends commands on the table.`,
+      { sql: `drop rule ${name} on journey_sessions` },
+    ],
+  },
+  {
+    code: "table_unlogged",
+    query: sql`select from pg_class where oid = ${TABLE} and relpersistence = 'u'`,
+    finding: () => [
+      "The table is unlogged: a crash of the server empties it.",
+      { sql: "alter table journey_sessions set logged" },
+    ],
+  },
+];

@@ -1,90 +1,85 @@
-import { sql } from "drizzle-orm";
-import type { Database } from "../../model/database.js";
+import { type SQL, sql } from "drizzle-orm";
 import { shippedMigrations } from "../migrate.js";
-import { error, type Finding, type Remedy, warning } from "./finding.js";
-import { TABLE } from "./structure.js";
+import { TABLE } from "../read.js";
+import type { Check } from "./check.js";
 
 const TRIGGER = "journey_sessions_updated_at";
 const FUNCTION = "update_journey_sessions_updated_at";
 
-/** As the server writes the condition with which the migrations make the trigger. Without one it does the same, at more cost. */
-const WHERE_NEEDED =
+/** The trigger's condition as the server prints it. Without a condition the trigger does the same, more slowly. */
+const CONDITION =
   "FOR EACH ROW WHEN ((((new.updated_at = now()) AND (new.updated_at > old.updated_at)) IS NOT TRUE)) EXECUTE FUNCTION";
 
-const words = (source: string) => source.trim().replace(/\s+/g, " ");
+/** The function's body in the newest migration that creates it. */
+const shippedBody = () =>
+  shippedMigrations()
+    .flatMap(({ statements }) => statements)
+    .findLast((one) => one.includes(`FUNCTION "${FUNCTION}"() RETURNS`))
+    ?.split("$$")[1] ?? "";
 
-/** The body of the function, from the newest migration that makes it. */
-function shippedBody(): string {
-  const statements = shippedMigrations().flatMap((migration) => migration.statements);
-  return statements.findLast((one) => one.includes(`FUNCTION "${FUNCTION}"() RETURNS`))?.split("$$")[1] ?? "";
-}
+// tgtype: for each row (1), before (2), update (16).
+const STORED_TRIGGERS = sql`(
+  select quote_ident(tgname) as name, tgenabled in ('O', 'A') as enabled, tgtype::int & 2 = 2 as before, quote_ident(proname) as function,
+    format('%I.%I', n.nspname, proname) as qualified_function, prosrc, lanname = 'plpgsql' and not prosecdef as plain,
+    tgtype = 19 and tgattr::text = '' and (tgqual is null or strpos(pg_get_triggerdef(t.oid), ${CONDITION}) > 0) and proname = ${FUNCTION} as as_declared,
+    coalesce('search_path=""' = any (proconfig), false) as empty_search_path
+  from pg_trigger t join pg_proc p on p.oid = tgfoid join pg_namespace n on n.oid = pronamespace join pg_language l on l.oid = prolang
+  where tgrelid = ${TABLE} and not tgisinternal) as stored`;
 
-/** The trigger by name, enabled, on every update; the function behind it; and no other that changes rows before they are stored. */
-export async function checkTrigger(db: Database, reapply: Remedy): Promise<Finding[]> {
-  const stored = await db
-    .select({
-      name: sql<string>`quote_ident(t.tgname)`,
-      enabled: sql<boolean>`t.tgenabled in ('O', 'A')`,
-      before: sql<boolean>`t.tgtype::int & 2 = 2`,
-      // 19: for each row (1), before (2), update (16).
-      everyUpdate: sql<boolean>`t.tgtype = 19 and t.tgattr::text = '' and (t.tgqual is null or strpos(pg_get_triggerdef(t.oid), ${WHERE_NEEDED}) > 0)`,
-      function: sql<string>`quote_ident(p.proname)`,
-      // A function of the name elsewhere may come first in the search_path.
-      place: sql<string>`format('%I.%I', n.nspname, p.proname)`,
-      body: sql<string>`p.prosrc`,
-      plain: sql<boolean>`l.lanname = 'plpgsql' and not p.prosecdef`,
-      emptySearchPath: sql<boolean>`coalesce('search_path=""' = any(p.proconfig), false)`,
-    })
-    .from(
-      sql`pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang`,
-    )
-    .where(sql`t.tgrelid = ${TABLE} and not t.tgisinternal`)
-    .orderBy(sql`t.tgname`);
-  const findings = stored
-    .filter(({ name, before }) => before && name !== TRIGGER)
-    .map(({ name }) =>
-      warning("trigger_unexpected", `Trigger ${name} may change rows before they are stored.`, {
-        sql: `drop trigger if exists ${name} on journey_sessions`,
-        rest: ", unless it is meant to be there",
-      }),
-    );
+const own = (condition: SQL) =>
+  sql`select function, qualified_function from ${STORED_TRIGGERS} where name = ${TRIGGER} and ${condition}`;
 
-  const trigger = stored.find(({ name }) => name === TRIGGER);
-  if (!trigger)
-    return [
-      error("trigger_missing", `Trigger ${TRIGGER} is missing: updated_at stands still.`, reapply),
-      ...findings,
-    ];
-  if (!trigger.enabled) {
-    findings.push(
-      error("trigger_disabled", `Trigger ${TRIGGER} is disabled: updated_at stands still.`, {
-        sql: `alter table journey_sessions enable trigger ${TRIGGER}`,
-      }),
-    );
-  }
-  if (!trigger.everyUpdate || trigger.function !== FUNCTION) {
-    findings.push(
-      error(
-        "trigger_different",
-        `Trigger ${TRIGGER} does not call ${FUNCTION}() before every update of a row.`,
-        reapply,
-      ),
-    );
-  } else if (!trigger.plain || words(trigger.body) !== words(shippedBody())) {
-    findings.push(
-      error(
-        "function_different",
-        `Function ${FUNCTION}() is not this version's: a revision may come back.`,
-        reapply,
-      ),
-    );
-  }
-  if (!trigger.emptySearchPath) {
-    findings.push(
-      warning("function_search_path", `Function ${trigger.function}() follows the caller's search_path.`, {
-        sql: `alter function ${trigger.place}() set search_path = ''`,
-      }),
-    );
-  }
-  return findings;
-}
+const words = (body: SQL) => sql`btrim(regexp_replace(${body}, '[[:space:]]+', ' ', 'g'))`;
+
+/** A function, since the files of the migrations are not read at import. */
+export const triggerChecks = (): Check[] => [
+  {
+    code: "trigger_missing",
+    query: sql`select where not exists (${own(sql`true`)})`,
+    finding: (_, { reapply }) => [`Trigger ${TRIGGER} is missing: updated_at does not change.`, reapply],
+  },
+  {
+    code: "trigger_disabled",
+    query: own(sql`not enabled`),
+    finding: () => [
+      `Trigger ${TRIGGER} is disabled: updated_at does not change.`,
+      { sql: `alter table journey_sessions enable trigger ${TRIGGER}` },
+    ],
+  },
+  {
+    code: "trigger_different",
+    query: own(sql`not as_declared`),
+    finding: (_, { reapply }) => [
+      `Trigger ${TRIGGER} does not call ${FUNCTION}() before every update of a row.`,
+      reapply,
+    ],
+  },
+  {
+    code: "function_different",
+    query: own(
+      sql`as_declared and not (plain and ${words(sql`prosrc`)} = ${words(sql`${shippedBody()}::text`)})`,
+    ),
+    finding: (_, { reapply }) => [
+      `Function ${FUNCTION}() is not the one of this version: a revision may repeat.`,
+      reapply,
+    ],
+  },
+  {
+    code: "function_search_path",
+    severity: "warning",
+    query: own(sql`not empty_search_path`),
+    finding: (found: { function: string; qualified_function: string }) => [
+      `Function ${found.function}() uses the caller's search_path.`,
+      { sql: `alter function ${found.qualified_function}() set search_path = ''` },
+    ],
+  },
+  {
+    code: "trigger_unexpected",
+    severity: "warning",
+    query: sql`select name from ${STORED_TRIGGERS} where before and name <> ${TRIGGER} order by name`,
+    finding: ({ name }: { name: string }) => [
+      `Trigger ${name} may change rows before they are stored.`,
+      { sql: `drop trigger if exists ${name} on journey_sessions`, rest: ", unless it is intended" },
+    ],
+  },
+];

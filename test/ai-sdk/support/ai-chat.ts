@@ -24,7 +24,7 @@ export const SDK_VERSIONS = Object.keys(SDKS);
 
 type ToolName = "weather" | "locate" | "book";
 
-/** A reply of the model, which goes on when the test says so. */
+/** A reply of the model, controlled by the test. */
 export class Reply {
   #controller!: ReadableStreamDefaultController<unknown>;
   readonly stream = new ReadableStream({
@@ -34,7 +34,7 @@ export class Reply {
     },
   });
 
-  /** As a provider's request does, it fails when it is aborted. */
+  /** Fails when it is aborted, as a provider's request does. */
   constructor(
     private readonly version: string,
     signal: AbortSignal,
@@ -60,7 +60,7 @@ export class Reply {
     this.#controller.enqueue({ type: "text-end", id: "t" });
     this.stop();
   }
-  /** Says that it is done, whatever it left open. */
+  /** Ends with "stop", whatever is left open. */
   stop(): void {
     this.#finish("stop");
   }
@@ -68,17 +68,17 @@ export class Reply {
     this.#controller.enqueue({ type: "error", error: new Error("the model failed") });
     this.#controller.close();
   }
-  /** As where the provider's connection breaks. What was not read by then is lost. */
+  /** Breaks the provider's connection. What was not read by then is lost. */
   breakOff(): void {
     this.#controller.error(new Error("the connection broke"));
   }
-  /** A whole text, after which others may follow. */
+  /** A complete text. Others may follow. */
   part(text: string): void {
     this.begin();
     this.words(text);
     this.#controller.enqueue({ type: "text-end", id: "t" });
   }
-  /** A whole reply. */
+  /** A complete reply. */
   says(text: string): void {
     this.part(text);
     this.#finish("stop");
@@ -105,11 +105,11 @@ export class Reply {
   }
 }
 
-/** What a message says. */
+/** The text of a message. */
 export const wordsOf = ({ parts }: JourneyMessage): string =>
   parts.map((part) => (part.type === "text" ? part.text : "")).join("");
 
-/** What a test has instead of what is here. */
+/** What a test may replace. */
 interface Own {
   model?: Any;
   tools?: Any;
@@ -119,7 +119,7 @@ interface Own {
 
 /**
  * A chat application of one version of the AI SDK, with one user and one session: its route handler,
- * and pages that are open on it. Between them there is no network.
+ * and open pages. There is no network between them.
  */
 export function openApplication(db: Database, version: string, own: Own = {}) {
   const user = newUser();
@@ -153,7 +153,7 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
     }),
     /** Runs in the page. */
     locate: ai.tool({ inputSchema }),
-    /** Waits for an approval, of which v5 knows nothing. */
+    /** Needs approval, which v5 does not have. */
     book: ai.tool({
       inputSchema,
       needsApproval: true,
@@ -179,7 +179,7 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
     }
   }
 
-  /** A page on the session, as it is stored now. */
+  /** A page that shows the session as it is stored now. */
   async function openPage(shown?: JourneyMessage[]) {
     const messages = shown ?? (await storedMessages());
     const state = {
@@ -223,7 +223,7 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
     }) as Any;
   }
 
-  /** The nth reply of the model, once it was asked for. */
+  /** The nth reply of the model, once it is requested. */
   const reply = (n: number): Promise<Reply> =>
     vi.waitUntil(() => replies[n], { timeout: 10_000, interval: 5 }) as Promise<Reply>;
 
@@ -245,7 +245,7 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
     statuses,
     network,
     booked,
-    /** Lets no tool end until what it answers is called. */
+    /** Keeps tools running until the returned function is called. */
     holdTools(): () => void {
       let release = () => {};
       toolsMayEnd = new Promise((resolve) => {
@@ -255,7 +255,7 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
     },
     reply,
     stored: storedAnswer,
-    /** Until what a page asked has the nth reply, whole and stored. */
+    /** Waits until a request of a page has the nth reply, complete and stored. */
     async answered(n: number, asked: Promise<void>, text: string): Promise<void> {
       (await reply(n)).says(text);
       await asked;

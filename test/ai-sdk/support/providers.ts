@@ -12,7 +12,7 @@ import { vi } from "vitest";
 // biome-ignore lint/suspicious/noExplicitAny: what a provider is sent, and the models of three versions
 type Any = any;
 
-/** What a provider streams for one answer: a thought, a word, a call of the tool "weather", and how it ends. */
+/** What a provider streams for one answer: reasoning, text, a call of the tool "weather", and the end. */
 interface Script {
   think: object[];
   say: object[];
@@ -20,11 +20,11 @@ interface Script {
   finish(reason: "stop" | "tool-calls" | "length"): object[];
 }
 
-/** A provider: its models, what it streams, and what it would refuse of a request. */
+/** A provider: its models, its streams, and the requests that it would refuse. */
 interface Provider {
   models: Record<string, (fetch: Any) => Any>;
   script(n: number): Script;
-  /** Why the provider would answer 400, or nothing. */
+  /** Why the provider would return 400, or undefined. */
   faultsOf(body: Any, completed: ReadonlySet<string>): string[];
 }
 
@@ -203,7 +203,7 @@ const google: Provider = {
 
 export const PROVIDERS: Record<string, Provider> = { OpenAI: openai, Anthropic: anthropic, Google: google };
 
-/** A request that a provider was sent, whose answer goes on as the test says. */
+/** A request to a provider. The test controls the response. */
 export class Call {
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   readonly response: Response;
@@ -233,7 +233,7 @@ export class Call {
   }
 }
 
-/** A model of the provider's own package, over a network on which the test answers. */
+/** A model of the provider's own package. The test answers its requests. */
 export function openModel(name: string, version: string) {
   const provider = PROVIDERS[name] as Provider;
   const calls: Call[] = [];
@@ -245,7 +245,7 @@ export function openModel(name: string, version: string) {
   return {
     model: provider.models[version]?.(fetch),
     provider,
-    /** The nth request, once it was made. */
+    /** The nth request, once it is made. */
     call: (n: number): Promise<Call> =>
       vi.waitUntil(() => calls[n], { timeout: 10_000, interval: 5 }) as Promise<Call>,
   };

@@ -3,13 +3,13 @@ import { SDKS } from "./ai-chat.js";
 // biome-ignore lint/suspicious/noExplicitAny: the versions' types are not assignable to one another, and what is tested here is what runs
 type Any = any;
 
-/** What the model is sent of a conversation, by one version of the AI SDK, as README's route asks it. It throws where that version refuses the conversation. */
+/** What one version of the AI SDK sends to the model for a conversation, as in README's route. Throws if that version refuses it. */
 export async function sentToModel(version: string, messages: readonly unknown[]): Promise<Any[]> {
   const { ai, Model } = SDKS[version] as { ai: Any; Model: Any };
   await ai.validateUIMessages({ messages });
   let sent: Any[] = [];
   const model = new Model({
-    // Else the AI SDK would download what a URL names.
+    // Otherwise the AI SDK would download the URLs.
     supportedUrls: { "*": [/.*/] },
     doStream: async ({ prompt }: Any) => {
       sent = prompt;
@@ -27,7 +27,7 @@ export async function sentToModel(version: string, messages: readonly unknown[])
     },
   });
   await result.consumeStream();
-  // A stream that says nothing is an error to some versions, after the prompt was sent.
+  // Some versions throw at an empty stream, after the prompt was sent.
   if (sent.length === 0) throw failure;
   return sent.slice(0, -1);
 }

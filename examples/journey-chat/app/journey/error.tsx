@@ -1,4 +1,4 @@
 "use client";
 
-// Beside the list of sessions, which may be shown all the same.
+// Here too, so that the list of sessions is still shown.
 export { default } from "../error";

@@ -8,7 +8,7 @@ export default async function JourneyLayout({ children }: { children: ReactNode 
   const page = await (await sessionsOf(user.userId)).list();
   return (
     <Shell
-      // Nothing of one user is left when another signs in.
+      // Drops all state when another user signs in.
       key={user.userId}
       users={DEMO_USERS}
       userId={user.id}

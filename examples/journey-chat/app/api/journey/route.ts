@@ -1,7 +1,7 @@
 import { toItem } from "@/lib/journey";
 import { withSessions } from "@/lib/with-sessions";
 
-/** The user's sessions, newest first; with `q` those that have the text. */
+/** The user's sessions, newest first; with `q`, those that contain the text. */
 export const GET = withSessions(
   async (sessions, { nextUrl: { searchParams } }) => {
     const text = searchParams.get("q");

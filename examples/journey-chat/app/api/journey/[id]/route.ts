@@ -9,7 +9,7 @@ import { badRequest, bodyOf, withSessions } from "@/lib/with-sessions";
 
 type Params = { id: string };
 
-/** Takes the user's message and streams the answer. */
+/** Stores the user's message and streams the answer. */
 export const POST = withSessions<Params>(async (sessions, request, { id }) => {
   const turn = await startTurn(sessions, id, request, { title: titleOf });
   const result = streamText({
@@ -18,14 +18,14 @@ export const POST = withSessions<Params>(async (sessions, request, { id }) => {
     stopWhen: stepCountIs(5),
     messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }),
     abortSignal: request.signal,
-    // Its message may hold what the user wrote.
+    // Its message may contain what the user wrote.
     onError: ({ error }) => console.error("The model failed:", error instanceof Error ? error.name : "?"),
   });
   after(turn.stored);
   return result.toUIMessageStreamResponse(turn.response);
 });
 
-/** A page of the conversation: the newest messages, or those before one of them. */
+/** A page of the conversation: the newest messages, or those before `before`. */
 export const GET = withSessions<Params>(
   async (sessions, { nextUrl }, { id }) => {
     const before = nextUrl.searchParams.get("before") ?? undefined;
@@ -40,7 +40,7 @@ const changeSchema = z.union([
   z.strictObject({ phase: phaseSchema, from: phaseSchema }),
 ]);
 
-/** Gives the session a title, or moves it from one phase to another. */
+/** Changes the title of the session, or its phase. */
 export const PATCH = withSessions<Params>(async (sessions, request, { id }) => {
   const change = await bodyOf(request, changeSchema);
   if (!change) return badRequest();

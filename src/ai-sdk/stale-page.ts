@@ -1,24 +1,25 @@
 import type { MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import { answerIdOf, hasContent } from "./answer.js";
+import { hasContent } from "./parts.js";
 import { isOpen } from "./tool-answers.js";
-import type { TurnRequest } from "./turn-request.js";
+import { answerIdOf, type TurnRequest } from "./turn-request.js";
 
-/** A conflict with what the page knows, which no other look at the session changes. */
+/** A conflict with what the page shows: reading the session again would not change it. */
 export class Refusal extends JourneyDbError {
   constructor(problem: string) {
     super("conflict", `request.${problem}; nothing changed.`);
   }
 }
 
-export const taken = () => new Refusal("message.id: expected a new one, or that of the user's last message");
+export const idTaken = () =>
+  new Refusal("message.id: expected a new one, or that of the user's last message");
 
 /**
- * Whether the page has seen all that is stored, or lacks only the answer to its last question, which a page
- * that stopped early never got. What tells best is asked first: which answers its questions wait for, then the
- * last message that it knows, and of a page that says no more, what follows the question.
+ * Whether the page shows all that is stored, or lacks only the answer to its last question, which a page
+ * that stopped early never received. The strongest evidence comes first: the answers that its questions
+ * wait for, then the last message that it shows, then what follows the question.
  *
- * @param own the stored message that the one of the request repeats or replaces
+ * @param own the stored message that the sent one repeats or replaces
  */
 function isUpToDate(
   stored: readonly MessageShape[],
@@ -36,7 +37,7 @@ function isUpToDate(
   const isOnlyAnswered = (question: MessageShape) =>
     followingOf(question).every(({ id }) => id === answerIdOf(question));
 
-  // A question that was edited or asked again has kept its id, and waits for another answer.
+  // A question that was edited or asked again keeps its id, and waits for another answer.
   const isAmong = (ids: TurnRequest["answers"], { id, ...question }: MessageShape) =>
     ids && Object.hasOwn(ids, id) ? ids[id]?.some((one) => one === answerIdOf(question)) : undefined;
   const isChanged = (question: MessageShape) =>
@@ -47,16 +48,16 @@ function isUpToDate(
   if (own && isChanged(own)) return false;
   if (own && isTold(own) && isOnlyAnswered(own)) return true;
   const asked = stored.findLast(({ id, role }) => role === "user" && isKnown(id));
-  // A page that shows nothing behind its last question lacks the answer alone, whoever asked again.
+  // A page that shows nothing after its last question lacks only the answer, whoever asked again.
   if (asked && isOnlyAnswered(asked) && (isTold(asked) || (!own && asked.id === after))) return true;
   if (asked && isChanged(asked)) return false;
 
   if (last.role !== "user" && isKnown(last.id)) return true;
-  // A page has an answer before it is stored.
+  // A page shows an answer before it is stored.
   if (last.role === "user" && isKnown(answerIdOf(last))) return true;
   if (last.role === "user" && last !== own) return last.id === after;
 
-  // What is left are pages that cannot tell which answer their question waits for.
+  // The remaining pages cannot tell which answer their question waits for.
   if (own?.role === "user") {
     if (replaces && followingOf(own).every(({ role }) => role !== "user")) return true;
     const before = stored.slice(0, stored.indexOf(own));
@@ -66,13 +67,13 @@ function isUpToDate(
 }
 
 /**
- * Where the message of a request belongs: the message that it drops with all that follows, or undefined
- * where it goes to the end.
+ * Where the message of a request belongs: the id of the message that it replaces together with all that
+ * follows, or undefined for the end of the conversation.
  *
  * @param stored the newest messages
- * @throws Refusal where the page is not up to date or the message would replace another one in its place
+ * @throws Refusal if the page is stale, or if the message would replace another one
  */
-export function placeOf(stored: readonly MessageShape[], sent: TurnRequest): string | undefined {
+export function positionOf(stored: readonly MessageShape[], sent: TurnRequest): string | undefined {
   const { message, from, replaces } = sent;
   const own = stored.find(({ id }) => id === message.id);
   if (!isUpToDate(stored, own, sent)) {
@@ -81,16 +82,16 @@ export function placeOf(stored: readonly MessageShape[], sent: TurnRequest): str
     );
   }
   if (!own) {
-    // The answer would take its place.
-    if (stored.some((question) => answerIdOf(question) === message.id)) throw taken();
+    // The answer will replace it.
+    if (stored.some((question) => answerIdOf(question) === message.id)) throw idTaken();
     return from;
   }
   if (from !== undefined) {
     const cut = stored.findIndex(({ id }) => id === from);
-    if (cut > stored.indexOf(own)) throw taken();
+    if (cut > stored.indexOf(own)) throw idTaken();
     return from;
   }
   const isLastQuestion = stored.findLast(({ role }) => role === "user") === own;
-  if (own.role !== "user" || !(replaces || isLastQuestion)) throw taken();
+  if (own.role !== "user" || !(replaces || isLastQuestion)) throw idTaken();
   return own.id;
 }

@@ -1,0 +1,157 @@
+import { gte, type SQL, sql } from "drizzle-orm";
+import * as z from "zod";
+import { JourneyDbError } from "../model/errors.js";
+import { param, statement } from "../queries/statement.js";
+import { journeySessions } from "../schema.js";
+import type { Deadline } from "../sessions/call.js";
+import { requestOptionsSchema } from "../validation/options.js";
+import { type AdminStatement, timeoutMs } from "./call.js";
+
+/** How far a job is. */
+export type Progress<Done> = Done & {
+  /** Sessions looked at so far, of all that `stats` counts. */
+  examined: number;
+};
+
+/** The options of a job that walks through all sessions. */
+export interface JobOptions<Done> {
+  /** Sessions that one statement looks at: 1–10,000. @default 100 */
+  batchSize?: number | undefined;
+  /** Ends the call, and the running statement, with code `timeout`. */
+  signal?: AbortSignal | undefined;
+  /** Called after each batch and awaited: a slow one takes load off the server. */
+  onProgress?: ((progress: Progress<Done>) => void | Promise<void>) | undefined;
+  /** Changes nothing, and counts the sessions that would be changed. @default false */
+  dryRun?: boolean | undefined;
+  /** Time limit of one statement in milliseconds: 1–2,147,483,647. @default 15000 */
+  timeoutMs?: number | undefined;
+}
+
+export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
+
+export const jobOptionsSchema = z.strictObject({
+  batchSize: batchSizeSchema,
+  signal: requestOptionsSchema.out.shape.signal,
+  onProgress: z
+    .custom<JobOptions<never>["onProgress"]>((option) => typeof option === "function", {
+      params: { expected: "function" },
+    })
+    .optional(),
+  dryRun: z.boolean().default(false),
+  timeoutMs,
+});
+
+/** How far one statement of a walk along the primary key went. */
+export interface Step {
+  /** Sessions passed. */
+  examined: number;
+  /** The id to continue from; null at the end. */
+  next: string | null;
+}
+
+/** Where a walk begins. */
+const FIRST_ID = "00000000-0000-0000-0000-000000000000";
+
+const { id } = journeySessions;
+
+export const lastPassed = sql`(select passed.id from passed order by passed.id desc limit 1)`;
+
+/** Over a CTE named `passed`. */
+export const step = {
+  examined: sql<number>`count(*)::int`,
+  next: sql<
+    string | null
+  >`(select ${id} from ${journeySessions} where ${id} > ${lastPassed} order by ${id} limit 1)`,
+};
+
+/**
+ * Looks at the next `batchSize` sessions on the server, which sends no conversation.
+ *
+ * @param found JSON about a session, null where it is not wanted; `found` of the answer is the array of them
+ */
+export const findSessions = (name: string, found: SQL): AdminStatement<Step & { found: string }> =>
+  statement(name, (db) => {
+    const passed = db.$with("passed").as(
+      db
+        .select({ id, found: sql`${found}`.as("found") })
+        .from(journeySessions)
+        .where(gte(id, param("from")))
+        .orderBy(id)
+        .limit(param("batchSize")),
+    );
+    const all = sql<string>`coalesce(json_agg(passed.found) filter (where passed.found is not null), '[]')::text`;
+    return db
+      .with(passed)
+      .select({ ...step, found: all })
+      .from(passed);
+  });
+
+/** Runs a part of a job. An aborted signal ends it with an error that says how far the job is. */
+type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
+
+/**
+ * Walks through all sessions, one step after the other.
+ *
+ * @param did what the job does to sessions: "deleted"
+ * @param done what is counted; each step adds to it
+ * @returns `done`
+ */
+export async function runJob<Done extends { sessions: number }>(
+  did: string,
+  { signal, onProgress, dryRun, timeoutMs }: z.output<typeof jobOptionsSchema>,
+  done: Done,
+  takeStep: (from: string, run: Run) => Promise<Step>,
+): Promise<Done> {
+  /** @param wasRunning whether a statement was running, whose outcome is unknown */
+  const aborted = (wasRunning: boolean) => {
+    const count = dryRun ? "0" : `${wasRunning ? "at least " : ""}${done.sessions}`;
+    const message = `The signal was aborted after ${count} sessions were ${did}; the call may be repeated.`;
+    return new JourneyDbError("timeout", message, { retryable: true });
+  };
+  const run: Run = async (part) => {
+    if (signal?.aborted) throw aborted(false);
+    try {
+      return await part({ timeoutMs, signal });
+    } catch (thrown) {
+      throw signal?.aborted && (thrown as JourneyDbError).code === "timeout" ? aborted(true) : thrown;
+    }
+  };
+  let examined = 0;
+  let from: string | null = FIRST_ID;
+  while (from !== null) {
+    const step: Step = await takeStep(from, run);
+    examined += step.examined;
+    from = step.next;
+    try {
+      await onProgress?.({ ...done, examined } as never);
+    } catch {
+      throw new JourneyDbError(
+        "invalid_input",
+        `options.onProgress: threw an error; what was ${did} stays ${did}, and the call may be repeated.`,
+      );
+    }
+  }
+  return done;
+}
+
+/** Maximum attempts at a session that others keep changing. */
+const ATTEMPTS = 10;
+
+/**
+ * Repeats a read and the write that follows it until nobody changed the session in between.
+ *
+ * @param attempt returns undefined where somebody did
+ * @returns undefined where somebody did each time
+ */
+export async function untilUnchanged<T>(attempt: () => Promise<T | undefined>): Promise<T | undefined> {
+  for (let n = 0; n < ATTEMPTS; n++) {
+    try {
+      const outcome = await attempt();
+      if (outcome !== undefined) return outcome;
+    } catch (thrown) {
+      // Above READ COMMITTED the server refuses to write what others have changed, instead of finding no row.
+      if (!(thrown as JourneyDbError).sqlState?.startsWith("40")) throw thrown;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,106 @@
+import { sql } from "drizzle-orm";
+import { convertMessages } from "../admin/convert-messages.js";
+import { batchSizeSchema } from "../admin/job.js";
+import { inactiveForSchema, prune } from "../admin/prune.js";
+import { repairJson } from "../admin/repair-json.js";
+import type { Database } from "../model/database.js";
+import { parse } from "../validation/parse.js";
+import { showProgress } from "./progress.js";
+import { counted, FAILED, leftKept, say, TIMEOUT_MS, type UrlOption, warn, withSessions } from "./run.js";
+
+interface JobOption extends UrlOption {
+  dryRun?: boolean;
+}
+
+interface Job<Done> {
+  /** What it does to sessions: "deleted". */
+  did: string;
+  run(
+    db: Database,
+    options: {
+      dryRun: boolean;
+      signal: AbortSignal;
+      timeoutMs: number;
+      onProgress(progress: { examined: number }): void;
+    },
+  ): Promise<Done>;
+  /** What was done, without the verb. */
+  what(done: Done): string;
+  /** What was left undone, and why. */
+  left(done: Done): string | undefined;
+}
+
+/** Runs a job on the sessions of all users and shows its progress. Ctrl-C ends it and the running statement. */
+const runJob = <Done>({ url, dryRun = false }: JobOption, job: Job<Done>) =>
+  withSessions(url, async (db) => {
+    const stop = new AbortController();
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+    // An estimate; -1 before the server made one.
+    const [table] = await db
+      .select({ rows: sql<number>`reltuples::float8` })
+      .from(sql`pg_class`)
+      .where(sql`oid = to_regclass('journey_sessions')`);
+    const progress = showProgress("looking at", Math.max(table?.rows ?? 0, 0), "sessions");
+    const options = {
+      dryRun,
+      signal: stop.signal,
+      timeoutMs: TIMEOUT_MS,
+      onProgress: ({ examined }: { examined: number }) => progress.to(examined),
+    };
+    try {
+      const done = await job.run(db, options).finally(() => progress.end());
+      say(dryRun ? `${job.what(done)} would be ${job.did}` : `${job.did} ${job.what(done)}`);
+      const left = job.left(done);
+      if (left === undefined) return;
+      warn(left);
+    } catch (thrown) {
+      if (!stop.signal.aborted) throw thrown;
+      warn((thrown as Error).message);
+    }
+    process.exitCode = FAILED;
+  });
+
+export function runPrune({ inactiveFor, ...options }: JobOption & { inactiveFor: string }) {
+  parse(inactiveForSchema, inactiveFor, "--inactive-for");
+  return runJob(options, {
+    did: "deleted",
+    run: (db, options) => prune(db, { inactiveFor, ...options }),
+    what: ({ sessions }) => counted(sessions, "session"),
+    left: ({ left }) => left && leftKept(left.sessions, left.constraints),
+  });
+}
+
+/** @throws JourneyDbError invalid_input */
+const batchSizeOf = (text: string | undefined) =>
+  parse(batchSizeSchema, /^\d+$/.test(text ?? "") ? Number(text) : text, "--batch-size");
+
+const leftUnchanged = (sessions: number, why: string) =>
+  sessions === 0 ? undefined : `left unchanged: ${counted(sessions, "session")}; ${why}`;
+
+export function runConvertMessages(options: JobOption & { batchSize?: string }) {
+  const batchSize = batchSizeOf(options.batchSize);
+  return runJob(options, {
+    did: "converted",
+    run: (db, options) => convertMessages(db, { batchSize, ...options }),
+    what: ({ messages, sessions }) => `${counted(messages, "message")} in ${counted(sessions, "session")}`,
+    left: ({ skipped }) =>
+      leftUnchanged(
+        skipped,
+        "journey-db verify reports the row, its JSON is nested too deeply, or it kept changing",
+      ),
+  });
+}
+
+export function runRepairJson(options: JobOption & { batchSize?: string }) {
+  const batchSize = batchSizeOf(options.batchSize);
+  return runJob(options, {
+    did: "repaired",
+    run: (db, options) => repairJson(db, { batchSize, ...options }),
+    what: ({ sessions }) => counted(sessions, "session"),
+    left: ({ skipped }) =>
+      leftUnchanged(
+        skipped,
+        "the text holds no array or object, or the session kept changing: see journey-db verify",
+      ),
+  });
+}

@@ -1,0 +1,26 @@
+import { type SQL, sql } from "drizzle-orm";
+import type { Database } from "../model/database.js";
+
+/** The table that the connection's search_path finds. */
+export const TABLE = sql`to_regclass('journey_sessions')`;
+
+/** Selects tables of the same name in other schemas from pg_class. */
+export const ELSEWHERE = sql`relname = 'journey_sessions' and relkind in ('r', 'p') and relpersistence <> 't' and oid is distinct from ${TABLE}`;
+
+/** The schemas of those tables; null if there is none. */
+export const SCHEMAS_ELSEWHERE = sql`select string_agg(relnamespace::regnamespace::text, ', ' order by relnamespace::regnamespace::text) from pg_class where ${ELSEWHERE}`;
+
+/** Runs a query on any driver and returns its rows as objects. */
+export async function read<Row>(db: Database, query: SQL): Promise<Row[]> {
+  const rows = await db.select({ row: sql<string>`to_jsonb(found)::text` }).from(sql`(${query}) as found`);
+  return rows.map(({ row }) => JSON.parse(row));
+}
+
+/** Whether the search_path leads to the table, and the schemas that have one of its name elsewhere. */
+export async function findTable(db: Database): Promise<{ exists: boolean; elsewhere: string | null }> {
+  const [found] = await read<{ exists: boolean; elsewhere: string | null }>(
+    db,
+    sql`select exists (select from pg_class where oid = ${TABLE} and relkind in ('r', 'p')) as exists, (${SCHEMAS_ELSEWHERE}) as elsewhere`,
+  );
+  return found ?? { exists: false, elsewhere: null };
+}

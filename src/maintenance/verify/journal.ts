@@ -1,0 +1,64 @@
+import type { Database } from "../../model/database.js";
+import type { JourneyDbError } from "../../model/errors.js";
+import { appliedMigrations, JOURNAL, shippedMigrations, THE_JOURNAL } from "../migrate.js";
+import { findTable } from "../read.js";
+import { before, error, type Finding, type Remedy, warning } from "./finding.js";
+
+export const MIGRATE = "run journey-db migrate";
+
+const NAME = `${JOURNAL.schema}.${JOURNAL.table}`;
+
+/** Compares the journal with the shipped migrations. Also returns how to apply migrations again that it lists as applied. */
+export async function checkJournal(db: Database): Promise<{ findings: Finding[]; reapply: Remedy }> {
+  let applied: (number | null)[];
+  try {
+    applied = (await appliedMigrations(db)) ?? [];
+  } catch (thrown) {
+    const { code, message } = thrown as JourneyDbError;
+    if (code !== "migration") throw thrown;
+    const rename = `alter table ${NAME} rename to old_migrations`;
+    return { findings: [error("journal_damaged", message, before(rename, MIGRATE))], reapply: MIGRATE };
+  }
+  const findings: Finding[] = [];
+  const undated = applied.filter((when) => when === null).length;
+  if (undated > 0) {
+    findings.push(
+      error(
+        "journal_damaged",
+        `${THE_JOURNAL} is damaged: ${undated} of its rows have no date.`,
+        before(`delete from ${NAME} where created_at is null`, MIGRATE),
+      ),
+    );
+  }
+  const shipped = shippedMigrations();
+  const pending = shipped.filter(({ when }) => !applied.includes(when));
+  const { exists, elsewhere } = await findTable(db);
+  // The first migration creates the table. If it is applied already, it does not run again.
+  const gone = pending[0] !== shipped[0] && !exists;
+  const unknown = applied.filter((when) => when !== null && !shipped.some((one) => one.when === when)).length;
+  let reapply: Remedy = MIGRATE;
+  if (gone || pending.length === 0) {
+    reapply =
+      unknown > 0
+        ? // A newer version may create the missing objects differently.
+          "update the package first, then run journey-db verify"
+        : // Each migration can run again on a table that has it.
+          before(`delete from ${NAME}`, MIGRATE);
+  }
+  if (pending.length > 0) {
+    const names = pending.map(({ name }) => name).join(", ");
+    const remedy =
+      gone && elsewhere ? `make the table accessible by the search_path first, then ${MIGRATE}` : reapply;
+    findings.push(error("migrations_pending", `Not applied: ${names}.`, remedy));
+  }
+  if (unknown > 0) {
+    findings.push(
+      warning(
+        "journal_ahead",
+        `The journal has ${unknown} migrations that this version does not know: a newer version was used.`,
+        "update the package",
+      ),
+    );
+  }
+  return { findings, reapply };
+}

@@ -1,0 +1,108 @@
+import { sql } from "drizzle-orm";
+import type { Database } from "../../model/database.js";
+import { ELSEWHERE, read, SCHEMAS_ELSEWHERE, TABLE } from "../read.js";
+import { type Check, type Context, runChecks } from "./check.js";
+import { before, type Finding } from "./finding.js";
+import { MIGRATE } from "./journal.js";
+
+/** Whether the server accepts writes, and text in every language. */
+export const SERVER_CHECKS: Check[] = [
+  {
+    code: "read_only",
+    query: sql`select pg_is_in_recovery() as standby where pg_is_in_recovery() or current_setting('transaction_read_only') = 'on'`,
+    finding: ({ standby }: { standby: boolean }) =>
+      standby
+        ? ["The server is a standby: it accepts no writes.", "connect to the primary"]
+        : [
+            "Transactions are read-only (default_transaction_read_only).",
+            "a provider may have set it because the disk is full: free disk space; otherwise reset it for the role or the database",
+          ],
+  },
+  {
+    code: "encoding",
+    query: sql`select pg_encoding_to_char(encoding)::text as encoding from pg_database
+      where datname = current_database() and pg_encoding_to_char(encoding) <> 'UTF8'`,
+    finding: ({ encoding }: { encoding: string }) => [
+      `The database's encoding is ${encoding}.`,
+      "create a database with encoding UTF8",
+    ],
+  },
+];
+
+/** A schema with a table journey_sessions, quoted if SQL needs it. */
+interface Place {
+  schema: string;
+  readable: boolean;
+}
+
+const PLACE = sql`relnamespace::regnamespace::text as schema,
+  has_schema_privilege(relnamespace, 'USAGE') and has_table_privilege(oid, 'SELECT') and not row_security_active(oid) as readable`;
+
+async function withRows(db: Database, places: readonly Place[]): Promise<string[]> {
+  const readable = places.filter((place) => place.readable).map(({ schema }) => schema);
+  if (readable.length === 0) return [];
+  const queries = readable.map(
+    (schema) =>
+      sql`select ${schema}::text as schema where exists (select from ${sql.raw(schema)}.journey_sessions)`,
+  );
+  const found = await read<{ schema: string }>(db, sql.join(queries, sql` union all `));
+  return found.map(({ schema }) => schema);
+}
+
+const TABLE_CHECKS: Check[] = [
+  {
+    code: "not_a_table",
+    query: sql`select relkind::text as kind from pg_class where oid = ${TABLE} and relkind <> 'r'`,
+    finding: ({ kind }: { kind: string }, { reapply }) => {
+      if (kind === "p") {
+        const message = "journey_sessions is a partitioned table, which this package does not support.";
+        return [message, "move its rows to a table that is not partitioned"];
+      }
+      const then = typeof reapply === "string" ? reapply : `${reapply.sql}${reapply.rest}`;
+      return [
+        "journey_sessions is not a table.",
+        kind === "c"
+          ? `rename the type that has its name, then ${then}`
+          : before("alter table journey_sessions rename to journey_sessions_other", reapply),
+      ];
+    },
+  },
+  {
+    code: "table_missing",
+    query: sql`select (${SCHEMAS_ELSEWHERE}) as schemas where ${TABLE} is null`,
+    finding: ({ schemas }: { schemas: string | null }, { reapply }) =>
+      schemas
+        ? [
+            `The table is in schema ${schemas}, which is not on the connected role's search_path. A database has only one journal.`,
+            `grant usage on that schema to the role and add it to its search_path${reapply === MIGRATE ? `, or ${MIGRATE}` : ""}`,
+          ]
+        : ["There is no table journey_sessions.", reapply],
+  },
+  {
+    code: "table_elsewhere",
+    severity: "warning",
+    query: sql`select ${PLACE}, (select jsonb_agg(p order by schema) from (select ${PLACE} from pg_class where ${ELSEWHERE}) as p) as others
+      from pg_class where oid = ${TABLE} and relkind = 'r' and exists (select from pg_class where ${ELSEWHERE})`,
+    finding: async ({ others, ...table }: Place & { others: Place[] }, { db }) => {
+      const full = await withRows(db, [table, ...others]);
+      if (table.readable && full.length > 0 && !full.includes(table.schema)) {
+        const where = full.join(", ");
+        return [
+          `The table journey_sessions in schema ${where} has rows, but the one in schema ${table.schema}, which comes first on the search_path, has none: calls do not see those rows.`,
+          `put schema ${where} first: ?search_path=${where} in the URL, or alter role … set search_path; then run journey-db verify. If the empty table is the right one, move the other to another database, or rename it`,
+          "error",
+        ];
+      }
+      return [
+        `There is a table journey_sessions in schema ${others.map(({ schema }) => schema).join(", ")}, too. A database has only one journal, so migrations are applied to only one of the tables.`,
+        "move the other to another database, or rename it",
+      ];
+    },
+  },
+];
+
+export async function checkTable(context: Context): Promise<Finding[]> {
+  // Waits for a lock as later checks do, so that a locked table is reported here.
+  await read(context.db, sql`select pg_relation_size(${TABLE}) as size`);
+  return runChecks(TABLE_CHECKS, context);
+}
