@@ -14,7 +14,7 @@ export interface JourneyMessage {
   metadata?: any;
 }
 
-/** What a message type of an application's own must at least be. */
+/** The minimum that an application's own message type must have. */
 export interface MessageShape {
   id: string;
   role: "system" | "user" | "assistant";
@@ -25,20 +25,20 @@ export interface MessageShape {
 /** Small state of a session: a plain object of JSON values. */
 export type JourneyMetadata = Record<string, unknown>;
 
-/** A rule on text, with what to tell whoever breaks it. */
+/** A rule for text, with the expectation that an error shows. */
 const text = (expected: string, holds: (value: string) => boolean) =>
   z.string().refine(holds, { params: { expected } });
 
-/** What is told of an id that is not usable. */
+/** The expectation that an error shows for an invalid message id. */
 export const MESSAGE_ID_RULE = "1 to 256 characters of well-formed text without U+0000";
 
-/** A message id: 1–256 characters of well-formed Unicode without U+0000. Never repaired, since repairing could merge two. */
+/** A message id: 1–256 characters of well-formed Unicode without U+0000. Never repaired, because two repaired ids could be equal. */
 export const messageIdSchema = text(
   MESSAGE_ID_RULE,
   (id) => id.length >= 1 && id.length <= 256 && isStorable(id),
 );
 
-/** A session id: 8-4-4-4-12 hexadecimal digits in either case, any version bits. */
+/** A session id: 8-4-4-4-12 hexadecimal digits, upper or lower case, any UUID version. */
 export const sessionIdSchema = z.guid();
 
 /** An owner: well-formed, equal to its own `trim()`, 1–255 characters, no U+0000. */
@@ -54,8 +54,8 @@ export const phaseSchema = text(
 );
 
 /**
- * The structure every stored message has. Part types and their fields are kept as they are,
- * because the AI SDK adds some in every major version.
+ * The structure of every stored message. Unknown part types and fields are allowed, because every
+ * major version of the AI SDK adds some.
  */
 export const messageSchema: z.ZodType<JourneyMessage, JourneyMessage> = z.looseObject({
   id: messageIdSchema,
@@ -64,8 +64,8 @@ export const messageSchema: z.ZodType<JourneyMessage, JourneyMessage> = z.looseO
 });
 
 /**
- * What `messageSchema` asks about, as far as the first part that is none. zod copies every key and lists every
- * fault, which took seconds and a gigabyte for four megabytes of `[1,1,1,…`; only the first is told.
+ * The fields that `messageSchema` checks, up to the first invalid part. zod copies every key and lists every issue,
+ * which took seconds and a gigabyte for four megabytes of `[1,1,1,…`; an error shows only the first.
  */
 export function structureOf(message: unknown): unknown {
   if (typeof message !== "object" || message === null) return message;
@@ -75,12 +75,12 @@ export function structureOf(message: unknown): unknown {
   return { id, role, parts: parts.slice(0, Math.max(fault, 0) + 1) };
 }
 
-/** Whether a stored element is a message: an older program may have left some that are none. */
+/** Whether a stored element is a message. Older programs may have stored other values. */
 export const isMessage = (stored: unknown): stored is JourneyMessage =>
   messageSchema.safeParse(structureOf(stored)).success;
 
 /** The conversation of one session, oldest message first. */
 export const messagesSchema = z.array(messageSchema);
 
-/** A plain object; its values are any JSON. */
+/** A plain object of JSON values. */
 export const metadataSchema: z.ZodType<JourneyMetadata, JourneyMetadata> = z.record(z.string(), z.unknown());

@@ -12,7 +12,7 @@ const columns = {
   metadata: metadataSchema,
 };
 
-// An override replaces the optionality too, so it is written again where a column has a default.
+// An override is no longer optional by itself, so columns with a default need `.optional()` again.
 const optionalColumns = {
   id: columns.id.optional(),
   phase: columns.phase.optional(),
@@ -20,16 +20,16 @@ const optionalColumns = {
   metadata: columns.metadata.optional(),
 };
 
-/** A row as it is inserted: only `userId` is required. */
+/** A row to insert: only `userId` is required. */
 export const journeySessionInsertSchema = createInsertSchema(journeySessions, {
   ...optionalColumns,
   userId: columns.userId,
 });
 
-/** A row as it is selected with Drizzle. */
+/** A row as Drizzle selects it. */
 export const journeySessionSelectSchema = createSelectSchema(journeySessions, columns);
 
-/** A change to a row: every column may be left out. */
+/** A change to a row: every column is optional. */
 export const journeySessionUpdateSchema = createUpdateSchema(journeySessions, {
   ...optionalColumns,
   userId: columns.userId.optional(),

@@ -3,11 +3,11 @@ import { check, index, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm
 import type { JourneyMessage, JourneyMetadata } from "./messages.js";
 
 /**
- * One row a chat session. The trigger `journey_sessions_updated_at` (a custom migration, since
+ * One row per chat session. The trigger `journey_sessions_updated_at` (a custom migration, since
  * Drizzle cannot declare triggers) keeps updated_at strictly increasing.
  *
- * No second unique index, no foreign key and no sequence here: `on conflict` watches one index
- * only, and a second one gave spurious unique violations under concurrency.
+ * No second unique index: `on conflict` handles one index only, and a second one caused spurious
+ * unique violations under concurrency. No foreign key and no sequence either.
  */
 export const journeySessions = pgTable(
   "journey_sessions",
@@ -21,13 +21,13 @@ export const journeySessions = pgTable(
     updatedAt: timestamp("updated_at", { withTimezone: true }).defaultNow().notNull(),
   },
   (table) => [
-    // Part of the table's contract. Serves count and deleteAll.
+    // Part of the table's contract; serves count and deleteAll.
     index("idx_journey_sessions_user_id").on(table.userId),
-    // Serves list and latest, read backwards: an index declared with .desc() would become
-    // DESC NULLS LAST, which `order by … desc` cannot use. None on updated_at: an append would
-    // stop being a HOT update and rewrite every index entry.
+    // Serves list and latest with a backward scan: .desc() would declare DESC NULLS LAST, which
+    // `order by … desc` cannot use. There is no index on updated_at, so that an append stays a HOT
+    // update, which writes no index entries.
     index("idx_journey_sessions_user_id_created_at_id").on(table.userId, table.createdAt, table.id),
-    // Plain text on purpose: an interpolated value would come out as a literal $1.
+    // Plain text: drizzle-kit would write an interpolated value as a literal $1.
     check("journey_sessions_user_id_not_empty", sql`user_id <> ''`),
     check("journey_sessions_messages_is_array", sql`jsonb_typeof(messages) = 'array'`),
     check("journey_sessions_metadata_is_object", sql`jsonb_typeof(metadata) = 'object'`),

@@ -4,13 +4,13 @@ import type { Named, Statement } from "../queries/statement.js";
 import { type Deadline, within } from "../sessions/call.js";
 import { always } from "../sessions/verb.js";
 import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../validation/options.js";
-import { parse, parseOptions } from "../validation/parse.js";
+import { parse } from "../validation/parse.js";
 
 /** A statement that takes no owner. */
 export type AdminStatement<Row> = Statement<Row, Named>;
 
 /** Time limit of one statement; the default is that of a call of a handle. */
-export const { timeoutMs } = journeyOptionsSchema.shape;
+export const { timeoutMs } = journeyOptionsSchema.out.shape;
 
 /**
  * Checks the database and the options of a call.
@@ -22,9 +22,9 @@ export function optionsOf<Shape extends z.core.$ZodLooseShape>(
   db: Database,
   options: unknown,
 ): z.output<typeof schema> {
-  parse(databaseSchema, db, "db", new Set());
-  parse(plainObjectSchema, options, "options", new Set());
-  return parseOptions(schema, options, "options", new Set(Object.keys(schema.shape)));
+  parse(databaseSchema, db, "db");
+  parse(plainObjectSchema, options);
+  return parse(schema, options);
 }
 
 /**

@@ -4,7 +4,7 @@ import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import type { Database } from "../model/database.js";
 import { revision, touched } from "../queries/columns.js";
 import { arrayOf } from "../queries/conversation.js";
-import { given, givenJson, type Statement, statement } from "../queries/statement.js";
+import { jsonParam, param, type Statement, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
@@ -68,7 +68,7 @@ const readOlder: AdminStatement<OlderRow> = statement("admin_read_ai_sdk_4", (db
       )`,
     })
     .from(journeySessions)
-    .where(eq(id, given("id"))),
+    .where(eq(id, param("id"))),
 );
 
 /**
@@ -84,12 +84,12 @@ const writeConverted: Statement<{ id: string }, { id: string; revision: string |
         select ${arrayOf(sql`coalesce(c.message, e.message)`, sql`e.n`)}
         from jsonb_array_elements(${messages}) with ordinality as e(message, n)
         left join (
-          select (pair -> 0)::int as n, pair -> 1 as message from jsonb_array_elements(${givenJson("converted")}) as pairs(pair)
+          select (pair -> 0)::int as n, pair -> 1 as message from jsonb_array_elements(${jsonParam("converted")}) as pairs(pair)
         ) as c on c.n = e.n
       )`,
         ...touched,
       })
-      .where(and(eq(id, given("id")), sql`${revision} is not distinct from ${given("revision")}`))
+      .where(and(eq(id, param("id")), sql`${revision} is not distinct from ${param("revision")}`))
       .returning({ id }),
   );
 

@@ -1,7 +1,7 @@
 import { gte, type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
 import { JourneyDbError } from "../model/errors.js";
-import { given, statement } from "../queries/statement.js";
+import { param, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { requestOptionsSchema } from "../validation/options.js";
@@ -31,7 +31,7 @@ export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
 
 export const jobOptionsSchema = z.strictObject({
   batchSize: batchSizeSchema,
-  signal: requestOptionsSchema.shape.signal,
+  signal: requestOptionsSchema.out.shape.signal,
   onProgress: z
     .custom<JobOptions<never>["onProgress"]>((option) => typeof option === "function", {
       params: { expected: "function" },
@@ -75,9 +75,9 @@ export const findSessions = (name: string, found: SQL): AdminStatement<Step & { 
       db
         .select({ id, found: sql`${found}`.as("found") })
         .from(journeySessions)
-        .where(gte(id, given("from")))
+        .where(gte(id, param("from")))
         .orderBy(id)
-        .limit(given("batchSize")),
+        .limit(param("batchSize")),
     );
     const all = sql<string>`coalesce(json_agg(passed.found) filter (where passed.found is not null), '[]')::text`;
     return db

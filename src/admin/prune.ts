@@ -5,7 +5,7 @@ import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
-import { given, statement } from "../queries/statement.js";
+import { param, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import { type AdminStatement, optionsOf, rowOf } from "./call.js";
 import {
@@ -73,7 +73,7 @@ type Due = Step & { sessions: number };
 
 /** By the server's clock. */
 const isDue = (time: PgColumn): SQL =>
-  sql`${time} < now() - make_interval(secs => ${given("inactiveForSeconds")}::float8)`;
+  sql`${time} < now() - make_interval(secs => ${param("inactiveForSeconds")}::float8)`;
 
 /**
  * One step along the primary key, since there is no index on updated_at. `due` holds the first
@@ -84,9 +84,9 @@ function dueAndPassed(db: Database) {
   const ahead = db
     .select({ id, updatedAt })
     .from(journeySessions)
-    .where(gte(id, given("from")))
+    .where(gte(id, param("from")))
     .orderBy(id)
-    .limit(given("window"))
+    .limit(param("window"))
     .as("ahead");
   const due = db
     .$with("due")
@@ -96,16 +96,16 @@ function dueAndPassed(db: Database) {
         .from(ahead)
         .where(isDue(ahead.updatedAt))
         .orderBy(ahead.id)
-        .limit(given("batchSize")),
+        .limit(param("batchSize")),
     );
-  const lastOfBatch = sql`(select ${due.id} from ${due} order by ${due.id} offset ${given("batchSize")}::int - 1 limit 1)`;
+  const lastOfBatch = sql`(select ${due.id} from ${due} order by ${due.id} offset ${param("batchSize")}::int - 1 limit 1)`;
   const passed = db.$with("passed").as(
     db
       .select({ id })
       .from(journeySessions)
-      .where(and(gte(id, given("from")), lte(id, sql`coalesce(${lastOfBatch}, ${LAST_ID}::uuid)`)))
+      .where(and(gte(id, param("from")), lte(id, sql`coalesce(${lastOfBatch}, ${LAST_ID}::uuid)`)))
       .orderBy(id)
-      .limit(given("window")),
+      .limit(param("window")),
   );
   return { due, passed };
 }
@@ -128,7 +128,7 @@ export const countDue: AdminStatement<Due> = statement("admin_count_due", (db) =
 export const deleteDue: AdminStatement<Due> = statement("admin_delete_due", (db) => {
   const { due, passed } = dueAndPassed(db);
   // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
-  const isDueAndPassed = and(gte(id, given("from")), lte(id, lastPassed), isDue(updatedAt));
+  const isDueAndPassed = and(gte(id, param("from")), lte(id, lastPassed), isDue(updatedAt));
   const free = db
     .select({ id })
     .from(journeySessions)

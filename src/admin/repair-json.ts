@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
 import { revision, touched } from "../queries/columns.js";
-import { given, givenJson, input, type Statement, statement } from "../queries/statement.js";
+import { input, jsonParam, param, type Statement, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
@@ -57,14 +57,14 @@ const readEncoded: AdminStatement<EncodedRow> = statement("admin_read_encoded", 
       isWritable: sql<boolean>`(${userId} <> '' and jsonb_typeof(${messages}) in ('string', 'array') and jsonb_typeof(${metadata}) in ('string', 'object')) is not false`,
     })
     .from(journeySessions)
-    .where(and(eq(id, given("id")), isText)),
+    .where(and(eq(id, param("id")), isText)),
 );
 
 /** Fails where jsonb cannot hold what JSON.parse could read. */
 const readDecoded: Statement<{ types: string }, Decoded> = statement("admin_read_decoded", (db) =>
   db
     .select({ types: sql<string>`concat(jsonb_typeof(messages), jsonb_typeof(metadata))` })
-    .from(input({ messages: givenJson("messages"), metadata: givenJson("metadata") })),
+    .from(input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") })),
 );
 
 /** Replaces the columns that have new JSON, if nobody has changed the row since it was read. */
@@ -74,11 +74,11 @@ const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: 
     db
       .update(journeySessions)
       .set({
-        messages: sql`coalesce(${givenJson("messages")}, ${messages})`,
-        metadata: sql`coalesce(${givenJson("metadata")}, ${metadata})`,
+        messages: sql`coalesce(${jsonParam("messages")}, ${messages})`,
+        metadata: sql`coalesce(${jsonParam("metadata")}, ${metadata})`,
         ...touched,
       })
-      .where(and(eq(id, given("id")), sql`${revision} is not distinct from ${given("revision")}`))
+      .where(and(eq(id, param("id")), sql`${revision} is not distinct from ${param("revision")}`))
       .returning({ id }),
 );
 

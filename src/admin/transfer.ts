@@ -3,7 +3,7 @@ import * as z from "zod";
 import { userIdSchema } from "../messages.js";
 import type { Database } from "../model/database.js";
 import { touched } from "../queries/columns.js";
-import { given, statement } from "../queries/statement.js";
+import { param, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import { type AdminStatement, optionsOf, rowOf, timeoutMs } from "./call.js";
 
@@ -32,8 +32,8 @@ const transferAll: AdminStatement<Transferred> = statement("admin_transfer", (db
   const moved = db.$with("moved").as(
     db
       .update(journeySessions)
-      .set({ userId: sql`${given("to")}`, ...touched })
-      .where(eq(journeySessions.userId, given("from")))
+      .set({ userId: sql`${param("to")}`, ...touched })
+      .where(eq(journeySessions.userId, param("from")))
       .returning({ id: journeySessions.id }),
   );
   return db.with(moved).select({ sessions: sql<number>`count(*)::int` }).from(moved);

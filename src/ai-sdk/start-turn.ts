@@ -3,7 +3,7 @@ import type { MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { Appended } from "../sessions/append.js";
 import { LARGEST_JSONB } from "../validation/options.js";
-import { parseOptions } from "../validation/parse.js";
+import { parse } from "../validation/parse.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
 import { type Ending, interruptionOf, markInterrupted, withoutStreaming } from "./interruption.js";
@@ -80,7 +80,6 @@ const optionsSchema = z.strictObject({
     .default(4 * 1024 * 1024),
   onError: functionSchema,
 });
-const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
 
 /** Stores a user's message, and the title of a session that has none. A title that is refused costs no turn. */
 async function storeTitled<Message extends MessageShape>(
@@ -144,7 +143,7 @@ export async function startTurn<Message extends MessageShape>(
   request: Request | NodeRequest,
   options: StartTurnOptions<Message> = {},
 ): Promise<Turn<Message>> {
-  const { limit, maxBodyBytes } = parseOptions(optionsSchema, options, "options", OPTION_KEYS);
+  const { limit, maxBodyBytes } = parse(optionsSchema, options);
   const { onError } = options;
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";

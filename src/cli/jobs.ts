@@ -61,7 +61,7 @@ const runJob = <Done>({ url, dryRun = false }: JobOption, job: Job<Done>) =>
   });
 
 export function runPrune({ inactiveFor, ...options }: JobOption & { inactiveFor: string }) {
-  parse(inactiveForSchema, inactiveFor, "--inactive-for", new Set());
+  parse(inactiveForSchema, inactiveFor, "--inactive-for");
   return runJob(options, {
     did: "deleted",
     run: (db, options) => prune(db, { inactiveFor, ...options }),
@@ -72,7 +72,7 @@ export function runPrune({ inactiveFor, ...options }: JobOption & { inactiveFor:
 
 /** @throws JourneyDbError invalid_input */
 const batchSizeOf = (text: string | undefined) =>
-  parse(batchSizeSchema, /^\d+$/.test(text ?? "") ? Number(text) : text, "--batch-size", new Set());
+  parse(batchSizeSchema, /^\d+$/.test(text ?? "") ? Number(text) : text, "--batch-size");
 
 const leftUnchanged = (sessions: number, why: string) =>
   sessions === 0 ? undefined : `left unchanged: ${counted(sessions, "session")}; ${why}`;

@@ -36,7 +36,7 @@ interface VerifyCommand extends UrlOption {
 
 export const runVerify = ({ url, json, strict, phases: list }: VerifyCommand) => {
   const names = list?.split(",").map((phase) => phase.trim());
-  const phases = parse(journeyOptionsSchema.shape.phases, names, "--phases", new Set());
+  const phases = parse(journeyOptionsSchema.out.shape.phases, names, "--phases");
   return withDatabase(url, async (db) => {
     const findings = await verify(db, { phases });
     const failed = findings.some(({ severity }) => severity === "error");

@@ -129,7 +129,7 @@ export async function withDatabase(
 }
 
 /** @throws JourneyDbError invalid_input */
-export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId", new Set());
+export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId");
 
 /** Opens the database to read and write sessions. Where row level security hides them, there would seem to be none. */
 export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) => Promise<void>) =>

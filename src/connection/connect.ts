@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
-import { parseOptions } from "../validation/parse.js";
+import { parse } from "../validation/parse.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 
 /** The folder of the embedded database, relative to the working directory. */
@@ -54,8 +54,6 @@ const optionsSchema = z.strictObject({
   embedded: z.boolean().optional(),
 }) satisfies z.ZodType<ConnectOptions, ConnectOptions>;
 
-const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
-
 /**
  * Returns a Drizzle database over postgres.js, for the given URL or DATABASE_URL. It does not contact the
  * server yet: if the server cannot be reached, the first call fails with code unavailable.
@@ -72,7 +70,7 @@ const OPTION_KEYS = new Set(Object.keys(optionsSchema.shape));
  *   open already or its disk is full; corrupt if its folder is damaged; migration if it cannot be migrated
  */
 export async function connect(options: ConnectOptions = {}): Promise<Connection> {
-  const { url, embedded, ...rest } = parseOptions(optionsSchema, options, "options", OPTION_KEYS);
+  const { url, embedded, ...rest } = parse(optionsSchema, options);
   // Next.js sets it at build time. The edge runtime has no sockets and no files.
   if (process.env.NEXT_RUNTIME === "edge") {
     throw new JourneyDbError(

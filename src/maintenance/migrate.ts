@@ -9,7 +9,7 @@ import type { Database } from "../model/database.js";
 import { fromDriver } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
 import { databaseSchema } from "../validation/options.js";
-import { parse, parseOptions } from "../validation/parse.js";
+import { parse } from "../validation/parse.js";
 import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
 import { findTable, read, TABLE } from "./read.js";
 
@@ -130,7 +130,7 @@ async function requireNoneHidden(db: Database, pending: readonly Migration[]): P
  *   is not a database; unavailable, timeout, configuration
  */
 export async function pendingMigrations(db: Database): Promise<Migration[]> {
-  parse(databaseSchema, db, "db", new Set());
+  parse(databaseSchema, db, "db");
   const applied = new Set(await appliedMigrations(db));
   const shipped = shippedMigrations();
   const pending = shipped.filter(({ when }) => !applied.has(when));
@@ -186,12 +186,7 @@ const optionsSchema = z.strictObject({ lockTimeoutMs: z.int().min(1).max(600_000
  *   for a transaction; configuration for a driver without transactions; unavailable, timeout
  */
 export async function migrate(db: Database, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
-  const { lockTimeoutMs } = parseOptions(
-    optionsSchema,
-    options,
-    "options",
-    new Set(Object.keys(optionsSchema.shape)),
-  );
+  const { lockTimeoutMs } = parse(optionsSchema, options);
   requireDatabase(db, "migrate");
   let begun = false;
   let running: string | undefined;

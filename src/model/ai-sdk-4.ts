@@ -1,4 +1,4 @@
-/** Holds where `condition` does not, also where that cannot be told: in strict mode a key that is missing is an error. */
+/** True unless `condition` is true, also if it is unknown: in strict mode a missing key is an error. */
 const not = (condition: string) => `(!(${condition}) || (${condition}) is unknown)`;
 const any = (...conditions: string[]) => `(${conditions.join(" || ")})`;
 const isOneOf = (key: string, ...texts: string[]) => any(...texts.map((text) => `@.${key} == "${text}"`));
@@ -24,9 +24,9 @@ const MESSAGE = any(
 );
 
 /**
- * SQL/JSON paths to messages of AI SDK 4: those of a conversation, and an element that is one. The
- * same condition as `isAiSdk4` of src/ai-sdk/from-ai-sdk-4.ts. Strict, since a lax path would look
- * into an array where an object is meant; so ask silently.
+ * SQL/JSON paths that match messages of AI SDK 4: in a conversation, and as a single element. The same
+ * condition as `isAiSdk4` in src/ai-sdk/from-ai-sdk-4.ts. Strict, because a lax path would unwrap
+ * arrays; so evaluate it with `silent`.
  */
 export const AI_SDK_4_MESSAGES = `strict $[*] ? (${MESSAGE})`;
 export const AI_SDK_4_MESSAGE = `strict $ ? (${MESSAGE})`;

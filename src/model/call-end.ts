@@ -1,21 +1,21 @@
 /**
- * How a call is told that nobody waits for it any more. As light as it can be, since each call has one: an
- * AbortController costs a tenth of a call on loopback.
+ * Tells a call that its caller no longer waits. Each call has one; an AbortController would add a tenth to the time of a
+ * call on loopback.
  */
 export interface CallEnd {
   ended: boolean;
-  /** What is to be done then, by whoever is at it. */
+  /** Set by the code that is working on the call. */
   onEnd?: (() => void) | undefined;
 }
 
 let current: CallEnd | undefined;
 
-/** Of the call that is being made right now; undefined outside of one, and after an `await`. */
+/** The end of the call that is being made; undefined outside of a call and after an `await`. */
 export const endOfCall = (): CallEnd | undefined => current;
 
 /**
- * Makes a call, or a later part of one, that can be ended. Drizzle has no way to hand this on to the driver,
- * and everything from here to the driver runs before the first `await`.
+ * Makes a call, or a later part of one, whose code gets `end` from `endOfCall`. Drizzle cannot pass it to the driver as
+ * an argument; the driver is reached before the first `await`.
  */
 export function callWith<T>(end: CallEnd | undefined, call: () => T): T {
   const outer = current;

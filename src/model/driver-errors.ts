@@ -1,23 +1,23 @@
 import { JourneyDbError, type JourneyDbErrorCode } from "./errors.js";
 
-/** What a driver's error is made of, as far as it is safe to look at. */
+/** The properties of a driver's error that this package reads. */
 interface DriverError {
   code?: unknown;
   constraint?: unknown;
   constraint_name?: unknown;
   table?: unknown;
   table_name?: unknown;
-  /** Looked at, never shown: it has the values of the row. */
+  /** Never shown: it contains the values of the row. */
   detail?: unknown;
   message?: unknown;
 }
 
-/** The primary key's index, also the one beside it that REINDEX CONCURRENTLY builds or drops. */
+/** The primary key's index, and the second one that REINDEX CONCURRENTLY builds or drops. */
 const ID_INDEX = /^journey_sessions_pkey\d*(_cc(new|old)\d*)*$/;
-/** How the server's detail begins where the id is taken, in every language: `Key (id)=(…) already exists.` */
+/** The beginning of the server's detail for a taken id, in every language: `Key (id)=(…) already exists.` */
 const ID_IS_TAKEN = /^[^(]*\(id\)=\(/;
 
-/** What can be told of whatever a driver or Drizzle threw. */
+/** The relevant properties of an error of a driver or Drizzle. */
 interface Thrown {
   /** The SQLSTATE, or the driver's own code. */
   code: string;
@@ -25,7 +25,7 @@ interface Thrown {
   error: DriverError;
 }
 
-/** Connection errors arrive unwrapped, all others inside a DrizzleQueryError. */
+/** Drizzle wraps errors in a DrizzleQueryError, but not connection errors. */
 function driverErrorOf(thrown: unknown): Thrown {
   const outer = (thrown ?? {}) as DriverError & { cause?: DriverError };
   const error = typeof outer.cause === "object" && outer.cause ? outer.cause : outer;
@@ -39,7 +39,7 @@ function driverErrorOf(thrown: unknown): Thrown {
 /** Whether the surrounding transaction had already failed. */
 export const isInFailedTransaction = (thrown: unknown): boolean => driverErrorOf(thrown).code === "25P02";
 
-/** Whether a unique index of the sessions' id refused the row, whatever the index is called. */
+/** Whether a unique index on the sessions' id refused the row, whatever its name. */
 export function isTakenId(thrown: unknown): boolean {
   const { code, constraint, error } = driverErrorOf(thrown);
   if (code !== "23505") return false;
@@ -47,11 +47,11 @@ export function isTakenId(thrown: unknown): boolean {
   return (error.table_name ?? error.table) === "journey_sessions" && ID_IS_TAKEN.test(String(error.detail));
 }
 
-/** The refusals that come before the statement is sent, so that nothing can have happened. */
+/** Errors before the statement is sent: nothing can have changed. */
 const NOT_SENT = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
-  // Of a Unix socket that is not there, or not for this user.
+  // A Unix socket that does not exist or is not accessible.
   "ENOENT",
   "EACCES",
   "EAI_AGAIN",
@@ -62,7 +62,7 @@ const NOT_SENT = new Set([
 ]);
 const LOST = /^(E[A-Z]{3,}|CONNECTION_[A-Z_]+|UND_ERR_[A-Z_]+)$/;
 
-// node-postgres, PGlite and the HTTP drivers give no code for these, only words.
+// node-postgres, PGlite and the HTTP drivers have only messages for these, no codes.
 const ENDED_WORDS = /cannot use a pool after calling end/i;
 const NOT_SENT_WORDS = new RegExp(
   `timeout exceeded when trying to connect|timeout expired|${ENDED_WORDS.source}`,
@@ -71,10 +71,10 @@ const NOT_SENT_WORDS = new RegExp(
 const LOST_WORDS =
   /connection terminated|not queryable|connection error|is closed|fetch failed|\b(ECONN[A-Z]+|EPIPE)\b/i;
 
-/** What connect()'s sockets say where TLS is demanded of a server without it. */
+/** The code of connect()'s sockets if TLS is required and the server does not offer it. */
 export const NO_TLS = "ERR_TLS_NOT_OFFERED";
 
-/** What Node says of a certificate or a TLS connection that it refuses. */
+/** Node's codes for a refused certificate or TLS connection. */
 const TLS_FAILURE =
   /^(ERR_(TLS|SSL|OSSL)_\w+|UNABLE_TO_\w+|CERT_\w+|\w+_SIGNED_CERT(_IN_CHAIN)?|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
@@ -91,7 +91,7 @@ const MEANING: Record<string, Meaning> = {
   "08": ["unavailable", "the connection failed"],
   "08P01": [
     "configuration",
-    "it did not take the connection's settings; behind a pooler connect with pooled: true, or put ?pgbouncer=true into the URL",
+    "the server refused the connection's settings; behind a pooler connect with pooled: true, or put ?pgbouncer=true into the URL",
   ],
   "22": ["invalid_input", "the server could not store one of the values"],
   "23": ["internal", "an unexpected constraint refused the row"],
@@ -105,23 +105,23 @@ const MEANING: Record<string, Meaning> = {
   "26000": ["configuration", UNPREPARED],
   "28": ["configuration", "the server refused the user name or the password"],
   "3D000": ["configuration", "the database does not exist"],
-  "40": ["conflict", "another transaction was in the way", "safe"],
+  "40": ["conflict", "another transaction conflicted with it", "safe"],
   "40003": ["unavailable", "whether the call took effect is unknown"],
-  "42501": ["configuration", "the role may not do this; run journey-db verify"],
+  "42501": ["configuration", "the role lacks a permission; run journey-db verify"],
   "42703": ["migration", "a column is missing; run journey-db migrate"],
   "42P01": ["migration", "the table is missing; run journey-db migrate"],
   "42P05": ["configuration", UNPREPARED],
   "53": ["unavailable", "the server has run out of a resource"],
   "53100": ["unavailable", "the server's disk is full"],
-  "53300": ["unavailable", "the server has no connection left", "safe"],
+  "53300": ["unavailable", "the server has no free connection", "safe"],
   "54": ["too_large", "the value is larger than PostgreSQL can hold"],
   "54001": ["internal", "the statement is too complex for the server"],
-  "55P03": ["timeout", "a lock was not free in time", "safe"],
+  "55P03": ["timeout", "a lock was not available in time", "safe"],
   "57014": ["timeout", "the server stopped the statement at its time limit", "safe"],
   "57P": ["unavailable", "the server is shutting down"],
   "57P05": ["unavailable", "the connection was idle for too long", "safe"],
   "57P03": ["unavailable", "the server is starting or shutting down", "safe"],
-  "58": ["unavailable", "the server's system failed"],
+  "58": ["unavailable", "the server had a system error"],
 };
 
 const meaningOf = (state: string): Meaning | undefined =>
@@ -129,68 +129,71 @@ const meaningOf = (state: string): Meaning | undefined =>
 
 function kept(sqlState: string, constraint: string | undefined): JourneyDbError {
   const by = constraint === undefined ? "" : ` (constraint "${constraint}")`;
-  const message = `A row that references the session, or a trigger, keeps it from being deleted${by}; nothing was deleted. Run journey-db verify.`;
+  const message = `A row that references the session, or a trigger, prevents its deletion${by}; nothing was deleted. Run journey-db verify.`;
   return new JourneyDbError("conflict", message, { sqlState, constraint });
 }
 
-/** A refusal by a constraint, or by a trigger of the application's. */
+/** Refused by a constraint, or by a trigger of the application. */
 const KEPT = /^(23|P0)/;
 
-/** Of a delete: whether nothing was deleted because of what the application has added to the database. */
+/** Whether a constraint or trigger of the application refused a delete. */
 export const isKept = (error: unknown): error is JourneyDbError =>
   error instanceof JourneyDbError && error.code === "conflict" && KEPT.test(error.sqlState ?? "");
 
 /**
- * The typed form of whatever a driver or Drizzle threw. `repeatable` says whether the call does
- * no harm when it is sent twice, which decides `retryable` where the outcome is unknown; `deletes`,
- * whether it is a delete, which no constraint of a row's own can refuse.
+ * Converts an error of a driver or Drizzle.
+ *
+ * @param repeatable whether sending the call twice does no harm: makes an unknown outcome retryable
+ * @param deletes whether the call deletes: only constraints and triggers of the application can refuse that
  */
 export function fromDriver(thrown: unknown, repeatable: boolean, deletes = false): JourneyDbError {
   if (thrown instanceof JourneyDbError) return thrown;
   const { code, constraint: named, error } = driverErrorOf(thrown);
-  // The embedded database's own, below Drizzle's.
+  // An error of the embedded database, wrapped by Drizzle.
   if (error instanceof JourneyDbError) return error;
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
     const takenId = isTakenId(thrown);
     const constraint = typeof named === "string" ? named : undefined;
-    // Any other is the application's own, and says nothing of the id or the stored row.
+    // A constraint of the application says nothing about the id or the stored row.
     const foreign = code.startsWith("23") && !takenId && !OWN_CONSTRAINT.test(String(constraint));
     if (deletes && KEPT.test(code)) return kept(code, constraint);
     const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
       "internal",
       "the server refused the statement",
     ];
-    return new JourneyDbError(kind, `The database answered with SQLSTATE ${code}: ${text}.`, {
+    return new JourneyDbError(kind, `The database returned SQLSTATE ${code}: ${text}.`, {
       retryable: repeat === "safe" || (repeatable && (takenId || kind === "unavailable")),
       sqlState: code,
       constraint,
     });
   }
+  const failure = (kind: JourneyDbErrorCode, message: string, retryable = false) =>
+    new JourneyDbError(kind, message, { retryable });
   const reason = /^[A-Z_]{3,40}$/.test(code) ? ` (${code})` : "";
   const words = String(error.message ?? "");
   if (NOT_SENT.has(code) || NOT_SENT_WORDS.test(words)) {
-    return new JourneyDbError("unavailable", `The database cannot be reached${reason}; nothing was sent.`, {
-      retryable: code !== "CONNECTION_ENDED" && !ENDED_WORDS.test(words),
-    });
+    const isClosed = code === "CONNECTION_ENDED" || ENDED_WORDS.test(words);
+    return failure("unavailable", `The database cannot be reached${reason}; nothing was sent.`, !isClosed);
   }
   if (LOST.test(code) || LOST_WORDS.test(words)) {
     const message = `The connection to the database was lost${reason}; whether the call took effect is unknown.`;
-    return new JourneyDbError("unavailable", message, { retryable: repeatable });
+    return failure("unavailable", message, repeatable);
   }
   if (/query read timeout/i.test(words)) {
     const message = "The driver stopped waiting; whether the call takes effect is unknown.";
-    return new JourneyDbError("timeout", message, { retryable: repeatable });
+    return failure("timeout", message, repeatable);
   }
-  // postgres.js, where a pooler hands it a connection without the statement, loses track of which answer is whose.
+  // Behind a pooler, postgres.js may get a connection without the prepared statement, and then misreads the results.
   if (code === "ERR_OUT_OF_RANGE")
-    return new JourneyDbError("configuration", `The driver could not read the answer: ${UNPREPARED}.`);
+    return failure("configuration", `The driver could not read the result: ${UNPREPARED}.`);
   if (code === NO_TLS) {
-    const message = "The server offers no TLS, which the URL or the environment demands. Nothing was sent.";
-    return new JourneyDbError("configuration", message);
+    const message = "The server offers no TLS, which the URL or the environment requires. Nothing was sent.";
+    return failure("configuration", message);
   }
-  if (TLS_FAILURE.test(code)) {
-    const message = `No trusted connection could be made (${code}); nothing was sent.`;
-    return new JourneyDbError("configuration", message);
-  }
-  return new JourneyDbError("internal", "The database driver failed in a way this package does not know.");
+  if (TLS_FAILURE.test(code))
+    return failure(
+      "configuration",
+      `No trusted connection could be established (${code}); nothing was sent.`,
+    );
+  return failure("internal", "The database driver failed with an unknown error.");
 }

@@ -1,4 +1,4 @@
-/** What went wrong, as a closed list that a program can branch on. docs/api.md has the cause and the remedy of each. */
+/** The kind of error: a closed list that a program can branch on. docs/api.md has the cause and remedy of each. */
 export type JourneyDbErrorCode =
   | "invalid_input"
   | "not_found"
@@ -12,27 +12,27 @@ export type JourneyDbErrorCode =
   | "internal";
 
 interface Details {
-  /** Whether the same call may be sent again without harm. @default false */
+  /** Whether the same call may be repeated without harm. @default false */
   retryable?: boolean;
   /** The server's five-character SQLSTATE. */
   sqlState?: string | undefined;
-  /** The constraint that the server named. */
+  /** The name of the violated constraint. */
   constraint?: string | undefined;
 }
 
 /**
  * The only error this package throws.
  *
- * It never holds message text, metadata, SQL parameters or connection strings, neither in
- * `message` nor in own properties, and it has no `cause`: a driver's error carries the failing
- * row in `detail`, and Drizzle's carries all parameters in its message.
+ * It never contains message text, metadata, SQL parameters or connection strings, and it has no
+ * `cause`: a driver's error contains the failing row in `detail`, and Drizzle's contains all
+ * parameters in its message.
  */
 export class JourneyDbError extends Error {
   override readonly name = "JourneyDbError";
   readonly code: JourneyDbErrorCode;
   /**
-   * True only where sending the same call again leaves one copy of everything. It may overwrite what
-   * others wrote meanwhile to the same message, key or phase. Of a call in a transaction, repeat the transaction.
+   * True only if repeating the call leaves one copy of everything. It may overwrite what others wrote meanwhile to
+   * the same message, key or phase. In a transaction, repeat the whole transaction.
    */
   readonly retryable: boolean;
   declare readonly sqlState?: string;
@@ -46,7 +46,7 @@ export class JourneyDbError extends Error {
     if (details.constraint !== undefined) this.constraint = details.constraint;
   }
 
-  /** `JSON.stringify` leaves out an Error's message; this puts it in. */
+  /** `JSON.stringify` omits an Error's message; this includes it. */
   toJSON() {
     const { name, code, message, retryable, sqlState, constraint } = this;
     return { name, code, message, retryable, sqlState, constraint };

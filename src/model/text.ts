@@ -1,7 +1,7 @@
-/** Text that PostgreSQL stores as it is. */
+/** Whether PostgreSQL can store the text unchanged. */
 export const isStorable = (value: string) => value.isWellFormed() && !value.includes("\0");
 
-/** The text that is stored in place of one that cannot be: U+0000 and lone surrogates become U+FFFD. */
+/** Replaces U+0000 and lone surrogates, which PostgreSQL cannot store, with U+FFFD. */
 export const toStorable = (value: string) => value.toWellFormed().replaceAll("\0", "\ufffd");
 
 export const isUserId = (id: string) =>

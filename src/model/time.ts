@@ -1,17 +1,17 @@
-/** The form of a timestamp as the statements select it: to the microsecond, in UTC. */
+/** The format of timestamps in query results: to the microsecond, in UTC. */
 export const EXACT_TIME = /-?infinity|\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?: BC)?/;
 
 const WHOLE = new RegExp(`^(?:${EXACT_TIME.source})$`);
-/** The years of PostgreSQL's timestamps (https://www.postgresql.org/docs/current/datatype-datetime.html): from 24 November 4714 BC on. */
+/** PostgreSQL's timestamps (https://www.postgresql.org/docs/current/datatype-datetime.html) start on 24 November 4714 BC. */
 const FIRST_YEAR_BC = 4714;
 const LAST_YEAR = 294_276;
 
-/** Whether the server reads the text as a timestamp: of that form, and a day and a time that exist. */
+/** Whether the text has this format and is a valid date and time for PostgreSQL. */
 export function isExactTime(text: string): boolean {
   if (!WHOLE.test(text)) return false;
   if (text.endsWith("infinity")) return true;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = numbersIn(text);
-  // The calendar repeats itself every 400 years. 1 BC is a leap year, as the year 0 of that count.
+  // The calendar repeats every 400 years. 1 BC is the year 0, a leap year.
   const date = new Date(
     Date.UTC(2000 + (text.endsWith(" BC") ? (1 - year) % 400 : year % 400), month - 1, day),
   );
@@ -28,12 +28,12 @@ export function isExactTime(text: string): boolean {
 
 const numbersIn = (text: string) => (text.match(/\d+/g) ?? []).map(Number);
 
-/** The limits of a Date (ECMA-262, Time Values and Time Range); PostgreSQL's lie far beyond. */
+/** The limit of a Date (ECMA-262, Time Values and Time Range). PostgreSQL's is higher. */
 const MAX_TIME = 8.64e15;
 
-/** A stored timestamp as a Date: cut to the millisecond, clamped to what a Date can hold. */
+/** Converts a stored timestamp to a Date: cut to the millisecond, clamped to the range of a Date. */
 export function toDate(exactTime: string): Date {
-  // The years 0001 to 9999, which Date reads by itself (ECMA-262, Date Time String Format).
+  // Date parses the years 0001 to 9999 (ECMA-262, Date Time String Format).
   if (exactTime[4] === "-" && !exactTime.endsWith("BC")) return new Date(`${exactTime.slice(0, 23)}Z`);
   if (exactTime === "infinity") return new Date(MAX_TIME);
   if (exactTime === "-infinity") return new Date(-MAX_TIME);
@@ -43,6 +43,6 @@ export function toDate(exactTime: string): Date {
   const date = new Date(0);
   date.setUTCFullYear(exactTime.endsWith(" BC") ? 1 - year : year, month - 1, day);
   date.setUTCHours(hour, minute, second, milliseconds);
-  // PostgreSQL's years begin in 4714 BC, within a Date, and end in 294276.
+  // PostgreSQL's first year, 4714 BC, is in the range of a Date; its last, 294276, is not.
   return Number.isNaN(date.getTime()) ? new Date(MAX_TIME) : date;
 }

@@ -6,24 +6,25 @@ import {
   conversationFits,
   endsWith,
   fits,
-  givenLimits,
   hasMessage,
   inputLimits,
   m,
   messageCount,
   onlyId,
   overMessages,
+  paramLimits,
   upserted,
   upsertedOne,
   upTo,
 } from "./conversation.js";
-import { given, givenJson, input, insertion, ownedBy } from "./statement.js";
+import { input, insertion, jsonParam, ownedBy, param } from "./statement.js";
 import {
   type Condition,
   type Conditions,
   conversationHolds,
   ifRevision,
   metadataIsObject,
+  type RowOf,
   returned,
   sameRevision,
   update,
@@ -32,29 +33,23 @@ import {
 
 const { id, createdAt, updatedAt, messages } = journeySessions;
 
-export interface AppendedRow extends WrittenRow {
-  created: boolean;
-  messageCount: number;
-  bytes: number;
-}
-
 const row = {
-  // Not `xmax = 0`, which is a detail of PostgreSQL's own storage.
+  // Not `xmax = 0`, which is an implementation detail of PostgreSQL.
   created: sql<boolean>`${written.createdAt} = ${written.updatedAt}`,
   messageCount,
   bytes,
 };
 
 const values = {
-  messages: givenJson("messages"),
-  ...givenLimits,
+  messages: jsonParam("messages"),
+  ...paramLimits,
   ifRevision,
-  checkAfter: sql`${given("checkAfter")}::bool`,
-  after: sql`${given("after")}::text`,
+  checkAfter: sql`${param("checkAfter")}::bool`,
+  after: sql`${param("after")}::text`,
 };
 const added = sql`input.messages`;
 
-/** The same for one message and for any number: what becomes of the conversation, and whether an id is among those of the call. */
+/** How a call with one message, or with any number, changes the conversation and tests whether it contains an id. */
 interface Kind {
   upsert(base: SQL, added: SQL): SQL;
   isAdded(added: SQL): (messageId: SQL) => SQL;
@@ -69,7 +64,7 @@ const ANY: Kind = {
     sql`exists (select from jsonb_array_elements(${added}) as a(message) where a.message -> 'id' = ${messageId})`,
 };
 
-/** @param result the conversation afterwards, over `m` and `input` */
+/** @param result the new conversation, in terms of `m` and `input` */
 const conditionsOf = (kind: Kind, result: SQL): Conditions & { conversation: Condition[] } => ({
   values,
   row: [sameRevision, metadataIsObject],
@@ -80,38 +75,33 @@ const conditionsOf = (kind: Kind, result: SQL): Conditions & { conversation: Con
 });
 
 const one = upsertedOne(m, added);
-/** append on a session that exists, of one message without `from`. */
-export const appendOne = update<AppendedRow>(
-  "append_one",
-  conditionsOf(ONE, one),
-  { messages: overMessages(one) },
-  row,
-);
+/** Appends one message to an existing session, without `from`. */
+export const appendOne = update("append_one", conditionsOf(ONE, one), { messages: overMessages(one) }, row);
 
 const from = sql`input."from"`;
 const kept = sql`case when ${from} is null then ${m} else ${upTo(from)} end`;
-// `kept` is made once, under the name of the conversation that the new messages go to.
+// `offset 0`: `kept` is evaluated once.
 const any = sql`(select ${upserted(sql`kept.messages`, added)} from (select ${kept} as messages offset 0) as kept)`;
 const ofAny = conditionsOf(ANY, any);
-/** append on a session that exists. */
-export const append = update<AppendedRow>(
+/** Appends messages to an existing session. */
+export const append = update(
   "append",
   {
     ...ofAny,
-    values: { ...values, from: sql`${given("from")}::text` },
+    values: { ...values, from: sql`${param("from")}::text` },
     conversation: [["message", hasMessage(from)], ...ofAny.conversation],
   },
   { messages: overMessages(any) },
   row,
 );
 
-// In `on conflict` the row `input` is not visible: the messages are `excluded.messages` there.
+// `on conflict` cannot refer to `input`; there the messages are `excluded.messages`.
 const excluded = sql`excluded.messages`;
 /** With limits of its own: `leaveRoom` concerns the conversation only, and each is measured as text only if it may be wide. */
 const newMetadata = {
-  metadata: givenJson("metadata"),
-  maxMetadataBytes: sql`${given("maxMetadataBytes")}::int`,
-  maxMetadataTextBytes: sql`${given("maxMetadataTextBytes")}::int`,
+  metadata: jsonParam("metadata"),
+  maxMetadataBytes: sql`${param("maxMetadataBytes")}::int`,
+  maxMetadataTextBytes: sql`${param("maxMetadataTextBytes")}::int`,
 };
 const metadataFits = fits(sql`input.metadata`, {
   maxBytes: sql`input."maxMetadataBytes"`,
@@ -121,9 +111,9 @@ const newFits = sql`(${fits(added, inputLimits)} and ${metadataFits})`;
 
 const appendOrCreateOf = (name: string, kind: Kind) => {
   const result = kind.upsert(m, excluded);
-  const endsHere = endsWith(sql`null::text`, kind.isAdded(excluded));
+  const isOtherwiseEmpty = endsWith(sql`null::text`, kind.isAdded(excluded));
   const conditions = conditionsOf(kind, kind.upsert(m, added));
-  return write<AppendedRow>(
+  return write<WrittenRow & RowOf<typeof row>>(
     name,
     {
       ...conditions,
@@ -138,18 +128,18 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
         db
           .insert(journeySessions)
           .select(
-            sql`select ${given("id")}::uuid, ${given("userId")}::text, ${given("phase")}::text, messages, metadata, now(), now() from ${input({ messages: values.messages, ...newMetadata, ...givenLimits })} where ${newFits}`,
+            sql`select ${param("id")}::uuid, ${param("userId")}::text, ${param("phase")}::text, messages, metadata, now(), now() from ${input({ messages: values.messages, ...newMetadata, ...paramLimits })} where ${newFits}`,
           )
           .onConflictDoUpdate({
             target: journeySessions.id,
-            // `excluded`, since distributed engines refuse a function here that is not immutable.
+            // Not now(): distributed engines refuse functions here that are not immutable.
             set: { updatedAt: sql`excluded.updated_at`, messages: overMessages(result) },
             setWhere: and(
               ownedBy(),
               metadataIsObject[1],
               conversationHolds([
-                ["after", sql`(not ${values.checkAfter} or ${endsHere})`],
-                ["size", conversationFits(result, excluded, givenLimits)],
+                ["after", sql`(not ${values.checkAfter} or ${isOtherwiseEmpty})`],
+                ["size", conversationFits(result, excluded, paramLimits)],
               ]),
             ) as SQL,
           })
@@ -161,10 +151,10 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
 };
 
 /**
- * append with `create`: inserts the session where nobody has the id. Of the preconditions only
- * `after: null` can hold of a session that is not there yet; with any other, append alone is sent.
+ * append with `create`: inserts the session if the id is free. A new session can only satisfy the
+ * precondition `after: null`; with any other, the verb sends `append`.
  */
 export const appendOrCreate = appendOrCreateOf("append_or_create", ANY);
 
-/** appendOrCreate of one message. */
+/** appendOrCreate for one message. */
 export const appendOneOrCreate = appendOrCreateOf("append_one_or_create", ONE);

@@ -3,21 +3,21 @@ import type { PgColumn } from "drizzle-orm/pg-core";
 import { journeySessions } from "../schema.js";
 
 /**
- * A timestamp that JSON shows to the microsecond, whatever the connection's TimeZone and DateStyle,
- * `infinity` included. A JavaScript Date would cut it to the millisecond.
+ * A timestamp that JSON shows to the microsecond, independent of the connection's TimeZone and DateStyle, also
+ * `infinity`. A JavaScript Date would cut it to the millisecond.
  */
 const inUtc = (time: PgColumn | SQL): SQL => sql`${time} at time zone 'UTC'`;
 
-/** A time as a text, exact. */
+/** A time as exact text. */
 export const exactTime = (time: PgColumn | SQL) => sql<string>`to_jsonb(${inUtc(time)}) #>> '{}'`;
 
-/** The back-translation of an exact time. */
+/** The time of an exact text. */
 export const timeOf = (text: SQL): SQL => sql`${text}::text::timestamp at time zone 'UTC'`;
 
 /** Opaque to callers; the trigger makes it strictly increasing. */
 export const revision = exactTime(journeySessions.updatedAt);
 
-/** What a summary is made of. */
+/** The columns of a summary. */
 export const summarized = {
   id: journeySessions.id,
   userId: journeySessions.userId,
@@ -27,7 +27,7 @@ export const summarized = {
   updatedAt: journeySessions.updatedAt,
 };
 
-/** All of a session but its messages, as one JSON text: the same on every driver, and quicker to read than a column each. */
+/** A session without its messages, as one JSON text: identical on every driver, and faster to read than single columns. */
 export const summaryOf = (columns: Record<keyof typeof summarized, PgColumn | SQL>): SQL<string> =>
   sql`json_build_array(${columns.id}, ${columns.userId}, ${columns.phase}, ${columns.metadata}, ${inUtc(columns.createdAt)}, ${inUtc(columns.updatedAt)})::text`;
 
@@ -38,10 +38,10 @@ const sessionOf = (columns: Parameters<typeof summaryOf>[0] & { messages: PgColu
 
 export const sessionColumns = sessionOf({ ...summarized, messages: journeySessions.messages });
 
-/** What each write sets updated_at to. The trigger has work only where this is no increase. */
+/** Every write sets updated_at. The trigger acts only if now() would not increase it. */
 export const touched = { updatedAt: sql`now()` };
 
-/** The columns of the row that a write has written: `written` of queries/write.ts. */
+/** The columns of the row that a write has written, `written` in queries/write.ts. */
 export const written = {
   id: sql<string>`written.id`,
   userId: sql`written.user_id`,
@@ -52,10 +52,10 @@ export const written = {
   updatedAt: sql`written.updated_at`,
 };
 
-/** What each write on a session returns. */
+/** The columns that every write returns. */
 export const writtenColumns = { id: written.id, updatedAt: exactTime(written.updatedAt) };
 
-/** The session that a write has created. */
+/** The session that a write created. */
 export const createdSession = sessionOf(written);
 
 export type SessionRow = Record<keyof typeof sessionColumns, string>;

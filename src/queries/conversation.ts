@@ -1,15 +1,15 @@
 import { type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { written } from "./columns.js";
-import { given } from "./statement.js";
+import { param } from "./statement.js";
 
 /**
- * SQL over one conversation `m`, a jsonb array of messages. Ids are compared as jsonb, so that an
- * element without a text id (an older program's) is never taken for a message.
+ * One conversation, a jsonb array of messages. Ids are compared as jsonb, so that an element without
+ * a text id (written by an older program) never matches.
  */
 export const m = sql.raw("m");
 
-/** `expression` over the stored messages as `m`, read from TOAST once: `#> '{}'` copies, `offset 0` keeps the copy. */
+/** Evaluates `expression` with the stored messages as `m`. `#> '{}'` and `offset 0` make PostgreSQL read them from TOAST once. */
 export const overMessages = <T>(expression: SQL): SQL<T> =>
   sql<T>`(select ${expression} from (select ${journeySessions.messages} #> '{}' as m offset 0) as stored)`;
 
@@ -18,25 +18,25 @@ export const isArray: SQL = sql`jsonb_typeof(${m}) = 'array'`;
 const placeBy = (which: "min" | "max", id: SQL): SQL =>
   sql`(select ${sql.raw(which)}(n) from jsonb_array_elements(${m}) with ordinality as e(message, n) where message -> 'id' = to_jsonb(${id}))`;
 
-/** The place of the first message with that id, from 1; null where there is none. */
+/** The position of the first message with this id, from 1, or null. */
 export const placeOf = (id: SQL): SQL => placeBy("min", id);
 
-/** The place of the last one: of an older program's messages with one id, what is dropped begins there. */
+/** The position of the last message with this id, from 1, or null. Older programs may have stored an id twice. */
 export const lastPlaceOf = (id: SQL): SQL => placeBy("max", id);
 
-/** The messages from place `first` to place `last`, from 1; cheaper than taking the array apart. */
+/** The messages from position `first` to `last`, from 1; cheaper than unnesting the array. */
 export const slice = (first: SQL, last: SQL): SQL =>
   sql`jsonb_path_query_array(${m}, '$[$first to $last]', jsonb_build_object('first', ${first} - 1, 'last', ${last} - 1))`;
 
-/** What stands before the message; nothing where there is none, which a refusal asks the size of. */
+/** The messages before this one; empty if there is no such message, for the size check of a refusal. */
 export const upTo = (id: SQL): SQL => slice(sql`1`, sql`coalesce(${lastPlaceOf(id)}, 1) - 1`);
 
-/** Whether the conversation has the message, where one was named. */
+/** Whether the conversation has the message; true if `id` is null. */
 export const hasMessage = (id: SQL): SQL => sql`(${id} is null or ${placeOf(id)} is not null)`;
 
 /**
- * Whether `m` ends with the message `id` (is empty, where `id` is null) when those are looked past
- * whose id `isAdded`. Mostly the last is none of them, and the conversation is not taken apart.
+ * Whether `m` ends with the message `id` (or is empty, if `id` is null), ignoring messages whose id `isAdded`. Usually
+ * the last message is not one of them, and the array need not be unnested.
  */
 export const endsWith = (id: SQL, isAdded: (messageId: SQL) => SQL): SQL => {
   const last = sql`${m} -> -1 -> 'id'`;
@@ -50,18 +50,18 @@ end is not distinct from to_jsonb(${id}))`;
 };
 
 /**
- * All messages in the order of `place`, as a jsonb array. Not by jsonb_agg, which for each string
- * in a message looks at all that follow it: 20 s for an object of 30,000 keys.
+ * All messages in the order of `place`, as a jsonb array. Not jsonb_agg, which takes quadratic time
+ * in the strings of a message: 20 s for an object of 30,000 keys.
  */
 export const arrayOf = (message: SQL, place: SQL): SQL =>
   sql`coalesce(to_jsonb(array_agg(${message} order by ${place})), '[]')`;
 
 /**
- * `base` with the messages of `added`: one whose id is there is replaced in its place, the others
- * go to the end in their order. Of an older program's messages with one id the first is replaced.
+ * `base` with the messages of `added`: a message with a known id replaces the (first) stored one in its
+ * position, the others go to the end in their order.
  *
- * The path expression compares each stored message with each added one. That is the quickest way
- * to see that a few are new; of many, the joins are.
+ * The path expression compares each stored message with each added one, which is fastest for a few
+ * added messages; joins are faster for many.
  */
 export const upserted = (base: SQL, added: SQL): SQL => sql`case
   when jsonb_array_length(${added}) <= 16 and not jsonb_path_exists(${base}, '$[*] ? (@.id == $added[*].id)', jsonb_build_object('added', ${added})) then ${base} || ${added}
@@ -85,17 +85,16 @@ end`;
 export const onlyId = (added: SQL): SQL => sql`${added} #> '{0,id}'`;
 
 /**
- * As `upserted` where `added` has one message, with no plan of joins to set up: a fifth of what an
- * append to a short session costs. A message that grows is the last one and is replaced there,
- * without taking the conversation apart.
+ * As `upserted`, if `added` has one message: without joins, whose planning is a fifth of the cost of an append to a
+ * short session. A growing message is usually the last one and is replaced there without unnesting the array.
  */
 export const upsertedOne = (base: SQL, added: SQL): SQL => {
   const id = onlyId(added);
-  const among = (places: string) =>
+  const isStoredAt = (places: string) =>
     sql`jsonb_path_exists(${base}, ${sql.raw(`'$[${places}] ? (@.id == $id)'`)}, jsonb_build_object('id', ${id}))`;
   return sql`case
-  when not ${among("*")} then ${base} || ${added}
-  when ${base} -> -1 -> 'id' = ${id} and not ${among("0 to last - 1")} then jsonb_set(${base}, '{-1}', ${added} -> 0)
+  when not ${isStoredAt("*")} then ${base} || ${added}
+  when ${base} -> -1 -> 'id' = ${id} and not ${isStoredAt("0 to last - 1")} then jsonb_set(${base}, '{-1}', ${added} -> 0)
   else jsonb_set(${base}, array[(
     select coalesce(min(n) - 1, jsonb_array_length(${base}))::text from jsonb_array_elements(${base}) with ordinality as b(message, n)
     where message -> 'id' = ${id}
@@ -103,38 +102,38 @@ export const upsertedOne = (base: SQL, added: SQL): SQL => {
 end`;
 };
 
-/** The size of a jsonb value that the statement made itself; of a stored column it would be the compressed size. */
+/** The size of a jsonb value that the statement has computed; for a stored column, this would be the compressed size. */
 const sizeOf = (value: SQL): SQL<number> => sql<number>`pg_column_size(${value})`;
 
-/** The limits of what is stored: its bytes as jsonb, and as text where that was asked about, else null. */
+/** The limits of a stored value in bytes, as jsonb and as text; the latter is null if it need not be checked. */
 export interface Limits {
   maxBytes: SQL;
   maxTextBytes: SQL;
 }
 
-export const givenLimits: Limits = {
-  maxBytes: sql`${given("maxBytes")}::int`,
-  maxTextBytes: sql`${given("maxTextBytes")}::int`,
+export const paramLimits: Limits = {
+  maxBytes: sql`${param("maxBytes")}::int`,
+  maxTextBytes: sql`${param("maxTextBytes")}::int`,
 };
 
-/** The same as columns of `input`. */
+/** `paramLimits` as columns of `input`. */
 export const inputLimits: Limits = {
   maxBytes: sql`input."maxBytes"`,
   maxTextBytes: sql`input."maxTextBytes"`,
 };
 
-/** Whether a value is within the limits. Its size as jsonb is at hand; to make the text costs as much as the rest of a write. */
+/** Whether a value is within the limits. Converting it to text costs as much as the rest of a write, so only if needed. */
 export const fits = (value: SQL, { maxBytes, maxTextBytes }: Limits): SQL<boolean> =>
   sql`(${sizeOf(value)} <= ${maxBytes} and case when ${maxTextBytes} is null then true else octet_length(${value}::text) <= ${maxTextBytes} end)`;
 
-/** As `fits`, of a value that is not at hand: it is made once. */
+/** As `fits`, for an expression, which is evaluated once. */
 export const resultFits = (result: SQL, limits: Limits): SQL =>
   sql`(select ${fits(sql`value`, limits)} from (select ${result} as value offset 0) as result)`;
 
-/** Whether what becomes of `m` with `added` fits. The sum is never less than the result's size, and known without making it. */
+/** Whether `result`, made of `m` and `added`, fits. It is never larger than their sum, which is cheaper to compute. */
 export const conversationFits = (result: SQL, added: SQL, limits: Limits): SQL =>
   sql`(${limits.maxTextBytes} is null and ${sizeOf(m)} + ${sizeOf(added)} <= ${limits.maxBytes} or ${resultFits(result, limits)})`;
 
-/** Of the conversation that a write has written. */
+/** Messages in the conversation that a write has written. */
 export const messageCount = sql<number>`jsonb_array_length(${written.messages})`;
 export const bytes = sizeOf(written.messages);

@@ -1,14 +1,14 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { createdSession, type SessionRow } from "./columns.js";
-import { fits, givenLimits } from "./conversation.js";
-import { given, givenJson, input, insertion, statement } from "./statement.js";
+import { fits, paramLimits } from "./conversation.js";
+import { input, insertion, jsonParam, param, statement } from "./statement.js";
 import { type RefusalRow, returned, type Write } from "./write.js";
 
-const values = input({ messages: givenJson("messages"), metadata: givenJson("metadata") });
-const bothFit = sql`(${fits(sql`messages`, givenLimits)} and ${fits(sql`metadata`, givenLimits)})`;
+const values = input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") });
+const bothFit = sql`(${fits(sql`messages`, paramLimits)} and ${fits(sql`metadata`, paramLimits)})`;
 
-/** A new session; no row where the id is taken, by anyone, or the values are too large. Its refusal reads no stored row. */
+/** Inserts a session. Returns no row if the id is taken, by anyone, or a value is too large. The refusal reads no stored row. */
 export const create: Write<SessionRow> = {
   statement: insertion("create", (db) =>
     returned(
@@ -16,7 +16,7 @@ export const create: Write<SessionRow> = {
       db
         .insert(journeySessions)
         .select(
-          sql`select coalesce(${given("id")}::uuid, gen_random_uuid()), ${given("userId")}::text, ${given("phase")}::text, messages, metadata, now(), now() from ${values} where ${bothFit}`,
+          sql`select coalesce(${param("id")}::uuid, gen_random_uuid()), ${param("userId")}::text, ${param("phase")}::text, messages, metadata, now(), now() from ${values} where ${bothFit}`,
         )
         .onConflictDoNothing({ target: journeySessions.id })
         .returning(),

@@ -3,19 +3,19 @@ import { journeySessions } from "../schema.js";
 import { allOwnedBy, ownedBy, statement } from "./statement.js";
 import { ifRevision, sameRevision, write } from "./write.js";
 
-/** One session, in whatever shape its row is. */
+/** Deletes one session, even if its row is corrupt. */
 export const deleteOne = write<{ id: string }>(
   "delete",
   { values: { ifRevision }, row: [sameRevision] },
   (db) =>
     db
       .delete(journeySessions)
-      // A delete has no `input`.
+      // A delete has no `input` to refer to.
       .where(and(ownedBy(), sql`(${ifRevision} is null or ${journeySessions.updatedAt} = ${ifRevision})`))
       .returning({ id: journeySessions.id }),
 );
 
-/** All sessions of the owner; returns their number, not their ids. */
+/** Deletes all sessions of the owner and returns their number. */
 export const deleteAll = statement<{ sessions: number }>("delete_all", (db) => {
   const deleted = db
     .$with("deleted")

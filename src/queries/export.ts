@@ -1,12 +1,12 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { type SessionRow, sessionColumns, timeOf } from "./columns.js";
-import { allOwnedBy, given, statement } from "./statement.js";
+import { allOwnedBy, param, statement } from "./statement.js";
 
 export interface ExportRow extends SessionRow {
-  /** The database's own text. */
+  /** As PostgreSQL writes it, with exact numbers. */
   metadata: string;
-  /** Of the batch so far: less than `maxBytes` in its last row means that no session is left. */
+  /** Bytes of the batch up to this row. Less than `maxBytes` in the last row means that no session is left. */
   bytes: number;
 }
 
@@ -14,9 +14,8 @@ const { createdAt, id, metadata } = journeySessions;
 const NOTHING_BEFORE = sql.raw("'00000000-0000-0000-0000-000000000000'");
 
 /**
- * The owner's sessions from a place on, oldest first, as many as it takes to reach `maxBytes`: one
- * more row at a time, so that no conversation is read that is not sent. Sizes are known only once
- * the text is there: a stored value tells its compressed size.
+ * The owner's sessions after a position, oldest first, until they reach `maxBytes`. It reads one row at a time, so that
+ * it reads no conversation that it does not return: the size of the text is known only after the value was read.
  */
 export const exportBatch = statement<ExportRow>("export", (db) =>
   db
@@ -28,8 +27,8 @@ export const exportBatch = statement<ExportRow>("export", (db) =>
     })
     .from(sql`(
       with recursive batch as (
-        select ${timeOf(sql`${given("time")}`)} as created_at, coalesce(${given("id")}::uuid, ${NOTHING_BEFORE}) as id,
-          ${given("id")}::uuid as seen, null as summary, null as metadata, null as messages, 0 as bytes
+        select ${timeOf(sql`${param("time")}`)} as created_at, coalesce(${param("id")}::uuid, ${NOTHING_BEFORE}) as id,
+          ${param("id")}::uuid as seen, null as summary, null as metadata, null as messages, 0 as bytes
         union all
         select next.created_at, next.id, next.id, next.summary, next.metadata, next.messages,
           batch.bytes + octet_length(next.summary) + octet_length(next.metadata) + octet_length(next.messages)
@@ -41,7 +40,7 @@ export const exportBatch = statement<ExportRow>("export", (db) =>
           order by ${createdAt}, ${id}
           limit 1
         ) as next
-        where batch.bytes < ${given("maxBytes")}::int
+        where batch.bytes < ${param("maxBytes")}::int
       )
       select summary, metadata, messages, bytes from batch where summary is not null
     ) as batch`),

@@ -2,13 +2,13 @@ import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { createdSession, type SessionRow } from "./columns.js";
 import { hasMessage, lastPlaceOf, m, overMessages, slice } from "./conversation.js";
-import { given, input, insertion } from "./statement.js";
+import { input, insertion, param } from "./statement.js";
 import { type Conditions, metadataIsObject, returned, writable, write } from "./write.js";
 
 const through = sql`input.through`;
 
 const conditions: Conditions = {
-  values: { newId: sql`${given("newId")}::uuid`, through: sql`${given("through")}::text` },
+  values: { newId: sql`${param("newId")}::uuid`, through: sql`${param("through")}::text` },
   row: [metadataIsObject],
   conversation: [
     ["message", hasMessage(through)],
@@ -18,7 +18,7 @@ const conditions: Conditions = {
 
 const copied = sql`case when ${through} is null then ${m} else ${slice(sql`1`, lastPlaceOf(through))} end`;
 
-/** A new session of the same owner with a copy of the phase, the metadata and the messages up to `through`. */
+/** Copies the phase, the metadata and the messages up to `through` into a new session of the same owner. */
 export const fork = write<SessionRow>(
   "fork",
   conditions,

@@ -1,11 +1,11 @@
 import { and, eq, ne, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { given, statement } from "./statement.js";
+import { param, statement } from "./statement.js";
 
-/** One row where another user has the session. Nothing of theirs is read. */
+/** Returns one row if another user has the session. Reads nothing but the owner and the id. */
 export const heldElsewhere = statement<{ held: boolean }>("held_elsewhere", (db) =>
   db
     .select({ held: sql<boolean>`true` })
     .from(journeySessions)
-    .where(and(ne(journeySessions.userId, given("userId")), eq(journeySessions.id, given("id")))),
+    .where(and(ne(journeySessions.userId, param("userId")), eq(journeySessions.id, param("id")))),
 );

@@ -1,19 +1,15 @@
 import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { type WrittenRow, written } from "./columns.js";
-import { givenLimits, inputLimits, resultFits } from "./conversation.js";
-import { givenJson } from "./statement.js";
+import { written } from "./columns.js";
+import { inputLimits, paramLimits, resultFits } from "./conversation.js";
+import { jsonParam } from "./statement.js";
 import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
 
-export interface MergedRow extends WrittenRow {
-  metadata: string;
-}
-
 const values = {
-  patch: givenJson("patch"),
-  ifMatch: givenJson("ifMatch"),
+  patch: jsonParam("patch"),
+  ifMatch: jsonParam("ifMatch"),
   ifRevision,
-  ...givenLimits,
+  ...paramLimits,
 };
 
 const { metadata } = journeySessions;
@@ -22,20 +18,20 @@ const gone = sql`array(select key from jsonb_each(input.patch) where value = 'nu
 const both = sql`${metadata} || input.patch`;
 
 /**
- * Top-level keys replace; those whose patch is null go. Nested nulls stay.
+ * Replaces top-level keys; removes those whose patch is null. Keeps nested nulls.
  *
- * `-` compares each stored key with each that goes: the quickest way up to some 2,000, and a patch of
- * that size has no more. The other keeps clear of jsonb_object_agg, for the reason that `arrayOf` has.
+ * `-` compares each stored key with each removed one, which is fastest up to about 2,000 removed keys, the most that
+ * a patch of 16 KiB can have. The other branch avoids jsonb_object_agg for the same reason as `arrayOf` avoids jsonb_agg.
  */
 const merged = sql`case
   when pg_column_size(input.patch) <= 16384 then (${both}) - ${gone}
   else (select coalesce(json_object_agg(key, value)::text, '{}')::jsonb from jsonb_each(${both}) where input.patch -> key is distinct from 'null')
 end`;
 
-// `#> '{}'` and `offset 0`: the stored value is read from TOAST once, not for each key.
+// `#> '{}'` and `offset 0`: reads the stored value from TOAST once, not for each key.
 const matches = sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`;
 
-export const mergeMetadata = update<MergedRow>(
+export const mergeMetadata = update(
   "merge_metadata",
   {
     values,

@@ -2,19 +2,19 @@ import { sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { type SummaryRow, summarized, summaryOf } from "./columns.js";
 import { isArray, m, placeOf, slice } from "./conversation.js";
-import { given, input, ownedBy, statement } from "./statement.js";
+import { input, ownedBy, param, statement } from "./statement.js";
 
 export interface MessagesRow extends SummaryRow {
-  /** False for an older program's row whose `messages` is no array. */
+  /** False if an older program stored something else. */
   isArray: boolean;
-  /** Null where the message `before` is not there. */
+  /** Null if there is no message `before`. */
   messages: string | null;
   hasMore: boolean | null;
 }
 
 const values = {
-  before: sql`${given("before")}::text`,
-  limit: sql`${given("limit")}::int`,
+  before: sql`${param("before")}::text`,
+  limit: sql`${param("limit")}::int`,
 };
 const last = sql`place.last`;
 const size = sql`place."limit"`;

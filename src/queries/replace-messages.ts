@@ -1,12 +1,11 @@
 import { sql } from "drizzle-orm";
-import type { WrittenRow } from "./columns.js";
-import { bytes, fits, givenLimits, inputLimits, messageCount } from "./conversation.js";
-import { givenJson } from "./statement.js";
+import { bytes, fits, inputLimits, messageCount, paramLimits } from "./conversation.js";
+import { jsonParam } from "./statement.js";
 import { ifRevision, metadataIsObject, sameRevision, update } from "./write.js";
 
-const values = { messages: givenJson("messages"), ifRevision, ...givenLimits };
+const values = { messages: jsonParam("messages"), ifRevision, ...paramLimits };
 
-export const replaceMessages = update<WrittenRow & { messageCount: number; bytes: number }>(
+export const replaceMessages = update(
   "replace_messages",
   {
     values,

@@ -2,7 +2,7 @@ import { desc, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
 import { type SummaryRow, summarized, summaryOf } from "./columns.js";
 import { isArray, m } from "./conversation.js";
-import { allOwnedBy, given, input, statement } from "./statement.js";
+import { allOwnedBy, input, param, statement } from "./statement.js";
 
 export interface FoundRow extends SummaryRow {
   messageId: string;
@@ -11,18 +11,18 @@ export interface FoundRow extends SummaryRow {
   after: string;
 }
 
-/** Characters of an excerpt on either side of the match. */
+/** Characters of an excerpt before and after the match. */
 const AROUND = sql.raw("80");
 
-/** As an array, since a set of jsonb_path_query takes a time that grows with its square. */
+/** For jsonb_path_query_array, since jsonb_path_query takes quadratic time. */
 const TEXTS = sql.raw(`'$.parts[*] ? (@.type == "text").text ? (@.type() == "string")'`);
 
-// What follows (?iq) is literal, whatever it holds, and matched without regard to case
-// (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-METASYNTAX). Unlike
-// strpos(lower(…)), whose places are those of another text, it answers the match as it was written.
-const values = { pattern: sql`'(?iq)' || ${given("text")}::text` };
+// The text after (?iq) is matched literally and case-insensitively
+// (https://www.postgresql.org/docs/current/functions-matching.html#POSIX-METASYNTAX). This returns the
+// match as written; positions of strpos(lower(…)) refer to a text whose length may differ.
+const values = { pattern: sql`'(?iq)' || ${param("text")}::text` };
 
-/** The sessions that have the text in a text part, newest first, each with the newest message that has it. */
+/** The sessions with the text in a text part, newest first, each with the newest message that contains it. */
 export const search = statement<FoundRow>("search", (db) =>
   db
     .select({
@@ -52,5 +52,5 @@ export const search = statement<FoundRow>("search", (db) =>
     ) as hit`)
     .where(allOwnedBy())
     .orderBy(desc(journeySessions.createdAt), desc(journeySessions.id))
-    .limit(given("limit")),
+    .limit(param("limit")),
 );

@@ -4,35 +4,35 @@ import type { Database } from "../model/database.js";
 import { isInFailedTransaction, isTakenId } from "../model/driver-errors.js";
 import { journeySessions } from "../schema.js";
 
-/** A value of the call, filled in when the prepared statement runs. Each use is sent once more. */
-export const given = (name: string) => sql.placeholder(name);
+/** A parameter of the prepared statement. Each use sends the value again. */
+export const param = (name: string) => sql.placeholder(name);
 
-/** A JSON text of the call as jsonb. The detour over text keeps every driver from encoding it a second time. */
-export const givenJson = (name: string): SQL => sql`${given(name)}::text::jsonb`;
+/** A parameter with JSON text, as jsonb. The cast to text stops drivers from encoding it again. */
+export const jsonParam = (name: string): SQL => sql`${param(name)}::text::jsonb`;
 
 /**
- * The values of the call as one row named `input`, so that each is sent and parsed once however
- * often the statement uses it. `offset 0` keeps the planner from copying the expressions back.
+ * The values of a call as one row named `input`: each is sent and parsed once, even if the statement
+ * uses it several times. `offset 0` stops the planner from inlining the expressions.
  */
 export const input = (values: Record<string, SQL>): SQL => {
   const columns = Object.entries(values).map(([name, value]) => sql`${value} as ${sql.identifier(name)}`);
   return sql`(select ${sql.join(columns, sql`, `)} offset 0) as input`;
 };
 
-/** The one row `id` of the owner. Every statement on one session has this condition, writes included. */
+/** The row `id` of the owner. Every statement on one session has this condition, also every write. */
 export const ownedBy = (): SQL =>
-  and(eq(journeySessions.userId, given("userId")), eq(journeySessions.id, given("id"))) as SQL;
+  and(eq(journeySessions.userId, param("userId")), eq(journeySessions.id, param("id"))) as SQL;
 
 /** All rows of the owner. */
-export const allOwnedBy = (): SQL => eq(journeySessions.userId, given("userId"));
+export const allOwnedBy = (): SQL => eq(journeySessions.userId, param("userId"));
 
-/** What fills a statement's placeholders. */
+/** The values of a statement's parameters. */
 export type Named = { [name: string]: string | number | boolean | null };
 
-/** What a statement on a user's sessions is called with: all of them need the owner. */
+/** The parameters of a statement on a user's sessions, which always needs the owner. */
 export type Values = Named & { userId: string };
 
-/** Holds whatever the driver or Drizzle threw, apart from what the reading of a caller's argument throws. */
+/** Wraps an error of the driver or Drizzle, to distinguish it from an error that a caller's argument throws. */
 export class DriverFailure {
   readonly thrown: unknown;
   constructor(thrown: unknown) {
@@ -49,11 +49,11 @@ export interface Builder<Row> {
   toSQL(): { sql: string; params: unknown[] };
 }
 
-/** One SQL statement of this package, prepared once per database handle. */
+/** One SQL statement, prepared once per database. */
 export interface Statement<Row, Given extends Named = Values> {
   readonly name: string;
   readonly build: (db: Database) => Builder<Row>;
-  /** Sends it, and throws DriverFailure. `prepare: false` keeps it from being prepared on the server, which a transaction pooler may need. */
+  /** Sends it. With `prepare: false`, which a transaction pooler may need, the server does not prepare it. @throws DriverFailure */
   run(db: Database, values: Given, prepare: boolean): Promise<Row[]>;
 }
 
@@ -71,9 +71,9 @@ export function statement<Row, Given extends Named = Values>(
       try {
         let prepared = cache.get(db);
         if (!prepared) {
-          // Of a database with replicas only the primary knows what is so.
+          // Replicas may lag behind the primary.
           const builder = build((db as { $primary?: Database }).$primary ?? db);
-          // A cache of the application's database would answer reads with what is no longer so.
+          // A cache of the application's database could return stale rows.
           if ("$withCache" in builder) (builder as { $withCache(config: false): unknown }).$withCache(false);
           prepared = builder.prepare(prepare ? `journey_db_${name}` : undefined);
           cache.set(db, prepared);
@@ -87,9 +87,9 @@ export function statement<Row, Given extends Named = Values>(
 }
 
 /**
- * A statement that inserts, with `on conflict`. While REINDEX CONCURRENTLY is under way the id has a
- * second unique index, which `on conflict` does not watch: of two inserts of one id at the same
- * moment it may refuse one. Nothing has changed then, and the statement, sent once more, finds the row.
+ * An insert with `on conflict`. During REINDEX CONCURRENTLY the id has a second unique index, which `on conflict` does
+ * not handle, so one of two concurrent inserts of the same id may fail. It has changed nothing then, and is sent once
+ * more, which finds the row.
  */
 export function insertion<Row>(name: string, build: Statement<Row>["build"]): Statement<Row> {
   const inserting = statement<Row>(name, build);

@@ -1,13 +1,12 @@
 import { sql } from "drizzle-orm";
-import type { WrittenRow } from "./columns.js";
 import { hasMessage, messageCount, overMessages, upTo } from "./conversation.js";
-import { given } from "./statement.js";
+import { param } from "./statement.js";
 import { ifRevision, metadataIsObject, sameRevision, update } from "./write.js";
 
-const values = { from: sql`${given("from")}::text`, ifRevision };
+const values = { from: sql`${param("from")}::text`, ifRevision };
 const from = sql`input."from"`;
 
-export const truncate = update<WrittenRow & { messageCount: number }>(
+export const truncate = update(
   "truncate",
   { values, row: [sameRevision, metadataIsObject], conversation: [["message", hasMessage(from)]] },
   { messages: overMessages(upTo(from)) },

@@ -5,15 +5,15 @@ import { timeOf, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import { isArray, overMessages } from "./conversation.js";
 import {
   type Builder,
-  given,
   input,
   type insertion,
   ownedBy,
+  param,
   type Statement,
   statement,
 } from "./statement.js";
 
-/** What kept a write from being made. */
+/** Why a write was refused. */
 export type Reason =
   | "session"
   | "ifRevision"
@@ -27,37 +27,37 @@ export type Reason =
   | "id";
 
 /**
- * What must hold for a write: a scalar expression over the row being updated, never a subquery that PostgreSQL may
- * turn into a join, since READ COMMITTED does not check a join again after a lock wait. One that is explained only is
- * kept by something else: the statement does not have it.
+ * A condition of a write: a scalar expression over the row being updated, never a subquery that PostgreSQL may turn
+ * into a join, since READ COMMITTED does not recheck a join after a lock wait. "explained only": the statement leaves
+ * it out, because something else enforces it.
  */
 export type Condition = readonly [reason: Reason, holds: SQL, kind?: "explained only"];
 
-/** The conditions of a write, each list in the order in which a refusal is explained. */
+/** The conditions of a write, in the order in which a refusal checks them. */
 export interface Conditions {
-  /** The columns of `input`, which the conditions refer to. */
+  /** The columns of `input`, for the conditions. */
   values: Record<string, SQL>;
-  /** Over the row: `journey_sessions.…` and `input.…`. */
+  /** On the row, in terms of `journey_sessions.…` and `input.…`. */
   row: readonly Condition[];
-  /** Over the stored conversation `m`, which must be an array then. It is read once for all of them. */
+  /** On the stored conversation `m`, which must be an array then, and is read once for all of them. */
   conversation?: readonly Condition[];
-  /** Of a session that the write may create, over `input.…`. */
+  /** On a session that the write may create, in terms of `input.…`. */
   created?: Condition;
 }
 
-/** A statement that changes one session, and the read that explains why it changed none. */
+/** A statement that changes one session, and the query that explains why it did not. */
 export interface Write<Row> {
   readonly statement: Statement<Row>;
   readonly refusal: Statement<RefusalRow>;
 }
 
 export interface RefusalRow {
-  /** Null where nothing is in the way any more. */
+  /** Null if all conditions hold by now. */
   reason: Reason | null;
 }
 
-/** The revision that the caller saw: as a time, since the text of `updated_at` is not immutable. */
-export const ifRevision = timeOf(sql`${given("ifRevision")}`);
+/** The expected revision, as a time: converting `updated_at` to text is not immutable. */
+export const ifRevision = timeOf(sql`${param("ifRevision")}`);
 
 export const sameRevision: Condition = [
   "ifRevision",
@@ -72,24 +72,24 @@ export const metadataIsObject: Condition = [
 const inStatement = (conditions: readonly Condition[]): SQL[] =>
   conditions.flatMap(([, holds, kind]) => (kind === undefined ? [holds] : []));
 
-/** Kept by the table's check. Not a condition: it would read the conversation for a write beside it. */
+/** Enforced by the table's check constraint. In the statement it would read the whole conversation once more. */
 export const messagesAreArray: Condition = ["messages", overMessages(isArray), "explained only"];
 
-/** Whether all hold of the stored conversation. */
+/** Whether all conditions hold for the stored conversation. */
 export const conversationHolds = (conditions: readonly Condition[]): SQL =>
   overMessages(
     sql`case when ${isArray} then ${sql.join(inStatement(conditions), sql` and `)} else false end`,
   );
 
-/** The condition of the write: the owner's row, and all that must hold of it. */
+/** The WHERE clause of a write: the owner's row and all conditions. */
 export const writable = ({ row, conversation }: Conditions): SQL =>
   and(ownedBy(), ...inStatement(row), conversation && conversationHolds(conversation)) as SQL;
 
 /**
- * What a write returns, computed outside of it over its rows `written`: distributed engines refuse a function in
- * RETURNING that is not immutable.
+ * Selects `row` from the rows that a write returns, as `written`: distributed engines refuse functions in RETURNING
+ * that are not immutable.
  *
- * @param writing the write, which returns the columns that `row` reads
+ * @param writing the write; it returns the columns that `row` reads
  */
 export const returned = <Row extends object>(
   db: Database,
@@ -102,8 +102,8 @@ export const returned = <Row extends object>(
 };
 
 /**
- * @param build the statement; the same conditions must hold for it
- * @param kind `insertion` where it may insert
+ * @param build the statement, with the same conditions
+ * @param kind `insertion` if it may insert
  */
 export function write<Row>(
   name: string,
@@ -114,14 +114,19 @@ export function write<Row>(
   return { statement: kind(name, build), refusal: refusalOf(name, conditions) };
 }
 
-/** An update of the owner's row where the conditions hold. It returns what `row` makes of the columns that it sets. */
-export function update<Row extends WrittenRow>(
+/** The row that a statement with these columns returns. */
+export type RowOf<Columns> = {
+  [Name in keyof Columns]: Columns[Name] extends SQL<infer Value> ? Value : never;
+};
+
+/** Updates the owner's row if the conditions hold, and returns `row`, computed from the columns that it sets. */
+export function update<Columns extends Record<string, SQL>>(
   name: string,
   conditions: Conditions,
   set: Partial<Record<"phase" | "messages" | "metadata", SQL>>,
-  row: { [Name in Exclude<keyof Row, keyof WrittenRow>]: SQL<Row[Name]> },
-): Write<Row> {
-  return write<Row>(name, conditions, (db) => {
+  row: Columns,
+): Write<WrittenRow & RowOf<Columns>> {
+  return write(name, conditions, (db) => {
     const { id, createdAt, updatedAt } = journeySessions;
     const columns = Object.fromEntries(Object.keys(set).map((name) => [name, journeySessions[name as "id"]]));
     const updating = db
@@ -134,7 +139,7 @@ export function update<Row extends WrittenRow>(
   });
 }
 
-/** The first condition that does not hold; then what `otherwise` says. */
+/** The reason of the first condition that does not hold, or `otherwise`. */
 const firstUnmet = (conditions: readonly Condition[], otherwise: SQL = sql`null`): SQL =>
   conditions.reduceRight(
     (rest, [reason, holds]) => sql`case when ${holds} then ${rest} else ${sql.raw(`'${reason}'`)} end`,

@@ -2,7 +2,8 @@ import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../queries/append.js";
 import { isObject } from "../validation/json.js";
-import { arraySchema, ifRevisionSchema, options } from "../validation/options.js";
+import { arraySchema, custom, ifRevisionSchema, options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
@@ -24,7 +25,7 @@ export interface AppendOptions<Metadata = unknown> extends IfRevision {
   from?: string | undefined;
   /**
    * Also refuses, with `too_large`, if less than an eighth of `maxSessionBytes` (at most 64 KiB) would stay free. Use
-   * it before a model is asked, whose answer needs room.
+   * it before you call a model, whose answer needs room.
    * @default false
    */
   leaveRoom?: boolean | undefined;
@@ -55,11 +56,10 @@ export interface Append<Message, Metadata> {
 }
 
 const optionsSchema = options<AppendOptions>()({
-  create: z
-    .custom<boolean | object>((given) => typeof given === "boolean" || isObject(given), {
-      params: { expected: "a boolean or an object with metadata" },
-    })
-    .default(false),
+  create: custom<boolean | object>(
+    "a boolean or an object with metadata",
+    (given) => typeof given === "boolean" || isObject(given),
+  ).default(false),
   after: messageIdSchema.nullable().optional(),
   from: messageIdSchema.optional(),
   ifRevision: ifRevisionSchema,
@@ -67,26 +67,19 @@ const optionsSchema = options<AppendOptions>()({
 });
 const newSessionSchema = options<{ metadata?: unknown }>()({ metadata: z.unknown().optional() });
 
-/** No message at all appends nothing, which is never meant. */
+/** An empty array is refused as a mistake of the caller. */
 const someMessages = arraySchema.refine(({ length }) => length > 0, {
   params: { expected: "at least 1 message" },
 });
 
 export const verb: Verb<Append<unknown, unknown>["append"]> = {
   takes: ["id", "messages", "options"],
-  options: [optionsSchema, newSessionSchema],
   isRepeatable: without("from", "ifRevision"),
   async run(handle, id, given, options) {
-    const {
-      create,
-      after,
-      from = null,
-      ifRevision = null,
-      leaveRoom,
-    } = handle.checked(optionsSchema, options);
+    const { create, after, from = null, ifRevision = null, leaveRoom } = parse(optionsSchema, options);
     const newSession = typeof create === "object" ? create : {};
-    const { metadata: newMetadata } = handle.checked(newSessionSchema, newSession, "options.create");
-    const messages = handle.checked(someMessages, Array.isArray(given) ? given : [given], "messages");
+    const { metadata: newMetadata } = parse(newSessionSchema, newSession, "options.create");
+    const messages = parse(someMessages, Array.isArray(given) ? given : [given], "messages");
     const json = handle.json.messages(messages, "messages");
     const metadata = handle.metadata(newMetadata, "options.create.metadata");
     const values = {
@@ -99,7 +92,7 @@ export const verb: Verb<Append<unknown, unknown>["append"]> = {
       ...handle.limits(json.isWide, leaveRoom),
     };
     const newLimits = handle.limits(metadata.isWide);
-    // Nothing but "is empty" can hold of a session that is not there.
+    // A new session satisfies no precondition but `after: null`.
     const mayCreate = create !== false && values.after === null && from === null && ifRevision === null;
     const one = messages.length === 1 && from === null;
     const { messageCount, bytes, created, ...row } = mayCreate

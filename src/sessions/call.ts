@@ -9,7 +9,7 @@ export interface Deadline {
   signal?: AbortSignal | undefined;
 }
 
-/** What an error must know of the call. */
+/** Properties of a call that its error depends on. */
 export interface Kind {
   /** Whether the same call may be sent again without harm. */
   isRepeatable(): boolean;
@@ -17,10 +17,10 @@ export interface Kind {
   deletes?: true | undefined;
 }
 
-/** What each signal ends, behind one listener: Node takes more than ten for a leak. */
+/** The calls that each signal ends, with one listener per signal: Node warns of a leak at more than ten. */
 const ends = new WeakMap<AbortSignal, { calls: Set<() => void>; listener: () => void }>();
 
-/** @returns what takes it back */
+/** @returns a function that unregisters `end` */
 function whenAborted(signal: AbortSignal, end: () => void): () => void {
   let known = ends.get(signal);
   if (!known) {
@@ -29,7 +29,7 @@ function whenAborted(signal: AbortSignal, end: () => void): () => void {
     ends.set(signal, known);
   }
   const { calls, listener } = known;
-  // Adds it once, however often it is called.
+  // Adding the same listener again has no effect.
   signal.addEventListener("abort", listener);
   calls.add(end);
   return () => {
@@ -39,9 +39,9 @@ function whenAborted(signal: AbortSignal, end: () => void): () => void {
 }
 
 /**
- * Makes a call that ends when the time is up or the signal is aborted, and throws nothing but JourneyDbError. The
- * caller is free at once. The connection is freed by cancelling the statement if it belongs to connect(), and by the
- * server's own statement timeout elsewhere.
+ * Makes a call that rejects at its deadline or when the signal is aborted, and throws only JourneyDbError. The caller
+ * does not wait for the statement: a connection of connect() cancels it, any other is busy until the server's own
+ * statement timeout.
  */
 export async function within<T>(
   { timeoutMs, signal }: Deadline,
@@ -76,8 +76,8 @@ export async function within<T>(
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
     if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable, kind.deletes);
-    // A getter, a Proxy or a schema of the caller's.
-    throw new JourneyDbError("invalid_input", "The arguments threw an error while they were read.");
+    // Thrown by a getter, a Proxy or a schema of the caller.
+    throw new JourneyDbError("invalid_input", "Reading the arguments threw an error.");
   } finally {
     stop();
   }

@@ -2,7 +2,7 @@ import { count } from "../queries/count.js";
 import { always, type Verb } from "./verb.js";
 
 export interface Count {
-  /** How many sessions the user has. */
+  /** The number of the user's sessions. */
   count(): Promise<number>;
 }
 

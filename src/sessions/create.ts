@@ -2,6 +2,7 @@ import * as z from "zod";
 import { sessionIdSchema } from "../messages.js";
 import { create } from "../queries/create.js";
 import { arraySchema, options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { toSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { never, type Verb } from "./verb.js";
@@ -16,8 +17,7 @@ interface NewSession<Message, Metadata, Phase extends string> {
 
 export interface Create<Message, Metadata, Phase extends string> {
   /**
-   * Creates a session: empty, and with a random id, unless told otherwise. Repeat an interrupted call only if it names
-   * the id.
+   * Creates a session, by default empty and with a random id. Repeat an interrupted call only if it has an `id`.
    *
    * @throws conflict if the id is taken, by anyone; too_large
    */
@@ -33,10 +33,9 @@ const sessionSchema = options<NewSession<unknown, unknown, string>>()({
 
 export const verb: Verb<Create<unknown, unknown, string>["create"]> = {
   takes: ["session"],
-  options: [sessionSchema],
   isRepeatable: never,
   async run(handle, given) {
-    const session = handle.checked(sessionSchema, given, "session");
+    const session = parse(sessionSchema, given, "session");
     const messages = handle.json.messages(session.messages ?? [], "session.messages");
     const metadata = handle.metadata(session.metadata, "session.metadata");
     const row = await handle.change(create, {

@@ -2,7 +2,7 @@ import { JourneyDbError } from "../model/errors.js";
 import { EXACT_TIME, isExactTime } from "../model/time.js";
 import type { ListOrder } from "../queries/list.js";
 
-/** The last row of a page: its time, exact, and its id, which breaks ties. */
+/** The last row of a page: its exact time, and its id, which breaks ties. */
 export interface Place {
   time: string;
   id: string;
@@ -10,7 +10,7 @@ export interface Place {
 
 const FORM = new RegExp(`^1 (created|updated) (${EXACT_TIME.source}) ([0-9a-f-]{36}) ([0-9a-z]{1,7})$`);
 
-/** FNV-1a, 32 bits: tells a damaged cursor from a whole one. It is no secret; the owner condition is what protects rows. */
+/** FNV-1a, 32 bits: detects a damaged cursor. It protects no rows; the owner condition does. */
 function checksum(text: string): string {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
@@ -26,7 +26,7 @@ export function encodeCursor(order: ListOrder, { time, id }: Place): string {
     .replaceAll("=", "");
 }
 
-/** @throws JourneyDbError invalid_input where the cursor is damaged or belongs to another order */
+/** @throws JourneyDbError invalid_input if the cursor is damaged or belongs to another order */
 export function decodeCursor(order: ListOrder, cursor: string): Place {
   const [, orderOf, time = "", id = ""] = FORM.exec(textOf(cursor)) ?? [];
   const place = { time, id };
@@ -34,7 +34,10 @@ export function decodeCursor(order: ListOrder, cursor: string): Place {
     throw new JourneyDbError("invalid_input", "options.cursor: expected the nextCursor of a page, unchanged");
   }
   if (orderOf !== order) {
-    throw new JourneyDbError("invalid_input", `options.cursor: expected one of a page ordered by "${order}"`);
+    throw new JourneyDbError(
+      "invalid_input",
+      `options.cursor: expected a cursor of a page ordered by "${order}"`,
+    );
   }
   return place;
 }

@@ -8,35 +8,33 @@ import type { Write } from "../queries/write.js";
 import { argumentsOf } from "../validation/arguments.js";
 import {
   databaseSchema,
-  handleOptionsSchema,
   type JourneyOptions,
   type RequestOptions,
+  requestOptionsSchema,
 } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { within } from "./call.js";
 import { refusalError } from "./refusal.js";
 import { always, type Handle, type Sent, type Verb } from "./verb.js";
 import { type UserSessions, VERBS } from "./verbs.js";
 import { heldByAnother, type Witness } from "./witness.js";
 
-/** The rows of users, with the application's own types. */
+/** Access to users' sessions, with the application's own types. */
 export interface Journey<Message, Metadata, Phase extends string> {
   /**
    * The sessions of one user. A handle is cheap: create one per request.
    *
    * @param db a Drizzle PostgreSQL database or transaction
    * @param userId the owner: 1–255 characters, equal to its own `trim()`
-   * @throws JourneyDbError invalid_input for a user id that is not usable
+   * @throws JourneyDbError invalid_input for an invalid user id
    */
   forUser(db: Database, userId: string, options?: RequestOptions): UserSessions<Message, Metadata, Phase>;
 }
 
 type AnyVerb = Verb<(...args: never[]) => unknown>;
 const verbs = Object.entries(VERBS as Record<string, AnyVerb>);
-const OPTION_KEYS = verbs.flatMap(([, { options = [] }]) =>
-  options.flatMap(({ out }) => Object.keys(out.shape)),
-);
 
-/** An argument that would be ignored means something to whoever passed it, such as a dry run. */
+/** Ignoring an argument could harm: its caller may have meant a dry run. */
 function refuseMore(name: string, { takes }: AnyVerb, args: readonly unknown[]): void {
   if (args.slice(takes.length).every((one) => one === undefined)) return;
   const more = takes.includes("options") ? "nothing more" : "no options";
@@ -49,19 +47,19 @@ function refuseMore(name: string, { takes }: AnyVerb, args: readonly unknown[]):
  * @example
  * export const journey = defineJourney({ message: myMessageSchema, phases: ["setup", "review"] });
  * const sessions = journey.forUser(db, userId, { signal: request.signal });
- * @throws JourneyDbError invalid_input for an option that is not usable
+ * @throws JourneyDbError invalid_input for an invalid option
  */
 export function defineJourney<
   Message extends MessageShape = JourneyMessage,
   Metadata extends object = JourneyMetadata,
   const Phase extends string = string,
 >(options: JourneyOptions<Message, Metadata, Phase> = {}): Journey<Message, Metadata, Phase> {
-  const args = argumentsOf(options, OPTION_KEYS);
+  const args = argumentsOf(options);
   return {
     forUser(db, givenUserId, request) {
-      args.checked(databaseSchema, db, "db");
+      parse(databaseSchema, db, "db");
       const userId = args.userId(givenUserId);
-      const { signal, timeoutMs = args.timeoutMs } = args.checked(handleOptionsSchema, request);
+      const { signal, timeoutMs = args.timeoutMs } = parse(requestOptionsSchema, request);
       const deadline = { timeoutMs, signal };
 
       const send = <Row>(statement: Statement<Row>, values: Sent = {}) =>
@@ -113,5 +111,5 @@ export function defineJourney<
   };
 }
 
-/** `defineJourney().forUser`: any message, any metadata, any phase, the default limits. */
+/** `defineJourney().forUser`: any messages, metadata and phases, with the default limits. */
 export const { forUser } = defineJourney();

@@ -2,7 +2,7 @@ import { deleteAll } from "../queries/delete.js";
 import { always, type Verb } from "./verb.js";
 
 export interface DeleteAll {
-  /** Deletes all of the user's sessions, or none, and returns their number: account erasure. @throws conflict */
+  /** Deletes all of the user's sessions, or none on an error, and returns their number. @throws conflict */
   deleteAll(): Promise<number>;
 }
 

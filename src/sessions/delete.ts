@@ -1,21 +1,21 @@
 import type { JourneyDbError } from "../model/errors.js";
 import { deleteOne } from "../queries/delete.js";
 import { onlyIfRevision } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import type { IfRevision } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
 export interface Delete {
-  /** Deletes the session; false if there is none. @throws conflict (`ifRevision`, or what keeps it from being deleted) */
+  /** Deletes the session; false if there is none. @throws conflict (`ifRevision`, a foreign key or a trigger) */
   delete(id: string, options?: IfRevision): Promise<boolean>;
 }
 
 export const verb: Verb<Delete["delete"]> = {
   takes: ["id", "options"],
-  options: [onlyIfRevision],
   isRepeatable: always,
   deletes: true,
   async run(handle, id, options) {
-    const { ifRevision = null } = handle.checked(onlyIfRevision, options);
+    const { ifRevision = null } = parse(onlyIfRevision, options);
     const values = { id: handle.sessionId(id), ifRevision };
     if (ifRevision === null) return (await handle.send(deleteOne.statement, values)).length > 0;
     return handle.change(deleteOne, values).then(

@@ -1,5 +1,4 @@
-import type { ExportRow } from "../queries/export.js";
-import { exportBatch } from "../queries/export.js";
+import { type ExportRow, exportBatch } from "../queries/export.js";
 import type { Place } from "./cursor.js";
 import { exportAborted, leftOut } from "./refusal.js";
 import { corruptColumn, readSummary, toSession } from "./rows.js";
@@ -8,26 +7,26 @@ import { always, type Verb } from "./verb.js";
 
 export interface Export<Message, Metadata, Phase extends string> {
   /**
-   * All sessions with all their messages, oldest created first, in memory that does not grow with their number: it
-   * reads about a megabyte at a time, or one session that is larger.
+   * All sessions with all their messages, oldest created first. Memory does not grow with their number: it reads
+   * batches of about a megabyte, or one larger session.
    *
-   * A session that exists from beginning to end comes exactly once, whole, as it was at one moment, each batch at its
-   * own. One that is created or deleted meanwhile may come or not. Each batch is one statement with the handle's
-   * deadline; each `for await` starts again.
+   * A session that exists during the whole export is returned exactly once, complete, as of the time of its batch. A
+   * session that is created or deleted meanwhile may be missing. Each batch is one statement with the handle's
+   * deadline; each `for await` starts from the beginning.
    *
    * @example for await (const session of sessions.export()) file.write(`${JSON.stringify(session)}\n`);
-   * @throws corrupt after all others have come, if sessions had to be left out
+   * @throws corrupt after all other sessions, if some had to be left out
    */
   export(): AsyncIterable<Session<Message, Metadata, Phase>>;
 }
 
-/** Bytes of text after which a batch ends. Less would be more round trips, more would be more memory. */
+/** Bytes of text after which a batch ends: a compromise between round trips and memory. */
 const BATCH_BYTES = 1024 * 1024;
 
-/** What one batch is asked with; `id` is null before the first session. */
+/** The values of one batch's statement; `id` is null for the first batch. */
 type BatchValues = { time: Place["time"]; id: Place["id"] | null; maxBytes: number };
 
-/** All rows of an owner, oldest first, one batch after the other: each from where the one before ended. */
+/** All rows of an owner, oldest first, in batches. */
 export async function* exportRows(
   batchOf: (values: BatchValues) => Promise<ExportRow[]>,
 ): AsyncGenerator<ExportRow> {
@@ -47,7 +46,7 @@ export const verb: Verb<Export<unknown, unknown, string>["export"]> = {
   isRepeatable: always,
   isStream: true,
   async *run(handle) {
-    // Rows that are no sessions are reported at the end, so that they keep back nothing that is one.
+    // Reported at the end, so that corrupt rows do not stop the export of the others.
     let corrupted = 0;
     for await (const row of exportRows((values) => handle.batch(() => handle.send(exportBatch, values)))) {
       if (handle.signal?.aborted) throw exportAborted();

@@ -1,6 +1,7 @@
 import { messageIdSchema, sessionIdSchema } from "../messages.js";
 import { fork } from "../queries/fork.js";
 import { options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { toSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { never, type Verb } from "./verb.js";
@@ -28,10 +29,9 @@ const optionsSchema = options<ForkOptions>()({
 
 export const verb: Verb<Fork<unknown, unknown, string>["fork"]> = {
   takes: ["id", "options"],
-  options: [optionsSchema],
   isRepeatable: never,
   async run(handle, id, options) {
-    const { through = null, id: newId = null } = handle.checked(optionsSchema, options);
+    const { through = null, id: newId = null } = parse(optionsSchema, options);
     return toSession(await handle.change(fork, { id: handle.sessionId(id), through, newId }));
   },
 };

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { type ListOrder, list } from "../queries/list.js";
 import { options, sessionLimit } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { decodeCursor, encodeCursor } from "./cursor.js";
 import { readSummary, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
@@ -19,8 +20,8 @@ export interface ListOptions<Phase extends string = string> {
 
 export interface List<Metadata, Phase extends string> {
   /**
-   * A page of sessions without their messages, newest first. No row is skipped or repeated while others are added. In
-   * the order of updates, a session that is written to meanwhile moves to the front.
+   * A page of sessions without their messages, newest first. New sessions do not shift the pages. Ordered by update, a
+   * session that is written to meanwhile moves to the front.
    */
   list(options?: ListOptions<Phase>): Promise<{
     sessions: SessionSummary<Metadata, Phase>[];
@@ -38,14 +39,13 @@ const optionsSchema = options<ListOptions>()({
 
 export const verb: Verb<List<unknown, string>["list"]> = {
   takes: ["options"],
-  options: [optionsSchema],
   isRepeatable: always,
   async run(handle, options) {
-    const { limit, cursor, orderBy, ...given } = handle.checked(optionsSchema, options);
+    const { limit, cursor, orderBy, ...given } = parse(optionsSchema, options);
     const phase = handle.phase(given.phase, "options.phase") ?? null;
     const place = cursor === undefined ? undefined : decodeCursor(orderBy, cursor);
     const statement = list(orderBy, place !== undefined, phase !== null);
-    // One more than asked for tells whether there is a next page.
+    // One more row tells whether there is a next page.
     const rows = await handle.send(statement, { ...place, limit: limit + 1, phase });
     const page = rows.slice(0, limit).map(readSummary);
     const last = rows.length > limit && page.at(-1);

@@ -1,11 +1,12 @@
 import * as z from "zod";
 import { mergeMetadata } from "../queries/merge-metadata.js";
 import { ifRevisionSchema, options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
 
-/** A change to metadata: a value replaces the key's, null removes the key. */
+/** A change to metadata: a value replaces that of the key, null removes the key. */
 export type MetadataPatch<Metadata> = { [Key in keyof Metadata]?: Metadata[Key] | null };
 
 interface MergeOptions<Metadata> extends IfRevision {
@@ -33,10 +34,9 @@ const optionsSchema = options<MergeOptions<unknown>>()({
 
 export const verb: Verb<MergeMetadata<Record<string, unknown>>["mergeMetadata"]> = {
   takes: ["id", "patch", "options"],
-  options: [optionsSchema],
   isRepeatable: without("ifMatch", "ifRevision"),
   async run(handle, id, patch, options) {
-    const { ifMatch, ifRevision = null } = handle.checked(optionsSchema, options);
+    const { ifMatch, ifRevision = null } = parse(optionsSchema, options);
     const { text, isWide } = handle.json.patch(patch, "patch");
     const { metadata, ...row } = await handle.change(mergeMetadata, {
       id: handle.sessionId(id),

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { messages } from "../queries/messages.js";
 import { options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { corrupt, messageNotFound, sessionNotFound } from "./refusal.js";
 import { readSummary, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
@@ -10,15 +11,15 @@ import { always, type Verb } from "./verb.js";
 interface MessagesOptions {
   /** Messages per page, 1–1000. @default 50 */
   limit?: number | undefined;
-  /** The id of a message: the page just before it. */
+  /** Returns the page just before the message with this id. */
   before?: string | undefined;
 }
 
 export interface Messages<Message, Metadata, Phase extends string> {
   /**
    * One page of the conversation, in conversation order: the newest messages, or those just before the message
-   * `before`. For the page before this one, pass the id of this page's first message. The rest of the session comes
-   * with it, as it was at the same moment.
+   * `before`. For the previous page, pass the id of this page's first message. Also returns the rest of the session,
+   * as of the same time.
    *
    * @throws not_found for the session or the message `before`
    */
@@ -41,10 +42,9 @@ const optionsSchema = options<MessagesOptions>()({
 
 export const verb: Verb<Messages<unknown, unknown, string>["messages"]> = {
   takes: ["id", "options"],
-  options: [optionsSchema],
   isRepeatable: always,
   async run(handle, id, options) {
-    const { limit, before = null } = handle.checked(optionsSchema, options);
+    const { limit, before = null } = parse(optionsSchema, options);
     const [page] = await handle.send(messages, { id: handle.sessionId(id), limit, before });
     if (!page) throw sessionNotFound();
     if (!page.isArray) throw corrupt("messages");

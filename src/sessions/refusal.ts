@@ -15,7 +15,7 @@ export const corrupt = (column: "messages" | "metadata") =>
     `The stored ${column} is not ${column === "messages" ? "an array" : "an object"}; an older program may have written it. Run journey-db verify.`,
   );
 
-/** Between the sessions of a batch, where no call is under way that the signal would end. */
+/** For a signal that is aborted between the sessions of a batch, when no call is running. */
 export const exportAborted = () =>
   new JourneyDbError("timeout", "The signal was aborted; the export ended early.", { retryable: true });
 
@@ -54,10 +54,10 @@ const REFUSALS: Record<Reason, (values: Sent) => JourneyDbError> = {
 };
 
 /**
- * The error of a write that wrote nothing.
+ * The error of a refused write.
  *
- * @param reason null where the read found nothing in the way any more
- * @param values what the write was sent with
+ * @param reason null if all conditions hold by now
+ * @param values the values of the write
  */
 export const refusalError = (reason: Reason | null, values: Sent): JourneyDbError =>
   reason

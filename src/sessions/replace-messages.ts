@@ -1,5 +1,6 @@
 import { replaceMessages } from "../queries/replace-messages.js";
 import { arraySchema, onlyIfRevision } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { never, type Verb } from "./verb.js";
@@ -15,11 +16,10 @@ export interface ReplaceMessages<Message> {
 
 export const verb: Verb<ReplaceMessages<unknown>["replaceMessages"]> = {
   takes: ["id", "messages", "options"],
-  options: [onlyIfRevision],
   isRepeatable: never,
   async run(handle, id, given, options) {
-    const { ifRevision = null } = handle.checked(onlyIfRevision, options);
-    const { text, isWide } = handle.json.messages(handle.checked(arraySchema, given, "messages"), "messages");
+    const { ifRevision = null } = parse(onlyIfRevision, options);
+    const { text, isWide } = handle.json.messages(parse(arraySchema, given, "messages"), "messages");
     const { messageCount, bytes, ...row } = await handle.change(replaceMessages, {
       id: handle.sessionId(id),
       messages: text,

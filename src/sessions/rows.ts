@@ -1,14 +1,15 @@
 import { toDate } from "../model/time.js";
 import type { SessionRow, SummaryRow, WrittenRow } from "../queries/columns.js";
+import { isObject } from "../validation/json.js";
 import { corrupt } from "./refusal.js";
 import type { Session, SessionSummary, Written } from "./types.js";
 
-/** What a summary's JSON holds. Times are exact, to the microsecond. */
+/** A summary as stored, with exact times, to the microsecond. */
 export interface StoredSummary {
   id: string;
   userId: string;
   phase: string;
-  /** An object, unless an older program wrote the row. */
+  /** An object, unless an older program wrote something else. */
   metadata: unknown;
   createdAt: string;
   updatedAt: string;
@@ -19,9 +20,7 @@ export function readSummary(row: SummaryRow): StoredSummary {
   return { id, userId, phase, metadata, createdAt, updatedAt };
 }
 
-const isObject = (json: unknown) => typeof json === "object" && json !== null && !Array.isArray(json);
-
-/** Stored metadata that is no object (an older program's) is shown as an empty one, so that it never breaks a list. */
+/** Metadata of an older program that is not an object becomes `{}`, so that one row never breaks a list. */
 export function toSummary<Metadata, Phase extends string>(
   stored: StoredSummary,
 ): SessionSummary<Metadata, Phase> {
@@ -36,17 +35,17 @@ export function toSummary<Metadata, Phase extends string>(
   };
 }
 
-/** The column whose value has not the table's shape. */
+/** The column whose value has the wrong JSON type, if any. */
 export function corruptColumn(
   { messages }: SessionRow,
   { metadata }: StoredSummary,
 ): "messages" | "metadata" | undefined {
-  // jsonb's text begins with the bracket of what it holds.
+  // The text of a jsonb array starts with its bracket.
   if (!messages.startsWith("[")) return "messages";
   return isObject(metadata) ? undefined : "metadata";
 }
 
-/** @throws JourneyDbError corrupt where the row has not the table's shape */
+/** @throws JourneyDbError corrupt if `messages` or `metadata` has the wrong JSON type */
 export function toSession<Message, Metadata, Phase extends string>(
   row: SessionRow,
   stored: StoredSummary = readSummary(row),

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { setPhase } from "../queries/set-phase.js";
 import { ifRevisionSchema, options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
@@ -22,10 +23,9 @@ const optionsSchema = options<SetPhaseOptions<string>>()({
 
 export const verb: Verb<SetPhase<string>["setPhase"]> = {
   takes: ["id", "phase", "options"],
-  options: [optionsSchema],
   isRepeatable: without("from", "ifRevision"),
   async run(handle, id, phase, options) {
-    const { from, ifRevision = null } = handle.checked(optionsSchema, options);
+    const { from, ifRevision = null } = parse(optionsSchema, options);
     const values = {
       id: handle.sessionId(id),
       phase: handle.requiredPhase(phase, "phase"),

@@ -1,6 +1,7 @@
 import { messageIdSchema } from "../messages.js";
 import { truncate } from "../queries/truncate.js";
 import { ifRevisionSchema, options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { never, type Verb } from "./verb.js";
@@ -19,10 +20,9 @@ const optionsSchema = options<TruncateOptions>()({ from: messageIdSchema, ifRevi
 
 export const verb: Verb<Truncate["truncate"]> = {
   takes: ["id", "options"],
-  options: [optionsSchema],
   isRepeatable: never,
   async run(handle, id, options) {
-    const { from, ifRevision = null } = handle.checked(optionsSchema, options);
+    const { from, ifRevision = null } = parse(optionsSchema, options);
     const { messageCount, ...row } = await handle.change(truncate, {
       id: handle.sessionId(id),
       from,

@@ -7,7 +7,7 @@ export interface SessionSummary<Metadata = unknown, Phase extends string = strin
   metadata: Partial<Metadata>;
   createdAt: Date;
   updatedAt: Date;
-  /** Opaque. It changes with every change of the session, and never repeats. */
+  /** Opaque. Every change of the session changes it; values never repeat. */
   revision: string;
 }
 

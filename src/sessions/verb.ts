@@ -1,48 +1,45 @@
 import type { Statement, Values } from "../queries/statement.js";
 import type { Write } from "../queries/write.js";
 import type { Arguments } from "../validation/arguments.js";
-import type { OptionsSchema } from "../validation/options.js";
 
-/** What a statement is filled with; the handle adds the owner. */
+/** The values of a statement without the owner, which the handle adds. */
 export type Sent = Omit<Values, "userId">;
 
-/** What a verb works with: the handle of one user. */
+/** The handle of one user, as a verb sees it. */
 export interface Handle extends Arguments {
   /** Sends one statement with the owner, and returns its rows. */
   send<Row>(statement: Statement<Row>, values?: Sent): Promise<Row[]>;
   /**
-   * Sends a write, and returns its one row. Where it wrote nothing, one more read tells why.
+   * Sends a write and returns its row. If it wrote nothing, one more query finds out why.
    *
-   * @throws JourneyDbError for what the read says
+   * @throws JourneyDbError for the reason found
    */
   change<Row>(write: Write<Row>, values: Sent): Promise<Row>;
-  /** Sends one batch of a stream, with the handle's deadline. */
+  /** Sends one batch of a stream with the handle's deadline. */
   batch<T>(send: () => Promise<T>): Promise<T>;
   readonly signal: AbortSignal | undefined;
 }
 
-/** A method of a handle. `Call` is its public type; its arguments are what a user passed, not checked yet. */
+/** A method of a handle. `Call` is its public type; `run` gets the unchecked arguments. */
 export interface Verb<Call extends (...args: never[]) => unknown> {
-  /** The names of its arguments. What is passed beyond them is refused. */
+  /** The names of its arguments. More arguments are refused. */
   readonly takes: readonly string[];
-  /** What it checks its options by. */
-  readonly options?: readonly OptionsSchema[];
-  /** Whether the same call may be sent again without harm, by the options that it was made with. */
+  /** Whether a call with these options may be repeated without harm. */
   readonly isRepeatable: (options: Record<string, unknown>) => boolean;
-  /** Whether it deletes sessions, which no constraint of their own rows can refuse. */
+  /** Whether it deletes sessions: a constraint error then comes from the application's own tables. */
   readonly deletes?: true;
-  /** Whether `run` returns an iterable, each batch of which has the handle's deadline. */
+  /** Whether `run` returns an async iterable. Each of its batches has the handle's deadline. */
   readonly isStream?: true;
   run(handle: Handle, ...args: unknown[]): ReturnType<Call>;
 }
 
-/** A repetition leaves one copy of everything. */
+/** Repeating the call leaves one copy of everything. */
 export const always = () => true;
 
-/** A repetition creates a second session, fails because the first one succeeded, or undoes what others wrote. */
+/** Repeating the call may create a second session, fail because the first call succeeded, or undo a write of others. */
 export const never = () => false;
 
-/** Not with one of these: a precondition that the call itself ends makes a repetition fail. */
+/** Only without these options: preconditions that no longer hold after the call. */
 export const without =
   (...names: string[]) =>
   (options: Record<string, unknown>) =>

@@ -17,12 +17,12 @@ import { type Truncate, verb as truncate } from "./truncate.js";
 import type { Verb } from "./verb.js";
 
 /**
- * The sessions of one user. Every statement carries the owner: a session of somebody else and an id that nobody has
- * get the same answer.
+ * The sessions of one user. Every statement has the owner in its condition: another user's session is
+ * indistinguishable from one that does not exist.
  *
- * Each call is one SQL statement (export one for each batch), and throws JourneyDbError: besides the codes named
- * below, `invalid_input` before anything is sent, `corrupt` for a row that an older program left in another shape, and
- * `unavailable`, `timeout`, `configuration`, `migration` or `internal`.
+ * Each call is one SQL statement (`export`: one per batch) and throws JourneyDbError: besides the codes named below,
+ * `invalid_input` before anything is sent, `corrupt` for a malformed row of an older program, and `unavailable`,
+ * `timeout`, `configuration`, `migration` or `internal`.
  */
 export interface UserSessions<Message, Metadata, Phase extends string>
   extends Append<Message, Metadata>,
@@ -44,7 +44,7 @@ export interface UserSessions<Message, Metadata, Phase extends string>
 
 type AnySessions = UserSessions<unknown, Record<string, unknown>, string>;
 
-/** The catalogue of verbs: each method of a handle. */
+/** The catalogue of verbs, the methods of a handle. */
 export const VERBS: { [Name in keyof AnySessions]: Verb<AnySessions[Name]> } = {
   append,
   create,

@@ -1,26 +1,26 @@
 import { JourneyDbError } from "../model/errors.js";
 import { isStorable, toStorable } from "../model/text.js";
 
-/** What to do with text that PostgreSQL's jsonb cannot hold: U+0000 and lone surrogates. */
+/** How to treat text that jsonb cannot store: U+0000 and lone surrogates. */
 export type Unstorable = "replace" | "reject";
 
 export interface JsonRules {
   unstorable: Unstorable;
-  /** No value is larger, as far as that can be told before the server measures it. */
+  /** An upper limit for a value. This check is approximate; the server measures exactly. */
   maxBytes: number;
-  /** Keys that may be shown in an error. All others are what a user wrote. */
+  /** Keys that may be shown in an error. A user may have written any other. */
   knownKeys: ReadonlySet<string>;
 }
 
-/** How many times as many bytes as of jsonb a value may take as text, in whole; less is not looked at. */
+/** The limit of a value's size as text, as a multiple of the limit as jsonb. Text that cannot exceed it is not measured. */
 export const TEXT_FACTOR = 2;
 
-/** Nested deeper than this is refused. */
+/** Levels of nesting that are accepted. */
 const MAX_DEPTH = 500;
 
 const ofAnyDepth = new WeakSet<object>();
 
-/** Lets a value in at any depth that the server takes: an answer was streamed to its user before it is stored. */
+/** Exempts a value from the depth limit: an answer must be stored, since it was already streamed to its user. */
 export function withoutDepthLimit<Value extends object>(value: Value): Value {
   ofAnyDepth.add(value);
   return value;
@@ -41,29 +41,28 @@ export function pathOf(field: string, path: Path): string {
   return field + shown.join("") + (path.length > shown.length ? "…" : "");
 }
 
-/** What gets stored of a value, as JSON text and as that text reads. */
+/** A value as it is stored: its JSON text, and that text parsed. */
 export interface Json {
   text: string;
   value: unknown;
-  /** Bytes, at least, of the text that PostgreSQL makes of it again: it puts spaces in, and writes 1e300 with all its zeros. */
+  /** The minimum size of the text that PostgreSQL returns, which has spaces and writes 1e300 with all its zeros. */
   textBytes: number;
-  /** Whether that text may take more than twice the bytes of the jsonb. */
+  /** Whether that text may be more than twice as large as the jsonb. */
   isWide: boolean;
 }
 
 /**
- * `value` as JSON: undefined properties dropped, `toJSON` honoured (so a Date becomes an ISO
- * string), and whatever else JSON would change in silence refused with its path. Text that jsonb
- * cannot hold is replaced or refused, as the rules say.
+ * Converts a value to JSON. Drops undefined properties, calls `toJSON` (a Date becomes an ISO string), and refuses
+ * everything else that JSON would change silently. Replaces or refuses text that jsonb cannot store.
  *
- * @throws JourneyDbError invalid_input, or too_large where the value cannot fit in `maxBytes`.
+ * @throws JourneyDbError invalid_input, or too_large if the value cannot fit in `maxBytes`
  */
 export function toJson(given: unknown, field: string, rules: JsonRules): Json {
-  // A jsonb key or value takes at least 4 bytes and what it holds: a text one byte a UTF-16 unit, a
-  // number 6 or more, an array or an object 4. Counting that stops a small graph of shared
-  // references from growing without end.
+  // The minimum size as jsonb: 4 bytes per key and value, plus 1 per UTF-16 unit of text, 6 or more
+  // per number, 4 per array or object. Counting stops a small graph of shared references from
+  // expanding without limit.
   let atLeast = 0;
-  // Bytes that PostgreSQL's text has more than JSON.stringify's.
+  // Bytes that PostgreSQL's text has in addition to JSON.stringify's.
   let added = 0;
   const path: (string | number)[] = [];
 
@@ -99,7 +98,7 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
     if (typeof item !== "object") return refuse(`expected a JSON value, received ${typeof item}`);
     count(4);
     const depth = ofAnyDepth.has(item) ? Number.NEGATIVE_INFINITY : level;
-    if (depth > MAX_DEPTH) refuse(`expected JSON of at most ${MAX_DEPTH} levels (a cycle has no end)`);
+    if (depth > MAX_DEPTH) refuse(`expected JSON of at most ${MAX_DEPTH} levels without cycles`);
     return Array.isArray(item) ? copyArray(item, depth) : copyObject(item, depth);
   };
 
@@ -138,7 +137,7 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
         refuse("expected keys that differ after U+0000 and lone surrogates are replaced");
       const value = copy(item, key, depth + 1);
       if (!(stored in copied)) copied[stored] = value;
-      // Set as others are, __proto__ would be the object's prototype, and what a frozen one has is refused.
+      // Assigning __proto__ would set the prototype, and assigning a key that a frozen prototype has would throw.
       else Object.defineProperty(copied, stored, { value, enumerable: true });
       path.pop();
     }
@@ -152,12 +151,12 @@ export function toJson(given: unknown, field: string, rules: JsonRules): Json {
     return { text, value, textBytes, isWide: textBytes > TEXT_FACTOR * atLeast };
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
-    // A getter, a Proxy or a toJSON of the caller's threw, or the text outgrew a JavaScript string.
+    // A getter, a Proxy or a toJSON of the caller threw, or the text is too long for a JavaScript string.
     return refuse("expected a value that can be read as JSON");
   }
 }
 
-/** How many characters more a number takes without an exponent, as PostgreSQL writes it: 1e21, 1.5e-7. */
+/** Additional characters of a number (1e21, 1.5e-7) without an exponent, as PostgreSQL writes it. */
 function zerosOf(item: number): number {
   const size = Math.abs(item);
   if (size < 1e21 && (size >= 1e-6 || size === 0)) return 0;
@@ -168,11 +167,11 @@ function zerosOf(item: number): number {
   return written - short.length;
 }
 
-/** Whether it is an object that may be options or metadata. */
+/** Whether a value can be options or metadata. */
 export const isObject = (given: unknown): given is object =>
   typeof given === "object" && given !== null && isPlainObject(given);
 
-/** Holds across realms too (a vm context, a test runner), where `Object.prototype` is another object. */
+/** Also recognizes plain objects of another realm (a vm context, a test runner) with its own `Object.prototype`. */
 function isPlainObject(object: object): boolean {
   const prototype = Object.getPrototypeOf(object);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -6,17 +6,17 @@ import { pathOf } from "./json.js";
 const UNITS: Record<string, string> = { string: " characters", array: " elements", object: " keys" };
 const unitOf = (origin: string) => UNITS[origin] ?? "";
 
-/** As an option is written. Anything else is rather a value that was passed in place of options, and is not shown. */
+/** The form of an option's name. Any other key is probably from a value passed in place of options, and is not shown. */
 const OPTION = /^[a-z_$][\w$]{0,39}$/i;
 
-/** @param keys of an object of options, or of a message in its place, whose keys a user may have written */
+/** @param keys of options, or of a message passed in their place, whose keys a user may have written */
 function named(keys: readonly string[]): string {
   if (keys.includes("parts") || keys.includes("role")) return "";
   const shown = keys.filter((key) => OPTION.test(key)).slice(0, 3);
   return shown.length === 0 ? "" : `: ${shown.map((key) => `"${key}"`).join(", ")}`;
 }
 
-/** What a zod issue says was expected. Its own message may repeat the input, so it is not used. */
+/** What was expected. zod's own message may repeat the input, so it is not used. */
 function expectationOf(issue: z.core.$ZodIssue, namesKeys: boolean): string {
   switch (issue.code) {
     case "invalid_type":
@@ -42,54 +42,50 @@ function expectationOf(issue: z.core.$ZodIssue, namesKeys: boolean): string {
   }
 }
 
+/** The keys of an object schema, and of what `options` returns. */
+function ownKeys(schema: z.ZodType): ReadonlySet<string> {
+  const object = schema instanceof z.ZodPipe ? schema.out : schema;
+  return new Set(object instanceof z.ZodObject ? Object.keys(object.shape) : []);
+}
+
 /**
- * Checks `value` and answers the schema's output.
+ * Checks `value` and returns the schema's output.
  *
- * @param field what the value is called in an error
- * @param knownKeys keys that an error may show; numbers are shown always
- * @param concerns leaves out issues for which it answers false
- * @throws JourneyDbError invalid_input, naming the field and what was expected, never the value
+ * @param field the name of the value in an error
+ * @param userKeys for messages, metadata and requests, whose keys a user may have written: an error shows these keys
+ *   only. Without it a programmer wrote the value, and an error also names keys that the schema does not expect.
+ * @param concerns returns false for issues to ignore
+ * @throws JourneyDbError invalid_input with the field and the expectation, never the value
  */
 export function parse<T>(
   schema: z.ZodType<T>,
   value: unknown,
-  field: string,
-  knownKeys: ReadonlySet<string>,
+  field = "options",
+  userKeys?: ReadonlySet<string>,
   concerns: (issue: z.core.$ZodIssue) => boolean = () => true,
-  namesKeys = false,
 ): T {
   let result: z.ZodSafeParseResult<T>;
   let issue: z.core.$ZodIssue | undefined;
   try {
     result = schema.safeParse(value);
-    // Here, since zod looks at the value once more when it is asked for the issues.
+    // Inside the try: zod reads the value again to build the issues.
     issue = result.success ? undefined : result.error.issues.find(concerns);
   } catch (error) {
     const asynchronous = error instanceof $ZodAsyncError;
-    const why = asynchronous ? "expected a schema that is synchronous" : "could not be read";
+    const why = asynchronous ? "expected a synchronous schema" : "could not be read";
     throw new JourneyDbError("invalid_input", `${field}: ${why}`);
   }
   if (issue) {
+    const knownKeys = userKeys ?? ownKeys(schema);
     const path = issue.path.map((step) =>
       typeof step === "number" || knownKeys.has(String(step)) ? (step as string | number) : "<key>",
     );
-    throw new JourneyDbError("invalid_input", `${pathOf(field, path)}: ${expectationOf(issue, namesKeys)}`);
+    throw new JourneyDbError("invalid_input", `${pathOf(field, path)}: ${expectationOf(issue, !userKeys)}`);
   }
   return result.data as T;
 }
 
-/**
- * As parse, of options: a key that is not expected is named, since a programmer wrote it. Never of
- * messages or metadata, whose keys a user may have written.
- */
-export const parseOptions = <T>(
-  schema: z.ZodType<T>,
-  value: unknown,
-  field: string,
-  knownKeys: ReadonlySet<string>,
-): T => parse(schema, value, field, knownKeys, undefined, true);
-
-/** Every property name that the schema declares: written by a developer, so an error may show it. None where zod cannot tell. */
+/** All property names that the schema declares. A developer wrote them, so an error may show them. */
 export function declaredKeys(schema: z.ZodType | undefined): string[] {
   if (!schema) return [];
   const keys: string[] = [];
@@ -100,7 +96,7 @@ export function declaredKeys(schema: z.ZodType | undefined): string[] {
       return item;
     });
   } catch {
-    // A schema that JSON Schema cannot express checks messages all the same.
+    // JSON Schema cannot express every schema. It still checks messages; errors just show fewer keys.
   }
   return keys;
 }

@@ -10,17 +10,17 @@ import { JourneyDbError } from "../model/errors.js";
 import { type Json, type JsonRules, TEXT_FACTOR, toJson } from "./json.js";
 import { parse } from "./parse.js";
 
-/** The JSON text of what is stored, and whether its size as text is to be looked at too. */
+/** The JSON text to store, and whether its size as text must be checked too. */
 type Storable = Pick<Json, "text" | "isWide">;
 
-/** Checks messages and metadata and answers what is stored of them. */
+/** Checks messages and metadata and returns the JSON to store. */
 export interface Payloads {
-  /** @param field what they are called in an error */
+  /** @param field the name of the messages in an error */
   messages(given: readonly unknown[], field: string): Storable;
   metadata(given: unknown, field: string): Storable;
-  /** As metadata; of the application's schema only what concerns these keys is asked, null being no value. */
+  /** Checks a patch of metadata: only its keys, by the application's schema; null removes a key. */
   patch(given: unknown, field: string): Storable;
-  /** As patch; but any key may be null, since any may be absent of what is stored. */
+  /** As `patch`, but any key may be null, since any stored key may be absent. */
   match(given: unknown, field: string): string;
 }
 
@@ -46,13 +46,13 @@ export function payloads(
     const seen = new Set<string>();
     for (const [n, one] of (json.value as JourneyMessage[]).entries()) {
       const { id } = parse(messageSchema, structureOf(one), `${field}[${n}]`, knownKeys);
-      // A repaired id could merge two messages, so it must be storable as it was passed.
+      // Two repaired ids could be equal, so an id must be storable unchanged.
       if (id !== (given[n] as JourneyMessage).id) {
         throw new JourneyDbError("invalid_input", `${field}[${n}].id: expected ${MESSAGE_ID_RULE}`);
       }
       if (seen.has(id)) throw new JourneyDbError("invalid_input", `${field}[${n}].id: expected each id once`);
       seen.add(id);
-      // It sees what the caller passed, where the structural rule sees what gets stored.
+      // The application's schema checks the caller's object, the structural rule what is stored.
       if (application.message) parse(application.message, given[n], `${field}[${n}]`, knownKeys);
     }
     return storable(json, field);
@@ -60,12 +60,12 @@ export function payloads(
 
   function plainObject(given: unknown, field: string): Json {
     const json = toJson(given, field, rules);
-    // What is left of the schema's rule once it is JSON; the schema would look at each key.
+    // Faster than the schema, which visits each key. The schema only explains the failure.
     if (!json.text.startsWith("{")) parse(metadataSchema, json.value, field, knownKeys);
     return json;
   }
 
-  /** @param concerns which keys the application's schema is asked about */
+  /** @param concerns which keys the application's schema checks */
   function someKeys(given: unknown, field: string, concerns: (entry: [string, unknown]) => boolean): Json {
     const json = plainObject(given, field);
     if (application.metadata) {

@@ -172,7 +172,7 @@ describe("where there is little", { timeout: 120_000 }, () => {
     );
     await writeFile(join(folder, "in.ndjson"), `${good}\n${beyond}\n`);
     const line =
-      "line 2: The database answered with SQLSTATE 22008: the server could not store one of the values.";
+      "line 2: The database returned SQLSTATE 22008: the server could not store one of the values.";
     expect(await run("import", "user_1", "in.ndjson", "--strict")).toMatchObject({
       status: 1,
       stdout: "",

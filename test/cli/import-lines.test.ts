@@ -44,7 +44,7 @@ const storedIds = async (userId: string) =>
 
 const TIME = 'expected a time in UTC of at most six decimals, e.g. "2026-01-31T09:30:00.123456Z".';
 const NOT_STORED = (state: string) =>
-  `The database answered with SQLSTATE ${state}: the server could not store one of the values.`;
+  `The database returned SQLSTATE ${state}: the server could not store one of the values.`;
 
 describe("a line that is refused", { timeout: 60_000 }, () => {
   test("is named by its number, its field and what was expected, and all others are stored", async () => {
@@ -82,7 +82,7 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
       [line({ [CANARY]: "\0" }), "session.<key 7>: expected well-formed text without U+0000."],
       [
         withJson("metadata", `{"${CANARY}": ${nested(500)}}`),
-        `session.metadata.<key 1>${"[0]".repeat(11)}…: expected JSON of at most 500 levels (a cycle has no end).`,
+        `session.metadata.<key 1>${"[0]".repeat(11)}…: expected JSON of at most 500 levels without cycles.`,
       ],
       // Only the server can refuse these.
       [line({ createdAt: "294277-01-01T00:00:00" }), NOT_STORED("22008")],
@@ -91,7 +91,7 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
       [withJson("metadata", '{"n": 1e200000}'), NOT_STORED("22003")],
       [
         line({ phase: "draft" }),
-        "The database answered with SQLSTATE 23514: an unexpected constraint refused the row.",
+        "The database returned SQLSTATE 23514: an unexpected constraint refused the row.",
       ],
     ];
     const good = [line(), ...bad.map(() => line())];

@@ -64,7 +64,7 @@ describe("a direct connection", () => {
       const { db } = await open({ url: `${url}?${demand}`, max: 1 });
       const reason = {
         code: "configuration",
-        message: "The server offers no TLS, which the URL or the environment demands. Nothing was sent.",
+        message: "The server offers no TLS, which the URL or the environment requires. Nothing was sent.",
       };
       const calls = Promise.allSettled([count(db), count(db), count(db)]);
       expect(await calls).toMatchObject([{ reason }, { reason }, { reason }]);

@@ -85,7 +85,7 @@ describe.each(Object.keys(OPEN))("%s: where the server's disk is full", (driver)
       const { revision } = await sessions.messages(id);
       const error = await errorOf(sessions.append(id, text("m2", large)));
       expect(error).toMatchObject({ code: "unavailable", sqlState: "53100", retryable: true });
-      expect(error.message).toBe("The database answered with SQLSTATE 53100: the server's disk is full.");
+      expect(error.message).toBe("The database returned SQLSTATE 53100: the server's disk is full.");
       expect(await errorOf(sessions.replaceMessages(id, [text("m2", large)]))).toMatchObject({
         code: "unavailable",
         sqlState: "53100",

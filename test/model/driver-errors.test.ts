@@ -85,8 +85,8 @@ it.each([
     "ECONNRESET",
     "The connection to the database was lost (ECONNRESET); whether the call took effect is unknown.",
   ],
-  ["CERT_HAS_EXPIRED", "No trusted connection could be made (CERT_HAS_EXPIRED); nothing was sent."],
-  [NO_TLS, "The server offers no TLS, which the URL or the environment demands. Nothing was sent."],
+  ["CERT_HAS_EXPIRED", "No trusted connection could be established (CERT_HAS_EXPIRED); nothing was sent."],
+  [NO_TLS, "The server offers no TLS, which the URL or the environment requires. Nothing was sent."],
 ])("%s is named, and what became of the call", (code, message) => {
   expect(fromDriver(thrown(code), false).message).toBe(message);
 });

@@ -176,7 +176,7 @@ it("JSON has all that a log needs", async () => {
     error: {
       name: "JourneyDbError",
       code: "migration",
-      message: "The database answered with SQLSTATE 42P01: the table is missing; run journey-db migrate.",
+      message: "The database returned SQLSTATE 42P01: the table is missing; run journey-db migrate.",
       retryable: false,
       sqlState: "42P01",
     },

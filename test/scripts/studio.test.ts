@@ -126,7 +126,7 @@ test.each([
     "of no database",
     "DATABASE_URL",
     `${url}_none`,
-    /^journey-db: postgres at .*_none\nThe database answered with SQLSTATE 3D000: .*\n$/,
+    /^journey-db: postgres at .*_none\nThe database returned SQLSTATE 3D000: .*\n$/,
   ],
 ])("Studio does not start with a URL %s in %s", async (_, name, value, said) => {
   const { ended, stdout, stderr } = runScript("scripts/studio.ts", [], temporaryFolder(), { [name]: value });

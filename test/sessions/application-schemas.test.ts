@@ -75,7 +75,7 @@ describe("an application's own schemas", () => {
     const slow = defineJourney({ message: z.custom<never>(async () => true) });
     await expect(slow.forUser(db, owner).append(randomUUID(), text("m1") as never)).rejects.toMatchObject({
       code: "invalid_input",
-      message: "messages[0]: expected a schema that is synchronous",
+      message: "messages[0]: expected a synchronous schema",
     });
   });
 

@@ -25,7 +25,7 @@ const REFERENCED = {
   retryable: false,
   constraint: "notes of a session",
   message:
-    'A row that references the session, or a trigger, keeps it from being deleted (constraint "notes of a session"); nothing was deleted. Run journey-db verify.',
+    'A row that references the session, or a trigger, prevents its deletion (constraint "notes of a session"); nothing was deleted. Run journey-db verify.',
 };
 
 async function referenced(onDelete?: string) {
@@ -133,7 +133,7 @@ test.each(Object.entries(KEEPERS))(
       retryable: false,
       sqlState,
       constraint,
-      message: `A row that references the session, or a trigger, keeps it from being deleted${constraint ? ` (constraint "${constraint}")` : ""}; nothing was deleted. Run journey-db verify.`,
+      message: `A row that references the session, or a trigger, prevents its deletion${constraint ? ` (constraint "${constraint}")` : ""}; nothing was deleted. Run journey-db verify.`,
     };
     for (const call of [() => sessions.delete(ids[1] as string), () => sessions.deleteAll()]) {
       const { code, retryable, message, ...error } = await errorOf(call());

@@ -289,7 +289,7 @@ describe("cursors", () => {
     const own = forUser(db, `${owner}-list`);
     const { nextCursor = "" } = await own.list({ limit: 1 });
     await expect(own.list({ cursor: nextCursor, orderBy: "updated" })).rejects.toMatchObject({
-      message: 'options.cursor: expected one of a page ordered by "updated"',
+      message: 'options.cursor: expected a cursor of a page ordered by "updated"',
     });
     for (let at = 0; at < nextCursor.length; at++) {
       const changed =

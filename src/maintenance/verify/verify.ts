@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { Database } from "../../model/database.js";
 import { journeyOptionsSchema } from "../../validation/options.js";
-import { parseOptions } from "../../validation/parse.js";
+import { parse } from "../../validation/parse.js";
 import { requireDatabase, THE_JOURNAL } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
 import { type Check, type Context, runChecks } from "./check.js";
@@ -25,7 +25,7 @@ export interface VerifyOptions {
   phases?: readonly string[] | undefined;
 }
 
-const optionsSchema = z.strictObject({ phases: journeyOptionsSchema.shape.phases });
+const optionsSchema = z.strictObject({ phases: journeyOptionsSchema.out.shape.phases });
 
 /** A group of checks in a transaction of its own. */
 interface Step {
@@ -91,12 +91,7 @@ const STEPS: Step[] = [
  *   the server cannot be queried
  */
 export async function verify(db: Database, options: VerifyOptions = {}): Promise<Finding[]> {
-  const { phases } = parseOptions(
-    optionsSchema,
-    options,
-    "options",
-    new Set(Object.keys(optionsSchema.shape)),
-  );
+  const { phases } = parse(optionsSchema, options);
   requireDatabase(db, "verify");
   let reapply: Remedy = MIGRATE;
   const inContext = (run: Step["run"]) =>
