@@ -7,6 +7,7 @@ import { pendingMigrations, shippedMigrations } from "../../src/maintenance/migr
 import { catalogueOf } from "../support/catalogue.js";
 import { journeyDb, journeyDbAsIs, temporaryFolder } from "../support/cli.js";
 import { emptyDatabase, migratedDatabase, onServer, rawClient } from "../support/database.js";
+import { embeddedIn } from "../support/embedded.js";
 import { OLD_TABLE } from "../support/old-table.js";
 import { repository } from "../support/packages.js";
 import { runScript } from "../support/program.js";
@@ -252,10 +253,9 @@ describe("the database", () => {
     { timeout: 60_000 },
     async (command) => {
       const folder = await temporaryFolder();
-      const { close } = await openEmbedded(join(folder, EMBEDDED_FOLDER), { migrates: false });
-      await close();
+      const database = await embeddedIn(folder, "empty");
       await journeyDb(folder, {}, ...command.split(" "), "--embedded");
-      const opened = await openEmbedded(join(folder, EMBEDDED_FOLDER), { migrates: false });
+      const opened = await openEmbedded(database, { migrates: false });
       expect(await pendingMigrations(opened.db)).toHaveLength(shippedMigrations().length);
       await opened.close();
     },
