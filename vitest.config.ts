@@ -66,6 +66,8 @@ const LONG = [
   "test/queries/reindex.test.ts",
   "test/crashes/*.test.ts",
   "test/hostile/*.test.ts",
+  "test/cli/memory.test.ts",
+  "test/ai-sdk/interrupted-answers.test.ts",
 ];
 
 /** The suites of the queries and of the admin calls through pgbouncer, and what concerns poolers alone. */
