@@ -72,6 +72,8 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
       "test/queries/reindex.test.ts",
       "test/crashes/*.test.ts",
       "test/hostile/*.test.ts",
+      "test/cli/memory.test.ts",
+      "test/ai-sdk/interrupted-answers.test.ts",
     ],
     env: { LONG: "1" },
     testTimeout: 3_600_000,

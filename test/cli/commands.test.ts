@@ -7,6 +7,7 @@ import { pendingMigrations, shippedMigrations } from "../../src/maintenance/migr
 import { catalogueOf } from "../support/catalogue.js";
 import { journeyDb, journeyDbAsIs, temporaryFolder } from "../support/cli.js";
 import { emptyDatabase, migratedDatabase, onServer, rawClient } from "../support/database.js";
+import { embeddedIn } from "../support/embedded.js";
 import { OLD_TABLE } from "../support/old-table.js";
 import { repository } from "../support/packages.js";
 import { runScript } from "../support/program.js";
@@ -65,8 +66,9 @@ describe("migrate", () => {
     tenant.searchParams.set("search_path", "tenant");
     const sql = rawClient(url);
     await sql`create schema tenant`;
-    for (const command of [["migrate"], ["migrate", "--dry-run"]]) {
-      const { status, stdout, stderr } = await run({}, ...command, "--url", tenant.href);
+    const migrateBoth = (url: string) =>
+      Promise.all([run({}, "migrate", "--url", url), run({}, "migrate", "--dry-run", "--url", url)]);
+    for (const { status, stdout, stderr } of await migrateBoth(tenant.href)) {
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
       expect(stderr).toMatch(
         /^journey-db: migration: .*the table is in schema public, which is not on the role's search_path: .*\n$/,
@@ -74,8 +76,7 @@ describe("migrate", () => {
     }
     expect(await sql`select from pg_class where relnamespace = 'tenant'::regnamespace`).toHaveLength(0);
     await sql`drop table journey_sessions`;
-    for (const command of [["migrate"], ["migrate", "--dry-run"]]) {
-      const { status, stdout, stderr } = await run({}, ...command, "--url", url);
+    for (const { status, stdout, stderr } of await migrateBoth(url)) {
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
       expect(stderr).toMatch(/^journey-db: migration: .*the table is gone .* Run journey-db verify\.\n$/);
     }
@@ -135,10 +136,13 @@ describe("verify", () => {
     const url = await migratedDatabase();
     expect(await run({}, "verify", "--strict", "--url", url)).toMatchObject({ status: 0 });
     await rawClient(url)`alter table journey_sessions add column title text`;
-    const { status, stdout } = await run({}, "verify", "--url", url);
+    const [{ status, stdout }, strict] = await Promise.all([
+      run({}, "verify", "--url", url),
+      run({}, "verify", "--strict", "--url", url),
+    ]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^warning {2}column_unexpected: .*\nok .*\n$/);
-    expect(await run({}, "verify", "--strict", "--url", url)).toEqual({ status: 1, stdout, stderr: "" });
+    expect(strict).toEqual({ status: 1, stdout, stderr: "" });
   });
 
   test("prints with --json what verify() returns and nothing else, with the same exit codes", async () => {
@@ -177,8 +181,12 @@ describe("verify", () => {
         },
       ],
     });
-    expect(await run({}, "verify", "--json", "--url", SECRET_URL)).toMatchObject({ status: 1, stdout: "" });
-    expect(await run({}, "verify", "--phases", "", "--url", url)).toMatchObject({ status: 2, stdout: "" });
+    const [unreachable, misused] = await Promise.all([
+      run({}, "verify", "--json", "--url", SECRET_URL),
+      run({}, "verify", "--phases", "", "--url", url),
+    ]);
+    expect(unreachable).toMatchObject({ status: 1, stdout: "" });
+    expect(misused).toMatchObject({ status: 2, stdout: "" });
   });
 
   test("ends SQL with a semicolon, up to which a line can be copied", async () => {
@@ -208,18 +216,21 @@ describe("verify", () => {
 describe("the database", () => {
   test("is that of --url, else of DIRECT_URL, else of DATABASE_URL", async () => {
     const migrated = await migratedDatabase();
-    for (const env of [
-      { DIRECT_URL: SECRET_URL, DATABASE_URL: SECRET_URL, ARGUMENTS: `--url ${migrated}` },
-      { DIRECT_URL: migrated, DATABASE_URL: SECRET_URL },
-      { DATABASE_URL: migrated },
-      { DIRECT_URL: "", DATABASE_URL: migrated },
-    ]) {
-      const { ARGUMENTS, ...rest } = { ARGUMENTS: "", ...env };
-      const args = ARGUMENTS.split(" ").filter(Boolean);
-      expect((await run(rest, "migrate", ...args)).stdout, Object.keys(env).join()).toBe(
-        "Nothing to apply.\n",
-      );
-    }
+    const outputOf = async ([env, ...args]: [Record<string, string>, ...string[]]) => ({
+      given: [...Object.keys(env), ...args.slice(0, 1)],
+      stdout: (await run(env, "migrate", ...args)).stdout,
+    });
+    const outputs = await Promise.all(
+      (
+        [
+          [{ DIRECT_URL: SECRET_URL, DATABASE_URL: SECRET_URL }, "--url", migrated],
+          [{ DIRECT_URL: migrated, DATABASE_URL: SECRET_URL }],
+          [{ DATABASE_URL: migrated }],
+          [{ DIRECT_URL: "", DATABASE_URL: migrated }],
+        ] as [Record<string, string>, ...string[]][]
+      ).map(outputOf),
+    );
+    for (const { given, stdout } of outputs) expect(stdout, given.join()).toBe("Nothing to apply.\n");
   });
 
   test("is the embedded one with --embedded, also in production", { timeout: 120_000 }, async () => {
@@ -227,8 +238,10 @@ describe("the database", () => {
     const embedded = (...args: string[]) =>
       journeyDbAsIs(folder, { NODE_ENV: "production", DATABASE_URL: SECRET_URL }, ...args, "--embedded");
     const target = `journey-db: embedded database in ${join(folder, ".journey-db")}\n`;
-    for (const command of ["verify", "stats", "erase user_1 --yes", "export user_1"]) {
-      const { status, stdout, stderr } = await embedded(...command.split(" "));
+    const commands = ["verify", "stats", "erase user_1 --yes", "export user_1"];
+    for (const { status, stdout, stderr } of await Promise.all(
+      commands.map((one) => embedded(...one.split(" "))),
+    )) {
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
       expect(stderr).toMatch(
         /^.*\njourney-db: configuration: .* contains no database; migrate --embedded creates one\.\n$/,
@@ -252,10 +265,9 @@ describe("the database", () => {
     { timeout: 60_000 },
     async (command) => {
       const folder = await temporaryFolder();
-      const { close } = await openEmbedded(join(folder, EMBEDDED_FOLDER), { migrates: false });
-      await close();
+      const database = await embeddedIn(folder, "empty");
       await journeyDb(folder, {}, ...command.split(" "), "--embedded");
-      const opened = await openEmbedded(join(folder, EMBEDDED_FOLDER), { migrates: false });
+      const opened = await openEmbedded(database, { migrates: false });
       expect(await pendingMigrations(opened.db)).toHaveLength(shippedMigrations().length);
       await opened.close();
     },
@@ -348,13 +360,16 @@ describe("the database", () => {
   );
 
   test("has an unusable URL: the error names where it was given, and not the URL", async () => {
-    for (const [env, ...args] of [
-      [{}, "--url", "mysql://some_user@some_host"],
-      [{ DIRECT_URL: "some_user" }],
-      [{ DATABASE_URL: "some_user" }],
-    ] as [Record<string, string>, ...string[]][]) {
-      const { status, stderr } = await run(env, "verify", ...args);
-      const name = Object.keys(env)[0] ?? "--url";
+    const refusedOf = async ([env, ...args]: [Record<string, string>, ...string[]]) => ({
+      name: Object.keys(env)[0] ?? "--url",
+      ...(await run(env, "verify", ...args)),
+    });
+    const refused = await Promise.all([
+      refusedOf([{}, "--url", "mysql://some_user@some_host"]),
+      refusedOf([{ DIRECT_URL: "some_user" }]),
+      refusedOf([{ DATABASE_URL: "some_user" }]),
+    ]);
+    for (const { name, status, stderr } of refused) {
       expect(status).toBe(1);
       expect(stderr).toMatch(new RegExp(`^journey-db: configuration: ${name}: expected .*\n$`));
       expect(stderr).not.toContain("some_");
@@ -385,12 +400,16 @@ describe("usage", () => {
   });
 
   test("--help names the commands, and each command's its options; --version is the package's", async () => {
-    const help = await run({}, "--help");
+    const [help, ofMigrate, ofPackage] = await Promise.all([
+      run({}, "--help"),
+      run({}, "migrate", "--help"),
+      run({}, "--version"),
+    ]);
     expect(help).toMatchObject({ status: 0, stderr: "" });
     for (const word of ["migrate", "verify", "DIRECT_URL", "Exit codes"]) expect(help.stdout).toContain(word);
-    expect((await run({}, "migrate", "--help")).stdout).toMatch(/--dry-run.*--url <url>/s);
+    expect(ofMigrate.stdout).toMatch(/--dry-run.*--url <url>/s);
     const { version } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
-    expect(await run({}, "--version")).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+    expect(ofPackage).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
   });
 
   test("its file runs under node by itself", () => {

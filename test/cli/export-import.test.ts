@@ -1,14 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { EMBEDDED_FOLDER } from "../../src/connection/connect.js";
-import { openEmbedded } from "../../src/connection/embedded.js";
 import { forUser } from "../../src/index.js";
 import { all } from "../support/answer.js";
 import { CANARIES, CANARY } from "../support/canary.js";
 import { commandLine, imported, journeyDb, temporaryFolder } from "../support/cli.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { storeDifficultRows } from "../support/difficult-rows.js";
+import { embeddedIn } from "../support/embedded.js";
 import { idsOf, text, uiMessages } from "../support/messages.js";
 import { rowsOf } from "../support/old-table.js";
 
@@ -163,7 +162,7 @@ describe("where there is little", { timeout: 120_000 }, () => {
 
   test("the embedded database does it all", async () => {
     const folder = await temporaryFolder();
-    await (await openEmbedded(join(folder, EMBEDDED_FOLDER))).close();
+    await embeddedIn(folder);
     const run = (...args: string[]) => journeyDb(folder, {}, ...args, "--embedded");
     const times = { createdAt: "2020-01-31T09:30:00.000001Z", updatedAt: "2020-01-31T09:30:00.000002Z" };
     const session = { phase: "setup", ...times, metadata: {}, messages: [text("m1")] };

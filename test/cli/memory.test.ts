@@ -1,13 +1,14 @@
-import { cp, readFile, symlink } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { imported, run, temporaryFolder } from "../support/cli.js";
 import { migratedDatabase, rawClient } from "../support/database.js";
-import { build } from "../support/loaded-modules.js";
-import { repository } from "../support/packages.js";
+import { nodeArguments } from "../support/tools.js";
 
-const SESSIONS = 100_000;
+const SESSIONS = process.env.LONG === "1" ? 100_000 : 20_000;
 const LIMIT = 200 * 1024 * 1024;
+/** In megabytes, for what JavaScript keeps: too little for the sessions of the short form. */
+const HEAP = 48;
 
 /** Not maxRSS if possible: on Linux it starts with the value of the parent process. */
 const WRITE_PEAK = `
@@ -18,26 +19,17 @@ const WRITE_PEAK = `
     writeFileSync("peak", String(peak));
   });`;
 
-/** The built command line, without the compiler that other tests use. */
-async function buildCli(): Promise<string> {
-  const folder = await temporaryFolder();
-  await build(folder);
-  await cp(join(repository, "package.json"), join(folder, "package.json"));
-  await symlink(join(repository, "node_modules"), join(folder, "node_modules"), "junction");
-  return folder;
-}
-
-describe("100,000 sessions go within 200 MB", { timeout: 240_000 }, () => {
-  const made = Promise.all([migratedDatabase(), buildCli()]);
+describe("many sessions go within 200 MB", { timeout: 240_000 }, () => {
+  const made = Promise.all([migratedDatabase(), temporaryFolder()]);
 
   /** Also returns the peak memory of the program in bytes. */
   async function runMeasured(...args: string[]) {
     const [url, folder] = await made;
     const preload = `data:text/javascript,${encodeURIComponent(WRITE_PEAK)}`;
-    const ended = await run(folder, process.execPath, ["--import", preload, "dist/cli.js", ...args], {
-      env: { DATABASE_URL: url },
-    });
-    return { ...ended, peak: Number(await readFile(join(folder, "peak"), "utf8")) * 1024 };
+    const options = [`--max-old-space-size=${HEAP}`, "--import", preload];
+    const program = [...options, ...nodeArguments("src/cli.ts"), ...args];
+    const ended = await run(folder, process.execPath, program, { env: { DATABASE_URL: url } });
+    return { ...ended, peak: Number(await readFile(join(folder, "peak"), "utf8").catch(() => 0)) * 1024 };
   }
 
   beforeAll(async () => {
@@ -46,7 +38,7 @@ describe("100,000 sessions go within 200 MB", { timeout: 240_000 }, () => {
     await rawClient(url)`
       insert into journey_sessions (user_id, messages)
       select 'user_1', jsonb_build_array(jsonb_build_object('id', 'm1', 'role', 'user', 'parts',
-        jsonb_build_array(jsonb_build_object('type', 'text', 'text', repeat(md5(n::text), 30)))))
+        jsonb_build_array(jsonb_build_object('type', 'text', 'text', repeat(md5(n::text), 60)))))
       from generate_series(1, ${SESSIONS}) as n`;
   });
 

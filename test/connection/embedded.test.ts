@@ -3,14 +3,12 @@ import {
   chmodSync,
   chownSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -27,13 +25,6 @@ import { runCode, temporaryFolder } from "../support/program.js";
 
 // Creating a database takes seconds.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
-
-// In memory where there is room: more than a gigabyte is copied.
-const MEMORY = "/dev/shm";
-if (existsSync(MEMORY)) {
-  const { bavail, bsize } = statfsSync(MEMORY);
-  if (bavail * bsize > 2 ** 30) process.env.TMPDIR = MEMORY;
-}
 
 const user = newUser();
 /** The id of a user other than root: nobody, or the user who runs the tests. */
@@ -237,7 +228,7 @@ describe("a folder that is open", () => {
   });
 
   test("is held by a child that inherits the lock, after its parent has let go", async () => {
-    const folder = temporaryFolder();
+    const folder = createdFolder();
     const lock = await lockFolder(folder);
     const child = spawn(process.execPath, ["-e", "process.stdin.resume()"], {
       stdio: ["pipe", "ignore", "ignore", lock.fd],
@@ -390,17 +381,10 @@ describe("a folder that cannot be used", () => {
         await says();
         process.umask(0o022);
         await says();
-        process.umask(0o${umask});
-        await says();
-        process.umask(0o022);
-        await says();
         `,
       );
       expect(await ended).toBe(0);
-      const [made, opened, again, last] = stdout().split("\n");
-      for (const said of [made, again])
-        expect(said).toMatch(/^configuration The umask .*; use another umask/);
-      expect([opened, last]).toEqual(["opened", "opened"]);
+      expect(stdout()).toMatch(/^configuration The umask .*; use another umask.*\nopened\n$/);
     },
   );
 

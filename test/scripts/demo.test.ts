@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { migratedDatabase } from "../support/database.js";
+import { embeddedIn } from "../support/embedded.js";
 import { runScript, temporaryFolder } from "../support/program.js";
 
 const url = await migratedDatabase();
@@ -19,6 +20,7 @@ test.each([
   { timeout: 60_000 },
   async (_, env: Record<string, string>) => {
     const folder = temporaryFolder();
+    if (env.DATABASE_URL === undefined) await embeddedIn(folder, "empty");
     const demo = runScript("scripts/demo.ts", [], folder, env);
     expect(await demo.ended).toBe(0);
     const [, args = ""] = /npm run verify(?: -- (\S+))?/.exec(demo.stdout()) ?? expect.fail();

@@ -6,6 +6,7 @@ import { expect, test, vi } from "vitest";
 import { lockFolder } from "../../src/connection/folder-lock.js";
 import { forUser } from "../../src/sessions/define-journey.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
+import { embeddedIn } from "../support/embedded.js";
 import { text } from "../support/messages.js";
 import { runScript, temporaryFolder } from "../support/program.js";
 import { startTlsServer, tlsFile } from "../support/tls-server.js";
@@ -23,8 +24,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Studio in a folder that looks like the repository, once it answers. */
-async function startStudio(env?: Record<string, string>) {
-  const cwd = temporaryFolder();
+async function startStudio(env?: Record<string, string>, cwd = temporaryFolder()) {
   for (const name of ["src", "drizzle.config.ts"]) {
     symlinkSync(join(repository, name), join(cwd, name));
   }
@@ -42,17 +42,19 @@ async function startStudio(env?: Record<string, string>) {
     post({ type: "proxy", data: { sql, params, method: "all" } });
   await program.printed("Drizzle Studio is up");
   await vi.waitFor(() => ask("select 1"), 10_000);
-  return { ...program, post, ask, folder: join(cwd, ".journey-db") };
+  return { ...program, post, ask };
 }
 
 test("Studio shows the embedded database, migrated, has it alone, warns, and lets go of it at the end", async () => {
-  const studio = await startStudio();
+  const cwd = temporaryFolder();
+  const folder = await embeddedIn(cwd, "empty");
+  const studio = await startStudio({}, cwd);
   expect(await studio.ask("select count(*)::int as n from journey_sessions")).toEqual([{ n: 0 }]);
   expect(studio.stderr()).toContain("any web page in a browser on this machine can run SQL");
-  await expect(lockFolder(studio.folder)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(lockFolder(folder)).rejects.toMatchObject({ code: "unavailable" });
   studio.child.kill("SIGTERM");
   expect(await studio.ended).toBe(143);
-  (await lockFolder(studio.folder)).release();
+  (await lockFolder(folder)).release();
 });
 
 test("Studio shows the database of DATABASE_URL, and DIRECT_URL counts for more", async () => {
@@ -148,7 +150,7 @@ test("Studio stays up when nobody reads what it prints", async () => {
 
 test("Studio is refused a database that is open elsewhere", async () => {
   const cwd = temporaryFolder();
-  const lock = await lockFolder(join(cwd, ".journey-db"));
+  const lock = await lockFolder(await embeddedIn(cwd));
   const { ended, stderr } = runScript("scripts/studio.ts", [], cwd);
   expect(await ended).toBe(1);
   expect(stderr()).toMatch(

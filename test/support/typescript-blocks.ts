@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { afterAll } from "vitest";
+import { embeddedIn } from "./embedded.js";
 import { type Block, blocksOf, readDocument } from "./markdown.js";
 import { repository } from "./packages.js";
 import { TSX } from "./tools.js";
@@ -78,7 +79,10 @@ export function typescriptBlocks(pages: readonly string[]): TypeScriptBlocks {
   }
   write("run.ts", programOf(own, others));
 
+  let database: Promise<unknown> | undefined;
   const runFile = async (file: string) => {
+    database ??= embeddedIn(folder);
+    await database;
     const { DATABASE_URL, ...env } = process.env;
     const { stdout } = await promisify(execFile)(process.execPath, ["--import", TSX, join(folder, file)], {
       cwd: folder,
