@@ -102,12 +102,23 @@ async function storeTitled<Message extends MessageShape>(
     return storeQuestion(sessions, id, sent, limit);
   });
   if (begun.isTitled) return begun;
+  const merge = (ifRevision?: string) =>
+    sessions.mergeMetadata(id, { title }, { ifMatch: { title: null }, ifRevision });
   try {
-    await sessions.mergeMetadata(id, { title }, { ifMatch: { title: null } });
+    // The answer is stored on this revision, at once.
+    const { revision } = await merge(begun.revision);
+    return { ...begun, revision };
   } catch (error) {
-    if (isRefusal(error)) report(error, onError);
-    else if (!isConflict(error)) throw error;
+    if (isRefusal(error)) {
+      report(error, onError);
+      return begun;
+    }
+    if (!isConflict(error)) throw error;
   }
+  // The session has a title, or has changed meanwhile.
+  await merge().catch((error) => {
+    if (!isConflict(error)) throw error;
+  });
   return begun;
 }
 

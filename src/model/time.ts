@@ -10,14 +10,14 @@ const LAST_YEAR = 294_276;
 export function isExactTime(text: string): boolean {
   if (!WHOLE.test(text)) return false;
   if (text.endsWith("infinity")) return true;
+  const isBC = text.endsWith(" BC");
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = numbersIn(text);
   // The calendar repeats every 400 years. 1 BC is the year 0, a leap year.
-  const date = new Date(
-    Date.UTC(2000 + (text.endsWith(" BC") ? (1 - year) % 400 : year % 400), month - 1, day),
-  );
+  const date = new Date(Date.UTC(2000 + (isBC ? (1 - year) % 400 : year % 400), month - 1, day));
   return (
     year >= 1 &&
-    year <= (text.endsWith(" BC") ? FIRST_YEAR_BC : LAST_YEAR) &&
+    year <= (isBC ? FIRST_YEAR_BC : LAST_YEAR) &&
+    (year < FIRST_YEAR_BC || !isBC || month > 11 || (month === 11 && day >= 24)) &&
     date.getUTCMonth() === month - 1 &&
     date.getUTCDate() === day &&
     hour < 24 &&

@@ -4,6 +4,7 @@ import { type WrittenRow, written, writtenColumns } from "./columns.js";
 import {
   bytes,
   conversationFits,
+  counted,
   endsWith,
   fits,
   hasMessage,
@@ -31,7 +32,7 @@ import {
   write,
 } from "./write.js";
 
-const { id, createdAt, updatedAt, messages } = journeySessions;
+const { id, createdAt, updatedAt } = journeySessions;
 
 const row = {
   // Not `xmax = 0`, which is an implementation detail of PostgreSQL.
@@ -143,7 +144,7 @@ const appendOrCreateOf = (name: string, kind: Kind) => {
               ]),
             ) as SQL,
           })
-          .returning({ id, createdAt, updatedAt, messages }),
+          .returning({ id, createdAt, updatedAt, ...counted }),
         { ...writtenColumns, ...row },
       ),
     insertion,

@@ -1,6 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
 import { journeySessions } from "../schema.js";
-import { written } from "./columns.js";
 import { param } from "./statement.js";
 
 /**
@@ -134,6 +133,12 @@ export const resultFits = (result: SQL, limits: Limits): SQL =>
 export const conversationFits = (result: SQL, added: SQL, limits: Limits): SQL =>
   sql`(${limits.maxTextBytes} is null and ${sizeOf(m)} + ${sizeOf(added)} <= ${limits.maxBytes} or ${resultFits(result, limits)})`;
 
-/** Messages in the conversation that a write has written. */
-export const messageCount = sql<number>`jsonb_array_length(${written.messages})`;
-export const bytes = sizeOf(written.messages);
+/** Of the conversation that a write has written, in its RETURNING: the conversation itself would be copied to `written`. */
+export const counted = {
+  messageCount: sql<number>`jsonb_array_length(${journeySessions.messages})`.as("message_count"),
+  // In a sub-select, since distributed engines refuse a function in RETURNING that is not immutable.
+  bytes: sql<number>`(select ${sizeOf(sql`${journeySessions.messages}`)})`.as("bytes"),
+};
+
+export const messageCount = sql<number>`written.message_count`;
+export const bytes = sql<number>`written.bytes`;

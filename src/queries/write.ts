@@ -2,7 +2,7 @@ import { and, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import { journeySessions } from "../schema.js";
 import { timeOf, touched, type WrittenRow, writtenColumns } from "./columns.js";
-import { isArray, overMessages } from "./conversation.js";
+import { counted, isArray, overMessages } from "./conversation.js";
 import {
   type Builder,
   input,
@@ -119,7 +119,7 @@ export type RowOf<Columns> = {
   [Name in keyof Columns]: Columns[Name] extends SQL<infer Value> ? Value : never;
 };
 
-/** Updates the owner's row if the conditions hold, and returns `row`, computed from the columns that it sets. */
+/** Updates the owner's row if the conditions hold, and returns `row`, computed from what it sets. */
 export function update<Columns extends Record<string, SQL>>(
   name: string,
   conditions: Conditions,
@@ -127,14 +127,19 @@ export function update<Columns extends Record<string, SQL>>(
   row: Columns,
 ): Write<WrittenRow & RowOf<Columns>> {
   return write(name, conditions, (db) => {
-    const { id, createdAt, updatedAt } = journeySessions;
-    const columns = Object.fromEntries(Object.keys(set).map((name) => [name, journeySessions[name as "id"]]));
+    const { id, metadata, createdAt, updatedAt } = journeySessions;
     const updating = db
       .update(journeySessions)
       .set({ ...touched, ...set })
       .from(input(conditions.values))
       .where(writable(conditions))
-      .returning({ id, createdAt, updatedAt, ...columns });
+      .returning({
+        id,
+        createdAt,
+        updatedAt,
+        ...(set.messages && counted),
+        ...(set.metadata && { metadata }),
+      });
     return returned(db, updating, { ...writtenColumns, ...row } as never);
   });
 }

@@ -8,7 +8,8 @@ import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
 
-export interface AppendOptions<Metadata = unknown> extends IfRevision {
+// biome-ignore lint/suspicious/noExplicitAny: options of any application fit its own handle
+export interface AppendOptions<Metadata = any> extends IfRevision {
   /**
    * Creates the session if nobody has its id, in the same statement; with an object, with this metadata. For the user's
    * first message only: an answer that is stored after its session was deleted must not bring it back.
