@@ -165,7 +165,7 @@ describe("--strict", { timeout: 60_000 }, () => {
     },
   );
 
-  test("stores nothing because of another user's id, and everything where all lines are good", async () => {
+  test("stores nothing because of another user's id, and everything if all lines are valid", async () => {
     const [userId, other] = [newUser(), newUser()];
     const { id } = await forUser(db, other).create();
     const { status, stderr } = await cli.runFed(
