@@ -10,11 +10,11 @@ import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./model/errors.js";
 
 const URL_HELP = `
-The database is that of --url, or else DIRECT_URL, or else DATABASE_URL; --embedded selects the
-embedded database in .journey-db. The variables may be in the .env files of this folder, as for Next.js.
+The database is given by --url, or else by DIRECT_URL, or else by DATABASE_URL; --embedded selects the
+embedded database in .journey-db. The variables may be set in the .env files of this folder, as in Next.js.
 If DATABASE_URL goes through a transaction pooler, set DIRECT_URL to bypass it.
-Exit codes: 0 done, no errors found; 1 failed, an error found (with verify --strict: or a warning), or
-something left undone, which is printed; 2 wrong usage, nothing done.`;
+Exit codes: 0 success; 1 the command failed, verify found an error (with --strict, also a warning), or
+something was left undone and reported; 2 wrong usage, nothing was done.`;
 
 function program(): Command {
   const { version }: { version: string } = JSON.parse(
@@ -41,28 +41,25 @@ function program(): Command {
   command("export <userId>", "Write all sessions of a user, one line of JSON each (NDJSON).")
     .option("--out <file>", "write to this file instead of stdout; it appears when it is complete")
     .action(runExport);
-  command("import <userId> [file]", "Store the sessions of an export, from a file or stdin, as the user's.")
+  command(
+    "import <userId> [file]",
+    "Store the sessions of an export, from a file or stdin, as sessions of the user.",
+  )
     .option("--strict", "store nothing if any line is refused")
     .action(runImport);
   command("erase <userId>", "Delete all sessions of a user.")
     .option("--yes", "required to delete; without it, only their number is printed")
     .action(runErase);
-  command("prune", "Delete the sessions, of all users, that have been inactive for a time.")
+  command("prune", "Delete inactive sessions of all users.")
     .requiredOption("--inactive-for <time>", 'how long, with a unit: "90d", "12h"')
-    .option("--dry-run", "only print how many there are")
+    .option("--dry-run", "change nothing, and print how many there are")
     .action(runPrune);
-  command(
-    "convert-messages",
-    "Convert the messages of AI SDK 4, of all users, to the format of AI SDK 5 and later.",
-  )
-    .option("--dry-run", "only print how many there are")
+  command("convert-messages", "Convert all users' messages of AI SDK 4 to the format of AI SDK 5 and later.")
+    .option("--dry-run", "change nothing, and print how many there are")
     .option("--batch-size <n>", "sessions per statement: 1–10000, by default 100")
     .action(runConvertMessages);
-  command(
-    "repair-json",
-    "Repair the sessions, of all users, whose messages or metadata were encoded as JSON twice.",
-  )
-    .option("--dry-run", "only print how many there are")
+  command("repair-json", "Repair all users' sessions whose messages or metadata were encoded as JSON twice.")
+    .option("--dry-run", "change nothing, and print how many there are")
     .option("--batch-size <n>", "sessions per statement: 1–10000, by default 100")
     .action(runRepairJson);
   command("stats", "Print how many sessions there are and how much space they take.")

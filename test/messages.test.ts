@@ -25,7 +25,7 @@ describe.each([
   });
 });
 
-it("a message of any part is one, and one without a part or a part's type is none", () => {
+it("a message with any part is valid, and a message without a part or without a part's type is not", () => {
   for (const part of [
     { type: "data-x", data: null },
     { type: "later", more: [1] },

@@ -24,8 +24,8 @@ export interface Converted {
   /** Messages in them that were converted; with `dryRun`, that would be. */
   messages: number;
   /**
-   * Sessions left as they are: the row does not meet the table's checks, a message is nested deeper than JavaScript can
-   * write, or others changed the session during each of ten attempts.
+   * Sessions left unchanged: the row does not meet the table's checks, a message is nested deeper than
+   * JavaScript can write, or others changed the session during each of ten attempts.
    */
   skipped: number;
 }
@@ -53,7 +53,7 @@ const findOlder = findSessions(
 /** The messages of AI SDK 4 in one session. */
 interface OlderRow {
   revision: string | null;
-  /** A JSON array of [place from 1, message]; null where there are none left. */
+  /** A JSON array of [place from 1, message]; null if none are left. */
   older: string | null;
 }
 
@@ -94,14 +94,14 @@ const writeConverted: Statement<{ id: string }, { id: string; revision: string |
   );
 
 /**
- * Converts the stored messages of AI SDK 4, of all users, to the format of AI SDK 5 and later, as
- * `fromAiSdk4` of `@aigos/journey-db/ai-sdk` does. For a job, never behind a route.
+ * Converts all users' stored messages of AI SDK 4 to the format of AI SDK 5 and later, as `fromAiSdk4` of
+ * `@aigos/journey-db/ai-sdk` does. Use it in jobs and scripts, never behind a route.
  *
  * It walks through all sessions once. Each session is changed by one statement, and only if nobody has
- * changed it since it was read; otherwise it is read again. No write of others is lost, so the application
- * can keep running, and the call can be stopped and repeated at any time. A repeated call changes nothing
- * more. Other messages are not read from the server, and no number in a converted message changes, however
- * many digits it has.
+ * changed it since it was read; otherwise it is read again. No concurrent write is lost, so the application
+ * can keep running, and the call can be stopped and repeated at any time. Once all messages are converted,
+ * repeating it changes nothing. Other messages are not read from the server, and no number in a converted
+ * message changes, however many digits it has.
  *
  * `revision` and `updatedAt` of a converted session change, so `prune` counts its inactivity from then on.
  * Pass a database, not a transaction: in a transaction nothing takes effect before the commit, and converted
@@ -138,7 +138,7 @@ export async function convertMessages(
   });
 }
 
-/** @returns the number of messages converted; null or undefined where the session is left as it is */
+/** @returns the number of messages converted; null or undefined if the session is left unchanged */
 const convertSession = (db: Database, id: string, deadline: Deadline) =>
   untilUnchanged(async () => {
     const [row] = await rowsOf(readOlder, db, { id }, deadline);
@@ -150,7 +150,7 @@ const convertSession = (db: Database, id: string, deadline: Deadline) =>
     return written.length > 0 ? count : undefined;
   });
 
-/** @returns null where a message is nested deeper than JavaScript can write */
+/** @returns null if a message is nested deeper than JavaScript can write */
 function convert(older: string): { converted: string; count: number } | null {
   const { value, textOf } = readExactly(older);
   const ids = new Set<unknown>();

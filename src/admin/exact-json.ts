@@ -4,7 +4,7 @@ export interface ExactJson {
   /**
    * The JSON of a value that is made of parts of `value`.
    *
-   * @throws RangeError where it is nested deeper than JavaScript can write
+   * @throws RangeError if it is nested deeper than JavaScript can write
    */
   textOf(value: unknown): string;
 }

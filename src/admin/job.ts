@@ -7,19 +7,19 @@ import type { Deadline } from "../sessions/call.js";
 import { requestOptionsSchema } from "../validation/options.js";
 import { type AdminStatement, timeoutMs } from "./call.js";
 
-/** How far a job is. */
+/** The progress of a job. */
 export type Progress<Done> = Done & {
-  /** Sessions looked at so far, of all that `stats` counts. */
+  /** Sessions examined so far, out of the total that `stats` counts. */
   examined: number;
 };
 
 /** The options of a job that walks through all sessions. */
 export interface JobOptions<Done> {
-  /** Sessions that one statement looks at: 1–10,000. @default 100 */
+  /** Sessions that one statement examines: 1–10,000. @default 100 */
   batchSize?: number | undefined;
   /** Ends the call, and the running statement, with code `timeout`. */
   signal?: AbortSignal | undefined;
-  /** Called after each batch and awaited: a slow one takes load off the server. */
+  /** Called after each batch and awaited: a slow callback reduces the load on the server. */
   onProgress?: ((progress: Progress<Done>) => void | Promise<void>) | undefined;
   /** Changes nothing, and counts the sessions that would be changed. @default false */
   dryRun?: boolean | undefined;
@@ -41,7 +41,7 @@ export const jobOptionsSchema = z.strictObject({
   timeoutMs,
 });
 
-/** How far one statement of a walk along the primary key went. */
+/** The progress of one statement of a walk along the primary key. */
 export interface Step {
   /** Sessions passed. */
   examined: number;
@@ -65,9 +65,9 @@ export const step = {
 };
 
 /**
- * Looks at the next `batchSize` sessions on the server, which sends no conversation.
+ * Examines the next `batchSize` sessions on the server, which sends no conversation.
  *
- * @param found JSON about a session, null where it is not wanted; `found` of the answer is the array of them
+ * @param found JSON about a session, null if it is not wanted; `found` of the result is the array of them
  */
 export const findSessions = (name: string, found: SQL): AdminStatement<Step & { found: string }> =>
   statement(name, (db) => {
@@ -86,7 +86,7 @@ export const findSessions = (name: string, found: SQL): AdminStatement<Step & { 
       .from(passed);
   });
 
-/** Runs a part of a job. An aborted signal ends it with an error that says how far the job is. */
+/** Runs a part of a job. An aborted signal ends it with an error that reports the job's progress. */
 type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
 
 /**
@@ -140,8 +140,8 @@ const ATTEMPTS = 10;
 /**
  * Repeats a read and the write that follows it until nobody changed the session in between.
  *
- * @param attempt returns undefined where somebody did
- * @returns undefined where somebody did each time
+ * @param attempt returns undefined if somebody did
+ * @returns undefined if somebody did each time
  */
 export async function untilUnchanged<T>(attempt: () => Promise<T | undefined>): Promise<T | undefined> {
   for (let n = 0; n < ATTEMPTS; n++) {

@@ -26,24 +26,35 @@ export type PruneProgress = Progress<Pruned>;
 
 export interface PruneOptions extends JobOptions<Pruned> {
   /**
-   * How long a session must not have been written to: a number with its unit, from "1h" to "100y",
-   * in hours, days, weeks (7 days) or years (365.25 days), such as "90d" or "12 hours".
+   * How long a session must have been inactive: a number with its unit, from "1h" to "100y", in hours, days,
+   * weeks (7 days) or years (365.25 days), such as "90d" or "12 hours".
    */
   inactiveFor: string;
-  /** Maximum sessions that one statement deletes: 1–10,000. It looks at four times as many at most. @default 500 */
+  /**
+   * Maximum sessions that one statement deletes: 1–10,000. It examines at most four times as many.
+   * @default 500
+   */
   batchSize?: number | undefined;
-  /** Deletes nothing, and counts what is due, including what another table or a trigger would keep. @default false */
+  /**
+   * Deletes nothing, and counts the due sessions, even if another table or a trigger prevents their deletion.
+   * @default false
+   */
   dryRun?: boolean | undefined;
 }
 
 export interface Pruned {
   /** Sessions deleted; with `dryRun`, that would be. */
   sessions: number;
-  /** Present if another table or a trigger kept due sessions: how many, and by which constraints. */
+  /**
+   * Present if another table or a trigger prevented the deletion of due sessions: how many, and by which
+   * constraints.
+   */
   left?: { sessions: number; constraints: string[] };
 }
 
-/** Limits the sessions that one statement passes, so that none takes long where few are due. More was not faster. */
+/**
+ * Limits the sessions that one statement passes, so that none takes long if few are due. More was not faster.
+ */
 const PASSED_PER_DELETED = 4;
 
 /** No minutes: some read "6m" as half a year. */
@@ -76,9 +87,9 @@ const isDue = (time: PgColumn): SQL =>
   sql`${time} < now() - make_interval(secs => ${param("inactiveForSeconds")}::float8)`;
 
 /**
- * One step along the primary key, since there is no index on updated_at. `due` holds the first
- * `batchSize` due sessions of the next `window`; `passed` ends with the last of them, or with the
- * window where there are fewer. The server reads no row beyond `passed`.
+ * One step along the primary key, since there is no index on updated_at. `due` holds the first `batchSize`
+ * due sessions of the next `window`; `passed` ends with the last of them, or with the window if there are
+ * fewer. The server reads no row beyond `passed`.
  */
 function dueAndPassed(db: Database) {
   const ahead = db
@@ -148,15 +159,15 @@ export const deleteDue: AdminStatement<Due> = statement("admin_delete_due", (db)
 });
 
 /**
- * Deletes the sessions of all users that nobody has written to for `inactiveFor`, by the server's
- * clock. For a job, never behind a route.
+ * Deletes the sessions of all users that nobody has written to for `inactiveFor`, by the server's clock. Use
+ * it in jobs and scripts, never behind a route.
  *
  * It walks through all sessions once, in small statements. Each deletes at most `batchSize` sessions and
  * holds no lock for long, and what it deleted stays deleted. So the call can be stopped and repeated at any
- * time, and two can run at once. A session that is being written to is neither waited for nor deleted. One
- * that a foreign key or a trigger keeps is left and counted; it takes about one statement of its own.
- * Malformed rows are deleted too. Pass a database, not a transaction: in a transaction nothing takes effect
- * before the commit, and deleted sessions stay locked until then.
+ * time, and two calls can run at once. A session that is being written to is neither waited for nor deleted.
+ * A session whose deletion a foreign key or a trigger prevents is skipped and counted; it takes about one
+ * statement of its own. Malformed rows are deleted too. Pass a database, not a transaction: in a transaction
+ * nothing takes effect before the commit, and deleted sessions stay locked until then.
  *
  * @example await prune(db, { inactiveFor: "90d", onProgress: ({ sessions }) => console.log(sessions) })
  * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too

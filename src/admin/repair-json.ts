@@ -18,7 +18,10 @@ import {
 export interface Repaired {
   /** Sessions that were repaired; with `dryRun`, that would be. */
   sessions: number;
-  /** Sessions left as they are: the string contains no array or object, or others changed the session during each of ten attempts. */
+  /**
+   * Sessions left unchanged: the string contains no array or object, or others changed the session during
+   * each of ten attempts.
+   */
   skipped: number;
 }
 
@@ -83,9 +86,9 @@ const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: 
 );
 
 /**
- * Repairs the sessions, of all users, whose `messages` or `metadata` is a JSON string that contains the
- * array or the object: a program passed `JSON.stringify(messages)` to a driver that encoded it again.
- * Strings within strings are decoded too. For a job, never behind a route.
+ * Repairs all users' sessions whose `messages` or `metadata` is a JSON string that contains the array or the
+ * object: a program passed `JSON.stringify(messages)` to a driver that encoded it again. Strings within
+ * strings are decoded too. Use it in jobs and scripts, never behind a route.
  *
  * It walks through all sessions once. Each session is changed by one statement, and only if nobody has
  * changed it since it was read. The call can be stopped and repeated at any time. No number changes.

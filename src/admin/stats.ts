@@ -78,11 +78,11 @@ const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
 });
 
 /**
- * How many sessions and owners there are, how much space they take and how old they are. For a job or a
- * person, never behind a route.
+ * Returns how many sessions and owners there are, how much space they take and how old they are. Use it in
+ * jobs and scripts, never behind a route.
  *
- * One statement that reads every row but no conversation: some seconds for a million sessions. With many
- * more, raise `timeoutMs` and the server's own limit.
+ * It sends one statement, which reads every row but no conversation and takes about a second per million
+ * sessions. For many more, raise `timeoutMs` and the server's own limit.
  *
  * @throws JourneyDbError invalid_input, timeout, unavailable, configuration, migration, internal
  */

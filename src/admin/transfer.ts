@@ -40,17 +40,17 @@ const transferAll: AdminStatement<Transferred> = statement("admin_transfer", (db
 });
 
 /**
- * Moves all sessions of one user to another, in one statement: those of a guest to the user who signed up.
- * The caller must make sure that both are the same person.
+ * Moves all sessions of one user to another in one statement, for example those of a guest to the user who
+ * signed up. The caller must make sure that both are the same person.
  *
- * Messages, metadata, phase, ids and creation times stay; `revision` and `updatedAt` change. The other
- * user's own sessions stay as they are. A repeated call moves nothing and returns 0. Requests that still
- * run as the guest find nothing from then on: an answer that is stored at its end gets not_found. A session
- * that the guest creates afterwards needs another transfer, so end the guest's sign-in first.
+ * Messages, metadata, phase, ids and creation times do not change; `revision` and `updatedAt` do. The other
+ * user's own sessions stay unchanged. A repeated call moves nothing and returns 0. Requests that still run as
+ * the guest no longer find the sessions: storing an answer then fails with not_found. A session that the
+ * guest creates afterwards needs another transfer, so end the guest's sign-in first.
  *
  * @example const { sessions } = await transfer(db, { from: "guest_2abc", to: "user_2abc" })
- * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's
- *   checks, and nothing is moved; timeout, unavailable, conflict, configuration, migration, internal
+ * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's checks (nothing
+ *   is moved); timeout, unavailable, conflict, configuration, migration, internal
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
   const { from, to, timeoutMs } = optionsOf(transferOptions, db, options);

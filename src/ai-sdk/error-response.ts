@@ -61,7 +61,8 @@ export function errorResponse(error: unknown, { onError }: ErrorResponseOptions 
 
 /**
  * The code that errorResponse sent, read from the Error that useChat made of it; undefined for any other
- * error. For a browser, to distinguish a conversation that went on elsewhere (`conflict`) from a deleted one.
+ * error. For a browser, to distinguish a conversation that continued elsewhere (`conflict`) from a deleted
+ * one.
  */
 export function errorCode(error: unknown): JourneyDbErrorCode | undefined {
   if (error instanceof JourneyDbError) return error.code;

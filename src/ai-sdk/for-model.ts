@@ -67,10 +67,10 @@ function stepForModel(step: readonly Part[], isBroken: boolean, mayRun: boolean)
 }
 
 /**
- * The conversation in a form that every provider accepts. It leaves out what a provider would refuse in
- * each later turn: reasoning that nothing follows (OpenAI expects the item after it, Anthropic refuses a
- * message of reasoning alone), tool calls without a result, the ids of a response that never completed,
- * empty texts and messages, and invalid parts.
+ * The conversation in a form that every provider accepts. It leaves out what a provider would refuse in each
+ * later turn: reasoning that nothing follows (OpenAI expects an item after it, and Anthropic refuses
+ * a message that contains only reasoning), tool calls without a result, the ids of a response that never
+ * completed, empty texts and messages, and invalid parts.
  *
  * @param isContinued whether the last message is an answer that the model continues
  */

@@ -48,8 +48,8 @@ export function isAiSdk4(stored: unknown): stored is Fields {
  * parts of version 5, and a message with the role `data` becomes an assistant message with a
  * `data-custom` part. A tool call without a result stays incomplete. Parts of version 5 stay as they are.
  *
- * Nothing is dropped except what the parts repeat. `createdAt` and `annotations` move to `metadata`, and
- * whatever else version 5 has no place for to `metadata.aiSdk4`, or to `aiSdk4` of its part. A message
+ * Nothing is dropped except what the parts repeat. `createdAt` and `annotations` move to `metadata`. Anything
+ * else that has no place in version 5 moves to `metadata.aiSdk4`, or to `aiSdk4` of its part. A message
  * without a usable id gets one derived from its content, the same on each call.
  *
  * @example const messages = session.messages.map((message) => fromAiSdk4(message)).filter(isMessage);

@@ -15,7 +15,7 @@ export function interruption({ metadata }: Pick<MessageShape, "metadata">): Inte
  * that no page waits for the rest. Tool calls stay as they are: pass `ignoreIncompleteToolCalls` to
  * `convertToModelMessages`.
  *
- * @param how undefined removes the mark, from an answer that was continued
+ * @param how undefined removes the mark, for an answer that was continued
  */
 export function markInterrupted<Message extends MessageShape>(
   message: Message,
@@ -47,13 +47,13 @@ export function interruptionOf({ responseMessage: { parts }, ...ending }: Ending
   if (ending.isAborted) return "stopped";
   const { finishReason } = ending;
   const states = parts.map(stateOf);
-  // Some models leave a text open and report that they are done. But half an input of a tool is no input.
+  // Some models leave a text open and report that they are done. But an incomplete tool input cannot be used.
   if (states.includes("input-streaming")) return "failed";
   if (COMPLETE.has(finishReason)) return undefined;
   // Early versions of v5 report no reason at all.
   if (CUT_OFF.has(finishReason) || states.includes("streaming")) return "failed";
   if (!("finishReason" in ending)) return undefined;
-  // The reason is missing where the stream broke off. A provider that stores its responses always reports one.
+  // The reason is missing if the stream broke off. A provider that stores its responses always reports one.
   const lastStep = parts.slice(parts.findLastIndex(isStepStart) + 1);
   return finishReason === undefined || lastStep.some(hasItemId) ? "failed" : undefined;
 }

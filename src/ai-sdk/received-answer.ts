@@ -1,7 +1,9 @@
 import type { MessageShape } from "../messages.js";
 import type { Part } from "./parts.js";
 
-/** What JSON makes of the value that `read` returns; undefined where it cannot express it, such as a BigInt or a cycle. */
+/**
+ * The value that `read` returns, as JSON; undefined if JSON cannot express it, as with a BigInt or a cycle.
+ */
 function jsonOf<Value>(read: () => Value): Value | undefined {
   try {
     return JSON.parse(JSON.stringify(read()));

@@ -1,6 +1,9 @@
 import { JourneyDbError } from "../model/errors.js";
 
-/** A request of Node.js, or of what is built on it, such as Express: its headers, and its body unread or parsed. */
+/**
+ * A request of Node.js or of a framework built on it, such as Express: its headers, and its unread or parsed
+ * body.
+ */
 export interface NodeRequest {
   headers: Record<string, string | string[] | undefined>;
   /** The body as a parser left it: JSON, text or bytes. Without it, the body is read from the request. */
@@ -14,7 +17,7 @@ interface NodeStream {
   resume?(): void;
 }
 
-/** A page of any origin may send other types without asking first. */
+/** A page of any origin may send other types without a preflight request. */
 const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
 
 const isWebRequest = (request: Request | NodeRequest): request is Request =>
@@ -67,7 +70,7 @@ const isParsed = (body: unknown) =>
 /**
  * The JSON of a request.
  *
- * @param maxBytes no more are read; for a parsed body, the header tells how many there were
+ * @param maxBytes no more are read; for a parsed body, the header says how many there were
  * @throws JourneyDbError invalid_input, too_large
  */
 export async function bodyOf(

@@ -48,7 +48,8 @@ function isUpToDate(
   if (own && isChanged(own)) return false;
   if (own && isTold(own) && isOnlyAnswered(own)) return true;
   const asked = stored.findLast(({ id, role }) => role === "user" && isKnown(id));
-  // A page that shows nothing after its last question lacks only the answer, whoever asked again.
+  // A page that shows nothing after its last question lacks only the answer, even if another tab has asked
+  // again.
   if (asked && isOnlyAnswered(asked) && (isTold(asked) || (!own && asked.id === after))) return true;
   if (asked && isChanged(asked)) return false;
 

@@ -17,17 +17,17 @@ import type { TurnRequest } from "./turn-request.js";
 
 export interface StartTurnOptions<Message> {
   /**
-   * Returns the title of a new session, stored as `metadata.title`: `titleOf`, or your own function. The model is asked
-   * after it. @default no title
+   * Returns the title of a new session, stored as `metadata.title`: `titleOf`, or your own function. The
+   * model is called after it has resolved. @default no title
    */
   title?: ((question: Message) => string | undefined | Promise<string | undefined>) | undefined;
-  /** Maximum messages to read for the model, the newest ones: 1–1000. @default 1000 */
+  /** Maximum number of messages for the model, the newest ones: 1–1000. @default 1000 */
   limit?: number | undefined;
   /** Maximum bytes of the request, else `too_large`: 1–268,435,455. @default 4 MiB */
   maxBodyBytes?: number | undefined;
   /**
-   * Called for errors that do not end the turn: a title that the metadata schema refuses, an answer that could not be
-   * stored, or only in part. @default writes one line with console.error
+   * Called for errors that do not end the turn: a title that the metadata schema refuses, or an answer that
+   * could not be stored, or only in part. @default writes one line with console.error
    */
   onError?: OnError | undefined;
 }
@@ -46,24 +46,25 @@ export interface TurnResponse<Message> {
 /** A turn whose message is stored. */
 export interface Turn<Message> {
   /**
-   * The conversation for the model, ending with the user's message, or with the answer to continue. Left out are
-   * interrupted parts that a provider or the AI SDK would refuse, and stored elements that are not messages. Messages of
-   * AI SDK 4 are converted. The rows keep all of it.
+   * The conversation for the model, ending with the user's message, or with the answer to continue. It leaves
+   * out interrupted parts that a provider or the AI SDK would refuse, and stored elements that are not
+   * messages. Messages of AI SDK 4 are converted. The row keeps everything.
    */
   messages: Message[];
   /**
-   * Pass it to `toUIMessageStreamResponse`, without `sendFinish: false`, which looks like a broken stream. Pass the
-   * request's signal to `streamText`, or a stop is not noticed.
+   * Pass it to `toUIMessageStreamResponse`, without `sendFinish: false`, which looks like a broken stream.
+   * Pass the request's signal to `streamText`; otherwise the model continues after the user has pressed Stop.
    */
   response: TurnResponse<Message>;
   /**
-   * Resolves when the answer is stored; with null if there was nothing to store: no part of it arrived, its session was
-   * deleted, or its question was edited or asked again meanwhile. Rejects with the error of the store: `invalid_input`
-   * or `too_large` even if part of the answer was stored, `not_found` if another user has the session now. It never
-   * settles without a stream. Pass it to `after` of Next.js, so that the process lives until then.
+   * Resolves when the answer is stored; with null if there was nothing to store: no part of the answer
+   * arrived, its session was deleted, or its question was edited or asked again meanwhile. Rejects with the
+   * error that prevented storing it: `invalid_input` or `too_large` even if part of the answer was stored,
+   * `not_found` if another user has the session now. It never settles without a stream. Pass it to `after` of
+   * Next.js, so that the process stays alive until then.
    */
   stored: Promise<Appended | null>;
-  /** The request's JSON, for what the application added to it. */
+  /** The request's JSON, including fields that the application added. */
   body: Record<string, unknown>;
 }
 
@@ -81,7 +82,9 @@ const optionsSchema = z.strictObject({
   onError: functionSchema,
 });
 
-/** Stores a user's message, and the title of a session that has none. A title that is refused costs no turn. */
+/**
+ * Stores a user's message, and the title of a session that has none. A refused title does not end the turn.
+ */
 async function storeTitled<Message extends MessageShape>(
   sessions: AnySessions<Message>,
   id: string,
@@ -127,21 +130,22 @@ async function storeTitled<Message extends MessageShape>(
  * `streamText` and `toUIMessageStreamResponse` need. Only a first message creates the session, with its
  * title, in one statement.
  *
- * The answer is stored when it ends, after its question, whatever follows that by then. If the user stopped
- * or left, or the model failed, what had arrived is stored with `metadata.interrupted`. An answer never
- * brings back a deleted session, and is dropped if its question was edited or asked again:
- * `metadata.answerId` of the user's message names the one answer that it waits for. The application's
- * message and metadata schemas must allow these keys, and `title`.
+ * The answer is stored when it ends, directly after its question, even if other messages follow the question
+ * by then. If the user stopped or left, or the model failed, the part that has arrived is stored with
+ * `metadata.interrupted`. An answer never brings back a deleted session, and is dropped if its question was
+ * edited or asked again: `metadata.answerId` of the user's message names the one answer that it waits for.
+ * The application's message and metadata schemas must allow these keys, and `title`.
  *
  * If the page answered the tool calls of the last answer (`addToolOutput`, `addToolApprovalResponse`), these
  * answers are stored and the model continues. Only outputs and approvals that the stored message waits for
- * are read, and all must be there; the rest of the page's copy is ignored. A tool call that needs approval
+ * are read, and none may be missing; the rest of the page's copy is ignored. A tool call that needs approval
  * cannot run in the page.
  *
- * @param sessions the user's, without `signal`, since the answer is stored after the request ended
+ * @param sessions the user's handle, without a `signal`, since the answer is stored after the request has
+ *   ended
  * @param request a `Request` (Next.js, Hono's `c.req.raw`), or the request of Node.js, Express or Fastify, with or
  *   without a body parser; after a body parser, `maxBodyBytes` limits the content length of the header
- * @throws JourneyDbError as append: invalid_input, conflict where the conversation went on or a tool call was
+ * @throws JourneyDbError as append: invalid_input, conflict if the conversation continued or a tool call was
  *   answered elsewhere, not_found, too_large, corrupt, unavailable, timeout
  * @example
  * const turn = await startTurn(sessions, id, request, { title: titleOf });

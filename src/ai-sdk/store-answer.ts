@@ -13,13 +13,13 @@ import { answerIdOf } from "./turn-request.js";
 // biome-ignore lint/suspicious/noExplicitAny: types of the application, which are not read here
 export type AnySessions<Message> = UserSessions<Message, any, any>;
 
-/** Maximum attempts to store an answer, each after a longer pause: nobody else has it any more. */
+/** Maximum attempts to store an answer, each after a longer pause: no other copy of the answer exists. */
 const ATTEMPTS = 10;
 
 /** After these another attempt can succeed: the answer may be stored or not, or its place has changed. */
 const MAY_PASS = new Set<JourneyDbErrorCode>(["conflict", "internal", "not_found", "timeout", "unavailable"]);
 
-/** Whether what was to be stored is refused, and always will be. */
+/** Whether the write was refused for a reason that repeating it would not change. */
 export const isRefusal = (error: unknown): error is JourneyDbError =>
   error instanceof JourneyDbError && (error.code === "invalid_input" || error.code === "too_large");
 
@@ -36,13 +36,13 @@ export interface AnswerTarget<Message> {
 }
 
 /**
- * Stores the answer in place of the message that it continues, or else behind its question, whatever
- * follows by now. Returns null if the session was deleted, the message to continue was dropped, or no
- * question waits for this answer.
+ * Stores the answer in place of the message that it continues, or else directly after its question, even if
+ * other messages follow the question by now. Returns null if the session was deleted, the message to continue
+ * was dropped, or no question waits for this answer.
  *
- * After an attempt with an unknown outcome it reads the session and puts the answer in its place by its
- * id, so that it is stored once. Of an answer that the application's schema refuses, or that is too large,
- * it stores as much as is accepted, marked as failed.
+ * After an attempt with an unknown outcome it reads the session and puts the answer in its place by its id,
+ * so that it is stored once. If the application's schema refuses the answer, or if it is too large, as much
+ * of it as is accepted is stored, marked as failed.
  *
  * @throws JourneyDbError as append; conflict and unavailable only after several attempts; invalid_input
  *   and too_large also if a part of the answer was stored; not_found if another user has the session now

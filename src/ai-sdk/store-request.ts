@@ -12,7 +12,7 @@ import { answerIdOf, type TurnRequest } from "./turn-request.js";
 
 /** Minimum of the newest messages that are read, to tell whether a page is stale. */
 const READ = 50;
-/** The same where the message to replace may be further up. */
+/** The same if the message to replace may be further up. */
 const READ_FAR = 1000;
 /** Maximum attempts, each after a longer pause, since the session may change between the read and the write. */
 const ATTEMPTS = 20;
@@ -45,7 +45,7 @@ const untilUnchanged = <T>(readAndStore: (n: number) => Promise<T>): Promise<T> 
     isConflict(error) && !(error instanceof Refusal) && n < ATTEMPTS ? Math.random() * 5 * n : undefined,
   );
 
-/** Whether the request creates its session where there is none. */
+/** Whether the request creates its session if there is none. */
 export const createsSession = (sent: TurnRequest): boolean =>
   sent.message.role === "user" &&
   (sent.after === null || sent.isFirst === true) &&
@@ -80,14 +80,14 @@ export async function storeQuestion<Message extends MessageShape>(
     return { ...appended, question };
   }
 
-  /** The id that the page chose for the answer, unless something else has it. */
+  /** The id that the page chose for the answer, unless it is already in use. */
   async function freeId(isTaken: (messageId: string) => Promise<boolean>): Promise<string> {
     const { answerId } = sent;
     const isFree = answerId !== undefined && answerId !== message.id && !(await isTaken(answerId));
     return isFree ? answerId : crypto.randomUUID();
   }
 
-  /** The newest messages; undefined where a first message is to create the session. */
+  /** The newest messages; undefined if a first message is to create the session. */
   async function read() {
     try {
       return await sessions.messages(id, { limit: sent.replaces ? READ_FAR : Math.max(limit, READ) });
@@ -158,7 +158,7 @@ export async function storeQuestion<Message extends MessageShape>(
 /**
  * Stores the page's answers to the tool calls at the end of the last message.
  *
- * @throws JourneyDbError as append; conflict where they were answered before or the conversation went on
+ * @throws JourneyDbError as append; conflict if they were answered before or the conversation continued
  */
 export async function storeToolAnswers<Message extends MessageShape>(
   sessions: AnySessions<Message>,

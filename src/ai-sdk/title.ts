@@ -6,8 +6,8 @@ const graphemes = new Intl.Segmenter();
 const MAX_CODE_UNITS = 200;
 
 /**
- * Makes a title from a message's text: its first words on one line, with an ellipsis (…) where more
- * follows. Undefined for a message without text.
+ * Makes a title from a message's text: its first words on one line, with an ellipsis (…) if more follows.
+ * Undefined for a message without text.
  *
  * @param maxLength in characters as a reader counts them (grapheme clusters), and at most 200
  *   UTF-16 code units in any case; 60 fit a line of a list

@@ -24,11 +24,11 @@ export interface TurnRequest<Message = MessageShape> extends Claim {
   answerId?: string;
 }
 
-/** What the page shows, as far as it tells whether the page is stale. */
+/** What the page shows, as far as it is needed to tell whether the page is stale. */
 interface Claim {
   /**
-   * The last message that the page shows, apart from the one that it sends; null if that is the only one of the user's
-   * and nothing follows it: what precedes it is a greeting.
+   * The last message that the page shows, apart from the one that it sends; null if that is the user's only
+   * message and nothing follows it, so that anything before it is a greeting.
    */
   after: string | null;
   /**
@@ -40,7 +40,10 @@ interface Claim {
   isOpen?: boolean;
   /** Whether no question of the page is known to be stored: the message is to create the session. */
   isFirst?: boolean;
-  /** The answers that the page's questions wait for, by the question's id. A stored question that waits for another one was asked again elsewhere. */
+  /**
+   * The answers that the page's questions wait for, by the question's id. A stored question that waits for
+   * another answer was asked again elsewhere.
+   */
   answers?: Record<string, string[]>;
   /** Like `answers`, for questions that may also wait for other answers, as far as the page knows. */
   tried?: Record<string, string[]>;
@@ -89,7 +92,7 @@ function memoryOf(transport: unknown, chatId: string): Memory | undefined {
   return memory;
 }
 
-/** crypto.randomUUID for pages of an insecure origin, which do not have it. */
+/** A replacement for crypto.randomUUID, which pages of an insecure origin do not have. */
 function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

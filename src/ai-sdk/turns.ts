@@ -14,18 +14,23 @@ export interface Chat<Message extends MessageShape> {
 }
 
 /**
- * What a user does in a chat besides `sendMessage`. Like that, each call is refused with `conflict` if the
- * conversation went on elsewhere.
+ * What a user does in a chat besides `sendMessage`. Like a `sendMessage` call, each call is refused with
+ * `conflict` if the conversation continued elsewhere.
  */
 export interface Turns<Content> {
-  /** Replaces the content of one of the user's messages by what `sendMessage` takes, drops what follows and asks again. */
+  /**
+   * Replaces one of the user's messages with `content`, which is what `sendMessage` takes, drops everything
+   * after it, and requests a new answer.
+   */
   edit(messageId: string, content: Content): Promise<void>;
-  /** Drops an answer, other answers to the same message and what follows, and asks again. */
+  /**
+   * Drops an answer, other answers to the same message and everything after them, and requests a new answer.
+   */
   regenerate(messageId: string): Promise<void>;
   /**
-   * Asks again after the last answer failed. A partial answer is dropped. If nothing of it arrived, the user's message
-   * is sent again, and stored once. If the answer ends with results of tools, the model continues from there. A first
-   * message creates its session again if that was deleted.
+   * Requests the answer again after a failure. A partial answer is dropped. If no part of it arrived, the
+   * user's message is sent again, and stored once. If the answer ends with results of tools, the model
+   * continues from there. A first message creates its session again if that was deleted.
    */
   retry(): Promise<void>;
 }
@@ -34,7 +39,7 @@ export interface Turns<Content> {
  * The turns of a chat whose transport has `turnRequest`. They depend on what the page shows, so create
  * them in each render.
  *
- * @throws RangeError in regenerate and retry, if no message of the user precedes the message
+ * @throws RangeError in regenerate and retry, if none of the user's messages precedes the message
  * @example
  * const chat = useChat({ transport });
  * const { regenerate, retry } = turnsOf(chat);
@@ -51,7 +56,8 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
   function questionOf(messageId: string | undefined): string {
     const index = messages.findIndex(({ id }) => id === messageId);
     const question = messages.slice(0, index + 1).findLast(({ role }) => role === "user");
-    if (!question) throw new RangeError("messageId: expected a message with a message of the user before it");
+    if (!question)
+      throw new RangeError("messageId: expected a message that follows one of the user's messages");
     return question.id;
   }
 
@@ -71,7 +77,7 @@ export function turnsOf<Message extends MessageShape, C extends Chat<Message>>(
     regenerate,
     async retry() {
       const last = messages.at(-1);
-      // Otherwise it goes on elsewhere, or the server was stopped and what its tools did is unknown.
+      // Otherwise it continues elsewhere, or the server was stopped and what its tools did is unknown.
       const isToContinue = last && (chat.error ? isAnswered(last) : interruption(last) && canContinue(last));
       if (isToContinue) return chat.sendMessage(undefined, { messageId: last.id });
       if (last?.role === "assistant" && hasContent(last)) return regenerate(last.id);

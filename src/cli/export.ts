@@ -39,7 +39,7 @@ export function runExport(user: string, { url, out }: UrlOption & { out?: string
     warn(`exported ${counted(exported, "session")}`);
     if (refusable === 0) return;
     warn(
-      `import will refuse ${refusable} of these: their messages or metadata have another shape, probably of an older program`,
+      `import will refuse ${refusable} of these: their messages or metadata are malformed, probably written by an older program`,
     );
     process.exitCode = FAILED;
   });

@@ -19,7 +19,7 @@ interface Counts {
   refused: number;
 }
 
-/** Stores the sessions of a file, or of stdin, as the user's. Sessions that are there already stay as they are. */
+/** Stores the sessions of a file, or of stdin, as the user's. Sessions that already exist stay unchanged. */
 export function runImport(user: string, path: string | undefined, options: UrlOption & { strict?: true }) {
   const userId = ownerOf(user);
   const file = path === "-" ? undefined : path;
@@ -62,13 +62,14 @@ function importer(db: Database, userId: string, counts: Counts, strict: boolean)
     warn(line);
   }
 
-  /** Why lines were not stored: the user has such a session already, or somebody else has. */
+  /** Why lines were not stored: the user already has such a session, or another user has. */
   async function explain(lines: NumberedLine[]): Promise<void> {
     if (lines.length === 0) return;
     const own = await idsOf(db, importedSessions, JSON.stringify(lines.map(({ id }) => ({ id }))));
     for (const { id, number } of lines) {
       if (own.has(id)) counts.present++;
-      else refuse(number, new JourneyDbError("conflict", "session.id: another user's session has it"));
+      else
+        refuse(number, new JourneyDbError("conflict", "session.id: already used by another user's session"));
     }
   }
 

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { JourneyDbError } from "../model/errors.js";
 
-/** Bytes of the file; 0 where they are not known in advance, as for a pipe. */
+/** Bytes of the file; 0 if they are not known in advance, as for a pipe. */
 export const sizeOf = async (file: string): Promise<number> => (await stat(file).catch(unreadable)).size;
 
 /**

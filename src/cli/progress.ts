@@ -6,7 +6,7 @@ export interface Progress {
   end(): void;
 }
 
-/** Milliseconds between two lines where stderr is not a terminal. */
+/** Milliseconds between two lines if stderr is not a terminal. */
 const LINE_EVERY = 2000;
 
 /** A bar on a terminal, otherwise a line every two seconds; on stderr, since stdout is for results. */

@@ -109,7 +109,7 @@ async function open(option: UrlOption["url"], creates: boolean): Promise<Connect
 }
 
 /**
- * Opens the database, and prints what fails while it is used.
+ * Opens the database, and prints errors that occur while it is used.
  *
  * @param options `creates`: creates an embedded database if there is none
  */
@@ -131,7 +131,10 @@ export async function withDatabase(
 /** @throws JourneyDbError invalid_input */
 export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId");
 
-/** Opens the database to read and write sessions. Where row level security hides them, there would seem to be none. */
+/**
+ * Opens the database to read and write sessions. If row level security hides them, there would seem to be
+ * none.
+ */
 export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) => Promise<void>) =>
   withDatabase(url, async (db) => {
     const [table] = await db
@@ -148,7 +151,7 @@ export const send = <Row>(db: Connection["db"], statement: Statement<Row>, value
 
 /** Why sessions could not be deleted. */
 export const leftKept = (sessions: number, constraints: readonly string[]) =>
-  `left: ${counted(sessions, "session")}, since another table or a trigger keeps ${sessions === 1 ? "it" : "them"}${constraints.length === 0 ? "" : ` (${constraints.map((name) => `constraint "${name}"`).join(", ")})`}; see journey-db verify`;
+  `left: ${counted(sessions, "session")}, since another table or a trigger prevents ${sessions === 1 ? "its" : "their"} deletion${constraints.length === 0 ? "" : ` (${constraints.map((name) => `constraint "${name}"`).join(", ")})`}; see journey-db verify`;
 
 /** `1 session`, `2 sessions`. */
 export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -39,9 +39,9 @@ export interface Connection {
   /** For forUser, migrate, verify and the application's own queries. */
   db: Database;
   /**
-   * Closes all connections. Running calls and transactions, and those that wait for a connection, have
-   * 5 seconds to finish. They then fail with code unavailable, as do later calls. Nothing keeps the process
-   * alive afterwards. May be called more than once, and never throws.
+   * Closes all connections. Running calls and transactions, and those that wait for a connection, have 5
+   * seconds to finish. After that they fail with code unavailable, as do later calls. Nothing keeps the
+   * process alive afterwards. May be called more than once, and never throws.
    */
   close(): Promise<void>;
 }
@@ -59,11 +59,12 @@ const optionsSchema = z.strictObject({
  * server yet: if the server cannot be reached, the first call fails with code unavailable.
  *
  * If there is no URL (or an empty DATABASE_URL), it opens the embedded database in `.journey-db/` of the
- * working directory and says so on stderr; in production only with `embedded: true`. The embedded database
- * can be open once at a time, in one process. Opening it applies pending migrations and names them on stderr.
+ * working directory and says so on stderr; in production only with `embedded: true`. Only one process can
+ * have the embedded database open, and only once. Opening it applies pending migrations and names them on
+ * stderr.
  *
- * Each call opens a pool of its own, so an application calls it once and keeps the result, also across
- * hot reloads (README shows how).
+ * Each call opens its own pool, so call it once and keep the result, also across hot reloads (README shows
+ * how).
  *
  * @throws JourneyDbError invalid_input for an invalid option; configuration for an invalid URL, for a
  *   missing URL in production and for a missing optional package; unavailable if the embedded database is

@@ -75,7 +75,10 @@ const PARAMETERS: Record<string, Parameter> = {
   sslnegotiation: { ignored: ["postgres"], since: "TLS without an SSLRequest is not supported" },
   requirepeer: { ignored: [""], since: "Node.js does not report the owner of a socket" },
   channel_binding: { ignored: ["prefer", "disable"], since: `the driver has no channel binding${VERIFY}` },
-  require_auth: { ignored: [""], since: `the driver logs in as the server asks${VERIFY}` },
+  require_auth: {
+    ignored: [""],
+    since: `the driver uses the authentication method that the server requests${VERIFY}`,
+  },
   gssencmode: { ignored: ["prefer", "disable"], since: KERBEROS },
   krbsrvname: { ignored: ["", "postgres"], since: KERBEROS },
   gsslib: { ignored: [""], since: KERBEROS },

@@ -16,7 +16,7 @@ export async function read<Row>(db: Database, query: SQL): Promise<Row[]> {
   return rows.map(({ row }) => JSON.parse(row));
 }
 
-/** Whether the search_path leads to the table, and the schemas that have one of its name elsewhere. */
+/** Whether the search_path includes the table, and the other schemas that have a table of its name. */
 export async function findTable(db: Database): Promise<{ exists: boolean; elsewhere: string | null }> {
   const [found] = await read<{ exists: boolean; elsewhere: string | null }>(
     db,

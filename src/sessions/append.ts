@@ -11,18 +11,18 @@ import { type Verb, without } from "./verb.js";
 // biome-ignore lint/suspicious/noExplicitAny: options of any application fit its own handle
 export interface AppendOptions<Metadata = any> extends IfRevision {
   /**
-   * Creates the session if nobody has its id, in the same statement; with an object, with this metadata. For the user's
-   * first message only: an answer that is stored after its session was deleted must not bring it back.
-   * A session that exists keeps its metadata; this is checked all the same.
+   * Creates the session in the same statement if its id is unused; an object also sets the session's
+   * metadata. Use it for the user's first message only, because an answer must not bring back a session that
+   * was deleted. The metadata is always checked, but ignored if the session exists.
    * @default false
    */
   create?: boolean | { metadata?: Metadata | undefined } | undefined;
   /**
-   * Appends only if, apart from the messages of this call, the stored conversation ends with this message (null: is
-   * empty); otherwise `conflict`. Checked before `from` drops anything.
+   * Appends only if, apart from the messages of this call, the stored conversation ends with this message
+   * (null: if it is empty); otherwise `conflict`. Checked before `from` drops anything.
    */
   after?: string | null | undefined;
-  /** Drops this message and what follows it, then appends, in one step: edit and regenerate. */
+  /** First drops this message and all that follow, in the same statement. Use it to edit or regenerate. */
   from?: string | undefined;
   /**
    * Also refuses, with `too_large`, if less than an eighth of `maxSessionBytes` (at most 64 KiB) would stay free. Use
@@ -35,7 +35,7 @@ export interface AppendOptions<Metadata = any> extends IfRevision {
 export interface Appended extends Written {
   /** Whether this call created the session. */
   created: boolean;
-  /** Messages in the conversation now. */
+  /** Number of messages in the conversation after the call. */
   messageCount: number;
   /** Bytes of the conversation as jsonb, uncompressed; `maxSessionBytes` limits them. */
   bytes: number;
@@ -43,8 +43,8 @@ export interface Appended extends Written {
 
 export interface Append<Message, Metadata> {
   /**
-   * Adds messages at the end of the conversation. A message whose id is already there replaces that one in its place,
-   * so a repeated call leaves the messages as they are.
+   * Adds messages at the end of the conversation. A message whose id already exists replaces the stored one
+   * in the same position, so repeating a call does not change the conversation.
    *
    * @example await sessions.append(id, message, { create: true }) // the first message creates the session
    * @throws not_found, conflict (`ifRevision`, `after`), too_large

@@ -39,9 +39,9 @@ function whenAborted(signal: AbortSignal, end: () => void): () => void {
 }
 
 /**
- * Makes a call that rejects at its deadline or when the signal is aborted, and throws only JourneyDbError. The caller
- * does not wait for the statement: a connection of connect() cancels it, any other is busy until the server's own
- * statement timeout.
+ * Makes a call that rejects at its deadline or when the signal is aborted, and throws only JourneyDbError.
+ * The caller does not wait for the statement: a connection of connect() cancels it, and any other stays busy
+ * until the server's own statement timeout.
  */
 export async function within<T>(
   { timeoutMs, signal }: Deadline,

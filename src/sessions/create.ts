@@ -19,7 +19,7 @@ export interface Create<Message, Metadata, Phase extends string> {
   /**
    * Creates a session, by default empty and with a random id. Repeat an interrupted call only if it has an `id`.
    *
-   * @throws conflict if the id is taken, by anyone; too_large
+   * @throws conflict if the id is already used by any user; too_large
    */
   create(session?: NewSession<Message, Metadata, Phase>): Promise<Session<Message, Metadata, Phase>>;
 }

@@ -25,7 +25,7 @@ export interface Journey<Message, Metadata, Phase extends string> {
    * The sessions of one user. A handle is cheap: create one per request.
    *
    * @param db a Drizzle PostgreSQL database or transaction
-   * @param userId the owner: 1–255 characters, equal to its own `trim()`
+   * @param userId the owner: 1–255 characters without leading or trailing white space
    * @throws JourneyDbError invalid_input for an invalid user id
    */
   forUser(db: Database, userId: string, options?: RequestOptions): UserSessions<Message, Metadata, Phase>;
@@ -34,10 +34,10 @@ export interface Journey<Message, Metadata, Phase extends string> {
 type AnyVerb = Verb<(...args: never[]) => unknown>;
 const verbs = Object.entries(VERBS as Record<string, AnyVerb>);
 
-/** Ignoring an argument could harm: its caller may have meant a dry run. */
+/** Ignoring an argument could do harm: the caller may have meant a dry run. */
 function refuseMore(name: string, { takes }: AnyVerb, args: readonly unknown[]): void {
   if (args.slice(takes.length).every((one) => one === undefined)) return;
-  const more = takes.includes("options") ? "nothing more" : "no options";
+  const more = takes.includes("options") ? "no more arguments" : "no options";
   throw new JourneyDbError("invalid_input", `${name}(${takes.join(", ")}) takes ${more}; nothing was sent.`);
 }
 

@@ -17,7 +17,7 @@ export interface Fork<Message, Metadata, Phase extends string> {
   /**
    * Copies phase, metadata and messages into a new session of the same user.
    *
-   * @throws not_found for the session or the message, conflict if the new id is taken, by anyone
+   * @throws not_found for the session or the message, conflict if the new id is already used by any user
    */
   fork(id: string, options?: ForkOptions): Promise<Session<Message, Metadata, Phase>>;
 }

@@ -10,7 +10,7 @@ import { always, type Verb } from "./verb.js";
 export interface ListOptions<Phase extends string = string> {
   /** Sessions per page, 1–100. @default 20 */
   limit?: number | undefined;
-  /** `nextCursor` of the page before, for the same `orderBy`. */
+  /** `nextCursor` of the previous page, with the same `orderBy`. */
   cursor?: string | undefined;
   /** Newest first by this time. `updated` sorts all of the owner's sessions for each page. @default "created" */
   orderBy?: ListOrder | undefined;
@@ -20,8 +20,8 @@ export interface ListOptions<Phase extends string = string> {
 
 export interface List<Metadata, Phase extends string> {
   /**
-   * A page of sessions without their messages, newest first. New sessions do not shift the pages. Ordered by update, a
-   * session that is written to meanwhile moves to the front.
+   * A page of sessions without their messages, newest first. New sessions do not shift the pages. With
+   * `orderBy: "updated"`, a session that is written to meanwhile moves to the front.
    */
   list(options?: ListOptions<Phase>): Promise<{
     sessions: SessionSummary<Metadata, Phase>[];

@@ -10,13 +10,16 @@ import { type Verb, without } from "./verb.js";
 export type MetadataPatch<Metadata> = { [Key in keyof Metadata]?: Metadata[Key] | null };
 
 interface MergeOptions<Metadata> extends IfRevision {
-  /** Only if each of these keys equals the stored value, null meaning absent; otherwise `conflict`. */
+  /**
+   * Writes only if each of these keys equals the stored value; null matches an absent key. Otherwise
+   * `conflict`.
+   */
   ifMatch?: MetadataPatch<Metadata> | undefined;
 }
 
 export interface MergeMetadata<Metadata> {
   /**
-   * Changes metadata: top-level keys replace, null removes a key.
+   * Changes metadata: each top-level key replaces the stored key, and null removes it.
    *
    * @throws not_found, conflict, too_large
    */

@@ -30,7 +30,7 @@ export interface Messages<Message, Metadata, Phase extends string> {
     session: SessionSummary<Metadata, Phase>;
     messages: Message[];
     hasMore: boolean;
-    /** The session's. */
+    /** The session's revision. */
     revision: string;
   }>;
 }

@@ -7,7 +7,7 @@ import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
 
 interface SetPhaseOptions<Phase extends string> extends IfRevision {
-  /** Only if the session is in this phase; otherwise `conflict`. */
+  /** Writes only if the session is in this phase; otherwise `conflict`. */
   from?: Phase | undefined;
 }
 

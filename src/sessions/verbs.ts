@@ -17,8 +17,8 @@ import { type Truncate, verb as truncate } from "./truncate.js";
 import type { Verb } from "./verb.js";
 
 /**
- * The sessions of one user. Every statement has the owner in its condition: another user's session is
- * indistinguishable from one that does not exist.
+ * The sessions of one user. Every statement filters by owner: another user's session is indistinguishable
+ * from one that does not exist.
  *
  * Each call is one SQL statement (`export`: one per batch) and throws JourneyDbError: besides the codes named below,
  * `invalid_input` before anything is sent, `corrupt` for a malformed row of an older program, and `unavailable`,

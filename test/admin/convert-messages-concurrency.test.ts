@@ -80,7 +80,7 @@ it.each([
   expect((await sessions.get(id))?.messages ?? []).toEqual([]);
 });
 
-it("a session that others change during each attempt is left as it is, and counted", async () => {
+it("a session that others change during each attempt is left unchanged, and counted", async () => {
   const [{ id } = { id: "" }] = await store(1);
   // It changes after each read, before the write.
   await raw.unsafe(`

@@ -34,7 +34,7 @@ onEveryDriver((database, { forUser }) => {
     });
   });
 
-  it("counts the sessions and owners of all, and the room they take", async () => {
+  it("counts all sessions and owners, and the space that they take", async () => {
     const [one, two] = [newUser(), newUser()];
     await forUser(database(), one).create();
     const { id } = await forUser(database(), two).create({ messages: [text("m1")] });
@@ -130,7 +130,7 @@ describe("on a server", async () => {
     await expect.poll(deadRows, { timeout: 10_000 }).toBe(0);
   });
 
-  it("the table is the one that the search_path leads to", async () => {
+  it("the table is found by the search_path", async () => {
     await raw.unsafe(
       "create schema elsewhere; create table elsewhere.journey_sessions (like journey_sessions including all)",
     );

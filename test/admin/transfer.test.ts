@@ -35,7 +35,7 @@ onEveryDriver((database, entry) => {
     expect(await of(other).get(foreign.id)).toEqual(foreign);
   });
 
-  it("repeated, it moves nothing more", async () => {
+  it("a repeated transfer moves nothing", async () => {
     const [guest, user] = [newUser(), newUser()];
     const { id } = await of(guest).create();
     expect(await transfer(database(), { from: guest, to: user })).toEqual({ sessions: 1 });
@@ -44,7 +44,7 @@ onEveryDriver((database, entry) => {
     expect(await of(user).get(id)).toEqual(moved);
   });
 
-  it("the guest finds nothing from then on, and what the guest makes then needs another transfer", async () => {
+  it("afterwards the guest finds nothing, and a session that the guest creates then needs another transfer", async () => {
     const [guest, user] = [newUser(), newUser()];
     const { id } = await of(guest).create({ messages: [text("m1")] });
     await transfer(database(), { from: guest, to: user });

@@ -161,7 +161,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
       expect(await faultsOf(chat, 1, ["rs_1", "fc_1"])).toEqual([]);
     });
 
-    test("an answer that reached the token limit is marked, also where it is reasoning alone", async () => {
+    test("an answer that reached the token limit is marked, even if it contains only reasoning", async () => {
       for (const more of [0, 2]) {
         const chat = await open();
         await endAfter(chat, 0, chat.provider.script(1).think.length + more, "reaches the token limit");

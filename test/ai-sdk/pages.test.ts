@@ -390,7 +390,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(answer?.parts.at(-1)).toMatchObject({ type: "text", text: "first", state: "done" });
   });
 
-  test("a tab that is closed costs nothing where the stream is made by createUIMessageStreamResponse", async () => {
+  test("closing a tab loses nothing if the stream is created by createUIMessageStreamResponse", async () => {
     const chat = openApplication(db, version, {
       respond: (ai, result, response) =>
         ai.createUIMessageStreamResponse({

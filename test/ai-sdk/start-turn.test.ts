@@ -96,7 +96,7 @@ test("a turn on another user's session is not_found, and changes nothing", async
   expect(await sessions.get(id)).toEqual(before);
 });
 
-test("only a first message makes a session: one that was deleted does not come back", async () => {
+test("only a first message creates a session: a deleted session does not come back", async () => {
   const { id, sessions } = open();
   for (const body of [
     { message: text("m2"), after: "m1" },
@@ -244,7 +244,7 @@ test("a session that was created empty gets its title too", async () => {
   });
 });
 
-test("a title is stored where the metadata schema demands other keys", async () => {
+test("a title is stored even if the metadata schema requires other keys", async () => {
   const { user, id } = open();
   const demanding = defineJourney({ metadata: z.object({ title: z.string(), tone: z.string() }) });
   const sessions = demanding.forUser(db, user);
@@ -359,7 +359,7 @@ test("the model is asked about the question, however much others added behind it
   expect(turn.messages.map(({ id }) => id)).toEqual(["m1"]);
 });
 
-test("a title that the application's metadata schema refuses costs no turn, and an operator is told", async () => {
+test("a title that the application's metadata schema refuses does not end the turn, and is reported to the operator", async () => {
   const { user, id } = open();
   const tooShort = defineJourney({ metadata: z.object({ title: z.string().max(3) }) });
   const unknown = defineJourney({ metadata: z.strictObject({ topic: z.string() }) });

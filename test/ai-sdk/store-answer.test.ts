@@ -40,7 +40,7 @@ test("of an early v5, which tells no reason, an answer that breaks off is marked
   expect((await sessions.get(id))?.messages[1]?.metadata).toEqual({ interrupted: "failed" });
 });
 
-test("a tool call whose input was cut off is marked as failed, and stays as it is", async () => {
+test("a tool call whose input was cut off is marked as failed, and stays unchanged", async () => {
   const { id, sessions } = open();
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
   const parts = [{ type: "tool-weather", toolCallId: "c1", state: "input-streaming", input: { city: "Ly" } }];
@@ -131,7 +131,7 @@ test("what no other try can change is thrown at once", async () => {
   expect(looked).toBe(0);
 });
 
-test("an answer is stored where the driver fails in an unknown way, and looked for", async () => {
+test("if the driver fails in an unknown way, the answer is looked for and stored", async () => {
   const { id, sessions } = open();
   let failures = 0;
   const failing = {
@@ -148,7 +148,7 @@ test("an answer is stored where the driver fails in an unknown way, and looked f
   expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1"]);
 });
 
-test("an error of a handle that is none of this package's settles the answer, and is told of without its text", async () => {
+test("a handle's error that is not of this package settles the answer, and is reported without its text", async () => {
   const { id, sessions } = open();
   const failing = {
     ...sessions,
@@ -204,7 +204,7 @@ test("an answer that goes on may be of any depth", async () => {
   expect((await sessions.get(id))?.messages[1]?.parts).toHaveLength(4);
 });
 
-describe("an answer that is refused is kept as far as it is not", () => {
+describe("the acceptable part of a refused answer is stored", () => {
   /** What is stored of an answer with these parts if the schema refuses some. */
   async function keptOf(
     parts: JourneyMessage["parts"],
@@ -287,7 +287,7 @@ test("values that cannot be read cost no more than themselves", async () => {
   expect((await sessions.get(id))?.messages[1]).toMatchObject({ metadata: { model: "m" } });
 });
 
-test("of an early v5, which tells no reason, a whole answer is whole, also of a provider that keeps it", async () => {
+test("with an early v5, which reports no finish reason, a complete answer counts as complete, even if the provider stores it", async () => {
   const { id, sessions } = open();
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
   const parts = [

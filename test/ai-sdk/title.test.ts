@@ -54,7 +54,7 @@ test("all text parts make the title, and no other part", () => {
   expect(titleOf({ parts: parts.slice(0, 1) })).toBeUndefined();
 });
 
-test("difficult text and a megabyte of it make a title of at most 60 characters", () => {
+test("a title of difficult text, even of a megabyte, has at most 60 characters", () => {
   const characters = new Intl.Segmenter();
   for (const content of [
     ...nastyStrings,

@@ -123,7 +123,7 @@ test("an answer that failed goes on without what came to no end", async () => {
   expect(turn.messages.at(-1)).toEqual(answer);
 });
 
-test("nothing is lost where the database is away when it was stored", async () => {
+test("nothing is lost if the database becomes unavailable after it was stored", async () => {
   const { id, sessions, stored } = await waiting(db, answerWith(call("input-available")));
   let reads = 0;
   const away = {
@@ -157,7 +157,7 @@ test("of two pages that answer the same call at once one goes on", async () => {
   expect((await stored())[1]?.parts[0]).toMatchObject({ output: `page ${first}` });
 });
 
-test("what the model adds goes where the answer is, whatever changed meanwhile", async () => {
+test("what the model adds is stored in the answer, whatever changed meanwhile", async () => {
   const { id, sessions, send, stored } = await waiting(db, answerWith(call("input-available")));
   const turn = await send(answerWith(call("output-available", output)));
   await sessions.append(id, text("m2"));

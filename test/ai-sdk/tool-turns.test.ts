@@ -122,7 +122,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(answer?.parts.at(-1)).toMatchObject({ text: "In Lyon." });
   });
 
-  test("where the server was stopped before the model went on, a retry asks anew", async () => {
+  test("if the server was stopped before the model continued, a retry starts again from the question", async () => {
     const { chat } = await openWaiting("locate");
     const answer = await storeState(chat, { state: "output-available", output: "Lyon" });
     await chat.answered(1, (await chat.openPage()).turns.retry(), "Somewhere.");

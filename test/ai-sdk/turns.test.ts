@@ -176,7 +176,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(await application.conversation()).toEqual(["one!", "first", "two!", "second"]);
   });
 
-  test("of several answers to one message, regenerating any drops all", async () => {
+  test("regenerating any of several answers to one message drops all of them", async () => {
     const application = open();
     const page = await afterOneTurn(application);
     await application
@@ -279,7 +279,7 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     expect(wordsOf(answer)).toBe("fair");
   });
 
-  test("an answer that cannot be stored as a whole is told to the page and to whoever waits", async () => {
+  test("if an answer cannot be stored completely, the page and the waiting code get the error", async () => {
     const application = open();
     const page = await application.openPage();
     const sent = page.sendMessage({ text: "one" });

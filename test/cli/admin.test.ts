@@ -77,7 +77,7 @@ describe("prune", { timeout: 60_000 }, () => {
     expect(await run("90d")).toEqual(answer("deleted 0 sessions"));
   });
 
-  test("is told how long in a way that is unmistakable, or it is wrong usage", async () => {
+  test("accepts only an unambiguous time, and anything else is wrong usage", async () => {
     await agedSessions(db, { age: "20 years" });
     const [untold, ...unclear] = await Promise.all([
       cli.run("prune"),

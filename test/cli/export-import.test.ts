@@ -91,7 +91,7 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
       status: 1,
       stdout: "imported 0 sessions; already there, left as they are: 0; refused: 2\n",
       stderr: [1, 2]
-        .map((n) => `journey-db: line ${n}: session.id: another user's session has it.\n`)
+        .map((n) => `journey-db: line ${n}: session.id: already used by another user's session.\n`)
         .join(""),
     });
     expect(await stored()).toEqual(before);

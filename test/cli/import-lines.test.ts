@@ -57,7 +57,7 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
       [`["${CANARY}"]`, "session: expected object."],
       [line({ id: undefined }), "session.id: expected string."],
       [line({ id: CANARY }), "session.id: expected 8-4-4-4-12 hexadecimal digits."],
-      [line({ id: taken.toUpperCase() }), "session.id: another user's session has it."],
+      [line({ id: taken.toUpperCase() }), "session.id: already used by another user's session."],
       [
         line({ phase: "" }),
         "session.phase: expected 1 to 100 characters of well-formed text without U+0000.",
@@ -165,7 +165,7 @@ describe("--strict", { timeout: 60_000 }, () => {
     },
   );
 
-  test("stores nothing because of another user's id, and everything where all lines are good", async () => {
+  test("stores nothing because of another user's id, and everything if all lines are valid", async () => {
     const [userId, other] = [newUser(), newUser()];
     const { id } = await forUser(db, other).create();
     const { status, stderr } = await cli.runFed(
@@ -176,7 +176,9 @@ describe("--strict", { timeout: 60_000 }, () => {
     );
     expect({ status, stderr: refusals(stderr) }).toEqual({
       status: 1,
-      stderr: ["conflict: line 1202: session.id: another user's session has it. Nothing was imported."],
+      stderr: [
+        "conflict: line 1202: session.id: already used by another user's session. Nothing was imported.",
+      ],
     });
     expect(await storedIds(userId)).toEqual([]);
     expect(await cli.runFed(lines.join("\n"), "import", userId, "--strict")).toMatchObject(imported(1_201));

@@ -84,7 +84,7 @@ describe("a line that is stored", () => {
   });
 });
 
-describe("a line that is refused names the field and what was expected, and shows nothing of it", () => {
+describe("the error of a refused line names the field and what was expected, and shows none of the content", () => {
   const TIME = 'a time in UTC of at most six decimals, e.g. "2026-01-31T09:30:00.123456Z"';
   const PHASE = "1 to 100 characters of well-formed text without U+0000";
 

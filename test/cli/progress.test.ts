@@ -19,7 +19,7 @@ await writeFile(file, exported);
 const bytes = Buffer.byteLength(exported);
 const BAR = `${"█".repeat(24)} 100 %`;
 
-describe("where stderr is no terminal, progress is told in plain lines there", { timeout: 60_000 }, () => {
+describe("if stderr is not a terminal, progress is printed there as plain lines", { timeout: 60_000 }, () => {
   test("by export", () => {
     expect(told).toBe(
       "exporting: 0 of 3 sessions\nexporting: 3 of 3 sessions\njourney-db: exported 3 sessions\n",

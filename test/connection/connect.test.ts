@@ -71,7 +71,7 @@ describe("a direct connection", () => {
     },
   );
 
-  test("takes at most max connections, five unless told otherwise", async () => {
+  test("opens at most max connections, five by default", async () => {
     const pids = async (db: Database) => {
       const calls = Array.from({ length: 20 }, () =>
         single(db, "select pg_backend_pid() from pg_sleep(0.02)"),

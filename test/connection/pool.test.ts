@@ -215,7 +215,7 @@ it.each(["begin", "start transaction", "select 1; begin", "commit; begin"])(
   },
 );
 
-it("COPY is refused, and the connection is not given to others in the midst of it", async () => {
+it("COPY is refused, and the connection then works for the next call", async () => {
   const db = await open({ max: 1 });
   await expect(db.execute("copy journey_sessions from stdin")).rejects.toMatchObject({
     cause: { code: "0A000" },

@@ -86,7 +86,7 @@ describe.each(Object.keys(OPEN))("%s", (driver) => {
     expect(await verify(db)).toEqual([]);
   });
 
-  it("where the database is read-only for new connections, they say so too", async () => {
+  it("if the database is read-only for new connections, calls and verify report it too", async () => {
     const owner = newUser();
     await conversation(forUser(db, owner));
     const admin = rawClient(server.url, { max: 1 });
@@ -100,7 +100,7 @@ describe.each(Object.keys(OPEN))("%s", (driver) => {
     }
   });
 
-  it("where the server comes back as a standby, writes are refused until it is promoted, and verify says why", async () => {
+  it("if the server comes back as a standby, writes are refused until it is promoted, and verify gives the reason", async () => {
     const owner = newUser();
     const { id } = await conversation(forUser(db, owner));
     const admin = rawClient(server.url, { max: 1 });

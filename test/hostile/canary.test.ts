@@ -209,7 +209,7 @@ describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver
     }
   });
 
-  it("unavailable and configuration: every method where the database cannot be reached, or has no such name", async () => {
+  it("unavailable and configuration: every method if the database cannot be reached or does not exist", async () => {
     const open = await unreachable(driver);
     // A client each, since postgres.js waits longer after each failure.
     for (const { call } of valid) expect(await codeOf(call(ownerOf(open())))).toBe("unavailable");

@@ -91,7 +91,7 @@ it.each([
   expect(fromDriver(thrown(code), false).message).toBe(message);
 });
 
-it("a failure that has no code is told without one", () => {
+it("a failure without a code is reported without one", () => {
   expect(fromDriver(thrown(undefined, "fetch failed"), false).message).toBe(
     "The connection to the database was lost; whether the call took effect is unknown.",
   );

@@ -161,7 +161,7 @@ it.each(["08P01", "26000", "42P05"])("%s, of a pooler that was not named: how to
   });
 });
 
-it("retryable where the outcome is unknown depends on the call", async () => {
+it("whether an error with an unknown outcome is retryable depends on the call", async () => {
   const nowhere = defineJourney({ timeoutMs: 1 });
   const sessions = nowhere.forUser(db, newUser());
   expect(await errorOf(sessions.create({ messages: [text("m1", "x".repeat(1_000_000))] }))).toMatchObject({

@@ -121,7 +121,7 @@ describe.each(PLANNINGS)("%s", (planning) => {
     for (const { scans } of await plansOf("create_refusal")) expect(scans).toEqual([]);
   });
 
-  it.each(BY_CREATED)("%s walks the index backwards from where the page begins", async (name) => {
+  it.each(BY_CREATED)("%s scans the index backward from the beginning of the page", async (name) => {
     const plans = await plansOf(name, true);
     // Of an owner whose sessions all fit on one page, sorting them may be as quick.
     const walked =
@@ -158,7 +158,7 @@ describe.each(PLANNINGS)("%s", (planning) => {
     expect(scansOf(plan, TABLE)).toMatchObject([{ backward: true, rowsRead: LIMIT }]);
   });
 
-  it("export walks the index forwards, a row at a time, from where the batch begins", async () => {
+  it("export scans the index forward, one row at a time, from the beginning of the batch", async () => {
     const { sessions, values } = owners.busiest as Owner;
     for (const [id, left] of [
       [null, sessions],

@@ -47,7 +47,7 @@ onOneDriver((database, { defineJourney, forUser }) => {
     expect(await sessions.get(other)).toMatchObject({ metadata: {}, messages: [text("m1"), text("m2")] });
   });
 
-  it("create with metadata: it is checked as create's, and nothing is stored where it does not hold", async () => {
+  it("create with metadata: it is checked like that of create(), and nothing is stored if it is invalid", async () => {
     const metadata = z.object({ title: z.string() });
     const sessions = defineJourney({ metadata, maxSessionBytes: 1_000 }).forUser(database(), newUser());
     const id = randomUUID();
@@ -156,7 +156,7 @@ onOneDriver((database, { defineJourney, forUser }) => {
     expect(idsOf(await stored())).toEqual(["m1"]);
   });
 
-  it("after: appends only where the conversation ends with that message", async () => {
+  it("after: appends only if the conversation ends with that message", async () => {
     const { sessions, id, stored } = await sessionWith(text("m1"), text("m2"));
     await expect(sessions.append(id, text("m3"), { after: "m1" })).rejects.toMatchObject({
       code: "conflict",
@@ -181,7 +181,7 @@ onOneDriver((database, { defineJourney, forUser }) => {
     });
   });
 
-  it("after: null with create makes the session, repeats, and refuses a conversation that has begun", async () => {
+  it("after: null with create creates the session, can be repeated, and refuses a conversation that has begun", async () => {
     const sessions = newSessions();
     const id = randomUUID();
     for (const created of [true, false]) {
@@ -193,7 +193,7 @@ onOneDriver((database, { defineJourney, forUser }) => {
     expect((await sessions.get(id))?.messages).toEqual([text("m1")]);
   });
 
-  it("create makes no session where another precondition was asked for", async () => {
+  it("create does not create a session if there is another precondition", async () => {
     const sessions = newSessions();
     const { revision } = await sessions.create();
     for (const option of [{ after: "m1" }, { from: "m1" }, { ifRevision: revision }]) {

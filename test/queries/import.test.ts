@@ -38,7 +38,7 @@ onEveryDriver((database, { forUser }) => {
     });
   };
 
-  it("stores sessions with the times they had, and answers their ids", async () => {
+  it("stores sessions with their original times, and returns their ids", async () => {
     const userId = newUser();
     const sessions = [session(), session({ createdAt: "2026-01-31T09:30:01" })];
     expect(await importing(userId, sessions)).toEqual(ids(sessions));
@@ -92,7 +92,7 @@ onEveryDriver((database, { forUser }) => {
     expect((await forUser(database(), userId).get(other.id))?.messages).toEqual(messages);
   });
 
-  it("the owner is who imports, whoever the JSON names", async () => {
+  it("the owner is the user who imports, whatever the JSON says", async () => {
     const [userId, named] = [newUser(), newUser()];
     await importing(userId, [session({ userId: named, user_id: named })]);
     expect(await forUser(database(), userId).count()).toBe(1);

@@ -51,7 +51,7 @@ onEveryDriver((database, { forUser }) => {
       expect(await sessions.count()).toBe(2);
     });
 
-    it("of sessions created at one time, latest is the one that list has first", async () => {
+    it("of sessions created at the same time, latest returns the first one of list", async () => {
       const owner = newUser();
       await rowsAt(
         owner,
@@ -166,7 +166,7 @@ onEveryDriver((database, { forUser }) => {
   });
 
   describe("messages", () => {
-    it("answers the newest page in conversation order and walks back to the first message", async () => {
+    it("returns the newest page in conversation order, and pages back to the first message", async () => {
       const sessions = newSessions();
       const all = Array.from({ length: 7 }, (_, n) => text(`m${n + 1}`));
       const { messages: _, ...session } = await sessions.create({
@@ -201,7 +201,7 @@ onEveryDriver((database, { forUser }) => {
       expect(await sessions.messages(id)).toMatchObject({ messages: [], hasMore: false });
     });
 
-    it("holds 50 messages unless told otherwise", async () => {
+    it("has 50 messages by default", async () => {
       const sessions = newSessions();
       const { id } = await sessions.create({ messages: Array.from({ length: 51 }, (_, n) => text(`m${n}`)) });
       expect((await sessions.messages(id)).messages).toHaveLength(50);

@@ -38,14 +38,14 @@ onEveryDriver((database, { forUser }) => {
     },
   );
 
-  it("is asked for in vain where there is no session: delete answers false", async () => {
+  it("has no effect if there is no session: delete returns false", async () => {
     const sessions = forUser(database(), newUser());
     const { id, revision } = await conversation(sessions);
     expect(await sessions.delete(id, { ifRevision: revision })).toBe(true);
     expect(await sessions.delete(id, { ifRevision: revision })).toBe(false);
   });
 
-  it("strictly increases within one transaction, where now() stands still", async () => {
+  it("strictly increases within one transaction, in which now() does not change", async () => {
     const owner = newUser();
     const revisions = await database().transaction(async (tx) => {
       const sessions = forUser(tx, owner);

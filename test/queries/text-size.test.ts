@@ -140,7 +140,7 @@ onOneDriver((database, { defineJourney }) => {
 });
 
 describe("over postgres.js", () => {
-  it("the size of what PostgreSQL writes is told exactly", async () => {
+  it("the size of what PostgreSQL writes is computed exactly", async () => {
     const raw = rawClient(await migratedDatabase());
     const rules = { unstorable: "replace" as const, maxBytes: 1e9, knownKeys: new Set<string>() };
     const number = fc.oneof(fc.double({ noDefaultInfinity: true, noNaN: true }), fc.integer());

@@ -10,7 +10,7 @@ onEveryDriver((database, { defineJourney, forUser }) => {
   const notFound = { code: "not_found" };
 
   describe("create", () => {
-    it("makes an empty session in the first phase, with an id of its own", async () => {
+    it("creates an empty session in the first phase, with a random id", async () => {
       const owner = newUser();
       const session = await forUser(database(), owner).create();
       expect(session).toMatchObject({ userId: owner, phase: "setup", messages: [], metadata: {} });
@@ -206,7 +206,7 @@ onEveryDriver((database, { defineJourney, forUser }) => {
   });
 
   describe("delete", () => {
-    it("deletes one session, and says false where there is none", async () => {
+    it("deletes one session, and returns false if there is none", async () => {
       const sessions = newSessions();
       const [a, b] = [await sessions.create(), await sessions.create()];
       expect(await sessions.delete(a.id)).toBe(true);

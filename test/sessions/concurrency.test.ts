@@ -80,7 +80,7 @@ it("one of 32 drops a message, and the others find it gone", async () => {
   expect(times(cuts)).toEqual({ done: 1, not_found: WRITERS - 1 });
 });
 
-it("one of 32 makes a session with a chosen id, and the others are told that it is taken", async () => {
+it("of 32 calls with the same id, one creates the session, and the others fail because the id is taken", async () => {
   const sessions = forUser(db, newUser());
   const { id } = await sessions.create();
   for (const call of [

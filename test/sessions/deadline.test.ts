@@ -33,7 +33,7 @@ describe("a call that takes longer than timeoutMs ends with timeout", () => {
     });
   });
 
-  it("the journey's timeoutMs holds where the handle names none", async () => {
+  it("the journey's timeoutMs applies if the handle has none", async () => {
     const owner = newUser();
     const { id } = await forUser(db, owner).create();
     await whileLocked(async () => {

@@ -253,7 +253,7 @@ test("on the command line prune and erase go on with the others, and exit with 1
   const { kept } = await make(4, 2);
   const cli = await commandLine(url);
   const left =
-    'journey-db: left: 1 session, since another table or a trigger keeps it (constraint "notes of a session"); see journey-db verify\n';
+    'journey-db: left: 1 session, since another table or a trigger prevents its deletion (constraint "notes of a session"); see journey-db verify\n';
   const pruned = await cli.run("prune", "--inactive-for", "1y");
   expect(pruned).toMatchObject({ status: 1, stdout: "deleted 3 sessions\n" });
   expect(pruned.stderr.endsWith(left)).toBe(true);

@@ -97,7 +97,7 @@ const refused: Refused[] = [
   [
     "append with a fourth argument",
     () => sessions.append(id, text("x"), {}, { create: true }),
-    "append(id, messages, options) takes nothing more; nothing was sent.",
+    "append(id, messages, options) takes no more arguments; nothing was sent.",
   ],
   [
     "append with a second message in place of options",

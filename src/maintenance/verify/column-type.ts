@@ -20,7 +20,8 @@ export interface StoredColumn {
   nondeterministic: string | null;
 }
 
-export const COPY_ROWS = "copy the rows to a table without that, and give that table this one's name";
+export const COPY_ROWS =
+  "copy the rows to a table in which it is an ordinary column, and rename that table to journey_sessions";
 
 export const dropDefault = ({ filled_by }: StoredColumn) =>
   filled_by ? `drop ${filled_by} if exists` : "drop default";
@@ -204,7 +205,7 @@ async function findUnfit(
       `${haveInvalid} a value that is not a valid ${to}`,
       {
         sql: tests_input ? invalid : `${CAN_CAST}; ${invalid}`,
-        rest: rest(to === "uuid" ? ` (md5(${name})::uuid makes a uuid of any text)` : ""),
+        rest: rest(to === "uuid" ? ` (md5(${name})::uuid converts any text to a uuid)` : ""),
       },
     ];
   }

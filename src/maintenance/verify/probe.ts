@@ -59,7 +59,7 @@ async function insertUpdateDelete(db: Database, owner: string): Promise<Finding[
           updatedAt,
         });
       if (!row) {
-        const message = "A new session is not stored, without an error.";
+        const message = "A new session is not stored, and no error is raised.";
         return [error("insert_failed", message, `${SEE_OTHERS}; a trigger or a rule may discard it`)];
       }
       const applied: boolean[] = JSON.parse(row.holds);
@@ -79,7 +79,7 @@ async function insertUpdateDelete(db: Database, owner: string): Promise<Finding[
   const deleted = await tryOut("delete_failed", "A session cannot be deleted", remedy, async () =>
     (await remove(db, owner))
       ? []
-      : [error("delete_failed", "A session is not deleted, without an error.", remedy)],
+      : [error("delete_failed", "A session is not deleted, and no error is raised.", remedy)],
   );
   return [...findings, ...deleted];
 }

@@ -18,4 +18,4 @@ end is not distinct from to_jsonb(null::text))) and ($maxTextBytes::int is null 
     select coalesce(min(n) - 1, jsonb_array_length(m))::text from jsonb_array_elements(m) with ordinality as b(message, n)
     where message -> 'id' = excluded.messages #> '{0,id}'
   )], excluded.messages -> 0)
-end as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)) returning "id", "created_at", "updated_at", "messages") select written.id, to_jsonb(written.updated_at at time zone 'UTC') #>> '{}', written.created_at = written.updated_at, jsonb_array_length(written.messages), pg_column_size(written.messages) from "written"
+end as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)) returning "id", "created_at", "updated_at", jsonb_array_length("messages") as "message_count", (select pg_column_size("journey_sessions"."messages")) as "bytes") select written.id, to_jsonb(written.updated_at at time zone 'UTC') #>> '{}', written.created_at = written.updated_at, written.message_count, written.bytes from "written"

@@ -36,4 +36,4 @@ end is not distinct from to_jsonb(null::text))) and ($maxTextBytes::int is null 
     from jsonb_array_elements(excluded.messages) with ordinality as a(message, n)
     where not exists (select from jsonb_array_elements(m) as b(message) where b.message -> 'id' = a.message -> 'id')
   )
-end as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)) returning "id", "created_at", "updated_at", "messages") select written.id, to_jsonb(written.updated_at at time zone 'UTC') #>> '{}', written.created_at = written.updated_at, jsonb_array_length(written.messages), pg_column_size(written.messages) from "written"
+end as value offset 0) as result)) else false end from (select "journey_sessions"."messages" #> '{}' as m offset 0) as stored)) returning "id", "created_at", "updated_at", jsonb_array_length("messages") as "message_count", (select pg_column_size("journey_sessions"."messages")) as "bytes") select written.id, to_jsonb(written.updated_at at time zone 'UTC') #>> '{}', written.created_at = written.updated_at, written.message_count, written.bytes from "written"
