@@ -218,6 +218,20 @@ test("a first message creates its session with the title in one statement, and a
   });
 });
 
+test("a session that was created empty gets the title too, and its answer is stored in one statement", async () => {
+  const sent: string[] = [];
+  const { id, sessions } = openFor(openPostgresJs(url, { debug: (_, query) => void sent.push(query) }));
+  const statements = () => sent.splice(0).filter((query) => query.includes("journey_sessions")).length;
+  await sessions.create({ id });
+  sent.length = 0;
+  const first = requestOf({ message: text("m1"), after: null });
+  const turn = await startTurn(sessions, id, first, { title: titleOf });
+  expect(statements()).toBe(2);
+  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+  expect(statements()).toBe(1);
+  expect((await sessions.get(id))?.metadata).toEqual({ title: "text of m1" });
+});
+
 test.each([
   ["that was sent before and was edited in another tab", { after: null, answers: { m1: [randomUUID()] } }],
   ["of a page that shows something else", { after: "notice", isFirst: true }],
