@@ -23,6 +23,8 @@ const TESTS: Record<string, string[]> = {
     "sessions/application-schemas",
     "queries/",
     "sessions/deadline",
+    "sessions/foreign-keys",
+    "ai-sdk/store-answer",
     "properties/",
   ],
   "src/validation/arguments.ts": [

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { defineJourney, forUser, JourneyDbError } from "../../src/index.js";
+import { VERBS } from "../../src/sessions/verbs.js";
 import { all } from "../support/answer.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
+import { callOf, type Verb } from "../support/verbs.js";
 
 const db = openPostgresJs(await migratedDatabase());
 const owner = newUser();
@@ -310,3 +312,18 @@ it("takes undefined in place of an argument that there is not", async () => {
   expect(await sessions.get(id, undefined, undefined)).toEqual(before);
   expect(await all(sessions.export(undefined))).toEqual([before]);
 });
+
+it.each(Object.entries(VERBS))(
+  "%s with one argument too many is refused, by its own signature",
+  async (verb, { takes }) => {
+    const more = takes.includes("options") ? "no more arguments" : "no options";
+    const call = callOf(sessions, verb as Verb, [...takes.map(() => undefined), { oops: 1 }]);
+    await expect(call).rejects.toMatchObject({
+      code: "invalid_input",
+      message: `${verb}(${takes.join(", ")}) takes ${more}; nothing was sent.`,
+    });
+    expect(takes.join(" ")).toMatch(
+      /^(session|options|text options|(id( messages| phase| patch)?( options)?)?)$/,
+    );
+  },
+);
