@@ -53,7 +53,7 @@ async function ownerOf(userId: string): Promise<Owner> {
   const message = '[{"id":"m2","role":"user","parts":[{"type":"text","text":"And then?"}]}]';
   const values = {
     ...{ userId, id, time, limit: LIMIT, phase: "review", newId: null, maxBytes: 8 * 1024 * 1024 },
-    maxTextBytes: null,
+    ...{ maxTextBytes: null, maxMetadataBytes: 8 * 1024 * 1024, maxMetadataTextBytes: null },
     ...{ messages: message, metadata: '{"title":"Trip"}', patch: '{"step":2}', ifMatch: '{"step":1}' },
     ...{ checkAfter: true, after: "m1", from: null, through: "m1", before: null, ifRevision: null },
     ...{ text: "nobody wrote this", sessions: JSON.stringify([{ ...A_LINE, id }]) },
