@@ -32,6 +32,8 @@ export async function build(): Promise<() => void> {
   });
   for (const path of [
     "package.json",
+    "dist",
+    "examples",
     "drizzle",
     "scripts/node_modules",
     "test/node_modules",
