@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
 import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import type { Database } from "../model/database.js";
@@ -15,6 +15,7 @@ import {
   jobOptionsSchema,
   type Progress,
   runJob,
+  unchangedSession,
   untilUnchanged,
 } from "./job.js";
 
@@ -89,7 +90,7 @@ const writeConverted: Statement<{ id: string }, { id: string; revision: string |
       )`,
         ...touched,
       })
-      .where(and(eq(id, param("id")), sql`${revision} is not distinct from ${param("revision")}`))
+      .where(unchangedSession)
       .returning({ id }),
   );
 

@@ -1,6 +1,7 @@
-import { gte, type SQL, sql } from "drizzle-orm";
+import { and, eq, gte, type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
 import { JourneyDbError } from "../model/errors.js";
+import { timeOf } from "../queries/columns.js";
 import { param, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
@@ -52,7 +53,7 @@ export interface Step {
 /** Where a walk begins. */
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
-const { id } = journeySessions;
+const { id, updatedAt } = journeySessions;
 
 export const lastPassed = sql`(select passed.id from passed order by passed.id desc limit 1)`;
 
@@ -85,6 +86,12 @@ export const findSessions = (name: string, found: SQL): AdminStatement<Step & { 
       .select({ ...step, found: all })
       .from(passed);
   });
+
+/** The session `id`, if nobody has changed it since it had the `revision`, which is null for an older program's row. */
+export const unchangedSession = and(
+  eq(id, param("id")),
+  sql`${updatedAt} is not distinct from ${timeOf(sql`${param("revision")}`)}`,
+);
 
 /** Runs a part of a job. An aborted signal ends it with an error that reports the job's progress. */
 type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;

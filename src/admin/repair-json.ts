@@ -12,6 +12,7 @@ import {
   jobOptionsSchema,
   type Progress,
   runJob,
+  unchangedSession,
   untilUnchanged,
 } from "./job.js";
 
@@ -81,7 +82,7 @@ const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: 
         metadata: sql`coalesce(${jsonParam("metadata")}, ${metadata})`,
         ...touched,
       })
-      .where(and(eq(id, param("id")), sql`${revision} is not distinct from ${param("revision")}`))
+      .where(unchangedSession)
       .returning({ id }),
 );
 
