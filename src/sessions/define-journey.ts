@@ -75,7 +75,7 @@ export function defineJourney<
           const [refusal] = await callWith(callEnd, () => send(write.refusal, values));
           throw refusalError(refusal?.reason ?? null, values);
         },
-        batch: (sendBatch) => within(deadline, { isRepeatable: always }, sendBatch),
+        withinDeadline: (part) => within(deadline, { isRepeatable: always }, part),
       };
 
       const call = (name: string, verb: AnyVerb, given: unknown[]) => {
@@ -99,12 +99,8 @@ export function defineJourney<
         }),
       );
       const witness: Witness = {
-        [heldByAnother]: (id) =>
-          within(
-            deadline,
-            { isRepeatable: always },
-            async () => (await send(heldElsewhere, { id })).length > 0,
-          ),
+        [heldByAnother]: async (id) =>
+          (await handle.withinDeadline(() => send(heldElsewhere, { id }))).length > 0,
       };
       return Object.assign(sessions as unknown as UserSessions<Message, Metadata, Phase>, witness);
     },

@@ -48,7 +48,9 @@ export const verb: Verb<Export<unknown, unknown, string>["export"]> = {
   async *run(handle) {
     // Reported at the end, so that corrupt rows do not stop the export of the others.
     let corrupted = 0;
-    for await (const row of exportRows((values) => handle.batch(() => handle.send(exportBatch, values)))) {
+    for await (const row of exportRows((values) =>
+      handle.withinDeadline(() => handle.send(exportBatch, values)),
+    )) {
       if (handle.signal?.aborted) throw exportAborted();
       const stored = readSummary(row);
       if (corruptColumn(row, stored)) corrupted++;

@@ -15,8 +15,8 @@ export interface Handle extends Arguments {
    * @throws JourneyDbError for the reason found
    */
   change<Row>(write: Write<Row>, values: Sent): Promise<Row>;
-  /** Sends one batch of a stream with the handle's deadline. */
-  batch<T>(send: () => Promise<T>): Promise<T>;
+  /** Sends a part of a call with a deadline of its own, such as one batch of a stream. */
+  withinDeadline<T>(send: () => Promise<T>): Promise<T>;
   readonly signal: AbortSignal | undefined;
 }
 
