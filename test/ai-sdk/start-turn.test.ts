@@ -201,10 +201,16 @@ test("a session whose title could not be stored gets it with the next try of its
   expect((await sessions.get(id))?.metadata).toEqual({ title: "one" });
 });
 
-test("a first message creates its session with the title in one statement, and a later turn begins with two", async () => {
+/** `statements()` returns how many were sent since it was called. */
+function openCounted() {
   const sent: string[] = [];
-  const { id, sessions } = openFor(openPostgresJs(url, { debug: (_, query) => void sent.push(query) }));
+  const db = openPostgresJs(url, { debug: (_, query) => void sent.push(query) });
   const statements = () => sent.splice(0).filter((query) => query.includes("journey_sessions")).length;
+  return { ...openFor(db), statements };
+}
+
+test("a first message creates its session with the title in one statement, and a later turn begins with two", async () => {
+  const { id, sessions, statements } = openCounted();
   const options = { title: titleOf };
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), options);
   expect(statements()).toBe(1);
@@ -219,11 +225,9 @@ test("a first message creates its session with the title in one statement, and a
 });
 
 test("a session that was created empty gets the title too, and its answer is stored in one statement", async () => {
-  const sent: string[] = [];
-  const { id, sessions } = openFor(openPostgresJs(url, { debug: (_, query) => void sent.push(query) }));
-  const statements = () => sent.splice(0).filter((query) => query.includes("journey_sessions")).length;
+  const { id, sessions, statements } = openCounted();
   await sessions.create({ id });
-  sent.length = 0;
+  expect(statements()).toBe(1);
   const first = requestOf({ message: text("m1"), after: null });
   const turn = await startTurn(sessions, id, first, { title: titleOf });
   expect(statements()).toBe(2);
