@@ -13,7 +13,8 @@ export interface AppendOptions<Metadata = any> extends IfRevision {
   /**
    * Creates the session in the same statement if its id is unused; an object also sets the session's
    * metadata. Use it for the user's first message only, because an answer must not bring back a session that
-   * was deleted. The metadata is always checked, but ignored if the session exists.
+   * was deleted. If the session exists, the metadata is ignored; its form is checked in any case, and its size
+   * if the call may create the session.
    * @default false
    */
   create?: boolean | { metadata?: Metadata | undefined } | undefined;
