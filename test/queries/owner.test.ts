@@ -65,16 +65,22 @@ function unowned(tree: Tree | undefined, parameters: string[]): string[] {
     const place = String(index + 1);
     // `excluded` is no stored row.
     if (relid !== table || (isNode(tree.onConflict) && tree.onConflict.exclRelIndex === place)) return [];
-    if (tree.commandType !== "3" || tree.resultRelation !== place)
-      return conditionsOn(tree.jointree, place).some((one) => isOwned(one, place, parameters))
-        ? []
-        : ["reached without its owner"];
     const target = nodesIn(tree.targetList).find(({ resno }) => resno === owner);
+    if (tree.commandType !== "3" || tree.resultRelation !== place)
+      return [
+        ...(conditionsOn(tree.jointree, place).some((one) => isOwned(one, place, parameters))
+          ? []
+          : ["reached without its owner"]),
+        ...(tree.commandType === "2" && tree.resultRelation === place && target
+          ? ["given to another owner"]
+          : []),
+      ];
     const { onConflict } = tree;
-    const updates = isNode(onConflict) && nodesIn(onConflict.onConflictSet).length > 0;
+    const set = isNode(onConflict) ? nodesIn(onConflict.onConflictSet) : [];
     return [
       ...(isOwnersValue(tree, target?.expr, parameters) ? [] : ["inserted for somebody else"]),
-      ...(updates && !isOwned(onConflict.onConflictWhere, place, parameters)
+      ...(set.some(({ resno }) => resno === owner) ? ["given to another owner"] : []),
+      ...(isNode(onConflict) && set.length > 0 && !isOwned(onConflict.onConflictWhere, place, parameters)
         ? ["updated on conflict without its owner"]
         : []),
     ];
@@ -115,6 +121,8 @@ describe("a statement that reaches other rows is found", () => {
     `select a.id from journey_sessions as a, journey_sessions as b where a.user_id = $1`,
     "select a.id from journey_sessions as a left join journey_sessions as b on a.user_id = $1 and b.user_id = $1",
     "with w as (update journey_sessions set phase = $1) select 1",
+    `update journey_sessions set user_id = 'somebody' ${own}`,
+    `${insert} values ($1, '') on conflict (id) do update set user_id = 'x' where journey_sessions.user_id = $1`,
     "delete from journey_sessions where exists (select where user_id = $1)",
     `${insert} values ('somebody', $1)`,
     `${insert} select phase, phase from journey_sessions ${own}`,
