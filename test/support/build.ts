@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { repository, resolveTool } from "./tools.js";
@@ -11,7 +11,9 @@ import { repository, resolveTool } from "./tools.js";
  */
 export async function build(): Promise<() => void> {
   // Here their packages are found, and tools that look through the repository do not find the folder.
-  const folder = join(repository, `node_modules/.cache/journey-db-test-${process.pid}`);
+  const cache = join(repository, "node_modules/.cache");
+  mkdirSync(cache, { recursive: true });
+  const folder = mkdtempSync(join(cache, "journey-db-test-"));
   const files = ["src", "scripts", "test/support"].flatMap((source) =>
     readdirSync(join(repository, source), { recursive: true, encoding: "utf8" })
       .filter((file) => /(?<!\.d)\.ts$|^[\w-]+\.js(on)?$/.test(file) && !file.includes("node_modules"))

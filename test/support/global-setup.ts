@@ -1,4 +1,4 @@
-import { existsSync, statfsSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
 import { drizzle } from "drizzle-orm/postgres-js";
 import postgres from "postgres";
 import type {} from "vitest";
@@ -16,12 +16,21 @@ declare module "vitest" {
   }
 }
 
-/** Where there is plenty of room in memory, temporary files go there: embedded databases of 40 MB are copied all the time. */
-function keepFilesInMemory(): void {
+/**
+ * Where there is plenty of room in memory, temporary files go there: embedded databases of 40 MB are copied all the time.
+ *
+ * @returns the removal of what the run has left there
+ */
+function keepFilesInMemory(): () => void {
   const memory = "/dev/shm";
-  if (!existsSync(memory)) return;
+  if (process.env.TMPDIR !== undefined || !existsSync(memory)) return () => {};
   const { bavail, bsize } = statfsSync(memory);
-  if (bavail * bsize > 8 * 2 ** 30) process.env.TMPDIR ??= memory;
+  if (bavail * bsize <= 8 * 2 ** 30) return () => {};
+  const folder = mkdtempSync(`${memory}/journey-db-run-`);
+  // Programs that a test runs as another user make their files in it too.
+  chmodSync(folder, 0o1777);
+  process.env.TMPDIR = folder;
+  return () => rmSync(folder, { recursive: true, force: true });
 }
 
 /**
@@ -31,8 +40,12 @@ function keepFilesInMemory(): void {
 export default async function setup({ vitest }: TestProject) {
   const run = vitest.getRootProject();
   if (run.getProvidedContext().serverUrl !== undefined) return;
-  keepFilesInMemory();
-  const removeBuild = await build();
+  const removals = [keepFilesInMemory(), await build()];
+  const removeFiles = () => {
+    for (const remove of removals) remove();
+  };
+  // Also where the run is interrupted.
+  process.once("exit", removeFiles);
   const given = process.env.TEST_DATABASE_URL;
   const server = given ? { url: given, stop: async () => {} } : await startServer();
   const template = `journey_db_template_${process.pid}`;
@@ -49,6 +62,6 @@ export default async function setup({ vitest }: TestProject) {
     await admin.unsafe(`drop database if exists ${template} with (force)`);
     await admin.end();
     await server.stop();
-    removeBuild();
+    removeFiles();
   };
 }
