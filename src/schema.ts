@@ -1,40 +1,156 @@
-import { sql } from "drizzle-orm";
-import { check, index, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
+import { type BuildColumns, type BuildExtraConfigColumns, getTableColumns, sql } from "drizzle-orm";
+import {
+  check,
+  index,
+  jsonb,
+  type PgColumn,
+  type PgColumnBuilderBase,
+  type PgTable,
+  type PgTableExtraConfigValue,
+  type PgTableWithColumns,
+  pgSchema,
+  pgTable,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { JourneyMessage, JourneyMetadata } from "./messages.js";
+import { JourneyDbError } from "./model/errors.js";
+
+/** The columns of every table of sessions. */
+const sessionColumns = () => ({
+  id: uuid("id").defaultRandom().primaryKey(),
+  userId: text("user_id").notNull(),
+  phase: text("phase").default("setup").notNull(),
+  messages: jsonb("messages").$type<JourneyMessage[]>().default([]).notNull(),
+  metadata: jsonb("metadata").$type<JourneyMetadata>().default({}).notNull(),
+  createdAt: timestamp("created_at", { withTimezone: true }).defaultNow().notNull(),
+  updatedAt: timestamp("updated_at", { withTimezone: true }).defaultNow().notNull(),
+});
+
+/** The columns that this package fills. Every other column of the table is the application's own. */
+export const SESSION_KEYS = [
+  "id",
+  "userId",
+  "phase",
+  "messages",
+  "metadata",
+  "createdAt",
+  "updatedAt",
+] as const;
+export type SessionKey = (typeof SESSION_KEYS)[number];
+
+type SessionColumns = ReturnType<typeof sessionColumns>;
+type OwnColumns = Record<string, PgColumnBuilderBase>;
+/** `revision` is a property of every session. */
+type Reserved = { [Key in SessionKey | "revision"]?: never };
+
+type TableOf<
+  Name extends string,
+  Schema extends string | undefined,
+  Own extends OwnColumns,
+> = PgTableWithColumns<{
+  name: Name;
+  schema: Schema;
+  columns: BuildColumns<Name, SessionColumns & Own, "pg">;
+  dialect: "pg";
+}>;
+
+/** A table that `journeyTable` has declared. */
+export type JourneyTable = PgTable & Record<SessionKey, PgColumn>;
+
+/** Bytes of the longest name of a table: the names of its indexes are up to 30 longer, and PostgreSQL allows 63. */
+const LONGEST_NAME = 33;
 
 /**
- * One row per chat session. The trigger `journey_sessions_updated_at` (a custom migration, since
- * Drizzle cannot declare triggers) keeps updated_at strictly increasing.
+ * Declares a table of sessions: the columns of this package, then the application's own.
  *
- * No second unique index: `on conflict` handles one index only, and a second one caused spurious
- * unique violations under concurrency. No foreign key and no sequence either.
+ * Its trigger, rights and storage settings, which Drizzle cannot declare, are printed by
+ * `journey-db sql --table NAME`.
+ *
+ * @param name the table's name, at most 33 bytes, or its name and schema
+ * @param columns the application's own columns, except `revision` and the names of the package's columns
+ * @param extraConfig own indexes, constraints and policies, as in Drizzle's `pgTable`
+ * @example
+ * export const chats = journeyTable(
+ *   { name: "chats", schema: "app" },
+ *   { orgId: text("org_id").notNull(), pinned: boolean("pinned").default(false).notNull() },
+ *   (t) => [index("chats_org_id").on(t.orgId)],
+ * );
+ * @throws JourneyDbError invalid_input for a name that is too long, or a column of the package that is declared again
  */
-export const journeySessions = pgTable(
-  "journey_sessions",
-  {
-    id: uuid("id").defaultRandom().primaryKey(),
-    userId: text("user_id").notNull(),
-    phase: text("phase").default("setup").notNull(),
-    messages: jsonb("messages").$type<JourneyMessage[]>().default([]).notNull(),
-    metadata: jsonb("metadata").$type<JourneyMetadata>().default({}).notNull(),
-    createdAt: timestamp("created_at", { withTimezone: true }).defaultNow().notNull(),
-    updatedAt: timestamp("updated_at", { withTimezone: true }).defaultNow().notNull(),
-  },
-  (table) => [
+export function journeyTable<
+  const Name extends string,
+  const Schema extends string | undefined = undefined,
+  // biome-ignore lint/complexity/noBannedTypes: no own columns
+  Own extends OwnColumns = {},
+>(
+  name: Name | { name: Name; schema?: Schema },
+  columns?: Own & Reserved,
+  extraConfig?: (
+    table: BuildExtraConfigColumns<Name, SessionColumns & Own, "pg">,
+  ) => PgTableExtraConfigValue[],
+): TableOf<Name, Schema, Own> {
+  const { name: tableName, schema }: { name: Name; schema?: string | undefined } =
+    typeof name === "string" ? { name } : name;
+  requireName("name", tableName, LONGEST_NAME);
+  if (schema !== undefined) requireName("schema", schema, 63);
+  const taken = Object.keys(columns ?? {}).find((key) => key === "revision" || isSessionKey(key));
+  if (taken !== undefined) throw invalid(`columns.${taken}`, "a name that the package does not use");
+  const declare = (
+    schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table
+  ) as typeof pgTable;
+  const table = declare(tableName, { ...sessionColumns(), ...columns }, (table) => [
     // Part of the table's contract; serves count and deleteAll.
-    index("idx_journey_sessions_user_id").on(table.userId),
+    index(`idx_${tableName}_user_id`).on(table.userId),
     // Serves list and latest with a backward scan: .desc() would declare DESC NULLS LAST, which
     // `order by … desc` cannot use. There is no index on updated_at, so that an append stays a HOT
     // update, which writes no index entries.
-    index("idx_journey_sessions_user_id_created_at_id").on(table.userId, table.createdAt, table.id),
+    index(`idx_${tableName}_user_id_created_at_id`).on(table.userId, table.createdAt, table.id),
     // Plain text: drizzle-kit would write an interpolated value as a literal $1.
-    check("journey_sessions_user_id_not_empty", sql`user_id <> ''`),
-    check("journey_sessions_messages_is_array", sql`jsonb_typeof(messages) = 'array'`),
-    check("journey_sessions_metadata_is_object", sql`jsonb_typeof(metadata) = 'object'`),
-  ],
-).enableRLS();
+    check(`${tableName}_user_id_not_empty`, sql`user_id <> ''`),
+    check(`${tableName}_messages_is_array`, sql`jsonb_typeof(messages) = 'array'`),
+    check(`${tableName}_metadata_is_object`, sql`jsonb_typeof(metadata) = 'object'`),
+    ...(extraConfig?.(table as never) ?? []),
+  ]).enableRLS();
+  const names = Object.values(getTableColumns(table)).map((column) => column.name);
+  const twice = names.find((one, index) => names.indexOf(one) !== index);
+  if (twice !== undefined) throw invalid("columns", `each column name once, not "${twice}" again`);
+  return table as never;
+}
+
+const isSessionKey = (key: string): key is SessionKey => (SESSION_KEYS as readonly string[]).includes(key);
+
+const invalid = (field: string, expected: string) =>
+  new JourneyDbError("invalid_input", `journeyTable: ${field}: expected ${expected}`);
+
+function requireName(field: string, name: unknown, longest: number): void {
+  if (typeof name !== "string" || name === "" || new TextEncoder().encode(name).length > longest)
+    throw invalid(field, `1 to ${longest} bytes of text`);
+}
+
+/**
+ * The default table: one row per chat session. The trigger `journey_sessions_updated_at` (a custom migration, since
+ * Drizzle cannot declare triggers) keeps updated_at strictly increasing.
+ *
+ * An application that has this repository in its workspace adds its own columns here, then runs
+ * `npm run generate -- --name=…` and `npm run migrate`.
+ */
+export const journeySessions = journeyTable("journey_sessions");
 
 /** A row as Drizzle selects it. */
 export type JourneySessionRow = typeof journeySessions.$inferSelect;
 /** A row as Drizzle inserts it. */
 export type NewJourneySessionRow = typeof journeySessions.$inferInsert;
+
+/** A table with the package's columns only, as queries see every table. */
+export type SessionTable = TableOf<string, string | undefined, {}>;
+
+/** The application's own columns of a table, as Drizzle selects them. */
+export type Own<Table extends JourneyTable> = Omit<Table["$inferSelect"], SessionKey>;
+/** The own columns of a new session: required if the column has no default and is not nullable. */
+export type NewOwn<Table extends JourneyTable> = Omit<Table["$inferInsert"], SessionKey>;
+/** The own columns that a session is found by. An array means any of its values. */
+export type Where<Table extends JourneyTable> = {
+  [Key in keyof Own<Table>]?: Own<Table>[Key] | readonly Own<Table>[Key][];
+};
