@@ -1,6 +1,6 @@
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../maintenance/migrate.js";
 import { type Finding, verify } from "../maintenance/verify/verify.js";
-import { journeyOptionsSchema } from "../validation/options.js";
+import { journeyOptionsSchema } from "../validation/journey-options.js";
 import { parse } from "../validation/parse.js";
 import { EMBEDDED, FAILED, hasEmbedded, say, sayEmbedded, type UrlOption, withDatabase } from "./run.js";
 

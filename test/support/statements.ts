@@ -1,10 +1,48 @@
 import { readdir } from "node:fs/promises";
 import { drizzle } from "drizzle-orm/postgres-js";
 import type { Statement } from "../../src/queries/statement.js";
+import { journeySessions, type SessionTable } from "../../src/schema.js";
 
 export type AnyStatement = Statement<unknown>;
 
 const folder = new URL("../../src/queries/", import.meta.url);
+
+/** The shapes of the statements that have several. */
+const SHAPES: Record<string, object[]> = {
+  create: [[]],
+  fork: [{ set: [], leave: [] }],
+  appendOrCreate: [[]],
+  appendOneOrCreate: [[]],
+  update: [{ phase: true, metadata: true, own: [] }],
+  getBy: [],
+  importSessions: [{}],
+  list: (["created", "updated"] as const).flatMap((order) =>
+    [false, true].flatMap((after) =>
+      [false, true].flatMap((inPhase) =>
+        [false, true].map((metadata) => ({ order, after, inPhase, metadata, where: [] })),
+      ),
+    ),
+  ),
+};
+
+/** Files that build statements, and export none. */
+const BUILDERS = ["statement.ts", "write.ts"];
+
+/** What an export is for a table: the statements of each of its shapes, or what it builds for any. */
+function forTable(name: string, exported: unknown, table: SessionTable): unknown[] {
+  if (typeof exported !== "function") return [];
+  const shapes = SHAPES[name];
+  if (shapes) return shapes.map((shape) => exported(shape)(table));
+  let made: unknown;
+  try {
+    made = exported(table);
+  } catch {
+    // It takes something else.
+    return [];
+  }
+  if (typeof made === "function") throw new Error(`${name} has shapes: list them here`);
+  return [made];
+}
 
 /** The statements that an export is, or is made of. */
 function statementsIn(value: unknown): AnyStatement[] {
@@ -16,11 +54,16 @@ function statementsIn(value: unknown): AnyStatement[] {
 }
 
 /** Every statement that src/queries exports, by name, which each has of its own. */
-export async function allStatements(): Promise<Map<string, AnyStatement>> {
+export async function allStatements(
+  table: SessionTable = journeySessions,
+): Promise<Map<string, AnyStatement>> {
   const statements = new Map<string, AnyStatement>();
-  for (const file of (await readdir(folder)).filter((name) => name.endsWith(".ts"))) {
+  for (const file of (await readdir(folder)).filter(
+    (name) => name.endsWith(".ts") && !BUILDERS.includes(name),
+  )) {
     const exports: Record<string, unknown> = await import(new URL(file, folder).href);
-    for (const one of Object.values(exports).flatMap(statementsIn)) {
+    const made = Object.entries(exports).flatMap(([name, exported]) => forTable(name, exported, table));
+    for (const one of made.flatMap(statementsIn)) {
       const { name } = one;
       if ((statements.get(name) ?? one) !== one) throw new Error(`two statements are named ${name}`);
       statements.set(name, one);

@@ -79,6 +79,8 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
     },
   },
   get: { writes: false, options: null, repeatable: { get: ({ id }) => [id] } },
+  // The default table has no own columns: see test/support/own-table.ts.
+  getBy: { writes: false, options: 0, repeatable: {} },
   messages: {
     writes: false,
     options: 1,
@@ -97,6 +99,7 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
         const options = { orderBy, limit: 1 };
         return {
           [`list by ${orderBy}`]: () => [options],
+          [`list by ${orderBy} with metadata`]: () => [{ ...options, metadata: { a: 1 } }],
           [`list by ${orderBy} in a phase`]: () => [{ ...options, phase: "setup" }],
           [`list by ${orderBy}, the next page`]: ({ cursors }) => [{ ...options, cursor: cursors[orderBy] }],
           [`list by ${orderBy} in a phase, the next page`]: ({ cursors }) => [
@@ -109,6 +112,18 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
   count: { writes: false, options: null, repeatable: { count: () => [] } },
   search: { writes: false, options: 1, repeatable: { search: () => ["TEXT of m", { limit: 1 }] } },
   export: { writes: false, options: null, repeatable: { export: () => [] } },
+  update: {
+    writes: true,
+    options: 2,
+    repeatable: {
+      "update of the phase": ({ id }) => [id, { phase: "review" }],
+      "update of metadata": ({ id }) => [id, { metadata: { a: 2 } }],
+      "update of both": ({ id }) => [id, { phase: "review", metadata: { a: null } }],
+    },
+    notRepeatable: {
+      "update ifRevision": ({ id, revision }) => [id, { phase: "review" }, { ifRevision: revision }],
+    },
+  },
   setPhase: {
     writes: true,
     options: 2,
@@ -123,6 +138,7 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
     options: 2,
     repeatable: {
       mergeMetadata: ({ id }) => [id, { a: 2 }],
+      "mergeMetadata deep": ({ id }) => [id, { a: { b: 1 } }, { deep: true }],
       "mergeMetadata of keys named like preconditions": ({ id }) => [id, { a: null, from: 1, ifMatch: {} }],
     },
     notRepeatable: {

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Database } from "../../model/database.js";
-import { journeyOptionsSchema } from "../../validation/options.js";
+import { journeyOptionsSchema } from "../../validation/journey-options.js";
 import { parse } from "../../validation/parse.js";
 import { requireDatabase, THE_JOURNAL } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
