@@ -50,8 +50,7 @@ function block(body: string): string {
   return `DO ${tag}\n${body}\n${tag};`;
 }
 
-export function tableSqlParts(table: JourneyTable): TableSql {
-  const names = namesOf(table);
+export function tableSqlParts(names: TableNames): TableSql {
   const target = qualified(names.schema, names.table, alwaysQuoted);
   const call = `${qualified(names.schema, names.function, alwaysQuoted)}()`;
   const trigger = alwaysQuoted(names.trigger);
@@ -123,7 +122,7 @@ END`),
  * for (const statement of tableSql(chats)) await db.execute(sql.raw(statement));
  */
 export function tableSql(table: JourneyTable): string[] {
-  const parts = tableSqlParts(table);
+  const parts = tableSqlParts(namesOf(table));
   return [
     `-- updated_at strictly increases, so that a revision that is made from it never repeats.\n${parts.createFunction}`,
     parts.dropTrigger,

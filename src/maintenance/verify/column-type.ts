@@ -98,6 +98,7 @@ export async function changeColumn(
       sql: atOnce([
         ...dependents.map(({ drop }) => drop as string),
         ...statements,
+        ...storageOf(table, name),
         ...dependents.toReversed().flatMap(({ restore }) => restore),
       ]),
       ...(to === TIME &&
@@ -105,6 +106,10 @@ export async function changeColumn(
     },
   ];
 }
+
+/** A column that is new or of another type has the server's storage settings. */
+export const storageOf = ({ parts }: DeclaredTable, name: string): string[] =>
+  name === "messages" ? [parts().compression, parts().storage] : [];
 
 const renamed = (name: string) => (name.endsWith('"') ? `${name.slice(0, -1)}_old"` : `${name}_old`);
 

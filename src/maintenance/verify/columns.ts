@@ -1,7 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import { literal } from "../table-sql.js";
 import type { Check } from "./check.js";
-import { changeColumn, copyRows, dropDefault, type StoredColumn } from "./column-type.js";
+import { changeColumn, copyRows, dropDefault, type StoredColumn, storageOf } from "./column-type.js";
 import type { DeclaredColumn, DeclaredTable } from "./declared.js";
 import { atOnce } from "./finding.js";
 
@@ -40,7 +40,12 @@ export function columnChecks(table: DeclaredTable): Check[] {
               sql: alterTable(`add column ${name} ${type}`),
               rest: ", then fill it, then run journey-db migrate",
             }
-          : { sql: alterTable(`add column ${name} ${type} default ${value} not null`) },
+          : {
+              sql: atOnce([
+                alterTable(`add column ${name} ${type} default ${value} not null`),
+                ...storageOf(table, name),
+              ]),
+            },
       ],
     },
     {

@@ -96,7 +96,8 @@ export interface DeclaredTable {
   schema: string | undefined;
   trigger: Named;
   function: Named;
-  parts: TableSql;
+  /** What `journey-db sql` prints; with the schema that the database has the table in if that is given. */
+  parts: (schema?: string) => TableSql;
   columns: readonly DeclaredColumn[];
   primaryKey: string;
   checks: readonly PackageCheck[];
@@ -182,7 +183,7 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
     schema: config.schema,
     trigger: { key: names.trigger, name: quoted(names.trigger) },
     function: { key: names.function, name: quoted(names.function) },
-    parts: tableSqlParts(table),
+    parts: (schema = names.schema) => tableSqlParts({ ...names, schema }),
     columns,
     primaryKey: columns
       .filter(({ primary }) => primary)

@@ -49,7 +49,7 @@ export function rightsChecks(table: DeclaredTable): Check[] {
       severity: "warning",
       query: rowSecurity(sql`not relrowsecurity`),
       finding: ({ published }: Security) => [
-        "Row level security is off: policies have no effect.",
+        "Row level security is off.",
         { sql: `alter table ${table.sql} enable row level security` },
         published ? "error" : "warning",
       ],

@@ -41,7 +41,7 @@ export const storageChecks = (table: DeclaredTable): Check[] => [
     ),
     finding: (_, { reapply }) => [
       "The fillfactor of the table, or the autovacuum threshold of its TOAST table, is not set.",
-      reapply(atOnce([table.parts.settings])),
+      reapply(atOnce([table.parts().settings])),
     ],
   },
   {

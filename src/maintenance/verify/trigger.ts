@@ -18,7 +18,7 @@ export function triggerChecks({
   function: called,
   parts,
 }: DeclaredTable): Check[] {
-  const body = parts.createFunction.split("$$")[1] ?? "";
+  const body = parts().createFunction.split("$$")[1] ?? "";
   const raw = (text: string) => sql.raw(literal(text));
   // tgtype: for each row (1), before (2), update (16).
   const stored = sql`(
@@ -30,16 +30,20 @@ export function triggerChecks({
     from pg_trigger t join pg_proc p on p.oid = tgfoid join pg_namespace n on n.oid = pronamespace join pg_language l on l.oid = prolang
     where tgrelid = ${oid} and not tgisinternal) as stored`;
   const own = (condition: SQL) =>
-    sql`select function, qualified_function from ${stored} where key = ${raw(trigger.key)} and ${condition}`;
-  const create = [parts.createFunction, parts.dropTrigger, parts.createTrigger];
-  const functionRights = parts.rights;
+    sql`select function, qualified_function, ${schemaOf} from ${stored} where key = ${raw(trigger.key)} and ${condition}`;
+  // In the table's schema: another schema may come first on the search_path.
+  const schemaOf = sql`(select nspname from pg_class c join pg_namespace n on n.oid = relnamespace where c.oid = ${oid}) as schema`;
+  const create = ({ schema }: { schema: string }) => {
+    const { createFunction, dropTrigger, createTrigger, rights } = parts(schema);
+    return atOnce([createFunction, dropTrigger, createTrigger, rights]);
+  };
   return [
     {
       code: "trigger_missing",
-      query: sql`select where not exists (${own(sql`true`)})`,
-      finding: (_, { reapply }) => [
+      query: sql`select ${schemaOf} where not exists (${own(sql`true`)})`,
+      finding: (found: { schema: string }, { reapply }) => [
         `Trigger ${trigger.name} is missing: updated_at does not change.`,
-        reapply(atOnce([...create, functionRights])),
+        reapply(create(found)),
       ],
     },
     {
@@ -53,9 +57,9 @@ export function triggerChecks({
     {
       code: "trigger_different",
       query: own(sql`not as_declared`),
-      finding: (_, { reapply }) => [
+      finding: (found: { schema: string }, { reapply }) => [
         `Trigger ${trigger.name} does not call ${called.name}() before every update of a row.`,
-        reapply(atOnce([...create, functionRights])),
+        reapply(create(found)),
       ],
     },
     {
@@ -65,10 +69,12 @@ export function triggerChecks({
         `Function ${called.name}() is not the one of this version: a revision may repeat.`,
         // The function that the trigger calls, wherever the search_path would create one.
         reapply(
-          parts.createFunction.replace(
-            /FUNCTION .*?\(\) RETURNS/,
-            () => `FUNCTION ${qualified_function}() RETURNS`,
-          ),
+          atOnce([
+            parts().createFunction.replace(
+              /FUNCTION .*?\(\) RETURNS/,
+              () => `FUNCTION ${qualified_function}() RETURNS`,
+            ),
+          ]),
         ),
       ],
     },
