@@ -37,7 +37,10 @@ function program(): Command {
       "--phases <list>",
       "the application's phases, separated by commas: count sessions in other phases",
     )
-    .option("--table <name>", "a table of the application's own; its other columns and indexes are not checked")
+    .option(
+      "--table <name>",
+      "a table of the application's own; its other columns and indexes are not checked",
+    )
     .option("--schema <name>", "the schema of that table")
     .action(runVerify);
   command("export <userId>", "Write all sessions of a user, one line of JSON each (NDJSON).")
@@ -68,7 +71,10 @@ function program(): Command {
     .option("--json", "print the result of stats() as JSON and nothing else, times in ISO 8601")
     .action(runStats);
   const commands = [...journeyDb.commands];
-  command("sql", "Print the trigger, privileges and storage settings of a table, for drizzle-kit generate --custom.")
+  command(
+    "sql",
+    "Print the trigger, privileges and storage settings of a table, for drizzle-kit generate --custom.",
+  )
     .option("--table <name>", "a table of the application's own, by default journey_sessions")
     .option("--schema <name>", "the schema of that table")
     .addHelpText("after", "\nNo database is needed. Each statement can be run again.")

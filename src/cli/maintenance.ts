@@ -44,7 +44,8 @@ function tableOf({ table, schema }: TableOption) {
 }
 
 /** The pieces of a file for `drizzle-kit generate --custom`, which runs each of them as one statement. */
-export const runSql = (options: TableOption) => say(tableSql(tableOf(options)).join("\n--> statement-breakpoint\n"));
+export const runSql = (options: TableOption) =>
+  say(tableSql(tableOf(options)).join("\n--> statement-breakpoint\n"));
 
 interface VerifyCommand extends UrlOption, TableOption {
   json?: true;

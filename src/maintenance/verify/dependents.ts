@@ -30,6 +30,8 @@ interface ColumnChange {
 interface Target extends DeclaredTable {
   /** The names of the indexes and checks of the package, which the new type does not break. */
   names: SQL;
+  /** The rows of the declared indexes of the application. */
+  ownIndexes: SQL;
 }
 
 /** In the order in which they must be dropped. They are created again in the reverse order. */
@@ -40,7 +42,11 @@ export async function readDependents(
 ): Promise<Dependent[]> {
   const { name, comparesAlike } = change;
   const packageNames = [...declared.indexes, ...declared.checks].map(({ key }) => literal(key));
-  const table: Target = { ...declared, names: sql.raw(packageNames.join(", ")) };
+  const table: Target = {
+    ...declared,
+    names: sql.raw(packageNames.join(", ")),
+    ownIndexes: sql`jsonb_to_recordset(${JSON.stringify(declared.own.indexes)}::text::jsonb) as declared (key text, "create" text)`,
+  };
   const column = sql`(select attnum from pg_attribute where attrelid = ${table.oid} and quote_ident(attname) = ${name}::text)`;
   const usesColumn = (catalogue: string, oid: string) =>
     sql`exists (select from pg_depend d where d.classid = ${sql.raw(`'${catalogue}'::regclass and d.objid = ${oid}`)}
@@ -80,7 +86,7 @@ const triggers = (table: Target, usesColumn: SQL) =>
 /** All policies if one must be dropped: the others might allow what that one forbids. */
 const policies = (table: Target, usesColumn: SQL, comparesAlike: boolean) =>
   sql`select format('policy %I', polname) as what,
-      case when not ${comparesAlike} or obj_description(p.oid, 'pg_policy') is null then format('drop policy %I on %s', polname, polrelid::regclass) end as drop,
+      case when not ${comparesAlike} or obj_description(p.oid, 'pg_policy') is null then format('drop policy if exists %I on %s', polname, polrelid::regclass) end as drop,
       case when ${comparesAlike} then array[format('create policy %I on %s as %s for %s to %s', polname, polrelid::regclass,
           case when polpermissive then 'permissive' else 'restrictive' end,
           case polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
@@ -127,7 +133,7 @@ const views = (table: Target, usesColumn: SQL, comparesAlike: boolean) =>
 
 const constraints = (table: Target, column: SQL) =>
   sql`select format('constraint %I', conname) as what,
-      format('alter table %s drop constraint %I', conrelid::regclass, conname) as drop, null::text[] as restore
+      format('alter table %s drop constraint if exists %I', conrelid::regclass, conname) as drop, null::text[] as restore
     from pg_constraint where conrelid = ${table.oid} and contype in ('f', 'c', 'x') and ${column} = any (conkey) and conname not in (${table.names}) order by 1`;
 
 /** Whether only the foreign key `c` and plain indexes use its column `f`, so that its type can be changed. */
@@ -165,18 +171,19 @@ const comparingKeys = (table: Target, column: SQL) =>
     from pg_constraint where contype = 'f'
       and (conrelid = ${table.oid} and ${column} = any (conkey) or confrelid = ${table.oid} and ${column} = any (confkey)) order by 1`;
 
+/** An index that the application declares is created again as declared. */
 const indexes = (table: Target, usesColumn: SQL, { comparesAlike, isText }: ColumnChange) =>
-  sql`select format('index %s', i.indexrelid::regclass) as what, format('drop index %s', i.indexrelid::regclass) as drop,
+  sql`select format('index %s', i.indexrelid::regclass) as what, format('drop index if exists %s', i.indexrelid::regclass) as drop,
       case when ${isText} and indisvalid and not indisclustered and not indisreplident and obj_description(c.oid, 'pg_class') is null and c.reltablespace = 0
         and not exists (select from pg_attribute s where s.attrelid = c.oid and coalesce(s.attstattarget, -1) <> -1)
-        then array[pg_get_indexdef(c.oid)] end as restore
+        then array[pg_get_indexdef(c.oid)] else (select array[declared.create] from ${table.ownIndexes} where declared.key = c.relname) end as restore
     from pg_index i join pg_class c on c.oid = i.indexrelid
     where indrelid = ${table.oid} and c.relname not in (${table.names}) and not exists (select from pg_constraint where conindid = i.indexrelid)
       and ${usesColumn} and (not ${comparesAlike} or indexprs is not null or indpred is not null) order by 1`;
 
 const generatedColumns = (table: Target, column: SQL) =>
   sql`select format('generated column %I', g.attname) as what,
-      format('alter table %s drop column %I', g.attrelid::regclass, g.attname) as drop, null::text[] as restore
+      format('alter table %s drop column if exists %I', g.attrelid::regclass, g.attname) as drop, null::text[] as restore
     from pg_attribute g
     where g.attrelid = ${table.oid} and g.attgenerated <> '' and not g.attisdropped and g.attnum <> ${column} and exists (
       select from pg_depend d left join pg_attrdef e on e.oid = d.objid and d.classid = 'pg_attrdef'::regclass
