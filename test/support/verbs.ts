@@ -135,6 +135,15 @@ const verbsOf = (newOwn?: NewOwn): { [V in Verb]: VerbCases<V> } => ({
           [`list by ${orderBy} in a phase, the next page`]: ({ cursors }) => [
             { ...options, phase: "setup", cursor: cursors[orderBy] },
           ],
+          [`list by ${orderBy} in a phase with metadata`]: () => [
+            { ...options, phase: "setup", metadata: { a: 1 } },
+          ],
+          [`list by ${orderBy} with metadata, the next page`]: ({ cursors }) => [
+            { ...options, metadata: { a: 1 }, cursor: cursors[orderBy] },
+          ],
+          [`list by ${orderBy} in a phase with metadata, the next page`]: ({ cursors }) => [
+            { ...options, phase: "setup", metadata: { a: 1 }, cursor: cursors[orderBy] },
+          ],
         };
       }),
     ),
@@ -253,7 +262,9 @@ const OWN_CASES: { [V in Verb]?: { repeatable?: ChatCases<V>; notRepeatable?: Ch
   getBy: {
     repeatable: {
       getBy: ({ id }) => [{ runId: id }],
-      "getBy of each kind": ({ id }) => [{ runId: [id, "x"], stage: ["draft", OWN.stage], touched: [null, 7] }],
+      "getBy of each kind": ({ id }) => [
+        { runId: [id, "x"], stage: ["draft", OWN.stage], touched: [null, 7] },
+      ],
     },
   },
   list: {
@@ -290,7 +301,10 @@ const OWN_CASES: { [V in Verb]?: { repeatable?: ChatCases<V>; notRepeatable?: Ch
   update: {
     repeatable: {
       "update of own columns": ({ id }) => [id, { ...OWN, stage: "done", orgId: null }],
-      "update of everything": ({ id }) => [id, { phase: "review", metadata: { b: 2 }, pinned: false, tags: [] }],
+      "update of everything": ({ id }) => [
+        id,
+        { phase: "review", metadata: { b: 2 }, pinned: false, tags: [] },
+      ],
     },
     notRepeatable: {
       "update of own columns ifRevision": ({ id, revision }) => [
@@ -434,7 +448,9 @@ export interface Catalogue {
   newOwn: NewOwn;
   /** Creates the table in a migrated database. */
   createIn(db: Database): Promise<void>;
-  forUser(define: typeof defineJourney): (...of: Parameters<ReturnType<typeof defineJourney>["forUser"]>) => Sessions;
+  forUser(
+    define: typeof defineJourney,
+  ): (...of: Parameters<ReturnType<typeof defineJourney>["forUser"]>) => Sessions;
 }
 
 /** The default table, and one of an application's with own columns. */
