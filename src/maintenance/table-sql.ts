@@ -32,6 +32,17 @@ export function namesOf(table: JourneyTable): TableNames {
 export const qualified = (schema: string | undefined, name: string, quote = quoted): string =>
   schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`;
 
+/** A stored time at the end of the range (or infinity) cannot be increased and starts again at now(). */
+export const FUNCTION_BODY = `
+BEGIN
+	NEW.updated_at := greatest(
+		now(),
+		CASE WHEN OLD.updated_at < '294276-01-01 00:00:00+00'::timestamptz THEN OLD.updated_at + interval '1 microsecond' END
+	);
+	RETURN NEW;
+END
+`;
+
 /** The parts of `tableSql`, each one statement. */
 export interface TableSql {
   createFunction: string;
@@ -61,15 +72,7 @@ export function tableSqlParts(names: TableNames): TableSql {
     createFunction: `CREATE OR REPLACE FUNCTION ${call} RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = ''
-AS $$
-BEGIN
-	NEW.updated_at := greatest(
-		now(),
-		CASE WHEN OLD.updated_at < '294276-01-01 00:00:00+00'::timestamptz THEN OLD.updated_at + interval '1 microsecond' END
-	);
-	RETURN NEW;
-END
-$$;`,
+AS $$${FUNCTION_BODY}$$;`,
     dropTrigger: `DROP TRIGGER IF EXISTS ${trigger} ON ${target};`,
     createTrigger: `CREATE TRIGGER ${trigger}
 	BEFORE UPDATE ON ${target}

@@ -18,6 +18,8 @@ export interface Context {
   reapply: (sql: string) => Remedy;
   /** How to create the table if it is gone. */
   recreate: Remedy;
+  /** Called if a session could be created. */
+  onInserted: () => void;
 }
 
 type Described = [message: string, remedy: Remedy, severity?: Finding["severity"]];

@@ -111,7 +111,7 @@ export function columnChecks(table: DeclaredTable): Check[] {
         const needed = not_null && value === null;
         return needed
           ? [
-              `Column ${name} is not in the schema, is NOT NULL and has no default: no session can be created.`,
+              `Column ${name} is not in the schema, is NOT NULL and has no default: no session can be created, unless a trigger sets it.`,
               `declare it in the table's schema, or give it a default (alter table ${table.sql} alter column ${name} set default …)`,
               "error",
             ]

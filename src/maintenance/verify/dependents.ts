@@ -30,7 +30,34 @@ interface ColumnChange {
 interface Target extends DeclaredTable {
   /** The names of the indexes and checks of the package, which the new type does not break. */
   names: SQL;
+  /** The statements that create what the application declares. */
+  declared: SQL;
 }
+
+/** What the application declares is created again as declared, if not as it is. */
+function declaredRows({ sql: table, own }: DeclaredTable): SQL {
+  const rows = [
+    ...own.indexes.map(({ key, create }) => ["index", key, create]),
+    ...own.checks.map(({ key, name, condition }) => [
+      "constraint",
+      key,
+      `alter table ${table} add constraint ${name} check (${condition})`,
+    ]),
+    ...own.foreignKeys.map(({ key, create }) => ["constraint", key, `alter table ${table} ${create}`]),
+    ...own.policies.map(({ key, create }) => ["policy", key, create]),
+    ...own.columns
+      .filter(({ filledBy }) => filledBy === "expression")
+      .map(({ key, name, type, clause }) => [
+        "column",
+        key,
+        `alter table ${table} add column ${name} ${type}${clause}`,
+      ]),
+  ].map(([kind, key, create]) => ({ kind, key, create }));
+  return sql`jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as declared (kind text, key text, "create" text)`;
+}
+
+const again = (table: Target, kind: string, key: SQL) =>
+  sql`(select array[declared.create] from ${table.declared} where declared.kind = ${kind}::text and declared.key = ${key})`;
 
 /** In the order in which they must be dropped. They are created again in the reverse order. */
 export async function readDependents(
@@ -40,7 +67,11 @@ export async function readDependents(
 ): Promise<Dependent[]> {
   const { name, comparesAlike } = change;
   const packageNames = [...declared.indexes, ...declared.checks].map(({ key }) => literal(key));
-  const table: Target = { ...declared, names: sql.raw(packageNames.join(", ")) };
+  const table: Target = {
+    ...declared,
+    names: sql.raw(packageNames.join(", ")),
+    declared: declaredRows(declared),
+  };
   const column = sql`(select attnum from pg_attribute where attrelid = ${table.oid} and quote_ident(attname) = ${name}::text)`;
   const usesColumn = (catalogue: string, oid: string) =>
     sql`exists (select from pg_depend d where d.classid = ${sql.raw(`'${catalogue}'::regclass and d.objid = ${oid}`)}
@@ -80,13 +111,13 @@ const triggers = (table: Target, usesColumn: SQL) =>
 /** All policies if one must be dropped: the others might allow what that one forbids. */
 const policies = (table: Target, usesColumn: SQL, comparesAlike: boolean) =>
   sql`select format('policy %I', polname) as what,
-      case when not ${comparesAlike} or obj_description(p.oid, 'pg_policy') is null then format('drop policy %I on %s', polname, polrelid::regclass) end as drop,
+      case when not ${comparesAlike} or obj_description(p.oid, 'pg_policy') is null then format('drop policy if exists %I on %s', polname, polrelid::regclass) end as drop,
       case when ${comparesAlike} then array[format('create policy %I on %s as %s for %s to %s', polname, polrelid::regclass,
           case when polpermissive then 'permissive' else 'restrictive' end,
           case polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
           (select string_agg(case when r = 0 then 'public' else r::regrole::text end, ', ') from unnest(polroles) as r))
         || coalesce(' using (' || pg_get_expr(polqual, polrelid) || ')', '')
-        || coalesce(' with check (' || pg_get_expr(polwithcheck, polrelid) || ')', '')] end as restore
+        || coalesce(' with check (' || pg_get_expr(polwithcheck, polrelid) || ')', '')] else ${again(table, "policy", sql`polname`)} end as restore
     from pg_policy p where polrelid = ${table.oid}
       and exists (select from pg_policy o where o.polrelid = ${table.oid} and ${usesColumn}) order by 1`;
 
@@ -127,7 +158,7 @@ const views = (table: Target, usesColumn: SQL, comparesAlike: boolean) =>
 
 const constraints = (table: Target, column: SQL) =>
   sql`select format('constraint %I', conname) as what,
-      format('alter table %s drop constraint %I', conrelid::regclass, conname) as drop, null::text[] as restore
+      format('alter table %s drop constraint if exists %I', conrelid::regclass, conname) as drop, ${again(table, "constraint", sql`conname`)} as restore
     from pg_constraint where conrelid = ${table.oid} and contype in ('f', 'c', 'x') and ${column} = any (conkey) and conname not in (${table.names}) order by 1`;
 
 /** Whether only the foreign key `c` and plain indexes use its column `f`, so that its type can be changed. */
@@ -166,17 +197,17 @@ const comparingKeys = (table: Target, column: SQL) =>
       and (conrelid = ${table.oid} and ${column} = any (conkey) or confrelid = ${table.oid} and ${column} = any (confkey)) order by 1`;
 
 const indexes = (table: Target, usesColumn: SQL, { comparesAlike, isText }: ColumnChange) =>
-  sql`select format('index %s', i.indexrelid::regclass) as what, format('drop index %s', i.indexrelid::regclass) as drop,
+  sql`select format('index %s', i.indexrelid::regclass) as what, format('drop index if exists %s', i.indexrelid::regclass) as drop,
       case when ${isText} and indisvalid and not indisclustered and not indisreplident and obj_description(c.oid, 'pg_class') is null and c.reltablespace = 0
         and not exists (select from pg_attribute s where s.attrelid = c.oid and coalesce(s.attstattarget, -1) <> -1)
-        then array[pg_get_indexdef(c.oid)] end as restore
+        then array[pg_get_indexdef(c.oid)] else ${again(table, "index", sql`c.relname`)} end as restore
     from pg_index i join pg_class c on c.oid = i.indexrelid
     where indrelid = ${table.oid} and c.relname not in (${table.names}) and not exists (select from pg_constraint where conindid = i.indexrelid)
       and ${usesColumn} and (not ${comparesAlike} or indexprs is not null or indpred is not null) order by 1`;
 
 const generatedColumns = (table: Target, column: SQL) =>
   sql`select format('generated column %I', g.attname) as what,
-      format('alter table %s drop column %I', g.attrelid::regclass, g.attname) as drop, null::text[] as restore
+      format('alter table %s drop column if exists %I', g.attrelid::regclass, g.attname) as drop, ${again(table, "column", sql`g.attname`)} as restore
     from pg_attribute g
     where g.attrelid = ${table.oid} and g.attgenerated <> '' and not g.attisdropped and g.attnum <> ${column} and exists (
       select from pg_depend d left join pg_attrdef e on e.oid = d.objid and d.classid = 'pg_attrdef'::regclass

@@ -16,6 +16,8 @@ interface Journal {
   reapply: (sql: string) => Remedy;
   /** How to create the table again. */
   recreate: Remedy;
+  /** Whether there are migrations to apply, which may create what the application declares. */
+  pending: boolean;
 }
 
 /** Compares the journal with the shipped migrations. */
@@ -31,6 +33,7 @@ export async function checkJournal(db: Database): Promise<Journal> {
       findings: [error("journal_damaged", message, before(rename, MIGRATE))],
       reapply: () => MIGRATE,
       recreate: MIGRATE,
+      pending: true,
     };
   }
   const findings: Finding[] = [];
@@ -76,5 +79,5 @@ export async function checkJournal(db: Database): Promise<Journal> {
       ),
     );
   }
-  return { findings, reapply, recreate };
+  return { findings, reapply, recreate, pending: pending.length > 0 };
 }

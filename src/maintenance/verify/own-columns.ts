@@ -88,7 +88,9 @@ async function differences(
   column: OwnColumn,
   stored: Stored,
 ): Promise<Finding[]> {
-  const { name, type } = column;
+  // As the server quotes it.
+  const { name } = stored;
+  const { type } = column;
   const sameType = stored.same_type === null ? column.enum === undefined : stored.same_type;
   if (!sameType || !sameModifiers(column, stored)) {
     const both = !sameType && !(stored.is_text && /^(text|varchar|char)/.test(type));
@@ -125,7 +127,8 @@ async function howFilled(
   column: OwnColumn,
   stored: Stored,
 ): Promise<Finding[]> {
-  const { name, filledBy, notNull } = column;
+  const { name } = stored;
+  const { filledBy, notNull } = column;
   const alter = (action: string) => `alter table ${table.sql} alter column ${name} ${action}`;
   const fails = notNull ? "error" : "warning";
   const generated = stored.filled_by === "expression";
@@ -198,10 +201,11 @@ async function howFilled(
 async function nullability(
   db: Database,
   table: DeclaredTable,
-  { name, notNull }: OwnColumn,
+  { notNull }: OwnColumn,
   stored: Stored,
   filled: readonly Finding[],
 ): Promise<Finding[]> {
+  const { name } = stored;
   if (notNull === stored.not_null) return [];
   const alter = (action: string) => `alter table ${table.sql} alter column ${name} ${action}`;
   if (notNull) {

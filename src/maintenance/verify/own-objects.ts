@@ -34,6 +34,8 @@ interface Stored {
   indexes: StoredIndex[];
   constraints: StoredConstraint[];
   policies: { key: string; name: string }[];
+  /** Whether the table has all declared columns, so that conditions on them can be checked. */
+  complete: boolean;
   /** The names of other relations in the table's schema that declared indexes need. */
   taken: string[];
 }
@@ -59,6 +61,7 @@ const names = (keys: string, of: string, relation: string) =>
 
 async function readStored(db: Database, { oid, own }: DeclaredTable): Promise<Stored> {
   const wanted = [...own.indexes, ...own.uniques].map(({ key }) => key);
+  const columns = own.columns.map(({ key }) => key);
   const action = (column: string) =>
     `case ${column} when 'a' then 'no action' when 'r' then 'restrict' when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' end`;
   const [stored] = await read<Stored>(
@@ -80,7 +83,9 @@ async function readStored(db: Database, { oid, own }: DeclaredTable): Promise<St
         from pg_policy where polrelid = ${oid}) as policies, (
         select coalesce(jsonb_agg(relname), '[]') from pg_class where relnamespace = (select relnamespace from pg_class where oid = ${oid})
           and relname in (${sql.raw([...wanted.map((key) => literal(cut(key))), "null"].join(", "))})
-          and not exists (select from pg_index where indexrelid = pg_class.oid and indrelid = ${oid})) as taken`,
+          and not exists (select from pg_index where indexrelid = pg_class.oid and indrelid = ${oid})) as taken, (
+        select count(*) = ${sql.raw(String(columns.length))} from pg_attribute where attrelid = ${oid} and not attisdropped
+          and attname in (${sql.raw([...columns.map((key) => literal(key)), "null"].join(", "))})) as complete`,
   );
   return stored as Stored;
 }
@@ -96,7 +101,7 @@ const sameColumns = (
 async function indexFindings(
   db: Database,
   table: DeclaredTable,
-  { indexes, taken }: Stored,
+  { indexes, taken, complete }: Stored,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const known = new Set(table.indexes.map(({ key }) => key));
@@ -130,7 +135,7 @@ async function indexFindings(
       findings.push(warning(code, `${problem}${consequence}.`, remedy));
       continue;
     }
-    const duplicates = unique && columns ? await hasDuplicates(db, table, columns) : false;
+    const duplicates = complete && unique && columns ? await hasDuplicates(db, table, columns) : false;
     if (duplicates) {
       findings.push(
         warning(
@@ -178,33 +183,33 @@ async function hasDuplicates(
   columns: readonly string[],
 ): Promise<boolean> {
   const list = columns.map((column) => `"${column.replaceAll('"', '""')}"`);
-  const [found] = await read<{ duplicates: boolean }>(
+  const filled = list.map((one) => `${one} is not null`).join(" and ");
+  return someRow(
     db,
-    sql.raw(
-      `select exists (select from ${table.sql} where ${list.map((one) => `${one} is not null`).join(" and ")} group by ${list.join(", ")} having count(*) > 1) as duplicates`,
-    ),
+    `select from ${table.sql} where ${filled} group by ${list.join(", ")} having count(*) > 1`,
   );
-  return found?.duplicates === true;
+}
+
+async function someRow(db: Database, select: string): Promise<boolean> {
+  const [found] = await read<{ exists: boolean }>(db, sql.raw(`select exists (${select})`));
+  return found?.exists === true;
 }
 
 async function checkFindings(
   db: Database,
   table: DeclaredTable,
-  { constraints }: Stored,
+  { constraints, complete }: Stored,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const stored = constraints.filter(({ type }) => type !== "f");
   for (const { key, name, condition } of table.own.checks) {
     if (stored.some((one) => one.key === cut(key))) continue;
-    const [found] = await read<{ broken: boolean }>(
-      db,
-      sql.raw(`select exists (select from ${table.sql} where not (${condition})) as broken`),
-    );
+    const broken = complete && (await someRow(db, `select from ${table.sql} where not (${condition})`));
     findings.push(
       warning(
         "check_missing",
         `Check ${name} is missing; sessions that it would refuse are stored.`,
-        found?.broken
+        broken
           ? "change or delete the rows that break it, then run journey-db verify"
           : { sql: `alter table ${table.sql} add constraint ${name} check (${condition})` },
       ),
@@ -233,7 +238,7 @@ async function checkFindings(
 async function foreignKeyFindings(
   db: Database,
   table: DeclaredTable,
-  { constraints }: Stored,
+  { constraints, complete }: Stored,
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   const stored = constraints.filter(({ type }) => type === "f");
@@ -248,10 +253,7 @@ async function foreignKeyFindings(
     const same =
       found && references(declared, found) && found.on_delete === onDelete && found.on_update === onUpdate;
     if (same) continue;
-    const [rows] = await read<{ broken: boolean }>(
-      db,
-      sql.raw(`select exists (select from ${table.sql} t where ${broken}) as broken`),
-    );
+    const isBroken = complete && (await someRow(db, `select from ${table.sql} t where ${broken}`));
     const drop = found ? `drop constraint ${found.name}, ` : "";
     findings.push(
       warning(
@@ -259,7 +261,7 @@ async function foreignKeyFindings(
         found
           ? `Foreign key ${found.name} is not as the schema declares it.`
           : `Foreign key ${name} is missing; values that reference no row are stored.`,
-        rows?.broken
+        isBroken
           ? "change the rows that reference no row, then run journey-db verify"
           : { sql: `alter table ${table.sql} ${drop}${create}` },
       ),

@@ -99,7 +99,12 @@ const tryOut = (code: FindingCode, refused: string, remedy: string, run: () => P
   attempt(run, ({ sqlState }) => error(code, `${refused}: SQLSTATE ${sqlState}.`, remedy));
 
 /** The value of the sample may be one that a rule of the application refuses. */
-const isBadSample = (thrown: unknown) => /^2[23]/.test(fromDriver(thrown, true).sqlState ?? "");
+function isBadSample(thrown: unknown, samples: Samples): boolean {
+  const { sqlState = "" } = fromDriver(thrown, true);
+  // A referenced table may have no row to take a value from. Other columns are not NULL because of a sample.
+  if (sqlState === "23502") return samples.some(({ value }) => value.startsWith("(select "));
+  return samples.length > 0 && /^2[23]/.test(sqlState);
+}
 
 interface Row {
   holds: string;
@@ -128,13 +133,14 @@ async function insertUpdateDelete(one: Probe): Promise<Finding[]> {
             updatedAt,
           });
       } catch (thrown) {
-        if (samples.length > 0 && isBadSample(thrown)) return [];
+        if (isBadSample(thrown, samples)) return [];
         throw thrown;
       }
       if (!row) {
         const message = "A new session is not stored, and no error is raised.";
         return [error("insert_failed", message, `${SEE_OTHERS}; a trigger or a rule may discard it`)];
       }
+      context.onInserted();
       const applied: boolean[] = JSON.parse(row.holds);
       const missed = Object.keys(defaults).filter((_, index) => !applied[index]);
       return missed.map((column) => {

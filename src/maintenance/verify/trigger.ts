@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { literal } from "../table-sql.js";
+import { FUNCTION_BODY, literal } from "../table-sql.js";
 import type { Check } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
 import { atOnce } from "./finding.js";
@@ -18,7 +18,6 @@ export function triggerChecks({
   function: called,
   parts,
 }: DeclaredTable): Check[] {
-  const body = parts().createFunction.split("$$")[1] ?? "";
   const raw = (text: string) => sql.raw(literal(text));
   // tgtype: for each row (1), before (2), update (16).
   const stored = sql`(
@@ -64,7 +63,9 @@ export function triggerChecks({
     },
     {
       code: "function_different",
-      query: own(sql`as_declared and not (plain and ${words(sql`prosrc`)} = ${words(sql`${body}::text`)})`),
+      query: own(
+        sql`as_declared and not (plain and ${words(sql`prosrc`)} = ${words(sql`${FUNCTION_BODY}::text`)})`,
+      ),
       finding: ({ qualified_function }: { qualified_function: string }, { reapply }) => [
         `Function ${called.name}() is not the one of this version: a revision may repeat.`,
         // The function that the trigger calls, wherever the search_path would create one.

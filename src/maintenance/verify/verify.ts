@@ -53,6 +53,8 @@ interface Step {
   required?: true;
   /** Whether it inserts, updates and deletes. */
   writes?: true;
+  /** Whether it compares what the application declares itself. */
+  own?: true;
   /** For a step that reads every row: the remedy if that takes more than 30 s. */
   slow?: (table: DeclaredTable) => string;
 }
@@ -71,13 +73,18 @@ const STEPS: Step[] = [
   definitions("The columns", columnChecks),
   {
     subject: "The application's columns",
+    own: true,
     run: async (context) => {
       if (context.inTransaction) await putBuiltInsFirst(context.db);
       return checkOwnColumns(context);
     },
   },
   definitions("The constraints and indexes", constraintChecks),
-  { subject: "The application's indexes, constraints and policies", run: checkOwnObjects },
+  {
+    subject: "The application's indexes, constraints and policies",
+    own: true,
+    run: checkOwnObjects,
+  },
   definitions("The trigger, the storage and the privileges", (table) => [
     ...triggerChecks(table),
     ...storageChecks(table),
@@ -134,10 +141,13 @@ export async function verifyTable(
   let table: DeclaredTable | undefined;
   let reapply = (exact: string): Remedy => ({ sql: exact });
   let recreate: Remedy = MIGRATE;
+  let pending = false;
+  let inserted = false;
   const inContext = (run: Step["run"]) =>
     rolledBack(db, async (tx, inTransaction) => {
       table ??= await declare(tx, journeyTable);
-      return run({ db: tx, inTransaction, table, packageOnly, phases, reapply, recreate });
+      const context = { db: tx, inTransaction, table, packageOnly, phases, reapply, recreate };
+      return run({ ...context, onInserted: () => (inserted = true) });
     });
 
   const findings = await inContext((context) => runChecks(SERVER_CHECKS, context)).catch((thrown) => {
@@ -151,11 +161,11 @@ export async function verifyTable(
         return [];
       }
       const checked = await checkJournal(context.db);
-      ({ reapply, recreate } = checked);
+      ({ reapply, recreate, pending } = checked);
       return checked.findings;
     },
   };
-  for (const { subject, run, required, writes, slow } of [journal, ...STEPS]) {
+  for (const { subject, run, required, writes, own, slow } of [journal, ...STEPS]) {
     if (writes && findings.some(({ code }) => REFUSES_WRITES.includes(code))) continue;
     const severity = required ? "error" : "warning";
     let locked = false;
@@ -181,13 +191,21 @@ export async function verifyTable(
         return finding("warning", "unchecked", message, slow(table as DeclaredTable));
       },
     );
-    findings.push(...found);
+    // A pending migration that creates the same would fail after the SQL.
+    const inMigration = own && pending ? found.map(byMigration) : found;
+    findings.push(...inMigration);
     // The other steps would wait for the same lock, one after the other.
     if (locked || (required && found.some((one) => one.severity === "error"))) break;
   }
-  return findings
-    .filter(({ code }) => !packageOnly || code !== "column_unexpected")
-    .sort((a, b) => rank(a) - rank(b));
+  return (
+    findings
+      .filter(({ code }) => !packageOnly || code !== "column_unexpected")
+      // A trigger fills a column that seemed to need a value.
+      .map((one) =>
+        inserted && one.code === "column_unexpected" ? { ...one, severity: "note" as const } : one,
+      )
+      .sort((a, b) => rank(a) - rank(b))
+  );
 }
 
 /** What creates a table of the application. */
@@ -196,6 +214,9 @@ function createOwn(table: JourneyTable): string {
   const of = schema === undefined ? "" : ` --schema ${schema}`;
   return `apply the application's migrations; one of them must have the SQL that journey-db sql --table ${name}${of} prints`;
 }
+
+const byMigration = ({ sql, ...found }: Finding): Finding =>
+  sql === undefined ? found : { ...found, remedy: MIGRATE };
 
 const REFUSES_WRITES: readonly FindingCode[] = ["read_only", "role_rights", "rls_active"];
 
