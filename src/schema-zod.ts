@@ -2,7 +2,13 @@ import { createInsertSchema, createSelectSchema, createUpdateSchema } from "driz
 import { messagesSchema, metadataSchema, phaseSchema, sessionIdSchema, userIdSchema } from "./messages.js";
 import { journeySessions } from "./schema.js";
 
-export { type JourneySessionRow, journeySessions, type NewJourneySessionRow } from "./schema.js";
+export {
+  type JourneySessionRow,
+  type JourneyTable,
+  journeySessions,
+  journeyTable,
+  type NewJourneySessionRow,
+} from "./schema.js";
 
 const columns = {
   id: sessionIdSchema,

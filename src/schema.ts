@@ -1,11 +1,11 @@
-import { type BuildColumns, type BuildExtraConfigColumns, getTableColumns, sql } from "drizzle-orm";
+import { type BuildColumns, type BuildExtraConfigColumns, getTableColumns, is, sql } from "drizzle-orm";
 import {
   check,
   index,
   jsonb,
   type PgColumn,
   type PgColumnBuilderBase,
-  type PgTable,
+  PgTable,
   type PgTableExtraConfigValue,
   type PgTableWithColumns,
   pgSchema,
@@ -138,19 +138,34 @@ function requireName(field: string, name: unknown, longest: number): void {
  */
 export const journeySessions = journeyTable("journey_sessions");
 
+/** Whether a table has the columns of this package. */
+export const isJourneyTable = (given: unknown): given is JourneyTable => {
+  if (!is(given, PgTable)) return false;
+  const columns: Record<string, PgColumn> = getTableColumns(given);
+  return SESSION_KEYS.every((key) => columns[key]?.name === journeySessions[key].name);
+};
+
+/** The application's own columns, by their keys. */
+export const ownColumns = (table: JourneyTable): [key: string, column: PgColumn][] =>
+  Object.entries(getTableColumns(table)).filter(([key]) => !isSessionKey(key));
+
 /** A row as Drizzle selects it. */
 export type JourneySessionRow = typeof journeySessions.$inferSelect;
 /** A row as Drizzle inserts it. */
 export type NewJourneySessionRow = typeof journeySessions.$inferInsert;
 
 /** A table with the package's columns only, as queries see every table. */
+// biome-ignore lint/complexity/noBannedTypes: no own columns
 export type SessionTable = TableOf<string, string | undefined, {}>;
 
 /** The application's own columns of a table, as Drizzle selects them. */
 export type Own<Table extends JourneyTable> = Omit<Table["$inferSelect"], SessionKey>;
 /** The own columns of a new session: required if the column has no default and is not nullable. */
 export type NewOwn<Table extends JourneyTable> = Omit<Table["$inferInsert"], SessionKey>;
-/** The own columns that a session is found by. An array means any of its values. */
+/** How a session is found by an own column: by one value, by any of several, or by NULL. */
+export type Filter = [key: string, by: "value" | "any" | "null" | "any or null"];
+
+/** The own columns that a session is found by: null means IS NULL, an array any of its values. */
 export type Where<Table extends JourneyTable> = {
   [Key in keyof Own<Table>]?: Own<Table>[Key] | readonly Own<Table>[Key][];
 };

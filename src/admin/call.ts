@@ -1,9 +1,11 @@
+import { getTableName } from "drizzle-orm";
 import type * as z from "zod";
 import type { Database } from "../model/database.js";
 import type { Named, Statement } from "../queries/statement.js";
 import { type Deadline, within } from "../sessions/call.js";
 import { always } from "../sessions/verb.js";
-import { databaseSchema, journeyOptionsSchema, plainObjectSchema } from "../validation/options.js";
+import { journeyOptionsSchema } from "../validation/journey-options.js";
+import { databaseSchema, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 
 /** A statement that takes no owner. */
@@ -38,7 +40,9 @@ export const rowsOf = <Row, Given extends Named>(
   deadline: Deadline,
   deletes?: true,
 ): Promise<Row[]> =>
-  within(deadline, { isRepeatable: always, deletes }, () => statement.run(db, values, false));
+  within(deadline, { isRepeatable: always, deletes, table: getTableName(statement.table) }, () =>
+    statement.run(db, values, false),
+  );
 
 /** Like rowsOf, for a statement that returns one row. */
 export async function rowOf<Row>(

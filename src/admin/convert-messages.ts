@@ -2,7 +2,7 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
 import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import type { Database } from "../model/database.js";
-import { revision, touched } from "../queries/columns.js";
+import { exactTime, touched } from "../queries/columns.js";
 import { arrayOf } from "../queries/conversation.js";
 import { jsonParam, param, type Statement, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
@@ -58,10 +58,10 @@ interface OlderRow {
   older: string | null;
 }
 
-const readOlder: AdminStatement<OlderRow> = statement("admin_read_ai_sdk_4", (db) =>
+const readOlder: AdminStatement<OlderRow> = statement(journeySessions, "admin_read_ai_sdk_4", (db) =>
   db
     .select({
-      revision,
+      revision: exactTime(journeySessions.updatedAt),
       older: sql<string | null>`(
         select json_agg(json_build_array(n, message) order by n)::text
         from jsonb_array_elements(case when jsonb_typeof(${messages}) = 'array' then ${messages} else '[]' end) with ordinality as e(message, n)
@@ -77,7 +77,7 @@ const readOlder: AdminStatement<OlderRow> = statement("admin_read_ai_sdk_4", (db
  * leave the server.
  */
 const writeConverted: Statement<{ id: string }, { id: string; revision: string | null; converted: string }> =
-  statement("admin_write_ai_sdk_4", (db) =>
+  statement(journeySessions, "admin_write_ai_sdk_4", (db) =>
     db
       .update(journeySessions)
       .set({

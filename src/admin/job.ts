@@ -71,7 +71,7 @@ export const step = {
  * @param found JSON about a session, null if it is not wanted; `found` of the result is the array of them
  */
 export const findSessions = (name: string, found: SQL): AdminStatement<Step & { found: string }> =>
-  statement(name, (db) => {
+  statement(journeySessions, name, (db) => {
     const passed = db.$with("passed").as(
       db
         .select({ id, found: sql`${found}`.as("found") })

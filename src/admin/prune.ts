@@ -122,7 +122,7 @@ function dueAndPassed(db: Database) {
 }
 
 /** Counts what is due, and changes nothing. */
-export const countDue: AdminStatement<Due> = statement("admin_count_due", (db) => {
+export const countDue: AdminStatement<Due> = statement(journeySessions, "admin_count_due", (db) => {
   const { due, passed } = dueAndPassed(db);
   const sessions = sql<number>`(select count(*)::int from ${due})`;
   return db
@@ -136,7 +136,7 @@ export const countDue: AdminStatement<Due> = statement("admin_count_due", (db) =
  * written to since the statement began is no longer due: the server checks that again, since the
  * condition is on the deleted row itself.
  */
-export const deleteDue: AdminStatement<Due> = statement("admin_delete_due", (db) => {
+export const deleteDue: AdminStatement<Due> = statement(journeySessions, "admin_delete_due", (db) => {
   const { due, passed } = dueAndPassed(db);
   // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
   const isDueAndPassed = and(gte(id, param("from")), lte(id, lastPassed), isDue(updatedAt));

@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
-import { revision, touched } from "../queries/columns.js";
+import { exactTime, touched } from "../queries/columns.js";
 import { input, jsonParam, param, type Statement, statement } from "../queries/statement.js";
 import { journeySessions } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
@@ -48,10 +48,10 @@ interface EncodedRow {
   isWritable: boolean;
 }
 
-const readEncoded: AdminStatement<EncodedRow> = statement("admin_read_encoded", (db) =>
+const readEncoded: AdminStatement<EncodedRow> = statement(journeySessions, "admin_read_encoded", (db) =>
   db
     .select({
-      revision,
+      revision: exactTime(journeySessions.updatedAt),
       messages: sql<
         string | null
       >`case when jsonb_typeof(${messages}) = 'string' then ${messages} #>> '{}' end`,
@@ -65,14 +65,18 @@ const readEncoded: AdminStatement<EncodedRow> = statement("admin_read_encoded", 
 );
 
 /** Fails where jsonb cannot hold what JSON.parse could read. */
-const readDecoded: Statement<{ types: string }, Decoded> = statement("admin_read_decoded", (db) =>
-  db
-    .select({ types: sql<string>`concat(jsonb_typeof(messages), jsonb_typeof(metadata))` })
-    .from(input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") })),
+const readDecoded: Statement<{ types: string }, Decoded> = statement(
+  journeySessions,
+  "admin_read_decoded",
+  (db) =>
+    db
+      .select({ types: sql<string>`concat(jsonb_typeof(messages), jsonb_typeof(metadata))` })
+      .from(input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") })),
 );
 
 /** Replaces the columns that have new JSON, if nobody has changed the row since it was read. */
 const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: string | null }> = statement(
+  journeySessions,
   "admin_write_decoded",
   (db) =>
     db

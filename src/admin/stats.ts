@@ -45,7 +45,7 @@ const TABLE = sql`'journey_sessions'::regclass`;
 /** A bigint would arrive as text. */
 const number = (count: SQL) => sql<number>`(${count})::float8`;
 
-const readStats: AdminStatement<StatsRow> = statement("admin_stats", (db) => {
+const readStats: AdminStatement<StatsRow> = statement(journeySessions, "admin_stats", (db) => {
   const owner = db.selectDistinct({ userId }).from(journeySessions).as("owner");
   // pg_column_size reads the row only: it has the size of a long value, which is stored elsewhere.
   const size = sql<number>`pg_column_size(${messages}) + pg_column_size(${metadata})`;

@@ -28,7 +28,7 @@ const transferOptions = z
     params: { expected: "another user than options.from" },
   });
 
-const transferAll: AdminStatement<Transferred> = statement("admin_transfer", (db) => {
+const transferAll: AdminStatement<Transferred> = statement(journeySessions, "admin_transfer", (db) => {
   const moved = db.$with("moved").as(
     db
       .update(journeySessions)

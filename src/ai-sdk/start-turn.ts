@@ -1,8 +1,9 @@
 import * as z from "zod";
 import type { MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
+import type { JourneyTable, NewOwn } from "../schema.js";
 import type { Appended } from "../sessions/append.js";
-import { LARGEST_JSONB } from "../validation/options.js";
+import { LARGEST_JSONB, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
@@ -12,15 +13,25 @@ import { readRequest } from "./read-request.js";
 import { asReceived } from "./received-answer.js";
 import type { NodeRequest } from "./request-body.js";
 import { type AnySessions, isRefusal, storeAnswer } from "./store-answer.js";
-import { type Begun, createsSession, isConflict, storeQuestion, storeToolAnswers } from "./store-request.js";
+import {
+  type Begun,
+  createsSession,
+  isConflict,
+  type NewSessionFields,
+  storeQuestion,
+  storeToolAnswers,
+} from "./store-request.js";
 import type { TurnRequest } from "./turn-request.js";
 
-export interface StartTurnOptions<Message> {
+// biome-ignore lint/suspicious/noExplicitAny: options of any application fit its own handle
+export interface StartTurnOptions<Message, Table extends JourneyTable = any> {
   /**
    * Returns the title of a new session, stored as `metadata.title`: `titleOf`, or your own function. The
    * model is called after it has resolved. @default no title
    */
   title?: ((question: Message) => string | undefined | Promise<string | undefined>) | undefined;
+  /** Metadata and own columns of a new session, as in `append`. @default none */
+  create?: (NewOwn<Table> & { metadata?: object | undefined }) | undefined;
   /** Maximum number of messages for the model, the newest ones: 1–1000. @default 1000 */
   limit?: number | undefined;
   /** Maximum bytes of the request, else `too_large`: 1–268,435,455. @default 4 MiB */
@@ -73,6 +84,7 @@ const functionSchema = z
   .optional();
 const optionsSchema = z.strictObject({
   title: functionSchema,
+  create: plainObjectSchema.default({}),
   limit: z.int().min(1).max(1000).default(1000),
   maxBodyBytes: z
     .int()
@@ -90,19 +102,21 @@ async function storeTitled<Message extends MessageShape>(
   id: string,
   sent: TurnRequest<Message>,
   limit: number,
+  create: NewSessionFields,
   title: unknown,
   onError: OnError | undefined,
 ): Promise<Begun<Message>> {
-  if (!title) return storeQuestion(sessions, id, sent, limit);
+  if (!title) return storeQuestion(sessions, id, sent, limit, create);
   if (typeof title !== "string") {
     const message = "options.title: expected a function that returns a string";
     report(new JourneyDbError("invalid_input", message), onError);
-    return storeQuestion(sessions, id, sent, limit);
+    return storeQuestion(sessions, id, sent, limit, create);
   }
-  const begun = await storeQuestion(sessions, id, sent, limit, title).catch((error) => {
+  const titled = { ...create, metadata: { ...create.metadata, title } };
+  const begun = await storeQuestion(sessions, id, sent, limit, titled).catch((error) => {
     if (!isRefusal(error)) throw error;
     // The title may be what is refused, not the message.
-    return storeQuestion(sessions, id, sent, limit);
+    return storeQuestion(sessions, id, sent, limit, create);
   });
   if (begun.isTitled) return begun;
   const merge = (ifRevision?: string) =>
@@ -152,13 +166,13 @@ async function storeTitled<Message extends MessageShape>(
  * const result = streamText({ model, messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }), abortSignal: request.signal });
  * return result.toUIMessageStreamResponse(turn.response);
  */
-export async function startTurn<Message extends MessageShape>(
-  sessions: AnySessions<Message>,
+export async function startTurn<Message extends MessageShape, Table extends JourneyTable>(
+  sessions: AnySessions<Message, Table>,
   id: string,
   request: Request | NodeRequest,
-  options: StartTurnOptions<Message> = {},
+  options: StartTurnOptions<Message, Table> = {},
 ): Promise<Turn<Message>> {
-  const { limit, maxBodyBytes } = parse(optionsSchema, options);
+  const { limit, maxBodyBytes, create } = parse(optionsSchema, options);
   const { onError } = options;
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
@@ -166,7 +180,7 @@ export async function startTurn<Message extends MessageShape>(
   const title = createsSession(sent) ? await options.title?.(sent.message) : undefined;
 
   const { messages, revision, answerId } = isQuestion
-    ? await storeTitled(sessions, id, sent, limit, title, onError)
+    ? await storeTitled(sessions, id, sent, limit, create, title, onError)
     : await storeToolAnswers(sessions, id, sent.message, limit);
   const target = { id, answerId, begun: isQuestion ? undefined : messages.at(-1), revision };
 

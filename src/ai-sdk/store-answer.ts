@@ -1,5 +1,6 @@
 import type { MessageShape } from "../messages.js";
 import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
+import type { JourneyTable } from "../schema.js";
 import type { Appended } from "../sessions/append.js";
 import type { UserSessions } from "../sessions/verbs.js";
 import { heldByAnother, type Witness } from "../sessions/witness.js";
@@ -9,9 +10,9 @@ import { storeMostParts } from "./partial-answer.js";
 import { retry } from "./retry.js";
 import { answerIdOf } from "./turn-request.js";
 
-/** A user's sessions, with metadata and phases of any type. */
+/** A user's sessions, with metadata, phases and own columns of any type. */
 // biome-ignore lint/suspicious/noExplicitAny: types of the application, which are not read here
-export type AnySessions<Message> = UserSessions<Message, any, any>;
+export type AnySessions<Message, Table extends JourneyTable = any> = UserSessions<Message, any, any, Table>;
 
 /** Maximum attempts to store an answer, each after a longer pause: no other copy of the answer exists. */
 const ATTEMPTS = 10;

@@ -17,6 +17,11 @@ const READ_FAR = 1000;
 /** Maximum attempts, each after a longer pause, since the session may change between the read and the write. */
 const ATTEMPTS = 20;
 
+/** What a session that is created gets: metadata and own columns. */
+export interface NewSessionFields {
+  metadata?: { title?: unknown } | undefined;
+}
+
 /** The conversation once the page's message is stored. */
 export interface Begun<Message> {
   /** The newest messages, up to the stored one. */
@@ -60,7 +65,7 @@ const isRepeated = ({ message: { id }, answers = {}, tried = {} }: TurnRequest):
  * Stores a user's message, with the id of the answer that it waits for, unless the page is stale. A first
  * message creates its session in the same statement, without a read.
  *
- * @param title of a session that is created
+ * @param create the metadata and own columns of a session that is created
  * @throws JourneyDbError as append
  */
 export async function storeQuestion<Message extends MessageShape>(
@@ -68,11 +73,11 @@ export async function storeQuestion<Message extends MessageShape>(
   id: string,
   sent: TurnRequest<Message>,
   limit: number,
-  title?: string,
+  create: NewSessionFields,
 ): Promise<Begun<Message>> {
   const { message } = sent;
-  const create = title === undefined || { metadata: { title } };
   const creation: AppendOptions = { create, after: null };
+  const hasTitle = create.metadata?.title !== undefined;
 
   async function append(answerId: string, options: AppendOptions) {
     const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
@@ -113,7 +118,7 @@ export async function storeQuestion<Message extends MessageShape>(
     if (n === 1 && createsSession(sent) && sent.after === null && !isRepeated(sent)) {
       const answerId = await freeId(async () => false);
       const { created, revision, question } = await append(answerId, creation);
-      return { messages: [question], revision, answerId, isTitled: created && title !== undefined };
+      return { messages: [question], revision, answerId, isTitled: created && hasTitle };
     }
     const page = await read();
     const stored = messagesOf(page?.messages ?? []);
@@ -128,7 +133,7 @@ export async function storeQuestion<Message extends MessageShape>(
       answerId,
       page ? conditionsOf(page, from) : creation,
     );
-    const isTitled = page ? "title" in page.session.metadata : created && title !== undefined;
+    const isTitled = page ? "title" in page.session.metadata : created && hasTitle;
 
     const cut = stored.findIndex((one) => one.id === from);
     // The message to replace is further up than what was read.

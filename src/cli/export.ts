@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { JourneyDbError } from "../model/errors.js";
 import { count } from "../queries/count.js";
 import { exportBatch } from "../queries/export.js";
+import { journeySessions } from "../schema.js";
 import { exportRows } from "../sessions/export.js";
 import { checkLine, toLine } from "./ndjson.js";
 import { showProgress } from "./progress.js";
@@ -15,14 +16,14 @@ export function runExport(user: string, { url, out }: UrlOption & { out?: string
   const userId = ownerOf(user);
   if (out === "") throw new JourneyDbError("invalid_input", "--out: expected the name of a file");
   return withSessions(url, async (db) => {
-    const [all] = await send(db, count, { userId });
+    const [all] = await send(db, count(journeySessions), { userId });
     // Not between the sessions on a terminal.
     const shown = out !== undefined || !process.stdout.isTTY;
     const progress = shown ? showProgress("exporting", all?.sessions ?? 0, "sessions") : undefined;
     let exported = 0;
     let refusable = 0;
     async function* lines() {
-      const rows = exportRows((values) => send(db, exportBatch, { ...values, userId }));
+      const rows = exportRows((values) => send(db, exportBatch(journeySessions), { ...values, userId }));
       for await (const row of rows) {
         const line = toLine(row);
         yield `${line}\n`;

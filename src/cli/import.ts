@@ -1,6 +1,8 @@
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import { importedSessions, importSessions } from "../queries/import.js";
+import type { Statement } from "../queries/statement.js";
+import { journeySessions } from "../schema.js";
 import { readLines, sizeOf } from "./lines.js";
 import { fromLine, type SessionLine } from "./ndjson.js";
 import { showProgress } from "./progress.js";
@@ -51,7 +53,7 @@ const sentenceOf = ({ imported, present, refused }: Counts) =>
  * @param strict in a transaction: the first refusal is thrown, so that nothing is stored
  */
 function importer(db: Database, userId: string, counts: Counts, strict: boolean) {
-  const idsOf = async (db: Database, statement: typeof importSessions, sessions: string) =>
+  const idsOf = async (db: Database, statement: Statement<{ id: string }>, sessions: string) =>
     new Set((await send(db, statement, { userId, sessions })).map(({ id }) => id));
 
   function refuse(number: number, thrown: unknown): void {
@@ -65,7 +67,11 @@ function importer(db: Database, userId: string, counts: Counts, strict: boolean)
   /** Why lines were not stored: the user already has such a session, or another user has. */
   async function explain(lines: NumberedLine[]): Promise<void> {
     if (lines.length === 0) return;
-    const own = await idsOf(db, importedSessions, JSON.stringify(lines.map(({ id }) => ({ id }))));
+    const own = await idsOf(
+      db,
+      importedSessions(journeySessions),
+      JSON.stringify(lines.map(({ id }) => ({ id }))),
+    );
     for (const { id, number } of lines) {
       if (own.has(id)) counts.present++;
       else
@@ -80,8 +86,8 @@ function importer(db: Database, userId: string, counts: Counts, strict: boolean)
     try {
       // After a failed statement a transaction takes no more: hence a savepoint.
       stored = await (strict
-        ? db.transaction((tx) => idsOf(tx, importSessions, sessions))
-        : idsOf(db, importSessions, sessions));
+        ? db.transaction((tx) => idsOf(tx, importSessions({})(journeySessions), sessions))
+        : idsOf(db, importSessions({})(journeySessions), sessions));
     } catch (thrown) {
       const [first, ...others] = lines;
       if (!isRefusal(thrown)) throw thrown;

@@ -3,7 +3,7 @@ import { tableSql } from "../maintenance/table-sql.js";
 import { type Finding, verifyTable } from "../maintenance/verify/verify.js";
 import { JourneyDbError } from "../model/errors.js";
 import { journeySessions, journeyTable } from "../schema.js";
-import { journeyOptionsSchema } from "../validation/options.js";
+import { journeyOptionsSchema } from "../validation/journey-options.js";
 import { parse } from "../validation/parse.js";
 import { EMBEDDED, FAILED, hasEmbedded, say, sayEmbedded, type UrlOption, withDatabase } from "./run.js";
 

@@ -12,8 +12,10 @@ interface DriverError {
   message?: unknown;
 }
 
-/** The primary key's index, and the second one that REINDEX CONCURRENTLY builds or drops. */
-const ID_INDEX = /^journey_sessions_pkey\d*(_cc(new|old)\d*)*$/;
+const DEFAULT_TABLE = "journey_sessions";
+
+/** The end of the primary key's index, and of the second one that REINDEX CONCURRENTLY builds or drops. */
+const ID_INDEX = /^_pkey\d*(_cc(new|old)\d*)*$/;
 /** The beginning of the server's detail for a taken id, in every language: `Key (id)=(…) already exists.` */
 const ID_IS_TAKEN = /^[^(]*\(id\)=\(/;
 
@@ -39,12 +41,16 @@ function driverErrorOf(thrown: unknown): Thrown {
 /** Whether the surrounding transaction had already failed. */
 export const isInFailedTransaction = (thrown: unknown): boolean => driverErrorOf(thrown).code === "25P02";
 
+/** The end of a name that begins with the table's; undefined if it does not. */
+const endOf = (name: unknown, table: string): string | undefined =>
+  typeof name === "string" && name.startsWith(table) ? name.slice(table.length) : undefined;
+
 /** Whether a unique index on the sessions' id refused the row, whatever its name. */
-export function isTakenId(thrown: unknown): boolean {
+export function isTakenId(thrown: unknown, table: string): boolean {
   const { code, constraint, error } = driverErrorOf(thrown);
   if (code !== "23505") return false;
-  if (ID_INDEX.test(String(constraint))) return true;
-  return (error.table_name ?? error.table) === "journey_sessions" && ID_IS_TAKEN.test(String(error.detail));
+  if (ID_INDEX.test(endOf(constraint, table) ?? "")) return true;
+  return (error.table_name ?? error.table) === table && ID_IS_TAKEN.test(String(error.detail));
 }
 
 /** Errors before the statement is sent: nothing can have changed. */
@@ -78,7 +84,7 @@ export const NO_TLS = "ERR_TLS_NOT_OFFERED";
 const TLS_FAILURE =
   /^(ERR_(TLS|SSL|OSSL)_\w+|UNABLE_TO_\w+|CERT_\w+|\w+_SIGNED_CERT(_IN_CHAIN)?|HOSTNAME_MISMATCH|INVALID_CA)$/;
 
-const OWN_CONSTRAINT = /^journey_sessions_(user_id_not_empty|messages_is_array|metadata_is_object)$/;
+const PACKAGE_CHECK = /^_(user_id_not_empty|messages_is_array|metadata_is_object)$/;
 
 const UNPREPARED =
   "prepared statements do not work here; connect with pooled: true, or put ?pgbouncer=true into the URL (node-postgres: defineJourney({ prepare: false })); a postgres.js client of your own needs prepare: false";
@@ -94,7 +100,11 @@ const MEANING: Record<string, Meaning> = {
     "the server refused the connection's settings; behind a pooler connect with pooled: true, or put ?pgbouncer=true into the URL",
   ],
   "22": ["invalid_input", "the server could not store one of the values"],
-  "23": ["internal", "an unexpected constraint refused the row"],
+  "23": ["conflict", "a constraint of the application refused the row"],
+  "23502": [
+    "configuration",
+    "a column that the application's schema does not declare needs a value; run journey-db verify",
+  ],
   "23505": ["conflict", "the id is taken"],
   "23514": ["corrupt", "the stored row breaks a rule of the table; run journey-db verify"],
   "25006": ["unavailable", "the server or the transaction is read-only", "safe"],
@@ -145,17 +155,23 @@ export const isKept = (error: unknown): error is JourneyDbError =>
  *
  * @param repeatable whether sending the call twice does no harm: makes an unknown outcome retryable
  * @param deletes whether the call deletes: only constraints and triggers of the application can refuse that
+ * @param table the table of the statement
  */
-export function fromDriver(thrown: unknown, repeatable: boolean, deletes = false): JourneyDbError {
+export function fromDriver(
+  thrown: unknown,
+  repeatable: boolean,
+  { deletes = false, table = DEFAULT_TABLE } = {},
+): JourneyDbError {
   if (thrown instanceof JourneyDbError) return thrown;
   const { code, constraint: named, error } = driverErrorOf(thrown);
   // An error of the embedded database, wrapped by Drizzle.
   if (error instanceof JourneyDbError) return error;
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
-    const takenId = isTakenId(thrown);
+    const takenId = isTakenId(thrown, table);
     const constraint = typeof named === "string" ? named : undefined;
     // A constraint of the application says nothing about the id or the stored row.
-    const foreign = code.startsWith("23") && !takenId && !OWN_CONSTRAINT.test(String(constraint));
+    const foreign =
+      /^23(?!502)/.test(code) && !takenId && !PACKAGE_CHECK.test(endOf(constraint, table) ?? "");
     if (deletes && KEPT.test(code)) return kept(code, constraint);
     const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
       "internal",

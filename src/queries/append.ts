@@ -1,5 +1,5 @@
 import { and, type SQL, sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
+import type { SessionTable } from "../schema.js";
 import { type WrittenRow, written, writtenColumns } from "./columns.js";
 import {
   bytes,
@@ -18,7 +18,8 @@ import {
   upsertedOne,
   upTo,
 } from "./conversation.js";
-import { input, insertion, jsonParam, ownedBy, param } from "./statement.js";
+import { onlyColumns, ownInserted, ownTouched } from "./own-columns.js";
+import { input, insertion, isEmpty, jsonParam, ownedBy, param, perShape, perTable } from "./statement.js";
 import {
   type Condition,
   type Conditions,
@@ -31,8 +32,6 @@ import {
   update,
   write,
 } from "./write.js";
-
-const { id, createdAt, updatedAt } = journeySessions;
 
 const row = {
   // Not `xmax = 0`, which is an implementation detail of PostgreSQL.
@@ -66,9 +65,13 @@ const ANY: Kind = {
 };
 
 /** @param result the new conversation, in terms of `m` and `input` */
-const conditionsOf = (kind: Kind, result: SQL): Conditions & { conversation: Condition[] } => ({
+const conditionsOf = (
+  table: SessionTable,
+  kind: Kind,
+  result: SQL,
+): Conditions & { conversation: Condition[] } => ({
   values,
-  row: [sameRevision, metadataIsObject],
+  row: [sameRevision(table), metadataIsObject(table)],
   conversation: [
     ["after", sql`(not input."checkAfter" or ${endsWith(sql`input.after`, kind.isAdded(added))})`],
     ["size", conversationFits(result, added, inputLimits)],
@@ -77,24 +80,29 @@ const conditionsOf = (kind: Kind, result: SQL): Conditions & { conversation: Con
 
 const one = upsertedOne(m, added);
 /** Appends one message to an existing session, without `from`. */
-export const appendOne = update("append_one", conditionsOf(ONE, one), { messages: overMessages(one) }, row);
+export const appendOne = perTable((table) =>
+  update(table, "append_one", conditionsOf(table, ONE, one), { messages: overMessages(table, one) }, row),
+);
 
 const from = sql`input."from"`;
 const kept = sql`case when ${from} is null then ${m} else ${upTo(from)} end`;
 // `offset 0`: `kept` is evaluated once.
 const any = sql`(select ${upserted(sql`kept.messages`, added)} from (select ${kept} as messages offset 0) as kept)`;
-const ofAny = conditionsOf(ANY, any);
 /** Appends messages to an existing session. */
-export const append = update(
-  "append",
-  {
-    ...ofAny,
-    values: { ...values, from: sql`${param("from")}::text` },
-    conversation: [["message", hasMessage(from)], ...ofAny.conversation],
-  },
-  { messages: overMessages(any) },
-  row,
-);
+export const append = perTable((table) => {
+  const conditions = conditionsOf(table, ANY, any);
+  return update(
+    table,
+    "append",
+    {
+      ...conditions,
+      values: { ...values, from: sql`${param("from")}::text` },
+      conversation: [["message", hasMessage(from)], ...conditions.conversation],
+    },
+    { messages: overMessages(table, any) },
+    row,
+  );
+});
 
 // `on conflict` cannot refer to `input`; there the messages are `excluded.messages`.
 const excluded = sql`excluded.messages`;
@@ -110,50 +118,68 @@ const metadataFits = fits(sql`input.metadata`, {
 });
 const newFits = sql`(${fits(added, inputLimits)} and ${metadataFits})`;
 
-const appendOrCreateOf = (name: string, kind: Kind) => {
-  const result = kind.upsert(m, excluded);
-  const isOtherwiseEmpty = endsWith(sql`null::text`, kind.isAdded(excluded));
-  const conditions = conditionsOf(kind, kind.upsert(m, added));
-  return write<WrittenRow & RowOf<typeof row>>(
-    name,
-    {
-      ...conditions,
-      values: { ...values, ...newMetadata },
-      // Metadata that does not fit is refused, whether or not there is a session to give it to.
-      conversation: [...conditions.conversation, ["size", metadataFits, "explained only"]],
-      created: ["size", newFits],
-    },
-    (db) =>
-      returned(
-        db,
-        db
-          .insert(journeySessions)
-          .select(
-            sql`select ${param("id")}::uuid, ${param("userId")}::text, ${param("phase")}::text, messages, metadata, now(), now() from ${input({ messages: values.messages, ...newMetadata, ...paramLimits })} where ${newFits}`,
-          )
-          .onConflictDoUpdate({
-            target: journeySessions.id,
-            // Not now(): distributed engines refuse functions here that are not immutable.
-            set: { updatedAt: sql`excluded.updated_at`, messages: overMessages(result) },
-            setWhere: and(
-              ownedBy(),
-              metadataIsObject[1],
-              conversationHolds([
-                ["after", sql`(not ${values.checkAfter} or ${isOtherwiseEmpty})`],
-                ["size", conversationFits(result, excluded, paramLimits)],
-              ]),
-            ) as SQL,
-          })
-          .returning({ id, createdAt, updatedAt, ...counted }),
-        { ...writtenColumns, ...row },
-      ),
-    insertion,
-  );
-};
+const appendOrCreateOf = (name: string, kind: Kind) =>
+  perShape(isEmpty, (table, own: readonly string[], preparing) => {
+    const { id, createdAt, updatedAt } = table;
+    const result = kind.upsert(m, excluded);
+    const isOtherwiseEmpty = endsWith(sql`null::text`, kind.isAdded(excluded));
+    const conditions = conditionsOf(table, kind, kind.upsert(m, added));
+    const columns: Record<string, SQL> = {
+      id: sql`${param("id")}::uuid`,
+      userId: sql`${param("userId")}::text`,
+      phase: sql`${param("phase")}::text`,
+      messages: sql`messages`,
+      metadata: sql`metadata`,
+      createdAt: sql`now()`,
+      updatedAt: sql`now()`,
+      ...ownInserted(table, own),
+    };
+    // Not now(): distributed engines refuse functions here that are not immutable.
+    const set = {
+      updatedAt: sql`excluded.updated_at`,
+      messages: overMessages(table, result),
+      ...ownTouched(table),
+    };
+    return write<WrittenRow & RowOf<typeof row>>(
+      table,
+      name,
+      {
+        ...conditions,
+        values: { ...values, ...newMetadata },
+        // Metadata that does not fit is refused, whether or not there is a session to give it to.
+        conversation: [...conditions.conversation, ["size", metadataFits, "explained only"]],
+        created: ["size", newFits],
+      },
+      (db) =>
+        returned(
+          db,
+          db
+            .insert(onlyColumns(table, Object.keys(columns), Object.keys(set)))
+            .select(
+              sql`select ${sql.join(Object.values(columns), sql`, `)} from ${input({ messages: values.messages, ...newMetadata, ...paramLimits })} where ${newFits}`,
+            )
+            .onConflictDoUpdate({
+              target: id,
+              set,
+              setWhere: and(
+                ownedBy(table),
+                metadataIsObject(table)[1],
+                conversationHolds(table, [
+                  ["after", sql`(not ${values.checkAfter} or ${isOtherwiseEmpty})`],
+                  ["size", conversationFits(result, excluded, paramLimits)],
+                ]),
+              ) as SQL,
+            })
+            .returning({ id, createdAt, updatedAt, ...counted(table) }),
+          { ...writtenColumns, ...row },
+        ),
+      { kind: insertion, preparing },
+    );
+  });
 
 /**
  * append with `create`: inserts the session if the id is free. A new session can only satisfy the
- * precondition `after: null`; with any other, the verb sends `append`.
+ * precondition `after: null`; with any other, the verb sends `append`. Its shape is that of `create`.
  */
 export const appendOrCreate = appendOrCreateOf("append_or_create", ANY);
 

@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { journeySessions } from "../schema.js";
+import type { SessionTable } from "../schema.js";
+import { ownInJson, ownSelected } from "./own-columns.js";
 
 /**
  * A timestamp that JSON shows to the microsecond, independent of the connection's TimeZone and DateStyle, also
@@ -14,29 +15,36 @@ export const exactTime = (time: PgColumn | SQL) => sql<string>`to_jsonb(${inUtc(
 /** The time of an exact text. */
 export const timeOf = (text: SQL): SQL => sql`${text}::text::timestamp at time zone 'UTC'`;
 
-/** Opaque to callers; the trigger makes it strictly increasing. */
-export const revision = exactTime(journeySessions.updatedAt);
-
-/** The columns of a summary. */
-export const summarized = {
-  id: journeySessions.id,
-  userId: journeySessions.userId,
-  phase: journeySessions.phase,
-  metadata: journeySessions.metadata,
-  createdAt: journeySessions.createdAt,
-  updatedAt: journeySessions.updatedAt,
-};
-
-/** A session without its messages, as one JSON text: identical on every driver, and faster to read than single columns. */
-export const summaryOf = (columns: Record<keyof typeof summarized, PgColumn | SQL>): SQL<string> =>
-  sql`json_build_array(${columns.id}, ${columns.userId}, ${columns.phase}, ${columns.metadata}, ${inUtc(columns.createdAt)}, ${inUtc(columns.updatedAt)})::text`;
-
-const sessionOf = (columns: Parameters<typeof summaryOf>[0] & { messages: PgColumn | SQL }) => ({
-  summary: summaryOf(columns),
-  messages: sql<string>`${columns.messages}::text`,
+/** The columns of a summary, for an inner query. */
+export const summarized = (table: SessionTable) => ({
+  id: table.id,
+  userId: table.userId,
+  phase: table.phase,
+  metadata: table.metadata,
+  createdAt: table.createdAt,
+  updatedAt: table.updatedAt,
+  ...ownSelected(table),
 });
 
-export const sessionColumns = sessionOf({ ...summarized, messages: journeySessions.messages });
+type Summarized = Record<"id" | "userId" | "phase" | "metadata" | "createdAt" | "updatedAt", PgColumn | SQL>;
+
+/**
+ * A session without its messages, as one JSON text: identical on every driver, and faster to read than single columns.
+ */
+const summaryOf = (columns: Summarized, own: SQL[]): SQL<string> =>
+  sql`json_build_array(${columns.id}, ${columns.userId}, ${columns.phase}, ${columns.metadata}, ${inUtc(columns.createdAt)}, ${inUtc(columns.updatedAt)}${sql.join(own.flatMap((column) => [sql`, `, column]))})::text`;
+
+/** The summary of a row of the table. */
+export const summary = (table: SessionTable): SQL<string> => summaryOf(table, ownInJson(table, "table"));
+
+/** The summary of a row of the inner query `page`, which selects `summarized`. */
+export const pageSummary = (table: SessionTable, page: Summarized): SQL<string> =>
+  summaryOf(page, ownInJson(table, sql`page`));
+
+export const sessionColumns = (table: SessionTable) => ({
+  summary: summary(table),
+  messages: sql<string>`${table.messages}::text`,
+});
 
 /** Every write sets updated_at. The trigger acts only if now() would not increase it. */
 export const touched = { updatedAt: sql`now()` };
@@ -56,8 +64,23 @@ export const written = {
 export const writtenColumns = { id: written.id, updatedAt: exactTime(written.updatedAt) };
 
 /** The session that a write created. */
-export const createdSession = sessionOf(written);
+export const createdSession = (table: SessionTable) => ({
+  summary: summaryOf(written, ownInJson(table, sql`written`)),
+  messages: sql<string>`${written.messages}::text`,
+});
 
-export type SessionRow = Record<keyof typeof sessionColumns, string>;
+/** What a write that creates a session returns, for `createdSession`. */
+export const allColumns = (table: SessionTable) => ({
+  id: table.id,
+  userId: table.userId,
+  phase: table.phase,
+  messages: table.messages,
+  metadata: table.metadata,
+  createdAt: table.createdAt,
+  updatedAt: table.updatedAt,
+  ...ownSelected(table),
+});
+
+export type SessionRow = Record<"summary" | "messages", string>;
 export type SummaryRow = Pick<SessionRow, "summary">;
 export type WrittenRow = Record<keyof typeof writtenColumns, string>;

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
+import type { SessionTable } from "../schema.js";
 import { param } from "./statement.js";
 
 /**
@@ -9,8 +9,8 @@ import { param } from "./statement.js";
 export const m = sql.raw("m");
 
 /** Evaluates `expression` with the stored messages as `m`. `#> '{}'` and `offset 0` make PostgreSQL read them from TOAST once. */
-export const overMessages = <T>(expression: SQL): SQL<T> =>
-  sql<T>`(select ${expression} from (select ${journeySessions.messages} #> '{}' as m offset 0) as stored)`;
+export const overMessages = <T>(table: SessionTable, expression: SQL): SQL<T> =>
+  sql<T>`(select ${expression} from (select ${table.messages} #> '{}' as m offset 0) as stored)`;
 
 export const isArray: SQL = sql`jsonb_typeof(${m}) = 'array'`;
 
@@ -134,11 +134,11 @@ export const conversationFits = (result: SQL, added: SQL, limits: Limits): SQL =
   sql`(${limits.maxTextBytes} is null and ${sizeOf(m)} + ${sizeOf(added)} <= ${limits.maxBytes} or ${resultFits(result, limits)})`;
 
 /** Of the conversation that a write has written, in its RETURNING: the conversation itself would be copied to `written`. */
-export const counted = {
-  messageCount: sql<number>`jsonb_array_length(${journeySessions.messages})`.as("message_count"),
+export const counted = ({ messages }: SessionTable) => ({
+  messageCount: sql<number>`jsonb_array_length(${messages})`.as("message_count"),
   // In a sub-select, since distributed engines refuse a function in RETURNING that is not immutable.
-  bytes: sql<number>`(select ${sizeOf(sql`${journeySessions.messages}`)})`.as("bytes"),
-};
+  bytes: sql<number>`(select ${sizeOf(sql`${messages}`)})`.as("bytes"),
+});
 
 export const messageCount = sql<number>`written.message_count`;
 export const bytes = sql<number>`written.bytes`;

@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
-import { allOwnedBy, statement } from "./statement.js";
+import { allOwnedBy, perTable, statement } from "./statement.js";
 
-export const count = statement<{ sessions: number }>("count", (db) =>
-  db.select({ sessions: sql<number>`count(*)::int` }).from(journeySessions).where(allOwnedBy()),
+export const count = perTable((table) =>
+  statement<{ sessions: number }>(table, "count", (db) =>
+    db.select({ sessions: sql<number>`count(*)::int` }).from(table).where(allOwnedBy(table)),
+  ),
 );

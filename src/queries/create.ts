@@ -1,31 +1,53 @@
-import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
-import { createdSession, type SessionRow } from "./columns.js";
+import { type SQL, sql } from "drizzle-orm";
+import { allColumns, createdSession, type SessionRow } from "./columns.js";
 import { fits, paramLimits } from "./conversation.js";
-import { input, insertion, jsonParam, param, statement } from "./statement.js";
+import { onlyColumns, ownInserted } from "./own-columns.js";
+import { input, insertion, isEmpty, jsonParam, param, perShape, statement } from "./statement.js";
 import { type RefusalRow, returned, type Write } from "./write.js";
 
 const values = input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") });
 const bothFit = sql`(${fits(sql`messages`, paramLimits)} and ${fits(sql`metadata`, paramLimits)})`;
 
-/** Inserts a session. Returns no row if the id is taken, by anyone, or a value is too large. The refusal reads no stored row. */
-export const create: Write<SessionRow> = {
-  statement: insertion("create", (db) =>
-    returned(
-      db,
-      db
-        .insert(journeySessions)
-        .select(
-          sql`select coalesce(${param("id")}::uuid, gen_random_uuid()), ${param("userId")}::text, ${param("phase")}::text, messages, metadata, now(), now() from ${values} where ${bothFit}`,
-        )
-        .onConflictDoNothing({ target: journeySessions.id })
-        .returning(),
-      createdSession,
+/**
+ * Inserts a session. Returns no row if the id is taken, by anyone, or a value is too large. The refusal reads no stored row.
+ *
+ * Its shape is the keys of the own columns that it sets; the server sets the others to their defaults.
+ */
+export const create = perShape(isEmpty, (table, own: readonly string[], preparing): Write<SessionRow> => {
+  const set: Record<string, SQL> = {
+    id: sql`coalesce(${param("id")}::uuid, gen_random_uuid())`,
+    userId: sql`${param("userId")}::text`,
+    phase: sql`${param("phase")}::text`,
+    messages: sql`messages`,
+    metadata: sql`metadata`,
+    createdAt: sql`now()`,
+    updatedAt: sql`now()`,
+    ...ownInserted(table, own),
+  };
+  return {
+    statement: insertion(
+      table,
+      "create",
+      (db) =>
+        returned(
+          db,
+          db
+            .insert(onlyColumns(table, Object.keys(set)))
+            .select(sql`select ${sql.join(Object.values(set), sql`, `)} from ${values} where ${bothFit}`)
+            .onConflictDoNothing({ target: table.id })
+            .returning(allColumns(table)),
+          createdSession(table),
+        ),
+      preparing,
     ),
-  ),
-  refusal: statement("create_refusal", (db) =>
-    db
-      .select({ reason: sql<RefusalRow["reason"]>`case when ${bothFit} then 'id' else 'size' end` })
-      .from(values),
-  ),
-};
+    refusal: statement(
+      table,
+      "create_refusal",
+      (db) =>
+        db
+          .select({ reason: sql<RefusalRow["reason"]>`case when ${bothFit} then 'id' else 'size' end` })
+          .from(values),
+      preparing,
+    ),
+  };
+});

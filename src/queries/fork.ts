@@ -1,38 +1,63 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
-import { createdSession, type SessionRow } from "./columns.js";
+import { ownColumns } from "../schema.js";
+import { allColumns, createdSession, type SessionRow } from "./columns.js";
 import { hasMessage, lastPlaceOf, m, overMessages, slice } from "./conversation.js";
-import { input, insertion, param } from "./statement.js";
+import { onlyColumns, ownOf, ownValue } from "./own-columns.js";
+import { input, insertion, isEmpty, param, perShape } from "./statement.js";
 import { type Conditions, metadataIsObject, returned, writable, write } from "./write.js";
 
 const through = sql`input.through`;
-
-const conditions: Conditions = {
-  values: { newId: sql`${param("newId")}::uuid`, through: sql`${param("through")}::text` },
-  row: [metadataIsObject],
-  conversation: [
-    ["message", hasMessage(through)],
-    ["id", sql`input."newId" is null`, "explained only"],
-  ],
-};
-
 const copied = sql`case when ${through} is null then ${m} else ${slice(sql`1`, lastPlaceOf(through))} end`;
 
-/** Copies the phase, the metadata and the messages up to `through` into a new session of the same owner. */
-export const fork = write<SessionRow>(
-  "fork",
-  conditions,
-  (db) =>
-    returned(
-      db,
-      db
-        .insert(journeySessions)
-        .select(
-          sql`select coalesce(input."newId", gen_random_uuid()), ${journeySessions.userId}, ${journeySessions.phase}, ${overMessages(copied)}, ${journeySessions.metadata}, now(), now() from ${journeySessions}, ${input(conditions.values)} where ${writable(conditions)}`,
-        )
-        .onConflictDoNothing({ target: journeySessions.id })
-        .returning(),
-      createdSession,
-    ),
-  insertion,
+/** The own columns that are not copied: those that it sets, and those that it leaves to the server. */
+interface Shape {
+  set: string[];
+  leave: string[];
+}
+
+/**
+ * Copies the phase, the metadata, the own columns and the messages up to `through` into a new session of the same owner.
+ */
+export const fork = perShape(
+  ({ set, leave }: Shape) => isEmpty([...set, ...leave]),
+  (table, { set, leave }: Shape, preparing) => {
+    const conditions: Conditions = {
+      values: { newId: sql`${param("newId")}::uuid`, through: sql`${param("through")}::text` },
+      row: [metadataIsObject(table)],
+      conversation: [
+        ["message", hasMessage(through)],
+        ["id", sql`input."newId" is null`, "explained only"],
+      ],
+    };
+    const kept = ownColumns(table).filter(([key]) => !set.includes(key) && !leave.includes(key));
+    const columns = {
+      id: sql`coalesce(input."newId", gen_random_uuid())`,
+      userId: table.userId,
+      phase: table.phase,
+      messages: overMessages(table, copied),
+      metadata: table.metadata,
+      createdAt: sql`now()`,
+      updatedAt: sql`now()`,
+      ...Object.fromEntries(kept),
+      ...Object.fromEntries(ownOf(table, set).map(([key, column]) => [key, ownValue(column, key)])),
+    };
+    return write<SessionRow>(
+      table,
+      "fork",
+      conditions,
+      (db) =>
+        returned(
+          db,
+          db
+            .insert(onlyColumns(table, Object.keys(columns)))
+            .select(
+              sql`select ${sql.join(Object.values(columns), sql`, `)} from ${table}, ${input(conditions.values)} where ${writable(table, conditions)}`,
+            )
+            .onConflictDoNothing({ target: table.id })
+            .returning(allColumns(table)),
+          createdSession(table),
+        ),
+      { kind: insertion, preparing },
+    );
+  },
 );

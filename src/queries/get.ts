@@ -1,7 +1,8 @@
-import { journeySessions } from "../schema.js";
 import { type SessionRow, sessionColumns } from "./columns.js";
-import { ownedBy, statement } from "./statement.js";
+import { ownedBy, perTable, statement } from "./statement.js";
 
-export const get = statement<SessionRow>("get", (db) =>
-  db.select(sessionColumns).from(journeySessions).where(ownedBy()),
+export const get = perTable((table) =>
+  statement<SessionRow>(table, "get", (db) =>
+    db.select(sessionColumns(table)).from(table).where(ownedBy(table)),
+  ),
 );

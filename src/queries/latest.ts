@@ -1,13 +1,14 @@
 import { desc } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
 import { type SessionRow, sessionColumns } from "./columns.js";
-import { allOwnedBy, statement } from "./statement.js";
+import { allOwnedBy, perTable, statement } from "./statement.js";
 
-export const latest = statement<SessionRow>("latest", (db) =>
-  db
-    .select(sessionColumns)
-    .from(journeySessions)
-    .where(allOwnedBy())
-    .orderBy(desc(journeySessions.createdAt), desc(journeySessions.id))
-    .limit(1),
+export const latest = perTable((table) =>
+  statement<SessionRow>(table, "latest", (db) =>
+    db
+      .select(sessionColumns(table))
+      .from(table)
+      .where(allOwnedBy(table))
+      .orderBy(desc(table.createdAt), desc(table.id))
+      .limit(1),
+  ),
 );

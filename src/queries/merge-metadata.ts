@@ -1,8 +1,8 @@
-import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
+import { type SQL, sql } from "drizzle-orm";
+import type { SessionTable } from "../schema.js";
 import { written } from "./columns.js";
 import { inputLimits, paramLimits, resultFits } from "./conversation.js";
-import { jsonParam } from "./statement.js";
+import { jsonParam, perTable } from "./statement.js";
 import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
 
 const values = {
@@ -12,37 +12,67 @@ const values = {
   ...paramLimits,
 };
 
-const { metadata } = journeySessions;
-
-const gone = sql`array(select key from jsonb_each(input.patch) where value = 'null')`;
-const both = sql`${metadata} || input.patch`;
-
 /**
- * Replaces top-level keys; removes those whose patch is null. Keeps nested nulls.
+ * `base` with the keys of `patch`: replaces keys; removes those whose patch is null. Keeps nested nulls.
  *
  * `-` compares each stored key with each removed one, which is fastest up to about 2,000 removed keys, the most that
  * a patch of 16 KiB can have. The other branch avoids jsonb_object_agg for the same reason as `arrayOf` avoids jsonb_agg.
  */
-const merged = sql`case
-  when pg_column_size(input.patch) <= 16384 then (${both}) - ${gone}
-  else (select coalesce(json_object_agg(key, value)::text, '{}')::jsonb from jsonb_each(${both}) where input.patch -> key is distinct from 'null')
+export const shallowlyMerged = (base: SQL, patch: SQL): SQL => {
+  const both = sql`${base} || ${patch}`;
+  return sql`case
+  when pg_column_size(${patch}) <= 16384 then (${both}) - array(select key from jsonb_each(${patch}) where value = 'null')
+  else (select coalesce(json_object_agg(key, value)::text, '{}')::jsonb from jsonb_each(${both}) where ${patch} -> key is distinct from 'null')
 end`;
+};
+
+/**
+ * The stored metadata with the steps of a deep patch, one for each of its objects: each makes sure that there is an object
+ * at its path, and merges its values into that.
+ */
+const deeplyMerged = ({ metadata }: SessionTable): SQL => {
+  const at = sql`merging.doc #> step.path`;
+  const object = sql`(case when jsonb_typeof(${at}) = 'object' then ${at} else '{}' end)`;
+  const merged = shallowlyMerged(object, sql`step.patch`);
+  return sql`(with recursive step as (
+    select n, (step ->> 'path')::text[] as path, step -> 'patch' as patch from jsonb_array_elements(input.patch) with ordinality as e(step, n)
+  ), merging as (
+    select 0::bigint as n, ${metadata} as doc
+    union all
+    select step.n, case when step.path = '{}' then ${merged} else jsonb_set(merging.doc, step.path, ${merged}) end
+    from merging join step on step.n = merging.n + 1
+  ) select doc from merging order by n desc limit 1)`;
+};
 
 // `#> '{}'` and `offset 0`: reads the stored value from TOAST once, not for each key.
-const matches = sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`;
+const matches = ({ metadata }: SessionTable): SQL =>
+  sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`;
 
-export const mergeMetadata = update(
-  "merge_metadata",
-  {
-    values,
-    row: [
-      sameRevision,
-      metadataIsObject,
-      messagesAreArray,
-      ["ifMatch", matches],
-      ["size", resultFits(merged, inputLimits)],
-    ],
-  },
-  { metadata: sql`(select ${merged})` },
-  { metadata: sql<string>`${written.metadata}::text` },
+const mergeMetadataOf = (name: string, mergedOf: (table: SessionTable) => SQL) =>
+  perTable((table) => {
+    const merged = mergedOf(table);
+    return update(
+      table,
+      name,
+      {
+        values,
+        row: [
+          sameRevision(table),
+          metadataIsObject(table),
+          messagesAreArray(table),
+          ["ifMatch", matches(table)],
+          ["size", resultFits(merged, inputLimits)],
+        ],
+      },
+      { metadata: sql`(select ${merged})` },
+      { metadata: sql<string>`${written.metadata}::text` },
+    );
+  });
+
+/** Merges the top-level keys. */
+export const mergeMetadata = mergeMetadataOf("merge_metadata", ({ metadata }) =>
+  shallowlyMerged(sql`${metadata}`, sql`input.patch`),
 );
+
+/** Merges objects within objects, too: its patch is the steps of one. */
+export const mergeMetadataDeeply = mergeMetadataOf("merge_metadata_deeply", deeplyMerged);

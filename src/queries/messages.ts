@@ -1,8 +1,7 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
-import { type SummaryRow, summarized, summaryOf } from "./columns.js";
+import { type SummaryRow, summary } from "./columns.js";
 import { isArray, m, placeOf, slice } from "./conversation.js";
-import { input, ownedBy, param, statement } from "./statement.js";
+import { input, ownedBy, param, perTable, statement } from "./statement.js";
 
 export interface MessagesRow extends SummaryRow {
   /** False if an older program stored something else. */
@@ -20,16 +19,17 @@ const last = sql`place.last`;
 const size = sql`place."limit"`;
 
 /** The newest `limit` messages, or those just before one of them. */
-export const messages = statement<MessagesRow>("messages", (db) =>
-  db
-    .select({
-      summary: summaryOf(summarized),
-      isArray: sql<boolean>`page.is_array`,
-      messages: sql<string | null>`page.messages::text`,
-      hasMore: sql<boolean | null>`page.has_more`,
-    })
-    .from(journeySessions)
-    .crossJoinLateral(sql`(
+export const messages = perTable((table) =>
+  statement<MessagesRow>(table, "messages", (db) =>
+    db
+      .select({
+        summary: summary(table),
+        isArray: sql<boolean>`page.is_array`,
+        messages: sql<string | null>`page.messages::text`,
+        hasMore: sql<boolean | null>`page.has_more`,
+      })
+      .from(table)
+      .crossJoinLateral(sql`(
       select is_array, ${last} > ${size} as has_more,
         case when ${last} is not null then ${slice(sql`greatest(${last} - ${size}, 0) + 1`, last)} end as messages
       from (
@@ -38,9 +38,10 @@ export const messages = statement<MessagesRow>("messages", (db) =>
           when input."before" is null then jsonb_array_length(${m})
           else ${placeOf(sql`input."before"`)} - 1
         end as last
-        from (select ${journeySessions.messages} #> '{}' as m offset 0) as stored, ${input(values)}
+        from (select ${table.messages} #> '{}' as m offset 0) as stored, ${input(values)}
         offset 0
       ) as place
     ) as page`)
-    .where(ownedBy()),
+      .where(ownedBy(table)),
+  ),
 );

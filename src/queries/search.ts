@@ -1,8 +1,7 @@
 import { desc, sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
-import { type SummaryRow, summarized, summaryOf } from "./columns.js";
+import { type SummaryRow, summary } from "./columns.js";
 import { isArray, m } from "./conversation.js";
-import { allOwnedBy, input, param, statement } from "./statement.js";
+import { allOwnedBy, input, param, perTable, statement } from "./statement.js";
 
 export interface FoundRow extends SummaryRow {
   messageId: string;
@@ -23,24 +22,25 @@ const TEXTS = sql.raw(`'$.parts[*] ? (@.type == "text").text ? (@.type() == "str
 const values = { pattern: sql`'(?iq)' || ${param("text")}::text` };
 
 /** The sessions with the text in a text part, newest first, each with the newest message that contains it. */
-export const search = statement<FoundRow>("search", (db) =>
-  db
-    .select({
-      summary: summaryOf(summarized),
-      messageId: sql<string>`hit.message_id`,
-      before: sql<string>`case when hit.place > ${AROUND} + 1 then '…' else '' end || substring(hit.text from greatest(hit.place - ${AROUND}, 1) for least(hit.place - 1, ${AROUND}))`,
-      match: sql<string>`hit.match`,
-      after: sql<string>`substring(hit.text from hit.place + hit.length for ${AROUND}) || case when hit.place + hit.length + ${AROUND} <= char_length(hit.text) then '…' else '' end`,
-    })
-    .from(journeySessions)
-    .crossJoinLateral(sql`(
+export const search = perTable((table) =>
+  statement<FoundRow>(table, "search", (db) =>
+    db
+      .select({
+        summary: summary(table),
+        messageId: sql<string>`hit.message_id`,
+        before: sql<string>`case when hit.place > ${AROUND} + 1 then '…' else '' end || substring(hit.text from greatest(hit.place - ${AROUND}, 1) for least(hit.place - 1, ${AROUND}))`,
+        match: sql<string>`hit.match`,
+        after: sql<string>`substring(hit.text from hit.place + hit.length for ${AROUND}) || case when hit.place + hit.length + ${AROUND} <= char_length(hit.text) then '…' else '' end`,
+      })
+      .from(table)
+      .crossJoinLateral(sql`(
       select found.*, strpos(found.text, found.match) as place, char_length(found.match) as length
       from (
         select newest.*, (regexp_match(newest.text, newest.pattern))[1] as match
         from (
           select e.message ->> 'id' as message_id, p.text, input.pattern
           from ${input(values)},
-            (select ${journeySessions.messages} #> '{}' as m offset 0) as stored,
+            (select ${table.messages} #> '{}' as m offset 0) as stored,
             jsonb_array_elements(case when ${isArray} then ${m} else '[]' end) with ordinality as e(message, n),
             jsonb_array_elements_text(jsonb_path_query_array(e.message, ${TEXTS})) with ordinality as p(text, k)
           where jsonb_typeof(e.message -> 'id') = 'string' and p.text ~ input.pattern
@@ -50,7 +50,8 @@ export const search = statement<FoundRow>("search", (db) =>
         offset 0
       ) as found
     ) as hit`)
-    .where(allOwnedBy())
-    .orderBy(desc(journeySessions.createdAt), desc(journeySessions.id))
-    .limit(param("limit")),
+      .where(allOwnedBy(table))
+      .orderBy(desc(table.createdAt), desc(table.id))
+      .limit(param("limit")),
+  ),
 );

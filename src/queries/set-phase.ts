@@ -1,6 +1,5 @@
 import { sql } from "drizzle-orm";
-import { journeySessions } from "../schema.js";
-import { param } from "./statement.js";
+import { param, perTable } from "./statement.js";
 import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
 
 const values = {
@@ -8,11 +7,17 @@ const values = {
   from: sql`${param("from")}::text`,
   ifRevision,
 };
-const isInPhase = sql`(input."from" is null or ${journeySessions.phase} = input."from")`;
 
-export const setPhase = update(
-  "set_phase",
-  { values, row: [sameRevision, metadataIsObject, messagesAreArray, ["phase", isInPhase]] },
-  { phase: sql`input.phase` },
-  {},
-);
+export const setPhase = perTable((table) => {
+  const isInPhase = sql`(input."from" is null or ${table.phase} = input."from")`;
+  return update(
+    table,
+    "set_phase",
+    {
+      values,
+      row: [sameRevision(table), metadataIsObject(table), messagesAreArray(table), ["phase", isInPhase]],
+    },
+    { phase: sql`input.phase` },
+    {},
+  );
+});

@@ -1,8 +1,9 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, getTableName, type SQL, sql } from "drizzle-orm";
 import { callWith, endOfCall } from "../model/call-end.js";
+import { checksum } from "../model/checksum.js";
 import type { Database } from "../model/database.js";
 import { isInFailedTransaction, isTakenId } from "../model/driver-errors.js";
-import { journeySessions } from "../schema.js";
+import { journeySessions, type SessionTable } from "../schema.js";
 
 /** A parameter of the prepared statement. Each use sends the value again. */
 export const param = (name: string) => sql.placeholder(name);
@@ -20,11 +21,58 @@ export const input = (values: Record<string, SQL>): SQL => {
 };
 
 /** The row `id` of the owner. Every statement on one session has this condition, also every write. */
-export const ownedBy = (): SQL =>
-  and(eq(journeySessions.userId, param("userId")), eq(journeySessions.id, param("id"))) as SQL;
+export const ownedBy = (table: SessionTable): SQL =>
+  and(eq(table.userId, param("userId")), eq(table.id, param("id"))) as SQL;
 
 /** All rows of the owner. */
-export const allOwnedBy = (): SQL => eq(journeySessions.userId, param("userId"));
+export const allOwnedBy = (table: SessionTable): SQL => eq(table.userId, param("userId"));
+
+/** Builds something once for each table. */
+export function perTable<T>(build: (table: SessionTable) => T): (table: SessionTable) => T {
+  const built = new WeakMap<SessionTable, T>();
+  return (table) => {
+    let one = built.get(table);
+    if (one === undefined) {
+      one = build(table);
+      built.set(table, one);
+    }
+    return one;
+  };
+}
+
+export const isEmpty = (list: readonly unknown[]): boolean => list.length === 0;
+
+/** Shapes of one statement that are kept for a table: a server keeps each of them prepared for each connection. */
+const MOST_SHAPES = 100;
+
+/**
+ * How a statement is prepared: under its name alone; under a name with a checksum, if there are others of that name; or
+ * not at all.
+ */
+export type Preparing = "by name" | "by text" | "never";
+
+/**
+ * Builds something once for each table and shape, such as the columns that a call sets. Beyond `MOST_SHAPES`, nothing
+ * is kept, and nothing prepared.
+ *
+ * @param isPlain whether the shape is that of a call that names no own column
+ */
+export function perShape<Shape, T>(
+  isPlain: (shape: Shape) => boolean,
+  build: (table: SessionTable, shape: Shape, preparing: Preparing) => T,
+): (shape: Shape) => (table: SessionTable) => T {
+  const shapesOf = perTable(() => new Map<string, T>());
+  return (shape) => (table) => {
+    const shapes = shapesOf(table);
+    const key = JSON.stringify(shape);
+    const known = shapes.get(key);
+    if (known !== undefined) return known;
+    if (shapes.size >= MOST_SHAPES) return build(table, shape, "never");
+    const one = build(table, shape, isPlain(shape) ? "by name" : "by text");
+    shapes.set(key, one);
+    return one;
+  };
+}
 
 /** The values of a statement's parameters. */
 export type Named = { [name: string]: string | number | boolean | null };
@@ -52,22 +100,27 @@ export interface Builder<Row> {
 /** One SQL statement, prepared once per database. */
 export interface Statement<Row, Given extends Named = Values> {
   readonly name: string;
+  readonly table: SessionTable;
   readonly build: (db: Database) => Builder<Row>;
   /** Sends it. With `prepare: false`, which a transaction pooler may need, the server does not prepare it. @throws DriverFailure */
   run(db: Database, values: Given, prepare: boolean): Promise<Row[]>;
 }
 
 export function statement<Row, Given extends Named = Values>(
+  table: SessionTable,
   name: string,
   build: (db: Database) => Builder<Row>,
+  preparing: Preparing = "by name",
 ): Statement<Row, Given> {
   const named = new WeakMap<Database, Prepared<Row>>();
   const unnamed = new WeakMap<Database, Prepared<Row>>();
   return {
     name,
+    table,
     build,
     async run(db, values, prepare) {
-      const cache = prepare ? named : unnamed;
+      const isNamed = prepare && preparing !== "never";
+      const cache = isNamed ? named : unnamed;
       try {
         let prepared = cache.get(db);
         if (!prepared) {
@@ -75,7 +128,9 @@ export function statement<Row, Given extends Named = Values>(
           const builder = build((db as { $primary?: Database }).$primary ?? db);
           // A cache of the application's database could return stale rows.
           if ("$withCache" in builder) (builder as { $withCache(config: false): unknown }).$withCache(false);
-          prepared = builder.prepare(prepare ? `journey_db_${name}` : undefined);
+          const isOnly = preparing === "by name" && table === journeySessions;
+          const suffix = isOnly ? "" : `_${checksum(builder.toSQL().sql)}`;
+          prepared = builder.prepare(isNamed ? `journey_db_${name}${suffix}` : undefined);
           cache.set(db, prepared);
         }
         return await prepared.execute(values);
@@ -91,8 +146,13 @@ export function statement<Row, Given extends Named = Values>(
  * not handle, so one of two concurrent inserts of the same id may fail. It has changed nothing then, and is sent once
  * more, which finds the row.
  */
-export function insertion<Row>(name: string, build: Statement<Row>["build"]): Statement<Row> {
-  const inserting = statement<Row>(name, build);
+export function insertion<Row>(
+  table: SessionTable,
+  name: string,
+  build: Statement<Row>["build"],
+  preparing?: Preparing,
+): Statement<Row> {
+  const inserting = statement<Row>(table, name, build, preparing);
   return {
     ...inserting,
     async run(...call) {
@@ -100,7 +160,7 @@ export function insertion<Row>(name: string, build: Statement<Row>["build"]): St
       try {
         return await inserting.run(...call);
       } catch (failure) {
-        if (!isTakenId((failure as DriverFailure).thrown)) throw failure;
+        if (!isTakenId((failure as DriverFailure).thrown, getTableName(table))) throw failure;
         return callWith(callEnd, () => inserting.run(...call)).catch((second: DriverFailure) => {
           throw isInFailedTransaction(second.thrown) ? failure : second;
         });

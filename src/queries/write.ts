@@ -1,13 +1,15 @@
 import { and, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
-import { journeySessions } from "../schema.js";
+import type { SessionTable } from "../schema.js";
 import { timeOf, touched, type WrittenRow, writtenColumns } from "./columns.js";
 import { counted, isArray, overMessages } from "./conversation.js";
+import { onlyColumns, ownTouched } from "./own-columns.js";
 import {
   type Builder,
   input,
   type insertion,
   ownedBy,
+  type Preparing,
   param,
   type Statement,
   statement,
@@ -37,7 +39,7 @@ export type Condition = readonly [reason: Reason, holds: SQL, kind?: "explained 
 export interface Conditions {
   /** The columns of `input`, for the conditions. */
   values: Record<string, SQL>;
-  /** On the row, in terms of `journey_sessions.…` and `input.…`. */
+  /** On the row, in terms of the table and `input.…`. */
   row: readonly Condition[];
   /** On the stored conversation `m`, which must be an array then, and is read once for all of them. */
   conversation?: readonly Condition[];
@@ -59,31 +61,36 @@ export interface RefusalRow {
 /** The expected revision, as a time: converting `updated_at` to text is not immutable. */
 export const ifRevision = timeOf(sql`${param("ifRevision")}`);
 
-export const sameRevision: Condition = [
+export const sameRevision = (table: SessionTable): Condition => [
   "ifRevision",
-  sql`(input."ifRevision" is null or ${journeySessions.updatedAt} = input."ifRevision")`,
+  sql`(input."ifRevision" is null or ${table.updatedAt} = input."ifRevision")`,
 ];
 
-export const metadataIsObject: Condition = [
+export const metadataIsObject = (table: SessionTable): Condition => [
   "metadata",
-  sql`jsonb_typeof(${journeySessions.metadata}) = 'object'`,
+  sql`jsonb_typeof(${table.metadata}) = 'object'`,
 ];
 
 const inStatement = (conditions: readonly Condition[]): SQL[] =>
   conditions.flatMap(([, holds, kind]) => (kind === undefined ? [holds] : []));
 
 /** Enforced by the table's check constraint. In the statement it would read the whole conversation once more. */
-export const messagesAreArray: Condition = ["messages", overMessages(isArray), "explained only"];
+export const messagesAreArray = (table: SessionTable): Condition => [
+  "messages",
+  overMessages(table, isArray),
+  "explained only",
+];
 
 /** Whether all conditions hold for the stored conversation. */
-export const conversationHolds = (conditions: readonly Condition[]): SQL =>
+export const conversationHolds = (table: SessionTable, conditions: readonly Condition[]): SQL =>
   overMessages(
+    table,
     sql`case when ${isArray} then ${sql.join(inStatement(conditions), sql` and `)} else false end`,
   );
 
 /** The WHERE clause of a write: the owner's row and all conditions. */
-export const writable = ({ row, conversation }: Conditions): SQL =>
-  and(ownedBy(), ...inStatement(row), conversation && conversationHolds(conversation)) as SQL;
+export const writable = (table: SessionTable, { row, conversation }: Conditions): SQL =>
+  and(ownedBy(table), ...inStatement(row), conversation && conversationHolds(table, conversation)) as SQL;
 
 /**
  * Selects `row` from the rows that a write returns, as `written`: distributed engines refuse functions in RETURNING
@@ -104,14 +111,18 @@ export const returned = <Row extends object>(
 /**
  * @param build the statement, with the same conditions
  * @param kind `insertion` if it may insert
- */
+ *  */
 export function write<Row>(
+  table: SessionTable,
   name: string,
   conditions: Conditions,
   build: Statement<Row>["build"],
-  kind: typeof insertion<Row> = statement,
+  { kind = statement, preparing }: { kind?: typeof insertion<Row>; preparing?: Preparing | undefined } = {},
 ): Write<Row> {
-  return { statement: kind(name, build), refusal: refusalOf(name, conditions) };
+  return {
+    statement: kind(table, name, build, preparing),
+    refusal: refusalOf(table, name, conditions, preparing),
+  };
 }
 
 /** The row that a statement with these columns returns. */
@@ -121,27 +132,31 @@ export type RowOf<Columns> = {
 
 /** Updates the owner's row if the conditions hold, and returns `row`, computed from what it sets. */
 export function update<Columns extends Record<string, SQL>>(
+  table: SessionTable,
   name: string,
   conditions: Conditions,
-  set: Partial<Record<"phase" | "messages" | "metadata", SQL>>,
+  set: Record<string, SQL>,
   row: Columns,
+  preparing?: Preparing,
 ): Write<WrittenRow & RowOf<Columns>> {
-  return write(name, conditions, (db) => {
-    const { id, metadata, createdAt, updatedAt } = journeySessions;
+  const build: Statement<never>["build"] = (db) => {
+    const { id, metadata, createdAt, updatedAt } = table;
+    const all = { ...set, ...touched, ...ownTouched(table, Object.keys(set)) };
     const updating = db
-      .update(journeySessions)
-      .set({ ...touched, ...set })
+      .update(onlyColumns(table, Object.keys(all)))
+      .set(all)
       .from(input(conditions.values))
-      .where(writable(conditions))
+      .where(writable(table, conditions))
       .returning({
         id,
         createdAt,
         updatedAt,
-        ...(set.messages && counted),
+        ...(set.messages && counted(table)),
         ...(set.metadata && { metadata }),
       });
     return returned(db, updating, { ...writtenColumns, ...row } as never);
-  });
+  };
+  return write(table, name, conditions, build, { preparing });
 }
 
 /** The reason of the first condition that does not hold, or `otherwise`. */
@@ -151,18 +166,23 @@ const firstUnmet = (conditions: readonly Condition[], otherwise: SQL = sql`null`
     otherwise,
   );
 
-function refusalOf(name: string, { values, row, conversation, created }: Conditions): Statement<RefusalRow> {
+function refusalOf(
+  table: SessionTable,
+  name: string,
+  { values, row, conversation, created }: Conditions,
+  preparing?: Preparing,
+): Statement<RefusalRow> {
   const ofStored = firstUnmet(
     row,
-    conversation && overMessages(firstUnmet([["messages", isArray], ...conversation])),
+    conversation && overMessages(table, firstUnmet([["messages", isArray], ...conversation])),
   );
   const ofNew = firstUnmet(created ? [created] : [], sql`'session'`);
-  return statement(`${name}_refusal`, (db) =>
+  const build: Statement<RefusalRow>["build"] = (db) =>
     db
       .select({
-        reason: sql<Reason | null>`case when ${journeySessions.id} is null then ${ofNew} else ${ofStored} end`,
+        reason: sql<Reason | null>`case when ${table.id} is null then ${ofNew} else ${ofStored} end`,
       })
       .from(input(values))
-      .leftJoin(journeySessions, ownedBy()),
-  );
+      .leftJoin(table, ownedBy(table));
+  return statement(table, `${name}_refusal`, build, preparing);
 }

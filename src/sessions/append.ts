@@ -1,6 +1,8 @@
 import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../queries/append.js";
+import { ownValues } from "../queries/own-columns.js";
+import type { JourneyTable, NewOwn } from "../schema.js";
 import { isObject } from "../validation/json.js";
 import { arraySchema, custom, ifRevisionSchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
@@ -8,16 +10,21 @@ import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
 
+/** What `append` gives a session that it creates: its metadata and own columns. */
+export type Creation<Metadata, Table extends JourneyTable> =
+  // biome-ignore lint/complexity/noBannedTypes: no own column needs a value
+  ({} extends NewOwn<Table> ? boolean : false) | ({ metadata?: Metadata | undefined } & NewOwn<Table>);
+
 // biome-ignore lint/suspicious/noExplicitAny: options of any application fit its own handle
-export interface AppendOptions<Metadata = any> extends IfRevision {
+export interface AppendOptions<Metadata = any, Table extends JourneyTable = any> extends IfRevision {
   /**
    * Creates the session in the same statement if its id is unused; an object also sets the session's
-   * metadata. Use it for the user's first message only, because an answer must not bring back a session that
-   * was deleted. If the session exists, the metadata is ignored; its form is checked in any case, and its size
-   * if the call may create the session.
+   * metadata and own columns. Use it for the user's first message only, because an answer must not bring back a
+   * session that was deleted. If the session exists, they are ignored; their form is checked in any case, and the
+   * metadata's size if the call may create the session.
    * @default false
    */
-  create?: boolean | { metadata?: Metadata | undefined } | undefined;
+  create?: Creation<Metadata, Table> | undefined;
   /**
    * Appends only if, apart from the messages of this call, the stored conversation ends with this message
    * (null: if it is empty); otherwise `conflict`. Checked before `from` drops anything.
@@ -42,7 +49,7 @@ export interface Appended extends Written {
   bytes: number;
 }
 
-export interface Append<Message, Metadata> {
+export interface Append<Message, Metadata, Table extends JourneyTable> {
   /**
    * Adds messages at the end of the conversation. A message whose id already exists replaces the stored one
    * in the same position, so repeating a call does not change the conversation.
@@ -53,13 +60,13 @@ export interface Append<Message, Metadata> {
   append(
     id: string,
     messages: Message | readonly Message[],
-    options?: AppendOptions<Metadata>,
+    options?: AppendOptions<Metadata, Table>,
   ): Promise<Appended>;
 }
 
 const optionsSchema = options<AppendOptions>()({
   create: custom<boolean | object>(
-    "a boolean or an object with metadata",
+    "a boolean or an object with metadata and own columns",
     (given) => typeof given === "boolean" || isObject(given),
   ).default(false),
   after: messageIdSchema.nullable().optional(),
@@ -74,13 +81,14 @@ const someMessages = arraySchema.refine(({ length }) => length > 0, {
   params: { expected: "at least 1 message" },
 });
 
-export const verb: Verb<Append<unknown, unknown>["append"]> = {
+export const verb: Verb<Append<unknown, object, JourneyTable>["append"]> = {
   takes: ["id", "messages", "options"],
   isRepeatable: without("from", "ifRevision"),
   async run(handle, id, given, options) {
     const { create, after, from = null, ifRevision = null, leaveRoom } = parse(optionsSchema, options);
-    const newSession = typeof create === "object" ? create : {};
-    const { metadata: newMetadata } = parse(newSessionSchema, newSession, "options.create");
+    const newSession = handle.own.split(typeof create === "object" ? create : {});
+    const { metadata: newMetadata } = parse(newSessionSchema, newSession.rest, "options.create");
+    const columns = create === false ? {} : handle.own.created(newSession.own, "options.create");
     const messages = parse(someMessages, Array.isArray(given) ? given : [given], "messages");
     const json = handle.json.messages(messages, "messages");
     const metadata = handle.metadata(newMetadata, "options.create.metadata");
@@ -98,8 +106,9 @@ export const verb: Verb<Append<unknown, unknown>["append"]> = {
     const mayCreate = create !== false && values.after === null && from === null && ifRevision === null;
     const one = messages.length === 1 && from === null;
     const { messageCount, bytes, created, ...row } = mayCreate
-      ? await handle.change(one ? appendOneOrCreate : appendOrCreate, {
+      ? await handle.change((one ? appendOneOrCreate : appendOrCreate)(Object.keys(columns)), {
           ...values,
+          ...ownValues(columns),
           phase: handle.firstPhase,
           metadata: metadata.text,
           maxMetadataBytes: newLimits.maxBytes,

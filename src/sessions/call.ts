@@ -15,6 +15,8 @@ export interface Kind {
   isRepeatable(): boolean;
   /** Whether it deletes sessions. */
   deletes?: true | undefined;
+  /** The name of its table. */
+  table: string;
 }
 
 /** The calls that each signal ends, with one listener per signal: Node warns of a leak at more than ten. */
@@ -75,7 +77,7 @@ export async function within<T>(
     });
   } catch (error) {
     if (error instanceof JourneyDbError) throw error;
-    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable, kind.deletes);
+    if (error instanceof DriverFailure) throw fromDriver(error.thrown, repeatable, kind);
     // Thrown by a getter, a Proxy or a schema of the caller.
     throw new JourneyDbError("invalid_input", "Reading the arguments threw an error.");
   } finally {

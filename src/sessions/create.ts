@@ -1,13 +1,15 @@
 import * as z from "zod";
 import { sessionIdSchema } from "../messages.js";
 import { create } from "../queries/create.js";
+import { ownValues } from "../queries/own-columns.js";
+import type { JourneyTable, NewOwn } from "../schema.js";
 import { arraySchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { never, type Verb } from "./verb.js";
 
-interface NewSession<Message, Metadata, Phase extends string> {
+interface SessionFields<Message, Metadata, Phase extends string> {
   id?: string | undefined;
   /** @default the first of `phases`, or "setup" */
   phase?: Phase | undefined;
@@ -15,36 +17,52 @@ interface NewSession<Message, Metadata, Phase extends string> {
   metadata?: Metadata | undefined;
 }
 
-export interface Create<Message, Metadata, Phase extends string> {
+/** A new session, with the application's own columns. */
+export type NewSession<Message, Metadata, Phase extends string, Table extends JourneyTable> = SessionFields<
+  Message,
+  Metadata,
+  Phase
+> &
+  NewOwn<Table>;
+
+export interface Create<Message, Metadata, Phase extends string, Table extends JourneyTable> {
   /**
    * Creates a session, by default empty and with a random id. Repeat an interrupted call only if it has an `id`.
    *
-   * @throws conflict if the id is already used by any user; too_large
+   * @throws conflict if the id is already used by any user, or a constraint of an own column refuses the session; too_large
    */
-  create(session?: NewSession<Message, Metadata, Phase>): Promise<Session<Message, Metadata, Phase>>;
+  create(
+    // biome-ignore lint/complexity/noBannedTypes: no own column needs a value
+    ...session: {} extends NewOwn<Table>
+      ? [session?: NewSession<Message, Metadata, Phase, Table>]
+      : [session: NewSession<Message, Metadata, Phase, Table>]
+  ): Promise<Session<Message, Metadata, Phase, Table>>;
 }
 
-const sessionSchema = options<NewSession<unknown, unknown, string>>()({
+const sessionSchema = options<SessionFields<unknown, unknown, string>>()({
   id: sessionIdSchema.optional(),
   phase: z.unknown().optional(),
   messages: arraySchema.optional(),
   metadata: z.unknown().optional(),
 });
 
-export const verb: Verb<Create<unknown, unknown, string>["create"]> = {
+export const verb: Verb<Create<unknown, object, string, JourneyTable>["create"]> = {
   takes: ["session"],
   isRepeatable: never,
   async run(handle, given) {
-    const session = parse(sessionSchema, given, "session");
+    const { own, rest } = handle.own.split(given);
+    const session = parse(sessionSchema, rest, "session");
     const messages = handle.json.messages(session.messages ?? [], "session.messages");
     const metadata = handle.metadata(session.metadata, "session.metadata");
-    const row = await handle.change(create, {
+    const columns = handle.own.created(own, "session");
+    const row = await handle.change(create(Object.keys(columns)), {
       id: session.id ?? null,
       phase: handle.phase(session.phase, "session.phase") ?? handle.firstPhase,
       messages: messages.text,
       metadata: metadata.text,
+      ...ownValues(columns),
       ...handle.limits(messages.isWide || metadata.isWide),
     });
-    return toSession(row);
+    return toSession(handle.own, row);
   },
 };

@@ -1,3 +1,4 @@
+import { checksum } from "../model/checksum.js";
 import { JourneyDbError } from "../model/errors.js";
 import { EXACT_TIME, isExactTime } from "../model/time.js";
 import type { ListOrder } from "../queries/list.js";
@@ -10,14 +11,7 @@ export interface Place {
 
 const FORM = new RegExp(`^1 (created|updated) (${EXACT_TIME.source}) ([0-9a-f-]{36}) ([0-9a-z]{1,7})$`);
 
-/** FNV-1a, 32 bits: detects a damaged cursor. It protects no rows; the owner condition does. */
-function checksum(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
-  return hash.toString(36);
-}
-
-/** Opaque to callers: version, order, time, id, checksum. */
+/** Opaque to callers: version, order, time, id, checksum. It protects no rows; the owner condition does. */
 export function encodeCursor(order: ListOrder, { time, id }: Place): string {
   const text = `1 ${order} ${time} ${id}`;
   return btoa(`${text} ${checksum(text)}`)

@@ -3,15 +3,12 @@ import { callWith, endOfCall } from "../model/call-end.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import { heldElsewhere } from "../queries/held-elsewhere.js";
+import { touchValues } from "../queries/own-columns.js";
 import type { Statement } from "../queries/statement.js";
-import type { Write } from "../queries/write.js";
+import type { JourneyTable, journeySessions } from "../schema.js";
 import { argumentsOf } from "../validation/arguments.js";
-import {
-  databaseSchema,
-  type JourneyOptions,
-  type RequestOptions,
-  requestOptionsSchema,
-} from "../validation/options.js";
+import type { JourneyOptions } from "../validation/journey-options.js";
+import { databaseSchema, type RequestOptions, requestOptionsSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { within } from "./call.js";
 import { refusalError } from "./refusal.js";
@@ -20,7 +17,12 @@ import { type UserSessions, VERBS } from "./verbs.js";
 import { heldByAnother, type Witness } from "./witness.js";
 
 /** Access to users' sessions, with the application's own types. */
-export interface Journey<Message, Metadata, Phase extends string> {
+export interface Journey<
+  Message,
+  Metadata,
+  Phase extends string,
+  Table extends JourneyTable = typeof journeySessions,
+> {
   /**
    * The sessions of one user. A handle is cheap: create one per request.
    *
@@ -28,7 +30,11 @@ export interface Journey<Message, Metadata, Phase extends string> {
    * @param userId the owner: 1–255 characters without leading or trailing white space
    * @throws JourneyDbError invalid_input for an invalid user id
    */
-  forUser(db: Database, userId: string, options?: RequestOptions): UserSessions<Message, Metadata, Phase>;
+  forUser(
+    db: Database,
+    userId: string,
+    options?: RequestOptions,
+  ): UserSessions<Message, Metadata, Phase, Table>;
 }
 
 type AnyVerb = Verb<(...args: never[]) => unknown>;
@@ -53,7 +59,8 @@ export function defineJourney<
   Message extends MessageShape = JourneyMessage,
   Metadata extends object = JourneyMetadata,
   const Phase extends string = string,
->(options: JourneyOptions<Message, Metadata, Phase> = {}): Journey<Message, Metadata, Phase> {
+  Table extends JourneyTable = typeof journeySessions,
+>(options: JourneyOptions<Message, Metadata, Phase, Table> = {}): Journey<Message, Metadata, Phase, Table> {
   const args = argumentsOf(options);
   return {
     forUser(db, givenUserId, request) {
@@ -62,26 +69,29 @@ export function defineJourney<
       const { signal, timeoutMs = args.timeoutMs } = parse(requestOptionsSchema, request);
       const deadline = { timeoutMs, signal };
 
-      const send = <Row>(statement: Statement<Row>, values: Sent = {}) =>
-        statement.run(db, { ...values, userId }, args.prepare);
+      const { table } = args;
+      const run = <Row>(statement: Statement<Row>, values: Sent) =>
+        statement.run(db, { ...touchValues(table), ...values, userId }, args.prepare);
       const handle: Handle = {
         ...args,
         signal,
-        send,
-        async change<Row>(write: Write<Row>, values: Sent) {
+        send: (statementOf, values = {}) => run(statementOf(table), values),
+        async change(writeOf, values) {
           const callEnd = endOfCall();
-          const [row] = await send(write.statement, values);
+          const { statement, refusal: reasonOf } = writeOf(table);
+          const [row] = await run(statement, values);
           if (row) return row;
-          const [refusal] = await callWith(callEnd, () => send(write.refusal, values));
+          const [refusal] = await callWith(callEnd, () => run(reasonOf, values));
           throw refusalError(refusal?.reason ?? null, values);
         },
-        withinDeadline: (part) => within(deadline, { isRepeatable: always }, part),
+        withinDeadline: (part) => within(deadline, { isRepeatable: always, table: args.tableName }, part),
       };
 
       const call = (name: string, verb: AnyVerb, given: unknown[]) => {
         const isRepeatable = () =>
           verb.isRepeatable((given[verb.takes.indexOf("options")] ?? {}) as Record<string, unknown>);
-        return within(deadline, { isRepeatable, deletes: verb.deletes }, async () => {
+        const kind = { isRepeatable, deletes: verb.deletes, table: args.tableName };
+        return within(deadline, kind, async () => {
           refuseMore(name, verb, given);
           return verb.run(handle, ...given);
         });
@@ -100,9 +110,9 @@ export function defineJourney<
       );
       const witness: Witness = {
         [heldByAnother]: async (id) =>
-          (await handle.withinDeadline(() => send(heldElsewhere, { id }))).length > 0,
+          (await handle.withinDeadline(() => handle.send(heldElsewhere, { id }))).length > 0,
       };
-      return Object.assign(sessions as unknown as UserSessions<Message, Metadata, Phase>, witness);
+      return Object.assign(sessions as unknown as UserSessions<Message, Metadata, Phase, Table>, witness);
     },
   };
 }

@@ -17,7 +17,8 @@ export const verb: Verb<Delete["delete"]> = {
   async run(handle, id, options) {
     const { ifRevision = null } = parse(onlyIfRevision, options);
     const values = { id: handle.sessionId(id), ifRevision };
-    if (ifRevision === null) return (await handle.send(deleteOne.statement, values)).length > 0;
+    if (ifRevision === null)
+      return (await handle.send((table) => deleteOne(table).statement, values)).length > 0;
     return handle.change(deleteOne, values).then(
       () => true,
       (error: JourneyDbError) => {

@@ -1,11 +1,12 @@
 import { type ExportRow, exportBatch } from "../queries/export.js";
+import type { JourneyTable } from "../schema.js";
 import type { Place } from "./cursor.js";
 import { exportAborted, leftOut } from "./refusal.js";
 import { corruptColumn, readSummary, toSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
-export interface Export<Message, Metadata, Phase extends string> {
+export interface Export<Message, Metadata, Phase extends string, Table extends JourneyTable> {
   /**
    * All sessions with all their messages, oldest created first. Memory does not grow with their number: it reads
    * batches of about a megabyte, or one larger session.
@@ -17,7 +18,7 @@ export interface Export<Message, Metadata, Phase extends string> {
    * @example for await (const session of sessions.export()) file.write(`${JSON.stringify(session)}\n`);
    * @throws corrupt after all other sessions, if some had to be left out
    */
-  export(): AsyncIterable<Session<Message, Metadata, Phase>>;
+  export(): AsyncIterable<Session<Message, Metadata, Phase, Table>>;
 }
 
 /** Bytes of text after which a batch ends: a compromise between round trips and memory. */
@@ -41,7 +42,7 @@ export async function* exportRows(
   }
 }
 
-export const verb: Verb<Export<unknown, unknown, string>["export"]> = {
+export const verb: Verb<Export<unknown, object, string, JourneyTable>["export"]> = {
   takes: [],
   isRepeatable: always,
   isStream: true,
@@ -54,7 +55,7 @@ export const verb: Verb<Export<unknown, unknown, string>["export"]> = {
       if (handle.signal?.aborted) throw exportAborted();
       const stored = readSummary(row);
       if (corruptColumn(row, stored)) corrupted++;
-      else yield toSession(row, stored);
+      else yield toSession(handle.own, row, stored);
     }
     if (corrupted > 0) throw leftOut(corrupted);
   },

@@ -1,37 +1,50 @@
 import { messageIdSchema, sessionIdSchema } from "../messages.js";
 import { fork } from "../queries/fork.js";
-import { options } from "../validation/options.js";
+import { ownValues } from "../queries/own-columns.js";
+import type { JourneyTable, NewOwn } from "../schema.js";
+import { options, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { never, type Verb } from "./verb.js";
 
-interface ForkOptions {
+interface ForkOptions<Table extends JourneyTable> {
   /** The last message to copy. @default all */
   through?: string | undefined;
   /** The id of the new session. @default a random one */
   id?: string | undefined;
+  /** Own columns that have other values in the copy, such as one of a unique index. */
+  set?: Partial<NewOwn<Table>> | undefined;
 }
 
-export interface Fork<Message, Metadata, Phase extends string> {
+export interface Fork<Message, Metadata, Phase extends string, Table extends JourneyTable> {
   /**
-   * Copies phase, metadata and messages into a new session of the same user.
+   * Copies phase, metadata, own columns and messages into a new session of the same user. Columns that the database
+   * numbers or generates get new values.
    *
-   * @throws not_found for the session or the message, conflict if the new id is already used by any user
+   * @throws not_found for the session or the message, conflict if the new id is already used by any user, or a
+   *   constraint of an own column refuses the copy
    */
-  fork(id: string, options?: ForkOptions): Promise<Session<Message, Metadata, Phase>>;
+  fork(id: string, options?: ForkOptions<Table>): Promise<Session<Message, Metadata, Phase, Table>>;
 }
 
-const optionsSchema = options<ForkOptions>()({
+const optionsSchema = options<ForkOptions<JourneyTable>>()({
   through: messageIdSchema.optional(),
   id: sessionIdSchema.optional(),
+  set: plainObjectSchema.default({}),
 });
 
-export const verb: Verb<Fork<unknown, unknown, string>["fork"]> = {
+export const verb: Verb<Fork<unknown, object, string, JourneyTable>["fork"]> = {
   takes: ["id", "options"],
   isRepeatable: never,
   async run(handle, id, options) {
-    const { through = null, id: newId = null } = parse(optionsSchema, options);
-    return toSession(await handle.change(fork, { id: handle.sessionId(id), through, newId }));
+    const { through = null, id: newId = null, set } = parse(optionsSchema, options);
+    const columns = handle.own.changed(set, "options.set");
+    const shape = {
+      set: Object.keys(columns),
+      leave: handle.own.notCopied.filter((key) => !(key in columns)),
+    };
+    const values = { id: handle.sessionId(id), through, newId, ...ownValues(columns) };
+    return toSession(handle.own, await handle.change(fork(shape), values));
   },
 };

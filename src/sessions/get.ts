@@ -1,18 +1,19 @@
 import { get } from "../queries/get.js";
+import type { JourneyTable } from "../schema.js";
 import { toSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
-export interface Get<Message, Metadata, Phase extends string> {
+export interface Get<Message, Metadata, Phase extends string, Table extends JourneyTable> {
   /** The session with all its messages, or null. */
-  get(id: string): Promise<Session<Message, Metadata, Phase> | null>;
+  get(id: string): Promise<Session<Message, Metadata, Phase, Table> | null>;
 }
 
-export const verb: Verb<Get<unknown, unknown, string>["get"]> = {
+export const verb: Verb<Get<unknown, object, string, JourneyTable>["get"]> = {
   takes: ["id"],
   isRepeatable: always,
   async run(handle, id) {
     const [row] = await handle.send(get, { id: handle.sessionId(id) });
-    return row ? toSession(row) : null;
+    return row ? toSession(handle.own, row) : null;
   },
 };

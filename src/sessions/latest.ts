@@ -1,18 +1,19 @@
 import { latest } from "../queries/latest.js";
+import type { JourneyTable } from "../schema.js";
 import { toSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
-export interface Latest<Message, Metadata, Phase extends string> {
+export interface Latest<Message, Metadata, Phase extends string, Table extends JourneyTable> {
   /** The session that was created last, with all its messages, or null. */
-  latest(): Promise<Session<Message, Metadata, Phase> | null>;
+  latest(): Promise<Session<Message, Metadata, Phase, Table> | null>;
 }
 
-export const verb: Verb<Latest<unknown, unknown, string>["latest"]> = {
+export const verb: Verb<Latest<unknown, object, string, JourneyTable>["latest"]> = {
   takes: [],
   isRepeatable: always,
   async run(handle) {
     const [row] = await handle.send(latest);
-    return row ? toSession(row) : null;
+    return row ? toSession(handle.own, row) : null;
   },
 };

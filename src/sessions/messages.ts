@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { messages } from "../queries/messages.js";
+import type { JourneyTable } from "../schema.js";
 import { options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { corrupt, messageNotFound, sessionNotFound } from "./refusal.js";
@@ -15,7 +16,7 @@ interface MessagesOptions {
   before?: string | undefined;
 }
 
-export interface Messages<Message, Metadata, Phase extends string> {
+export interface Messages<Message, Metadata, Phase extends string, Table extends JourneyTable> {
   /**
    * One page of the conversation, in conversation order: the newest messages, or those just before the message
    * `before`. For the previous page, pass the id of this page's first message. Also returns the rest of the session,
@@ -27,7 +28,7 @@ export interface Messages<Message, Metadata, Phase extends string> {
     id: string,
     options?: MessagesOptions,
   ): Promise<{
-    session: SessionSummary<Metadata, Phase>;
+    session: SessionSummary<Metadata, Phase, Table>;
     messages: Message[];
     hasMore: boolean;
     /** The session's revision. */
@@ -40,7 +41,7 @@ const optionsSchema = options<MessagesOptions>()({
   before: messageIdSchema.optional(),
 });
 
-export const verb: Verb<Messages<unknown, unknown, string>["messages"]> = {
+export const verb: Verb<Messages<unknown, object, string, JourneyTable>["messages"]> = {
   takes: ["id", "options"],
   isRepeatable: always,
   async run(handle, id, options) {
@@ -49,7 +50,7 @@ export const verb: Verb<Messages<unknown, unknown, string>["messages"]> = {
     if (!page) throw sessionNotFound();
     if (!page.isArray) throw corrupt("messages");
     if (page.messages === null) throw messageNotFound("before");
-    const session = toSummary(readSummary(page));
+    const session = toSummary(handle.own, readSummary(page));
     return {
       session,
       messages: JSON.parse(page.messages),

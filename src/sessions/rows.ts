@@ -1,8 +1,14 @@
 import { toDate } from "../model/time.js";
 import type { SessionRow, SummaryRow, WrittenRow } from "../queries/columns.js";
+import type { JourneyTable } from "../schema.js";
 import { isObject } from "../validation/json.js";
+import type { OwnColumns } from "../validation/own-columns.js";
 import { corrupt } from "./refusal.js";
 import type { Session, SessionSummary, Written } from "./types.js";
+
+/** Of any application and table. */
+type AnySummary = SessionSummary<object, string, JourneyTable>;
+type AnySession = Session<unknown, object, string, JourneyTable>;
 
 /** A summary as stored, with exact times, to the microsecond. */
 export interface StoredSummary {
@@ -13,27 +19,26 @@ export interface StoredSummary {
   metadata: unknown;
   createdAt: string;
   updatedAt: string;
+  /** The own columns as JSON, in the order of the table. */
+  own: unknown[];
 }
 
 export function readSummary(row: SummaryRow): StoredSummary {
-  const [id, userId, phase, metadata, createdAt, updatedAt] = JSON.parse(row.summary);
-  return { id, userId, phase, metadata, createdAt, updatedAt };
+  const [id, userId, phase, metadata, createdAt, updatedAt, ...own] = JSON.parse(row.summary);
+  return { id, userId, phase, metadata, createdAt, updatedAt, own };
 }
 
 /** Metadata of an older program that is not an object becomes `{}`, so that one row never breaks a list. */
-export function toSummary<Metadata, Phase extends string>(
-  stored: StoredSummary,
-): SessionSummary<Metadata, Phase> {
-  return {
-    id: stored.id,
-    userId: stored.userId,
-    phase: stored.phase as Phase,
-    metadata: isObject(stored.metadata) ? (stored.metadata as Partial<Metadata>) : {},
-    createdAt: toDate(stored.createdAt),
-    updatedAt: toDate(stored.updatedAt),
-    revision: stored.updatedAt,
-  };
-}
+export const toSummary = (own: OwnColumns, stored: StoredSummary): AnySummary => ({
+  ...own.read(stored.own),
+  id: stored.id,
+  userId: stored.userId,
+  phase: stored.phase,
+  metadata: isObject(stored.metadata) ? stored.metadata : {},
+  createdAt: toDate(stored.createdAt),
+  updatedAt: toDate(stored.updatedAt),
+  revision: stored.updatedAt,
+});
 
 /** The column whose value has the wrong JSON type, if any. */
 export function corruptColumn(
@@ -46,13 +51,14 @@ export function corruptColumn(
 }
 
 /** @throws JourneyDbError corrupt if `messages` or `metadata` has the wrong JSON type */
-export function toSession<Message, Metadata, Phase extends string>(
+export function toSession(
+  own: OwnColumns,
   row: SessionRow,
   stored: StoredSummary = readSummary(row),
-): Session<Message, Metadata, Phase> {
+): AnySession {
   const column = corruptColumn(row, stored);
   if (column) throw corrupt(column);
-  return { ...toSummary<Metadata, Phase>(stored), messages: JSON.parse(row.messages) };
+  return { ...toSummary(own, stored), messages: JSON.parse(row.messages) };
 }
 
 export const toWritten = (row: WrittenRow): Written => ({

@@ -1,5 +1,6 @@
 import { toStorable } from "../model/text.js";
 import { search } from "../queries/search.js";
+import type { JourneyTable, journeySessions } from "../schema.js";
 import { options, searchTextSchema, sessionLimit } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { readSummary, toSummary } from "./rows.js";
@@ -7,8 +8,12 @@ import type { SessionSummary } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
 /** A match of a search. */
-export interface SearchHit<Metadata = unknown, Phase extends string = string> {
-  session: SessionSummary<Metadata, Phase>;
+export interface SearchHit<
+  Metadata = unknown,
+  Phase extends string = string,
+  Table extends JourneyTable = typeof journeySessions,
+> {
+  session: SessionSummary<Metadata, Phase, Table>;
   /** The newest message of the session that contains the text. */
   messageId: string;
   /**
@@ -23,7 +28,7 @@ interface SearchOptions {
   limit?: number | undefined;
 }
 
-export interface Search<Metadata, Phase extends string> {
+export interface Search<Metadata, Phase extends string, Table extends JourneyTable> {
   /**
    * Finds the text, matched literally and case-insensitively, in text parts of the user's messages: one hit per
    * session, newest created first. A match never spans two parts. The database's collation defines which letters are
@@ -36,19 +41,19 @@ export interface Search<Metadata, Phase extends string> {
    * @example
    * for (const { session, messageId, excerpt } of await sessions.search("invoice")) …
    */
-  search(text: string, options?: SearchOptions): Promise<SearchHit<Metadata, Phase>[]>;
+  search(text: string, options?: SearchOptions): Promise<SearchHit<Metadata, Phase, Table>[]>;
 }
 
 const optionsSchema = options<SearchOptions>()({ limit: sessionLimit });
 
-export const verb: Verb<Search<unknown, string>["search"]> = {
+export const verb: Verb<Search<object, string, JourneyTable>["search"]> = {
   takes: ["text", "options"],
   isRepeatable: always,
   async run(handle, given, options) {
     const text = toStorable(parse(searchTextSchema, given, "text"));
     const rows = await handle.send(search, { text, ...parse(optionsSchema, options) });
     return rows.map(({ messageId, before, match, after, ...row }) => ({
-      session: toSummary(readSummary(row)),
+      session: toSummary(handle.own, readSummary(row)),
       messageId,
       excerpt: { before, match, after },
     }));

@@ -1,5 +1,6 @@
-/** A session without its messages. Times are cut to the millisecond; `revision` is exact. */
-export interface SessionSummary<Metadata = unknown, Phase extends string = string> {
+import type { JourneyTable, journeySessions, Own } from "../schema.js";
+
+interface SummaryColumns<Metadata, Phase extends string> {
   id: string;
   userId: string;
   phase: Phase;
@@ -11,11 +12,23 @@ export interface SessionSummary<Metadata = unknown, Phase extends string = strin
   revision: string;
 }
 
+/**
+ * A session without its messages, with the application's own columns as Drizzle selects them. Times are cut to the
+ * millisecond; `revision` is exact.
+ */
+export type SessionSummary<
+  Metadata = unknown,
+  Phase extends string = string,
+  Table extends JourneyTable = typeof journeySessions,
+> = SummaryColumns<Metadata, Phase> & Own<Table>;
+
 /** A session with all its messages, in conversation order. */
-export interface Session<Message = unknown, Metadata = unknown, Phase extends string = string>
-  extends SessionSummary<Metadata, Phase> {
-  messages: Message[];
-}
+export type Session<
+  Message = unknown,
+  Metadata = unknown,
+  Phase extends string = string,
+  Table extends JourneyTable = typeof journeySessions,
+> = SessionSummary<Metadata, Phase, Table> & { messages: Message[] };
 
 /** What every write returns. */
 export interface Written {

@@ -1,20 +1,24 @@
 import type { Statement, Values } from "../queries/statement.js";
 import type { Write } from "../queries/write.js";
+import type { SessionTable } from "../schema.js";
 import type { Arguments } from "../validation/arguments.js";
 
 /** The values of a statement without the owner, which the handle adds. */
 export type Sent = Omit<Values, "userId">;
 
+/** Something for the handle's table. */
+type OfTable<T> = (table: SessionTable) => T;
+
 /** The handle of one user, as a verb sees it. */
 export interface Handle extends Arguments {
   /** Sends one statement with the owner, and returns its rows. */
-  send<Row>(statement: Statement<Row>, values?: Sent): Promise<Row[]>;
+  send<Row>(statement: OfTable<Statement<Row>>, values?: Sent): Promise<Row[]>;
   /**
    * Sends a write and returns its row. If it wrote nothing, one more query finds out why.
    *
    * @throws JourneyDbError for the reason found
    */
-  change<Row>(write: Write<Row>, values: Sent): Promise<Row>;
+  change<Row>(write: OfTable<Write<Row>>, values: Sent): Promise<Row>;
   /** Sends a part of a call with a deadline of its own, such as one batch of a stream. */
   withinDeadline<T>(send: () => Promise<T>): Promise<T>;
   readonly signal: AbortSignal | undefined;

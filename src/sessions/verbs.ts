@@ -1,3 +1,4 @@
+import type { JourneyTable, journeySessions } from "../schema.js";
 import { type Append, verb as append } from "./append.js";
 import { type Count, verb as count } from "./count.js";
 import { type Create, verb as create } from "./create.js";
@@ -6,6 +7,7 @@ import { type DeleteAll, verb as deleteAll } from "./delete-all.js";
 import { type Export, verb as exportAll } from "./export.js";
 import { type Fork, verb as fork } from "./fork.js";
 import { type Get, verb as get } from "./get.js";
+import { type GetBy, verb as getBy } from "./get-by.js";
 import { type Latest, verb as latest } from "./latest.js";
 import { type List, verb as list } from "./list.js";
 import { type MergeMetadata, verb as mergeMetadata } from "./merge-metadata.js";
@@ -14,6 +16,7 @@ import { type ReplaceMessages, verb as replaceMessages } from "./replace-message
 import { type Search, verb as search } from "./search.js";
 import { type SetPhase, verb as setPhase } from "./set-phase.js";
 import { type Truncate, verb as truncate } from "./truncate.js";
+import { type Update, verb as update } from "./update.js";
 import type { Verb } from "./verb.js";
 
 /**
@@ -24,37 +27,45 @@ import type { Verb } from "./verb.js";
  * `invalid_input` before anything is sent, `corrupt` for a malformed row of an older program, and `unavailable`,
  * `timeout`, `configuration`, `migration` or `internal`.
  */
-export interface UserSessions<Message, Metadata, Phase extends string>
-  extends Append<Message, Metadata>,
-    Create<Message, Metadata, Phase>,
-    Get<Message, Metadata, Phase>,
-    Messages<Message, Metadata, Phase>,
-    Latest<Message, Metadata, Phase>,
-    List<Metadata, Phase>,
+export interface UserSessions<
+  Message,
+  Metadata,
+  Phase extends string,
+  Table extends JourneyTable = typeof journeySessions,
+> extends Append<Message, Metadata, Table>,
+    Create<Message, Metadata, Phase, Table>,
+    Get<Message, Metadata, Phase, Table>,
+    GetBy<Message, Metadata, Phase, Table>,
+    Messages<Message, Metadata, Phase, Table>,
+    Latest<Message, Metadata, Phase, Table>,
+    List<Metadata, Phase, Table>,
     Count,
-    Search<Metadata, Phase>,
-    Export<Message, Metadata, Phase>,
+    Search<Metadata, Phase, Table>,
+    Export<Message, Metadata, Phase, Table>,
+    Update<Metadata, Phase, Table>,
     SetPhase<Phase>,
     MergeMetadata<Metadata>,
     ReplaceMessages<Message>,
     Truncate,
-    Fork<Message, Metadata, Phase>,
+    Fork<Message, Metadata, Phase, Table>,
     Delete,
     DeleteAll {}
 
-type AnySessions = UserSessions<unknown, Record<string, unknown>, string>;
+type AnySessions = UserSessions<unknown, object, string, JourneyTable>;
 
 /** The catalogue of verbs, the methods of a handle. */
 export const VERBS: { [Name in keyof AnySessions]: Verb<AnySessions[Name]> } = {
   append,
   create,
   get,
+  getBy,
   messages,
   latest,
   list,
   count,
   search,
   export: exportAll,
+  update,
   setPhase,
   mergeMetadata,
   replaceMessages,

@@ -1,8 +1,11 @@
+import { getTableName } from "drizzle-orm";
 import * as z from "zod";
 import { phaseSchema, sessionIdSchema, userIdSchema } from "../messages.js";
 import { isSessionId, isUserId } from "../model/text.js";
+import type { JourneyTable, SessionTable } from "../schema.js";
+import { type JourneyOptions, journeyOptionsSchema } from "./journey-options.js";
 import { MESSAGE_KEYS, TEXT_FACTOR } from "./json.js";
-import { type JourneyOptions, journeyOptionsSchema } from "./options.js";
+import { ownColumnsOf } from "./own-columns.js";
 import { declaredKeys, parse } from "./parse.js";
 import { payloads } from "./payloads.js";
 
@@ -18,18 +21,23 @@ const LARGEST_ROOM = 64 * 1024;
  *
  * @throws JourneyDbError invalid_input for an invalid option
  */
-export function argumentsOf<Message, Metadata, Phase extends string>(
-  options: JourneyOptions<Message, Metadata, Phase>,
+export function argumentsOf<Message, Metadata, Phase extends string, Table extends JourneyTable>(
+  options: JourneyOptions<Message, Metadata, Phase, Table>,
 ) {
-  const { phases, maxSessionBytes, unstorable, timeoutMs, prepare } = parse(journeyOptionsSchema, options);
+  const { table, columns, phases, maxSessionBytes, unstorable, timeoutMs, prepare } = parse(
+    journeyOptionsSchema,
+    options,
+  );
   const knownKeys = new Set([
     ...MESSAGE_KEYS,
     ...declaredKeys(options.message),
     ...declaredKeys(options.metadata),
+    ...Object.values(columns).flatMap(declaredKeys),
   ]);
   const phaseRule: z.ZodType<string> = phases ? z.enum(phases) : phaseSchema;
   const largestRoom = Math.min(LARGEST_ROOM, Math.floor(maxSessionBytes / 8));
-  const json = payloads(options, { unstorable, maxBytes: maxSessionBytes, knownKeys });
+  const rules = { unstorable, maxBytes: maxSessionBytes, knownKeys };
+  const json = payloads(options, rules);
   /** Checks an argument that every call has. The schema runs only to explain a failure. */
   const checkId = (
     isValid: (id: string) => boolean,
@@ -42,6 +50,10 @@ export function argumentsOf<Message, Metadata, Phase extends string>(
   return {
     timeoutMs,
     prepare,
+    table: table as unknown as SessionTable,
+    tableName: getTableName(table),
+    /** The application's own columns. */
+    own: ownColumnsOf(table, columns, rules),
     /** The phase of a new session. */
     firstPhase: phases?.[0] ?? DEFAULT_PHASE,
     json,

@@ -1,34 +1,7 @@
 import * as z from "zod";
-import { phaseSchema } from "../messages.js";
 import type { Database } from "../model/database.js";
 import { isExactTime } from "../model/time.js";
-import { isObject, type Unstorable } from "./json.js";
-
-/** The settings of an application for its sessions. */
-export interface JourneyOptions<Message, Metadata, Phase extends string> {
-  /** The application's own message schema, checked in addition to the structure. Its input is stored, not its output. */
-  message?: z.ZodType<unknown, Message> | undefined;
-  /**
-   * The application's own schema of the whole metadata object. `mergeMetadata` checks only the keys of its patch, not
-   * rules about the whole object (a refinement, a union). A session that `append` creates may have `{}`, so any key
-   * may be absent when you read it.
-   */
-  metadata?: z.ZodType<unknown, Metadata> | undefined;
-  /** All phases; a new session starts in the first. @default any text, starting in "setup" */
-  phases?: readonly Phase[] | undefined;
-  /**
-   * Maximum size of a conversation, and of metadata, in bytes as jsonb: 1–268,435,455. A value that is more than twice
-   * as large as text (1e308 has 309 digits in PostgreSQL) is added only if the whole stays within twice the limit as
-   * text, so no text that is read exceeds four times the limit. @default 8 MiB
-   */
-  maxSessionBytes?: number | undefined;
-  /** Whether to replace text that jsonb cannot store (U+0000, lone surrogates) with U+FFFD, or refuse it. @default "replace" */
-  unstorable?: Unstorable | undefined;
-  /** Milliseconds after which a call rejects: 1–2,147,483,647. @default 15000 */
-  timeoutMs?: number | undefined;
-  /** Set to false for node-postgres behind a transaction pooler, where named statements fail. @default true */
-  prepare?: boolean | undefined;
-}
+import { isObject } from "./json.js";
 
 /** The options of one handle. */
 export interface RequestOptions {
@@ -52,7 +25,7 @@ export const sessionLimit = z.int().min(1).max(100).default(20);
 
 export const searchTextSchema = z.string().min(1).max(1000);
 
-const zodSchema = custom<z.ZodType>(
+export const zodSchema = custom<z.ZodType>(
   "a zod schema",
   (given) => typeof (given as z.ZodType | null)?.safeParse === "function",
 ).optional();
@@ -86,18 +59,7 @@ export const LARGEST_JSONB = 0x0fffffff;
 export const DEFAULT_SESSION_BYTES = 8 * 1024 * 1024;
 
 /** Milliseconds, up to the longest delay of a timer. */
-const timeoutMs = z.int().min(1).max(0x7fffffff);
-
-/** The options of defineJourney. */
-export const journeyOptionsSchema = options<JourneyOptions<unknown, unknown, string>>()({
-  message: zodSchema,
-  metadata: zodSchema,
-  phases: z.array(phaseSchema).min(1).optional(),
-  maxSessionBytes: z.int().min(1).max(LARGEST_JSONB).default(DEFAULT_SESSION_BYTES),
-  unstorable: z.enum(["replace", "reject"]).default("replace"),
-  timeoutMs: timeoutMs.default(15_000),
-  prepare: z.boolean().default(true),
-});
+export const timeoutMs = z.int().min(1).max(0x7fffffff);
 
 /** The options of forUser. */
 export const requestOptionsSchema = options<RequestOptions>()({

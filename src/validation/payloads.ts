@@ -7,7 +7,7 @@ import {
   structureOf,
 } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import { type Json, type JsonRules, TEXT_FACTOR, toJson } from "./json.js";
+import { isObject, type Json, type JsonRules, TEXT_FACTOR, toJson } from "./json.js";
 import { parse } from "./parse.js";
 
 /** The JSON text to store, and whether its size as text must be checked too. */
@@ -22,7 +22,14 @@ export interface Payloads {
   patch(given: unknown, field: string): Storable;
   /** As `patch`, but any key may be null, since any stored key may be absent. */
   match(given: unknown, field: string): string;
+  /** Checks metadata that a search asks for, of which only its form is known. */
+  contained(given: unknown, field: string): string;
+  /** As `patch`, for a deep merge: the steps of `queries/merge-metadata.ts`. The schema checks no object within it. */
+  deepPatch(given: unknown, field: string): Storable;
 }
+
+/** Objects of a deep patch: each is a step, which copies the metadata. */
+const MOST_OBJECTS = 1000;
 
 const isGiven = ([, item]: [string, unknown]) => item !== null && item !== undefined;
 
@@ -79,6 +86,29 @@ export function payloads(
     return json;
   }
 
+  /** One step for each object of the patch, outermost first: its path, as PostgreSQL reads an array, and its other values. */
+  function stepsOf(patch: object, field: string): { path: string; patch: object }[] {
+    const steps: { path: string; patch: object }[] = [];
+    let characters = 0;
+    const walk = (object: object, path: readonly string[]) => {
+      const [nested, whole] = [true, false].map((isNested) =>
+        Object.entries(object).filter(([, item]) => isObject(item) === isNested),
+      ) as [[string, object][], [string, unknown][]];
+      const text = `{${path.map((key) => `"${key.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`;
+      steps.push({ path: text, patch: Object.fromEntries(whole) });
+      characters += text.length;
+      if (steps.length > MOST_OBJECTS || characters > rules.maxBytes) {
+        throw new JourneyDbError(
+          "too_large",
+          `${field}: expected at most ${MOST_OBJECTS} objects, in few levels`,
+        );
+      }
+      for (const [key, item] of nested) walk(item, [...path, key]);
+    };
+    walk(patch, []);
+    return steps;
+  }
+
   return {
     messages,
     metadata(given, field) {
@@ -91,5 +121,11 @@ export function payloads(
         field,
       ),
     match: (given, field) => someKeys(given, field, isGiven).text,
+    contained: (given, field) => plainObject(given, field).text,
+    deepPatch(given, field) {
+      const isWhole = ([, item]: [string, unknown]) => item !== undefined && !isObject(item);
+      const json = someKeys(given, field, isWhole);
+      return { ...storable(json, field), text: JSON.stringify(stepsOf(json.value as object, field)) };
+    },
   };
 }

@@ -97,6 +97,12 @@ export const calls: Record<Verb, fc.Arbitrary<unknown[]>> = {
     }),
   ),
   get: args(one),
+  getBy: args(anyObject),
+  update: args(
+    one,
+    options({ phase: mostly(phase), metadata: mostly(anyObject) }),
+    options({ ifRevision: mostly(revision) }),
+  ),
   messages: args(one, options({ limit: mostly(limit), before: mostly(messageId) })),
   latest: args(one),
   list: args(

@@ -181,14 +181,26 @@ export class Model {
       return { value: { id: kept.id } };
     });
 
+  update = (owner: string, id: string, { phase, metadata }: Options, options: Options): Expected =>
+    this.change(owner, id, options, (kept) => {
+      if (phase !== undefined) kept.phase = phase as string;
+      if (metadata !== undefined) kept.metadata = this.merged(kept, metadata as Options);
+      return { value: { id: kept.id } };
+    });
+
+  private merged({ metadata }: Kept, patch: Options): Options {
+    const stored = new Map(Object.entries(metadata));
+    for (const [key, value] of Object.entries(patch))
+      value === null ? stored.delete(key) : stored.set(key, value);
+    return Object.fromEntries(stored);
+  }
+
   mergeMetadata = (owner: string, id: string, patch: Options, options: Options, same: Same): Expected =>
     this.change(owner, id, options, (kept) => {
       const asked = Object.entries((options.ifMatch ?? {}) as Options);
       const stored = new Map(Object.entries(kept.metadata));
       if (!asked.every(([key, value]) => same(stored.get(key) ?? null, value))) return conflict;
-      for (const [key, value] of Object.entries(patch))
-        value === null ? stored.delete(key) : stored.set(key, value);
-      kept.metadata = Object.fromEntries(stored);
+      kept.metadata = this.merged(kept, patch);
       return { value: { id: kept.id, metadata: kept.metadata } };
     });
 

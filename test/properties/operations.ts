@@ -87,6 +87,25 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
       expect: (model, owner) => model.get(owner, id),
     };
   }),
+  getBy: fc.constant(() => ({
+    method: "count",
+    args: [],
+    send: (sessions) => sessions.count(),
+    expect: (model, owner) => model.count(owner),
+  })),
+  update: fc
+    .record({ which, phase, patch: rarely(patch), asked })
+    .map(({ which, phase, patch, asked }) => ({ session, revision }) => {
+      const id = session(which);
+      const changes = defined({ phase, metadata: patch });
+      const options = defined({ ifRevision: asked === undefined ? undefined : revision(id, asked) });
+      return {
+        method: "update",
+        args: [id, changes, options],
+        send: (sessions) => sessions.update(id, changes, options),
+        expect: (model, owner) => model.update(owner, id, changes, options),
+      };
+    }),
   messages: fc
     .record({ which, limit: rarely(fc.integer({ min: 1, max: 5 })), before: rarely(pointer) })
     .map(({ which, limit, before }) => ({ session, message }) => {

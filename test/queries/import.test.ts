@@ -5,6 +5,7 @@ import { isStorable } from "../../src/model/text.js";
 import { exportBatch } from "../../src/queries/export.js";
 import { importedSessions, importSessions } from "../../src/queries/import.js";
 import { DriverFailure } from "../../src/queries/statement.js";
+import { journeySessions } from "../../src/schema.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { nastyStrings, text, uiMessages } from "../support/messages.js";
@@ -26,16 +27,18 @@ onEveryDriver((database, { forUser }) => {
   });
   const ids = (rows: { id: string }[]) => rows.map(({ id }) => id).sort();
   const importing = async (userId: string, sessions: readonly object[] | string) =>
-    ids(await importSessions.run(database(), sent(userId, sessions), false));
+    ids(await importSessions({})(journeySessions).run(database(), sent(userId, sessions), false));
   const imported = async (userId: string, sessions: readonly object[]) =>
-    ids(await importedSessions.run(database(), sent(userId, sessions), false));
+    ids(await importedSessions(journeySessions).run(database(), sent(userId, sessions), false));
   /** All that is stored of a user, to the last digit. */
   const stored = async (userId: string) => {
     const values = { userId, time: "-infinity", id: null, maxBytes: 1_000_000_000 };
-    return (await exportBatch.run(database(), values, false)).map(({ summary, metadata, messages }) => {
-      const [id, owner, phase, , createdAt, updatedAt] = JSON.parse(summary);
-      return { id, owner, phase, createdAt, updatedAt, metadata, messages };
-    });
+    return (await exportBatch(journeySessions).run(database(), values, false)).map(
+      ({ summary, metadata, messages }) => {
+        const [id, owner, phase, , createdAt, updatedAt] = JSON.parse(summary);
+        return { id, owner, phase, createdAt, updatedAt, metadata, messages };
+      },
+    );
   };
 
   it("stores sessions with their original times, and returns their ids", async () => {
@@ -72,7 +75,7 @@ onEveryDriver((database, { forUser }) => {
       await tx.execute(sql`set local time zone 'Asia/Tokyo'`);
       await tx.execute(sql`set local datestyle = 'SQL, DMY'`);
       const one = session({ createdAt: `${time}Z`, updatedAt: time });
-      await importSessions.run(tx, sent(userId, [one]), false);
+      await importSessions({})(journeySessions).run(tx, sent(userId, [one]), false);
     });
     expect(await stored(userId)).toMatchObject([{ createdAt: time, updatedAt: time }]);
   });

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { defineJourney, forUser } from "../../src/index.js";
 import { importSessions } from "../../src/queries/import.js";
+import { journeySessions } from "../../src/schema.js";
 import {
   migratedDatabase,
   newUser,
@@ -117,7 +118,11 @@ describe.each(Object.entries(OPEN))("while the primary key is rebuilt concurrent
     const { db, owner, meanwhile, id, during } = await heldBetweenIndexes("journey_sessions_pkey_ccnew");
     const time = "2026-01-31T09:30:00Z";
     const line = { id, phase: "held", messages: [], metadata: {}, createdAt: time, updatedAt: time };
-    const run = importSessions.run(db, { userId: owner, sessions: JSON.stringify([line]) }, true);
+    const run = importSessions({})(journeySessions).run(
+      db,
+      { userId: owner, sessions: JSON.stringify([line]) },
+      true,
+    );
     expect(await during(run)).toEqual([]);
     expect((await meanwhile.get(id))?.messages).toEqual([text("m1")]);
   });

@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { expect, it } from "vitest";
 import { forUser } from "../../src/index.js";
 import { importSessions } from "../../src/queries/import.js";
+import { journeySessions } from "../../src/schema.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
 
@@ -13,7 +14,7 @@ it("a unique index of the application's own that refuses a row is not taken for 
   const owner = newUser();
   const sessions = forUser(db, owner);
   const { id } = await sessions.create({ messages: [text("m1")] });
-  const refused = { code: "internal", sqlState: "23505", constraint: "one_session_each" };
+  const refused = { code: "conflict", sqlState: "23505", constraint: "one_session_each" };
   await expect(sessions.create()).rejects.toMatchObject(refused);
   await expect(sessions.fork(id)).rejects.toMatchObject(refused);
   await expect(sessions.append(randomUUID(), text("m1"), { create: true })).rejects.toMatchObject(refused);
@@ -21,7 +22,11 @@ it("a unique index of the application's own that refuses a row is not taken for 
     ...{ id: randomUUID(), phase: "setup", messages: [], metadata: {} },
     ...{ createdAt: "2026-01-31T09:30:00Z", updatedAt: "2026-01-31T09:30:00Z" },
   };
-  const imported = importSessions.run(db, { userId: owner, sessions: JSON.stringify([line]) }, true);
+  const imported = importSessions({})(journeySessions).run(
+    db,
+    { userId: owner, sessions: JSON.stringify([line]) },
+    true,
+  );
   await expect(imported).rejects.toMatchObject({ thrown: { cause: { code: "23505" } } });
   expect(await sessions.count()).toBe(1);
 });

@@ -6,8 +6,7 @@ select batch.summary, batch.metadata, batch.messages, batch.bytes from (
         select next.created_at, next.id, next.id, next.summary, next.metadata, next.messages,
           batch.bytes + octet_length(next.summary) + octet_length(next.metadata) + octet_length(next.messages)
         from batch cross join lateral (
-          select "journey_sessions"."created_at" as created_at, "journey_sessions"."id" as id, json_build_array("journey_sessions"."id", "journey_sessions"."user_id", "journey_sessions"."phase", "journey_sessions"."metadata", "journey_sessions"."created_at" at time zone 'UTC', "journey_sessions"."updated_at" at time zone 'UTC')::text as summary,
-            "journey_sessions"."metadata"::text as metadata, "journey_sessions"."messages"::text as messages
+          select "journey_sessions"."created_at" as created_at, "journey_sessions"."id" as id, json_build_array("journey_sessions"."id", "journey_sessions"."user_id", "journey_sessions"."phase", "journey_sessions"."metadata", "journey_sessions"."created_at" at time zone 'UTC', "journey_sessions"."updated_at" at time zone 'UTC')::text as summary, "journey_sessions"."metadata"::text as metadata, "journey_sessions"."messages"::text as messages
           from "journey_sessions"
           where "journey_sessions"."user_id" = $userId and ("journey_sessions"."created_at", "journey_sessions"."id") >= (batch.created_at, batch.id) and "journey_sessions"."id" is distinct from batch.seen
           order by "journey_sessions"."created_at", "journey_sessions"."id"

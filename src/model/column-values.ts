@@ -1,0 +1,106 @@
+import { is, SQL, sql } from "drizzle-orm";
+import { PgArray, type PgColumn, PgEnumColumn, PgEnumObjectColumn, PgTimestamp } from "drizzle-orm/pg-core";
+import { JourneyDbError } from "./errors.js";
+import { toDate } from "./time.js";
+
+/** Columns as drizzle-orm's class, whose generated type knows no plain column. */
+const elementOf = (column: PgColumn): PgColumn | undefined =>
+  is(column, PgArray) ? (column.baseColumn as PgColumn) : undefined;
+
+/** The type of a column, or of what its arrays are made of. */
+const typeOf = (column: PgColumn): string => {
+  const element = elementOf(column);
+  return element ? typeOf(element) : column.getSQLType();
+};
+
+const isJson = (column: PgColumn) => /^jsonb?$/.test(column.getSQLType());
+const IS_NUMBER = /^(smallint|integer|real|double precision|smallserial|serial)$/;
+const IS_TIME = /^(timestamp|date)\b/;
+
+/** What fills a column of a new row that has no value for it, as Drizzle does. The function may return SQL. */
+export const fillOf = (column: PgColumn): (() => unknown) | undefined =>
+  column.defaultFn ?? (column.default === undefined ? column.onUpdateFn : undefined);
+
+/** Names that are no types, and types that a cast would cut to a length, in silence; each with what replaces it. */
+const CAST: Record<string, string> = {
+  smallserial: "int2",
+  serial: "int4",
+  bigserial: "int8",
+  varchar: "varchar",
+  char: "bpchar",
+  bit: '"bit"',
+};
+
+/** The type that the text of a value is cast to. */
+export function castType(column: PgColumn): SQL {
+  const element = elementOf(column);
+  if (element) return sql`${castType(element)}[]`;
+  if (is(column, PgEnumColumn) || is(column, PgEnumObjectColumn)) {
+    const { enumName, schema } = column.enum;
+    const name = sql.identifier(enumName);
+    return schema ? sql`${sql.identifier(schema)}.${name}` : sql`${name}`;
+  }
+  const type = column.getSQLType();
+  return sql.raw(CAST[type.replace(/ ?\(\d+\)$/, "")] ?? type);
+}
+
+/** The value of a column in JSON from which JavaScript reads it exactly, whatever the connection's DateStyle. */
+export function inJson(column: PgColumn, value: PgColumn | SQL): SQL {
+  if (is(column, PgTimestamp) && column.withTimezone) return sql`${value} at time zone 'UTC'`;
+  const type = typeOf(column);
+  if (type === "boolean" || /^jsonb?$/.test(type) || IS_NUMBER.test(type) || IS_TIME.test(type))
+    return sql`${value}`;
+  return elementOf(column) ? sql`${value}::text[]` : sql`${value}::text`;
+}
+
+/** The value as Drizzle returns it, of the JSON that `inJson` selects. */
+export function fromJson(column: PgColumn, json: unknown): unknown {
+  if (json === null) return null;
+  const element = elementOf(column);
+  if (element) return (json as unknown[]).map((item) => fromJson(element, item));
+  // drizzle-orm would parse a JSON string again.
+  if (isJson(column)) return json;
+  const type = column.getSQLType();
+  const text = String(json);
+  // NaN and Infinity are strings in JSON.
+  if (IS_NUMBER.test(type)) return column.mapFromDriverValue(Number(json));
+  // drizzle-orm's Date is invalid for infinity and for years BC. A time of an array has its offset.
+  if (is(column, PgTimestamp)) return /[+-]\d\d:\d\d$/.test(text) ? new Date(text) : toDate(text);
+  if (IS_TIME.test(type))
+    return column.mapFromDriverValue(text.replace("T", " ").replace(/([+-]\d\d):00$/, "$1"));
+  if (type === "bytea") return column.mapFromDriverValue(Buffer.from(text.slice(2), "hex"));
+  return column.mapFromDriverValue(json);
+}
+
+/**
+ * The text that PostgreSQL reads as the value.
+ *
+ * @param value not null
+ * @throws JourneyDbError configuration if the column's type converts its values to SQL
+ */
+export function toText(column: PgColumn, value: unknown): string {
+  const element = elementOf(column);
+  if (element) return arrayOf(element, value as unknown[]);
+  if (isJson(column)) return JSON.stringify(value);
+  const mapped = column.mapToDriverValue(value);
+  if (is(mapped, SQL)) {
+    const message = `Column ${column.name} converts its values to SQL, which a prepared statement cannot take.`;
+    throw new JourneyDbError("configuration", message);
+  }
+  if (mapped instanceof Date) return mapped.toISOString();
+  if (mapped instanceof Uint8Array) return `\\x${Buffer.from(mapped).toString("hex")}`;
+  return typeof mapped === "object" ? JSON.stringify(mapped) : String(mapped);
+}
+
+/** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
+function arrayOf(element: PgColumn, items: readonly unknown[]): string {
+  const texts = items.map((item) => {
+    if (item === null) return "NULL";
+    const text = toText(element, item);
+    return elementOf(element) ? text : `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
+  });
+  return `{${texts.join(",")}}`;
+}
+
+/** The text that PostgreSQL reads as an array of values of the column, for `= any`. */
+export const toTexts = (column: PgColumn, values: readonly unknown[]): string => arrayOf(column, values);

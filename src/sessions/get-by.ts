@@ -1,0 +1,33 @@
+import * as z from "zod";
+import { getBy } from "../queries/get-by.js";
+import { ownValues } from "../queries/own-columns.js";
+import type { JourneyTable, Where } from "../schema.js";
+import { parse } from "../validation/parse.js";
+import { toSession } from "./rows.js";
+import type { Session } from "./types.js";
+import { always, type Verb } from "./verb.js";
+
+export interface GetBy<Message, Metadata, Phase extends string, Table extends JourneyTable> {
+  /**
+   * The user's session whose own columns have these values, with all its messages, or null. Of several, the one that was
+   * created last. Values are those of `list({ where })`.
+   *
+   * @example const session = await sessions.getBy({ runId: "run_1" })
+   */
+  getBy(where: Where<Table>): Promise<Session<Message, Metadata, Phase, Table> | null>;
+}
+
+const atLeastOne = z
+  .array(z.unknown())
+  .refine(({ length }) => length > 0, { params: { expected: "at least 1 own column" } });
+
+export const verb: Verb<GetBy<unknown, object, string, JourneyTable>["getBy"]> = {
+  takes: ["where"],
+  isRepeatable: always,
+  async run(handle, given) {
+    const { where, texts } = handle.own.filters(given, "where");
+    parse(atLeastOne, where, "where");
+    const [row] = await handle.send(getBy(where), ownValues(texts));
+    return row ? toSession(handle.own, row) : null;
+  },
+};

@@ -1,0 +1,72 @@
+import * as z from "zod";
+import { ownValues } from "../queries/own-columns.js";
+import { update } from "../queries/update.js";
+import type { JourneyTable, NewOwn } from "../schema.js";
+import { onlyIfRevision, options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
+import type { MetadataPatch } from "./merge-metadata.js";
+import { toWritten } from "./rows.js";
+import type { IfRevision, Written } from "./types.js";
+import { type Verb, without } from "./verb.js";
+
+interface FieldChanges<Metadata, Phase extends string> {
+  phase?: Phase | undefined;
+  /** Merged as by `mergeMetadata`: each key replaces the stored key, and null removes it. */
+  metadata?: MetadataPatch<Metadata> | undefined;
+}
+
+/** What `update` changes: own columns, the phase and metadata. What is absent stays as it is. */
+export type Changes<Metadata, Phase extends string, Table extends JourneyTable> = FieldChanges<
+  Metadata,
+  Phase
+> &
+  Partial<NewOwn<Table>>;
+
+export interface Update<Metadata, Phase extends string, Table extends JourneyTable> {
+  /**
+   * Changes own columns, the phase and metadata in one statement. An own column gets the value that is given, which
+   * replaces JSON as a whole.
+   *
+   * @example await sessions.update(id, { pinned: true, phase: "review" })
+   * @throws not_found, conflict (`ifRevision`, a constraint of an own column), too_large
+   */
+  update(id: string, changes: Changes<Metadata, Phase, Table>, options?: IfRevision): Promise<Written>;
+}
+
+const changesSchema = options<FieldChanges<unknown, string>>()({
+  phase: z.unknown().optional(),
+  metadata: z.unknown().optional(),
+});
+
+export const verb: Verb<Update<object, string, JourneyTable>["update"]> = {
+  takes: ["id", "changes", "options"],
+  isRepeatable: without("ifRevision"),
+  async run(handle, id, given, options) {
+    const { ifRevision = null } = parse(onlyIfRevision, options);
+    const { own, rest } = handle.own.split(given);
+    const changes = parse(changesSchema, rest, "changes");
+    const phase = handle.phase(changes.phase, "changes.phase");
+    const patch =
+      changes.metadata === undefined ? undefined : handle.json.patch(changes.metadata, "changes.metadata");
+    const columns = handle.own.changed(own, "changes");
+    const shape = {
+      phase: phase !== undefined,
+      metadata: patch !== undefined,
+      own: Object.keys(columns),
+    };
+    parse(atLeastOne, [...shape.own, ...[phase, patch].filter((one) => one !== undefined)], "changes");
+    const values = {
+      id: handle.sessionId(id),
+      ifRevision,
+      ...(phase !== undefined && { phase }),
+      ...(patch && { patch: patch.text }),
+      ...ownValues(columns),
+      ...handle.limits(patch?.isWide ?? false),
+    };
+    return toWritten(await handle.change(update(shape), values));
+  },
+};
+
+const atLeastOne = z
+  .array(z.unknown())
+  .refine(({ length }) => length > 0, { params: { expected: "a phase, metadata or an own column" } });

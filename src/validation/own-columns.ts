@@ -1,0 +1,187 @@
+import { is, SQL } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
+import * as z from "zod";
+import { fillOf, fromJson, toText, toTexts } from "../model/column-values.js";
+import { JourneyDbError } from "../model/errors.js";
+import { isStorable } from "../model/text.js";
+import { type Filter, type JourneyTable, ownColumns } from "../schema.js";
+import { columnSchema } from "./column-schema.js";
+import { isObject, type JsonRules, toJson } from "./json.js";
+import { plainObjectSchema } from "./options.js";
+import { parse } from "./parse.js";
+
+/** Own columns to write, as the texts that PostgreSQL reads. */
+export type OwnTexts = Record<string, string | null>;
+
+interface OwnColumn {
+  key: string;
+  column: PgColumn;
+  /** Of its values, and of null if it is nullable. */
+  schema: z.ZodType;
+  isJson: boolean;
+  /** Whether a call may set it: the database fills no generated column otherwise. */
+  isWritable: boolean;
+  /** Whether the database numbers it. */
+  isNumbered: boolean;
+}
+
+/** Types without an operator `=`. */
+const NOT_COMPARED = /^(json|xml|point|polygon)\b/;
+
+const isWritable = ({ generated, generatedIdentity }: PgColumn) =>
+  generated?.type !== "always" && !generated?.as && generatedIdentity?.type !== "always";
+
+/** Checks the values of the application's own columns, and converts them. */
+export function ownColumnsOf(
+  table: JourneyTable,
+  applicationSchemas: Record<string, z.ZodType | undefined>,
+  rules: JsonRules,
+) {
+  const columns = ownColumns(table).map(([key, column]): OwnColumn => {
+    const schema = applicationSchemas[key] ?? columnSchema(column);
+    return {
+      key,
+      column,
+      schema: column.notNull ? schema : schema.nullable(),
+      isJson: /^jsonb?$/.test(column.getSQLType()),
+      isWritable: isWritable(column),
+      isNumbered: /serial$/.test(column.getSQLType()) || column.generatedIdentity !== undefined,
+    };
+  });
+  const writable = columns.filter((one) => one.isWritable);
+
+  function checked(field: string, text: string): string {
+    if (!isStorable(text)) throw invalid(field, "well-formed text without U+0000");
+    if (text.length > rules.maxBytes) {
+      throw new JourneyDbError("too_large", `${field}: expected at most ${rules.maxBytes} bytes`);
+    }
+    return text;
+  }
+
+  function textOf({ column, schema, isJson }: OwnColumn, value: unknown, field: string): string | null {
+    parse(schema, value, field, rules.knownKeys);
+    if (value === null) return null;
+    if (isJson) return toJson(value, field, rules).text;
+    return checked(
+      field,
+      converted(field, () => toText(column, value)),
+    );
+  }
+
+  const textsOf = (from: readonly OwnColumn[], given: Record<string, unknown>, field: string): OwnTexts =>
+    Object.fromEntries(
+      from
+        .filter(({ key }) => given[key] !== undefined)
+        .map((one) => [one.key, textOf(one, given[one.key], `${field}.${one.key}`)]),
+    );
+
+  /** Names a key that is none of the columns. */
+  function refuseOthers(given: object, known: readonly OwnColumn[], field: string): void {
+    const shape = Object.fromEntries(known.map(({ key }) => [key, z.unknown().optional()]));
+    parse(z.strictObject(shape), given, field);
+  }
+
+  return {
+    /** Separates the own columns that a call may set from the rest of an argument. */
+    split(given: unknown): { own: Record<string, unknown>; rest: unknown } {
+      if (!isObject(given) || writable.length === 0) return { own: {}, rest: given };
+      const isOwn = ([key]: [string, unknown]) => writable.some((one) => one.key === key);
+      const entries = Object.entries(given);
+      return {
+        own: Object.fromEntries(entries.filter(isOwn)),
+        rest: Object.fromEntries(entries.filter((entry) => !isOwn(entry))),
+      };
+    },
+
+    /** The own columns of a new session, with the values of Drizzle's `$default` and `$onUpdate` functions. */
+    created(own: Record<string, unknown>, field: string): OwnTexts {
+      const given: Record<string, unknown> = { ...own };
+      for (const { key, column, schema } of writable) {
+        if (given[key] !== undefined) continue;
+        const { notNull, hasDefault } = column;
+        const fill = fillOf(column);
+        if (fill) {
+          const value = fill();
+          // The statement has it.
+          if (!is(value, SQL)) given[key] = value;
+        } else if (notNull && !hasDefault) parse(schema, undefined, `${field}.${key}`);
+      }
+      return textsOf(writable, given, field);
+    },
+
+    /** The own columns that a call changes. */
+    changed(given: unknown, field: string): OwnTexts {
+      const own: Record<string, unknown> = parse(plainObjectSchema, given, field);
+      refuseOthers(own, writable, field);
+      return textsOf(writable, own, field);
+    },
+
+    /** The keys of the columns that a copy of a session does not take over. */
+    notCopied: columns.filter((one) => !one.isWritable || one.isNumbered).map(({ key }) => key),
+
+    /** The filters of a search by own columns, and their values. */
+    filters(given: unknown, field: string): { where: Filter[]; texts: OwnTexts } {
+      const where: Filter[] = [];
+      const texts: OwnTexts = {};
+      const asked: Record<string, unknown> = parse(plainObjectSchema, given, field);
+      refuseOthers(asked, columns, field);
+      for (const one of columns) {
+        const { key, column, schema } = one;
+        const name = `${field}.${key}`;
+        if (!(key in asked)) continue;
+        const value = asked[key];
+        // Dropped in silence, it would find more than was asked for.
+        if (value === undefined) throw invalid(name, "a value, null or an array");
+        if (NOT_COMPARED.test(column.getSQLType()))
+          throw invalid(name, "a column whose type has an equality");
+        if (value === null) {
+          where.push([key, "null"]);
+        } else if (
+          !Array.isArray(value) ||
+          column.columnType === "PgArray" ||
+          one.isJson ||
+          schema.safeParse(value).success
+        ) {
+          where.push([key, "value"]);
+          texts[key] = textOf(one, value, name);
+        } else {
+          const values = value.filter((item, n) => textOf(one, item, `${name}[${n}]`) !== null);
+          texts[key] = checked(
+            name,
+            converted(name, () => toTexts(column, values)),
+          );
+          where.push([key, values.length < value.length ? "any or null" : "any"]);
+        }
+      }
+      return { where, texts };
+    },
+
+    /** The own columns of a row, of their JSON. */
+    read: (json: readonly unknown[]): Record<string, unknown> =>
+      Object.fromEntries(
+        columns.map(({ key, column }, n) => [
+          key,
+          converted(key, () => fromJson(column, json[n] ?? null), "internal"),
+        ]),
+      ),
+  };
+}
+
+export type OwnColumns = ReturnType<typeof ownColumnsOf>;
+
+const invalid = (field: string, expected: string) =>
+  new JourneyDbError("invalid_input", `${field}: expected ${expected}`);
+
+/** Runs a conversion of the application's column type. */
+function converted<T>(
+  field: string,
+  convert: () => T,
+  code: "invalid_input" | "internal" = "invalid_input",
+): T {
+  try {
+    return convert();
+  } catch (thrown) {
+    if (thrown instanceof JourneyDbError) throw thrown;
+    throw new JourneyDbError(code, `${field}: the column's type could not convert the value`);
+  }
+}
