@@ -273,3 +273,28 @@ test("what is not declared is a note without SQL", async () => {
   expect(found.filter(({ sql: statement }) => statement)).toEqual([]);
   expect(JSON.stringify(found)).not.toMatch(/\bdrop\b/i);
 });
+
+test("a value that an enum lacks is an error, and can be added", async () => {
+  const state = (...values: [string, ...string[]]) => app.enum("state", values);
+  const declare = (type: ReturnType<typeof state>) =>
+    journeyTable({ name: "chats", schema: "app" }, { one: type("one"), many: type("many").array() });
+  const old = state("a");
+  const { db, sql: raw } = await made({ tables: { app, old }, table: declare(old) });
+  const table = declare(state("a", "it's b"));
+  const [first, second, ...more] = await verify(db, { table });
+  expect([first?.code, second?.code, ...more]).toEqual(["column_type", "column_type"]);
+  for (const finding of [first, second]) await raw.unsafe(finding?.sql ?? "");
+  expect(await verify(db, { table })).toEqual([]);
+});
+
+test.each([[pgTable("chats", { id: uuid("id") })], [{}], ["chats"], [null]])(
+  "a table that journeyTable did not declare is refused: %#",
+  async (table) => {
+    const { db } = await prepared();
+    await expect(verify(db, { table } as never)).rejects.toMatchObject({
+      name: "JourneyDbError",
+      code: "invalid_input",
+      message: expect.stringMatching(/table: expected a table that journeyTable declares/),
+    });
+  },
+);

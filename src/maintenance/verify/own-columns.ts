@@ -110,7 +110,29 @@ async function differences(
     return [finding(severity, "column_type", message, remedy)];
   }
   const filled = await howFilled(db, table, column, stored);
-  return [...filled, ...(await nullability(db, table, column, stored, filled))];
+  return [
+    ...(await missingLabels(db, column)),
+    ...filled,
+    ...(await nullability(db, table, column, stored, filled)),
+  ];
+}
+
+/** The values of an enum that its type lacks in the database. */
+async function missingLabels(db: Database, column: OwnColumn): Promise<Finding[]> {
+  if (column.enum === undefined) return [];
+  const { type, values } = column.enum;
+  const labels = await read<{ label: string }>(
+    db,
+    sql`select enumlabel::text as label from pg_enum where enumtypid = to_regtype(${type}::text)`,
+  );
+  const missing = values.filter((value) => !labels.some(({ label }) => label === value));
+  return missing.map((value) =>
+    error(
+      "column_type",
+      `Type ${type} of column ${column.name} lacks the value ${literal(value)}, which the schema declares: a call that stores it fails.`,
+      { sql: `alter type ${type} add value if not exists ${literal(value)}` },
+    ),
+  );
 }
 
 function sameModifiers({ modifiers }: OwnColumn, { type, is_domain }: Stored): boolean {
