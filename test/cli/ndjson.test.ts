@@ -41,7 +41,7 @@ const withData = (json: string) =>
 describe("a line that is stored", () => {
   it("goes on as it came, but for white space around it and a byte order mark", () => {
     const line = JSON.stringify(session);
-    expect(read(`\ufeff \t${line} \r`)).toEqual({ id: ID, text: line });
+    expect(read(`\ufeff \t${line} \r`)).toEqual({ id: ID, text: line, own: {}, hasMore: false });
   });
 
   it.each(["", " ", "\r", "\t \r", "\ufeff"])("is none where it is empty: %j", (line) => {

@@ -91,7 +91,10 @@ export async function rowOf<Table extends JourneyTable>(
   table: Table,
   id: string,
 ): Promise<Table["$inferSelect"]> {
-  const [row] = await db.select().from(table as JourneyTable).where(eq(table.id, id));
+  const [row] = await db
+    .select()
+    .from(table as JourneyTable)
+    .where(eq(table.id, id));
   if (!row) throw new Error(`${getTableName(table)} has no row ${id}`);
   return row;
 }
