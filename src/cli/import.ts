@@ -1,7 +1,8 @@
+import { sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
-import { importedSessions, importSessions } from "../queries/import.js";
-import type { Statement } from "../queries/statement.js";
+import { importedSessions, importSessions, ownOfLines } from "../queries/import.js";
+import { type Statement, statement } from "../queries/statement.js";
 import { exactly } from "./exact-values.js";
 import { readLines, sizeOf } from "./lines.js";
 import { lineReader, type SessionLine } from "./ndjson.js";
@@ -111,21 +112,43 @@ function importer(
     }
   }
 
+  // After a failed statement a transaction takes no more: hence a savepoint.
+  const attempt = <T>(use: (db: Database) => Promise<T>): Promise<T> => {
+    const exact = (on: Database) => exactly(on, table, use);
+    return strict ? db.transaction(exact) : exact(db);
+  };
+
+  /** The server does not say which value it cannot read, so it is asked for one after the other. */
+  async function withField(refusal: JourneyDbError, { own, text }: NumberedLine): Promise<JourneyDbError> {
+    if (!refusal.sqlState?.startsWith("22")) return refusal;
+    for (const [key, field] of Object.entries(own)) {
+      const reading = statement(table, "import_field", (db) =>
+        db.select({ isNull: sql<boolean>`own is null` }).from(ownOfLines(table, { [key]: field })),
+      );
+      try {
+        await attempt((tx) => send(tx, reading, { userId, sessions: `[${text}]` }));
+      } catch (thrown) {
+        if (!isRefusal(thrown)) throw thrown;
+        return new JourneyDbError(thrown.code, `session.${field}: ${thrown.message}`);
+      }
+    }
+    return refusal;
+  }
+
   /** Stores all lines, which set the same own columns, in one statement. If the server refuses it, halves them until the refused line is found. */
   async function store(lines: NumberedLine[]): Promise<void> {
     const sessions = `[${lines.map(({ text }) => text).join(",")}]`;
     const inserting = importSessions(lines[0]?.own ?? {})(table);
     let stored: Set<string>;
     try {
-      const insert = (on: Database) => exactly(on, table, (tx) => idsOf(tx, inserting, sessions));
-      // After a failed statement a transaction takes no more: hence a savepoint.
-      stored = await (strict ? db.transaction(insert) : insert(db));
+      stored = await attempt((tx) => idsOf(tx, inserting, sessions));
     } catch (thrown) {
       const [first, ...others] = lines;
-      if (!isRefusal(thrown)) throw thrown;
-      if (!first || others.length === 0) {
+      if (!first || !isRefusal(thrown)) throw thrown;
+      if (others.length === 0) {
         // Another program may have stored the session at the same moment, with the same unique values.
-        return thrown.code === "conflict" ? explain(lines, thrown) : refuse(first?.number ?? 0, thrown);
+        if (thrown.code === "conflict") return explain(lines, thrown);
+        return refuse(first.number, await withField(thrown, first));
       }
       const half = Math.ceil(lines.length / 2);
       await store(lines.slice(0, half));

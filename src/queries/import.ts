@@ -1,5 +1,6 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
+import type { SessionTable } from "../schema.js";
 import { timeOf } from "./columns.js";
 import { onlyColumns, ownOf } from "./own-columns.js";
 import {
@@ -44,6 +45,19 @@ function fieldText(column: PgColumn, name: string): SQL {
 const sessionId = sql`${field("id")}::uuid`;
 
 /**
+ * Lines, as `session`, and their own columns, as `own`. The server reads each value by the column's type in the database.
+ *
+ * @param own at least one
+ */
+export function ownOfLines(table: SessionTable, own: Record<string, string>): SQL {
+  const fields = ownOf(table, Object.keys(own)).map(
+    ([key, column], n) =>
+      sql`${literal(`${n === 0 ? "{" : ","}${JSON.stringify(column.name)}:`)} || ${fieldText(column, own[key] as string)}`,
+  );
+  return sql`${eachOfBoth} cross join lateral json_populate_record(null::${table}, (${sql.join(fields, sql` || `)} || '}')::json) as own`;
+}
+
+/**
  * Inserts sessions with their original times; skips those whose id is taken, by anyone. The JSON is
  * passed on unparsed, so that no number is rounded to a JavaScript number.
  *
@@ -65,15 +79,7 @@ export const importSessions = perShape(
       updatedAt: timeOf(field("updatedAt")),
       ...Object.fromEntries(columns.map(([key, { name }]) => [key, sql`own.${sql.identifier(name)}`])),
     };
-    const fields = columns.map(
-      ([key, column], n) =>
-        sql`${literal(`${n === 0 ? "{" : ","}${JSON.stringify(column.name)}:`)} || ${fieldText(column, own[key] as string)}`,
-    );
-    // The server reads each value by the column's type in the database.
-    const rows =
-      columns.length === 0
-        ? each
-        : sql`${eachOfBoth} cross join lateral json_populate_record(null::${table}, (${sql.join(fields, sql` || `)} || '}')::json) as own`;
+    const rows = columns.length === 0 ? each : ownOfLines(table, own);
     return insertion<{ id: string }>(
       table,
       "import",

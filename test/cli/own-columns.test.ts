@@ -10,7 +10,6 @@ import { chats, createChats } from "../support/own-table.js";
 
 const url = await migratedDatabase();
 const sql = rawClient(url);
-const db = openPostgresJs(url);
 const cli = await commandLine(url);
 
 /** Each own column of `app.every`: its type, and a value per row as PostgreSQL reads it. */
@@ -202,5 +201,246 @@ describe("own columns of every type", { timeout: 120_000 }, () => {
       ...imported(2, 1),
       stderr: "journey-db: 1 line with fields that no column takes: these fields were ignored\n",
     });
+  });
+});
+
+/** What import prints, without any content of the lines. */
+function told(stderr: string): string[] {
+  for (const canary of CANARIES) expect(stderr).not.toContain(canary);
+  return stderr.split("\n").filter(Boolean);
+}
+
+await sql.unsafe("create table app.orgs (id text primary key)");
+await createTable(
+  "app.rules",
+  `run_id text not null constraint one_run unique;
+   "some Number" int constraint few check ("some Number" < 10);
+   org_id text default 'org_1' constraint of_org references app.orgs;
+   later_org text constraint of_later_org references app.orgs deferrable initially deferred;
+   upper_id text generated always as (upper(run_id)) stored;
+   counted int generated always as identity`,
+);
+await sql`insert into app.orgs values ('org_1'), ('org_2')`;
+const RULES = ["--table", "rules", "--schema", "app"];
+
+const line = (own: object) =>
+  JSON.stringify({
+    id: randomUUID(),
+    phase: "setup",
+    createdAt: "2026-01-31T09:30:00Z",
+    updatedAt: "2026-01-31T09:30:00Z",
+    metadata: { [CANARY]: CANARY },
+    messages: [text("m1", CANARY)],
+    ...own,
+  });
+const refusedBy = (sqlState: string, constraint: string) =>
+  `The database returned SQLSTATE ${sqlState}: a constraint of the application refused the row (constraint "${constraint}").`;
+
+const REFUSED: [own: object, code: string, told: string][] = [
+  [
+    { run_id: CANARY, "some Number": CANARY },
+    "invalid_input",
+    "session.some Number: The database returned SQLSTATE 22P02: the server could not store one of the values.",
+  ],
+  [
+    { run_id: null, org_id: CANARY },
+    "invalid_input",
+    'The database returned SQLSTATE 23502: column "run_id" needs a value, and none was given.',
+  ],
+  [
+    {},
+    "invalid_input",
+    'The database returned SQLSTATE 23502: column "run_id" needs a value, and none was given.',
+  ],
+  [{ runId: CANARY, orgId: CANARY }, "conflict", refusedBy("23503", "of_org")],
+  [{ runId: CANARY, laterOrg: CANARY }, "conflict", refusedBy("23503", "of_later_org")],
+  [{ runId: "taken" }, "conflict", refusedBy("23505", "one_run")],
+  [{ runId: CANARY, someNumber: 10 }, "conflict", refusedBy("23514", "few")],
+];
+
+describe("an own value that the server refuses", { timeout: 120_000 }, () => {
+  test("is named by its line and its constraint, and the other lines are stored", async () => {
+    const userId = newUser();
+    await sql`insert into app.rules (user_id, run_id) values (${newUser()}, 'taken')`;
+    const lines = REFUSED.flatMap(([own], n) => [line({ runId: `${userId}-${n}` }), line(own)]);
+    const { status, stdout, stderr } = await cli.runFed(lines.join("\n"), "import", userId, ...RULES);
+    const byNumber = (one: string, other: string) => one.localeCompare(other, "en", { numeric: true });
+    expect(told(stderr).toSorted(byNumber)).toEqual(
+      REFUSED.map(([, , told], n) => `journey-db: line ${2 * n + 2}: ${told}`),
+    );
+    expect({ status, stdout }).toEqual({
+      status: 1,
+      stdout: "imported 7 sessions; already there, left as they are: 0; refused: 7\n",
+    });
+  });
+
+  test.each(REFUSED.filter(([own]) => !("laterOrg" in own)))(
+    "with --strict stores nothing: %j",
+    async (own, code, why) => {
+      const userId = newUser();
+      const lines = [line({ runId: userId }), line(own)];
+      const { status, stdout, stderr } = await cli.runFed(
+        lines.join("\n"),
+        "import",
+        userId,
+        "--strict",
+        ...RULES,
+      );
+      expect({ status, stdout, told: told(stderr) }).toEqual({
+        status: 1,
+        stdout: "",
+        told: [`journey-db: ${code}: line 2: ${why} Nothing was imported.`],
+      });
+      expect(await sql`select from app.rules where user_id = ${userId}`).toHaveLength(0);
+    },
+  );
+
+  test("with --strict stores nothing if a constraint is checked at the end", async () => {
+    const userId = newUser();
+    const lines = [line({ runId: userId, laterOrg: CANARY })];
+    const { status, stderr } = await cli.runFed(lines.join("\n"), "import", userId, "--strict", ...RULES);
+    expect({ status, told: told(stderr) }).toEqual({
+      status: 1,
+      told: [
+        "journey-db: conflict: The database returned SQLSTATE 23503: a constraint of the application refused the row.",
+      ],
+    });
+    expect(await sql`select from app.rules where user_id = ${userId}`).toHaveLength(0);
+  });
+});
+
+describe("a line", { timeout: 120_000 }, () => {
+  test("may name a column by its key, its name or the name in camel case; absent is the default, null is NULL", async () => {
+    const userId = newUser();
+    const runs = ["a", "b", "c", "d"].map((run) => `${userId}-${run}`);
+    const lines = [
+      line({ run_id: runs[0], org_id: "org_2", upper_id: "ignored", counted: 7 }),
+      line({ runId: runs[1], orgId: null, "some Number": 3, upperId: "ignored" }),
+      line({ runId: runs[2], someNumber: 4 }),
+      // The name counts, not the name in camel case.
+      line({ run_id: runs[3], runId: CANARY }),
+    ];
+    expect(await cli.runFed(lines.join("\n"), "import", userId, ...RULES)).toEqual({
+      ...imported(4),
+      stderr: "journey-db: 1 line with fields that no column takes: these fields were ignored\n",
+    });
+    expect(
+      await sql`select run_id, org_id, "some Number" as n, upper_id from app.rules where user_id = ${userId} order by run_id`,
+    ).toEqual([
+      { run_id: runs[0], org_id: "org_2", n: null, upper_id: runs[0]?.toUpperCase() },
+      { run_id: runs[1], org_id: null, n: 3, upper_id: runs[1]?.toUpperCase() },
+      { run_id: runs[2], org_id: "org_1", n: 4, upper_id: runs[2]?.toUpperCase() },
+      { run_id: runs[3], org_id: "org_1", n: null, upper_id: runs[3]?.toUpperCase() },
+    ]);
+  });
+
+  test("that JSON.stringify makes of a session of the API has its own columns", async () => {
+    const apiUrl = await migratedDatabase();
+    const [api, raw] = [openPostgresJs(apiUrl), rawClient(apiUrl)];
+    await createChats(api);
+    const there = await commandLine(apiUrl);
+    const userId = newUser();
+    const sessions = defineJourney({ table: chats }).forUser(api, userId);
+    await sessions.create({
+      runId: "run_1",
+      orgId: "org_1",
+      pinned: true,
+      stage: "it's live",
+      tags: ["a", 'b, "c"'],
+      results: { a: [1.5, null] },
+      budget: "12345678901234567890.0123456789",
+      tokens: null,
+      dueAt: new Date("2026-01-31T09:30:00.123Z"),
+      startsAt: "2026-01-31 09:30:00.123456",
+      day: "2026-01-31",
+      digest: Uint8Array.from(Buffer.from("00ff5c", "hex")),
+      code: "abcde",
+    });
+    await sessions.create({ runId: "run_2" });
+    const rows = () =>
+      raw.unsafe(
+        `select run_id, t.org_id, pinned, stage, tags::text, results::text, budget, tokens, due_at::text, starts_at::text, day::text, encode(digest, 'hex') as digest, code, origin, touched, org_id_lower from app.chats t order by run_id`,
+      );
+    const before = await rows();
+    const lines = (await all(sessions.export())).map((session) => JSON.stringify(session)).join("\n");
+    expect(await sessions.deleteAll()).toBe(2);
+    expect(await there.runFed(lines, "import", userId, "--table", "chats", "--schema", "app")).toEqual({
+      ...imported(2),
+      stderr: "",
+    });
+    expect(await rows()).toEqual(before);
+  });
+});
+
+describe("the default table", { timeout: 120_000 }, () => {
+  test("keeps the columns that its schema does not declare, under their names", async () => {
+    const defaultUrl = await migratedDatabase();
+    const raw = rawClient(defaultUrl);
+    await raw`alter table journey_sessions add org_id text, add pinned boolean default false not null`;
+    const there = await commandLine(defaultUrl);
+    const userId = newUser();
+    await raw`insert into journey_sessions (user_id, org_id, pinned) values (${userId}, 'org_1', true)`;
+    const { stdout } = await there.run("export", userId);
+    expect(JSON.parse(stdout)).toMatchObject({ userId, org_id: "org_1", pinned: true });
+    expect(await forUser(openPostgresJs(defaultUrl), userId).deleteAll()).toBe(1);
+    expect(await there.runFed(stdout, "import", userId)).toEqual({ ...imported(1), stderr: "" });
+    expect(await raw`select user_id, org_id, pinned from journey_sessions`).toEqual([
+      { user_id: userId, org_id: "org_1", pinned: true },
+    ]);
+    expect((await there.run("export", userId)).stdout).toBe(stdout);
+  });
+});
+
+describe("--table and --schema", { timeout: 120_000 }, () => {
+  test("select the table of every command that works on sessions", async () => {
+    const userId = newUser();
+    await createTable("app.jobs", "note text");
+    await sql`insert into app.jobs (user_id, note, created_at, updated_at) values
+      (${userId}, 'a', '2020-01-01', '2020-01-01'), (${userId}, 'b', '2020-01-01', '2020-01-01'), (${userId}, 'c', now(), now())`;
+    const ofJobs = async (...args: string[]) => {
+      const { status, stdout } = await cli.run(...args, "--table", "jobs", "--schema", "app");
+      return [status, stdout];
+    };
+    expect(await ofJobs("stats")).toEqual([0, expect.stringMatching(/^sessions +3\nowners +1\n/)]);
+    expect(await ofJobs("convert-messages")).toEqual([0, "converted 0 messages in 0 sessions\n"]);
+    expect(await ofJobs("repair-json")).toEqual([0, "repaired 0 sessions\n"]);
+    expect(await ofJobs("prune", "--inactive-for", "1y")).toEqual([0, "deleted 2 sessions\n"]);
+    expect(await ofJobs("erase", userId, "--yes")).toEqual([0, "erased 1 session; left: 0\n"]);
+  });
+
+  test.each([
+    [["stats", "--table", ""], "journeyTable: name: expected 1 to 33 bytes of text."],
+    [["export", "user_1", "--table", "x".repeat(34)], "journeyTable: name: expected 1 to 33 bytes of text."],
+    [
+      ["erase", "user_1", "--table", "t", "--schema", ""],
+      "journeyTable: schema: expected 1 to 63 bytes of text.",
+    ],
+    [["stats", "--schema", "app"], "--schema: expected together with --table."],
+  ])("are checked before anything is done: %j", async (args, why) => {
+    expect(await cli.run(...args)).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: `journey-db: invalid_input: ${why}\n`,
+    });
+  });
+
+  test("that name no table of sessions fail, and say what is missing", async () => {
+    await sql.unsafe('create table app."no sessions" (id uuid, user_id text)');
+    const migration = (why: string) => ({ status: 1, stdout: "", stderr: `journey-db: migration: ${why}\n` });
+    for (const command of ["export", "import"]) {
+      expect(await cli.runFed("", command, "user_1", "--table", 'it\'s "not" there')).toEqual(
+        migration(`The table "it's ""not"" there" is missing; apply the application's migrations.`),
+      );
+      expect(await cli.runFed("", command, "user_1", "--table", "no sessions", "--schema", "app")).toEqual(
+        migration(
+          `The column "phase" of table "app"."no sessions" is missing; apply the application's migrations.`,
+        ),
+      );
+    }
+    expect(await cli.run("stats", "--table", "none")).toEqual(
+      migration(
+        "The database returned SQLSTATE 42P01: the table is missing; apply the application's migrations.",
+      ),
+    );
   });
 });
