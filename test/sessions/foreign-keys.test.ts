@@ -25,7 +25,7 @@ const REFERENCED = {
   retryable: false,
   constraint: "notes of a session",
   message:
-    'A row that references the session, or a trigger, prevents its deletion (constraint "notes of a session"); nothing was deleted. Run journey-db verify.',
+    'A row that references the session, or a trigger, prevents its deletion (constraint "notes of a session"); nothing was deleted. Delete or change that row first.',
 };
 
 async function referenced(onDelete?: string) {
@@ -133,7 +133,7 @@ test.each(Object.entries(KEEPERS))(
       retryable: false,
       sqlState,
       constraint,
-      message: `A row that references the session, or a trigger, prevents its deletion${constraint ? ` (constraint "${constraint}")` : ""}; nothing was deleted. Run journey-db verify.`,
+      message: `A row that references the session, or a trigger, prevents its deletion${constraint ? ` (constraint "${constraint}")` : ""}; nothing was deleted. Delete or change that row first.`,
     };
     for (const call of [() => sessions.delete(ids[1] as string), () => sessions.deleteAll()]) {
       const { code, retryable, message, ...error } = await errorOf(call());
@@ -200,7 +200,8 @@ test("a foreign key of the table's own says nothing of deleting", async () => {
   await sql.unsafe(`create table users (id text primary key);
     alter table journey_sessions add constraint of_user foreign key (user_id) references users (id)`);
   expect(await errorOf(sessions.create())).toMatchObject({
-    code: "internal",
+    code: "conflict",
+    message: "The database returned SQLSTATE 23503: a constraint of the application refused the row.",
     sqlState: "23503",
     constraint: "of_user",
   });
@@ -244,7 +245,7 @@ test("on the command line prune and erase go on with the others, and exit with 1
   const { kept } = await make(4, 2);
   const cli = await commandLine(url);
   const left =
-    'journey-db: left: 1 session, since another table or a trigger prevents its deletion (constraint "notes of a session"); see journey-db verify\n';
+    'journey-db: left: 1 session, since another table or a trigger prevents its deletion (constraint "notes of a session"); delete or change the rows there first\n';
   const pruned = await cli.run("prune", "--inactive-for", "1y");
   expect(pruned).toMatchObject({ status: 1, stdout: "deleted 3 sessions\n" });
   expect(pruned.stderr.endsWith(left)).toBe(true);
