@@ -1,3 +1,4 @@
+import { PGlite } from "@electric-sql/pglite";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -39,11 +40,13 @@ import {
   uuid,
   varchar,
 } from "drizzle-orm/pg-core";
+import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { describe, expect, test } from "vitest";
 import { tableSql } from "../../src/maintenance/table-sql.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
 import { type JourneyTable, journeyTable } from "../../src/schema.js";
 import { codesOf, prepared, problems } from "../support/changes.js";
+import { openNodePostgres } from "../support/database.js";
 import { generated } from "../support/drizzle-kit.js";
 
 const app = pgSchema("app");
@@ -155,6 +158,23 @@ describe("verify has no finding about a table that drizzle-kit created", () => {
     expect(await verify(db, { table })).toEqual([]);
     const [{ rows } = {}] = await sql`select sum(n_tup_ins) as rows from pg_stat_user_tables`;
     expect(rows).toBeDefined();
+  });
+
+  test.each(["node-postgres", "PGlite"])("with a column of each type, over %s", async (driver) => {
+    // An extension of the server.
+    const { citext: _, ...columns } = everyColumn();
+    const table = journeyTable({ name: "chats", schema: "app" }, columns);
+    const schemas = { app, mood, Status };
+    if (driver === "node-postgres") {
+      const { url } = await made({ tables: schemas, table });
+      expect(await verify(openNodePostgres(url), { table })).toEqual([]);
+      return;
+    }
+    const client = new PGlite();
+    for (const statement of [...(await generated({ ...schemas, table })), ...tableSql(table)])
+      await client.exec(statement);
+    expect(await verify(drizzlePglite({ client }), { table })).toEqual([]);
+    await client.close();
   });
 
   test.each(["snake_case", "camelCase", undefined] as const)(
