@@ -17,6 +17,8 @@ const NOT_RUN: Record<string, string> = {
     "the benchmark has an install of its own and takes 18 minutes; that its programs compile is part of .ci/run",
   "docs/install.md: As a workspace": "needs the address of a repository; workspace.test.ts installs a copy",
   "docs/install.md: As a tarball": "needs an application; package.test.ts installs the tarball",
+  "docs/cli.md: Migrate a table of your own":
+    "needs an application with drizzle-kit; own-table-application.test.ts has one",
   "docs/drivers.md: Drizzle Studio": "runs until it is stopped; studio.test.ts starts it",
   "docs/nextjs-supabase.md: 2. Install the package": "as docs/install.md: As a workspace",
 };

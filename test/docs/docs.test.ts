@@ -13,7 +13,7 @@ const LANGUAGES = ["sh", "sql", "dotenv", "text", "ts", "tsx", "json"];
 
 /** What commands may begin with. */
 const COMMANDS =
-  /^(npm|git|npx journey-db|npx vitest run|node scripts\/run\.js|journey-db|pg_dump|psql|export|DATABASE_URL=) ?/;
+  /^(npm|git|npx journey-db|npx drizzle-kit|npx vitest run|node scripts\/run\.js|journey-db|pg_dump|psql|export|DATABASE_URL=) ?/;
 
 /** Commands in running text that no test runs, and why. Keep it short. */
 const NOT_RUN: Record<string, string> = {

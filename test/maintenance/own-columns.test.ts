@@ -1,3 +1,4 @@
+import { PGlite } from "@electric-sql/pglite";
 import { sql } from "drizzle-orm";
 import {
   bigint,
@@ -21,6 +22,7 @@ import {
   macaddr,
   macaddr8,
   numeric,
+  type PgColumnBuilderBase,
   pgEnum,
   pgPolicy,
   pgRole,
@@ -39,11 +41,13 @@ import {
   uuid,
   varchar,
 } from "drizzle-orm/pg-core";
+import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { describe, expect, test } from "vitest";
 import { tableSql } from "../../src/maintenance/table-sql.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
 import { type JourneyTable, journeyTable } from "../../src/schema.js";
-import { codesOf, prepared, problems } from "../support/changes.js";
+import { codesOf, follow, prepared, problems } from "../support/changes.js";
+import { openNodePostgres } from "../support/database.js";
 import { generated } from "../support/drizzle-kit.js";
 
 const app = pgSchema("app");
@@ -155,6 +159,23 @@ describe("verify has no finding about a table that drizzle-kit created", () => {
     expect(await verify(db, { table })).toEqual([]);
     const [{ rows } = {}] = await sql`select sum(n_tup_ins) as rows from pg_stat_user_tables`;
     expect(rows).toBeDefined();
+  });
+
+  test.each(["node-postgres", "PGlite"])("with a column of each type, over %s", async (driver) => {
+    // An extension of the server.
+    const { citext: _, ...columns } = everyColumn();
+    const table = journeyTable({ name: "chats", schema: "app" }, columns);
+    const schemas = { app, mood, Status };
+    if (driver === "node-postgres") {
+      const { url } = await made({ tables: schemas, table });
+      expect(await verify(openNodePostgres(url), { table })).toEqual([]);
+      return;
+    }
+    const client = new PGlite();
+    for (const statement of [...(await generated({ ...schemas, table })), ...tableSql(table)])
+      await client.exec(statement);
+    expect(await verify(drizzlePglite({ client }), { table })).toEqual([]);
+    await client.close();
   });
 
   test.each(["snake_case", "camelCase", undefined] as const)(
@@ -272,4 +293,127 @@ test("what is not declared is a note without SQL", async () => {
   ]);
   expect(found.filter(({ sql: statement }) => statement)).toEqual([]);
   expect(JSON.stringify(found)).not.toMatch(/\bdrop\b/i);
+});
+
+test("a value that an enum lacks is an error, and can be added", async () => {
+  const state = (...values: [string, ...string[]]) => app.enum("state", values);
+  const declare = (type: ReturnType<typeof state>) =>
+    journeyTable({ name: "chats", schema: "app" }, { one: type("one"), many: type("many").array() });
+  const old = state("a");
+  const { db, sql: raw } = await made({ tables: { app, old }, table: declare(old) });
+  const table = declare(state("a", "it's b"));
+  const [first, second, ...more] = await verify(db, { table });
+  expect([first?.code, second?.code, ...more]).toEqual(["column_type", "column_type"]);
+  for (const finding of [first, second]) await raw.unsafe(finding?.sql ?? "");
+  expect(await verify(db, { table })).toEqual([]);
+});
+
+test.each([[pgTable("chats", { id: uuid("id") })], [{}], ["chats"], [null]])(
+  "a table that journeyTable did not declare is refused: %#",
+  async (table) => {
+    const { db } = await prepared();
+    await expect(verify(db, { table } as never)).rejects.toMatchObject({
+      name: "JourneyDbError",
+      code: "invalid_input",
+      message: expect.stringMatching(/table: expected a table that journeyTable declares/),
+    });
+  },
+);
+
+const kinds = pgEnum("kinds", ["a", "b"]);
+
+/** A column as the database has it, as the schema declares it, the findings, and whether a person must act. */
+const DIFFERENT: [
+  stored: string,
+  declared: PgColumnBuilderBase,
+  findings: string[],
+  follow?: "by hand" | "twice",
+][] = [
+  ["varchar(5)", varchar("c", { length: 9 }), ["warning column_type"]],
+  ["text", varchar("c", { length: 9 }), ["warning column_type"]],
+  ["varchar(5)", text("c"), ["warning column_type"]],
+  ["char(3) default 'abc'", char("c", { length: 4 }).default("abc"), ["warning column_type"]],
+  ["int", bigint("c", { mode: "number" }), ["error column_type"]],
+  ["bigint default 5", integer("c").default(7), ["error column_type"]],
+  ["numeric(10,2)", numeric("c", { precision: 12, scale: 4 }), ["warning column_type"]],
+  ["timestamp", timestamp("c", { withTimezone: true }), ["error column_type"]],
+  ["timestamptz(3)", timestamp("c", { withTimezone: true }), ["warning column_type"]],
+  ["text", kinds("c"), ["error column_type"]],
+  ["kinds default 'a'", text("c").default("a"), ["error column_type"]],
+  ["text", uuid("c"), ["error column_type"]],
+  ["json", jsonb("c"), ["error column_type"]],
+  ["text", jsonb("c").default({}), ["error column_type"]],
+  ["short", text("c"), []],
+  ["short not null default 'x'", varchar("c", { length: 7 }).default("x").notNull(), []],
+  ["int default 1", integer("c").default(1), []],
+  ["numeric default 1.0", numeric("c").default("1"), ["warning column_default"]],
+  ['jsonb default \'{"b":1, "a": [ 2 ]}\'', jsonb("c").default({ a: [2], b: 1 }), []],
+  ["text default lower('A')", text("c").default("a"), []],
+  ["text default 'b'", text("c").default("a"), ["warning column_default"]],
+  ["text default 'b'", text("c"), []],
+  ["text default null", text("c").default("a"), ["warning column_default"]],
+  ["boolean not null", boolean("c").default(true).notNull(), ["error column_default"]],
+  ["boolean", boolean("c").default(true).notNull(), ["error column_default", "warning column_nullable"]],
+  ["text not null", text("c"), ["error column_nullable"]],
+  ["text not null default ''", text("c"), ["warning column_nullable"]],
+  ["text", text("c").notNull(), ["warning column_nullable"]],
+  ["int generated always as identity", integer("c"), ["warning column_default"]],
+  ["int generated always as identity", integer("c").generatedAlwaysAsIdentity(), []],
+  ["int generated by default as identity", integer("c").generatedAlwaysAsIdentity(), []],
+  ["serial", integer("c").generatedByDefaultAsIdentity(), []],
+  ["int generated by default as identity", serial("c"), []],
+  ["int", serial("c"), ["error column_default"]],
+  ["int not null", integer("c").generatedAlwaysAsIdentity(), ["error column_default"]],
+  ["text generated always as (upper(user_id)) stored", text("c"), ["error column_default"]],
+  ["text", text("c").generatedAlwaysAs(sql`upper(user_id)`), ["warning column_default"], "by hand"],
+  ["bigint", serial("c"), ["error column_type", "error column_default"]],
+  ["text[]", text("c"), ["error column_type"], "twice"],
+];
+
+test.each(DIFFERENT.map((one, index) => [index, ...one] as const))(
+  "%s: %s is compared with the declared column, and its remedies work",
+  async (_, stored, column, findings, how) => {
+    const table = journeyTable("chats", { c: column });
+    const { db, sql: raw, ...opened } = await made({ tables: { kinds }, table: journeyTable("chats") });
+    await raw.unsafe(`create domain short as varchar(7) check (length(value) > 0);
+      alter table chats add c ${stored.replace(/^text not null$/, "text not null default 'x'")}`);
+    if (stored === "text not null") await raw`alter table chats alter c drop default`;
+    const found = await verify(db, { table });
+    expect(codesOf(found)).toEqual(
+      findings.includes("error column_type") && found.some(({ code }) => code === "insert_failed")
+        ? [...findings, "error insert_failed"]
+        : findings,
+    );
+    await follow(found, { db, sql: raw, ...opened });
+    if (how === "twice") await follow(await verify(db, { table }), { db, sql: raw, ...opened });
+    const left = problems(await verify(db, { table }));
+    if (how === "by hand") expect(found.every((one) => one.sql === undefined)).toBe(true);
+    else expect(left).toEqual([]);
+  },
+);
+
+test.each([
+  ["varchar(9)", varchar("c", { length: 5 }), "'longer'", "warning"],
+  ["text", varchar("c", { length: 5 }), "'longer'", "warning"],
+  ["bigint", integer("c"), "3000000000", "error"],
+  ["numeric(10,2)", numeric("c", { precision: 10, scale: 1 }), "1.25", "warning"],
+  [
+    "timestamptz",
+    timestamp("c", { withTimezone: true, precision: 3 }),
+    "'2020-01-01 00:00:00.123456Z'",
+    "warning",
+  ],
+])("%s: no remedy changes a value that does not fit %#", async (stored, column, value, severity) => {
+  const { db, sql: raw } = await made({ tables: {}, table: journeyTable("chats") });
+  await raw.unsafe(
+    `alter table chats add c ${stored}; insert into chats (user_id, c) values ('user_a', ${value})`,
+  );
+  const [found, ...more] = await verify(db, {
+    table: journeyTable("chats", { c: column as PgColumnBuilderBase }),
+  });
+  expect([found, more]).toMatchObject([
+    { severity, code: "column_type", message: expect.stringContaining("do not fit") },
+    [],
+  ]);
+  expect(found).not.toHaveProperty("sql");
 });

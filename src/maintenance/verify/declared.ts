@@ -57,7 +57,7 @@ export interface OwnColumn extends Named {
   clause: string;
 }
 
-export interface OwnIndex extends Named {
+interface OwnIndex extends Named {
   unique: boolean;
   /** The names of its columns; undefined if it has expressions or covers only some rows. */
   columns: string[] | undefined;
@@ -65,7 +65,7 @@ export interface OwnIndex extends Named {
   create: string | undefined;
 }
 
-export interface OwnConstraint extends Named {
+interface OwnConstraint extends Named {
   columns: string[];
   create: string;
 }
@@ -80,7 +80,7 @@ export interface OwnForeignKey extends OwnConstraint {
   broken: string;
 }
 
-export interface OwnPolicy extends Named {
+interface OwnPolicy extends Named {
   create: string | undefined;
 }
 

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
+import { fromDriver } from "../../model/driver-errors.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
@@ -23,7 +24,8 @@ interface Stored extends StoredColumn {
 const VALUE = /^(\()?(E?'(?:[^']|'')*'|-?\d+(\.\d+)?|true|false)\)?(::[\w\s".,()[\]]+)?$/;
 
 /** Compares the application's own columns with what it declares. What cannot be compared surely is not reported. */
-export async function checkOwnColumns({ db, table }: Context): Promise<Finding[]> {
+export async function checkOwnColumns(context: Context): Promise<Finding[]> {
+  const { db, table } = context;
   const declared = table.own.columns;
   if (declared.length === 0) return [];
   const stored = await readStored(db, table);
@@ -35,7 +37,7 @@ export async function checkOwnColumns({ db, table }: Context): Promise<Finding[]
   for (const column of declared) {
     const found = stored.find(({ key }) => key === column.key);
     if (!found) findings.push(await missing(db, table, column, isEmpty?.empty === true));
-    else findings.push(...(await differences(db, table, column, found)));
+    else findings.push(...(await differences(context, column, found)));
   }
   return findings;
 }
@@ -82,20 +84,19 @@ async function missing(
   });
 }
 
-async function differences(
-  db: Database,
-  table: DeclaredTable,
-  column: OwnColumn,
-  stored: Stored,
-): Promise<Finding[]> {
+async function differences(context: Context, column: OwnColumn, stored: Stored): Promise<Finding[]> {
+  const { db, table } = context;
   // As the server quotes it.
   const { name } = stored;
   const { type } = column;
-  const sameType = stored.same_type === null ? column.enum === undefined : stored.same_type;
+  const isText = /^(text|varchar|char)/.test(type);
+  const sameType =
+    stored.same_type === null
+      ? column.enum === undefined
+      : stored.same_type || (stored.is_domain && stored.is_text && isText);
   if (!sameType || !sameModifiers(column, stored)) {
-    const both = !sameType && !(stored.is_text && /^(text|varchar|char)/.test(type));
     const problem = `Column ${name} is ${stored.type}, not ${type}`;
-    const severity = both ? "error" : "warning";
+    const severity = sameType || (stored.is_text && isText) ? "warning" : "error";
     if (stored.filled_by || column.filledBy === "expression") {
       const remedy =
         "add a column with the declared definition under another name, and rename both, or declare it as it is";
@@ -106,11 +107,65 @@ async function differences(
       return [finding(severity, "column_type", `${problem}.`, remedy)];
     }
     const target = { name, type, primary: false, default: column.default ?? stored.default };
+    const comparable =
+      sameType || (stored.is_text && isText) || (NUMBER.test(stored.type) && NUMBER.test(type));
+    if (comparable && (await changesValues(context, stored, type))) {
+      const remedy =
+        "give each row a value that fits, then run journey-db verify, or declare the column as it is";
+      return [finding(severity, "column_type", `${problem}, and rows have values that do not fit.`, remedy)];
+    }
     const [message, remedy] = await changeColumn(db, table, stored, target, problem);
-    return [finding(severity, "column_type", message, remedy)];
+    const filled = column.filledBy === "default" ? [] : await howFilled(db, table, column, stored);
+    return [
+      finding(severity, "column_type", message, remedy),
+      ...filled,
+      ...(await nullability(db, table, column, stored, filled)),
+    ];
   }
   const filled = await howFilled(db, table, column, stored);
-  return [...filled, ...(await nullability(db, table, column, stored, filled))];
+  return [
+    ...(await missingLabels(db, column)),
+    ...filled,
+    ...(await nullability(db, table, column, stored, filled)),
+  ];
+}
+
+const NUMBER = /^(smallint|integer|bigint|numeric|real|double precision)/;
+
+/** Whether a cast to the type would change a value, as varchar(9) cuts text off, or would fail. */
+async function changesValues(
+  { db, inTransaction, table }: Context,
+  { name, type: from }: Stored,
+  to: string,
+): Promise<boolean> {
+  const select = `select from ${table.sql} where (${name}::${to})::${from} is distinct from ${name}`;
+  const exists = async (on: Database) =>
+    (await read<{ exists: boolean }>(on, sql.raw(`select exists (${select}) as exists`)))[0]?.exists === true;
+  try {
+    // A savepoint, so that a cast that fails does not end the transaction.
+    return inTransaction ? await db.transaction(exists) : await exists(db);
+  } catch (thrown) {
+    if (!fromDriver(thrown, true).sqlState?.startsWith("22")) throw thrown;
+    return true;
+  }
+}
+
+/** The values of an enum that its type lacks in the database. */
+async function missingLabels(db: Database, column: OwnColumn): Promise<Finding[]> {
+  if (column.enum === undefined) return [];
+  const { type, values } = column.enum;
+  const labels = await read<{ label: string }>(
+    db,
+    sql`select enumlabel::text as label from pg_enum where enumtypid = to_regtype(${type}::text)`,
+  );
+  const missing = values.filter((value) => !labels.some(({ label }) => label === value));
+  return missing.map((value) =>
+    error(
+      "column_type",
+      `Type ${type} of column ${column.name} lacks the value ${literal(value)}, which the schema declares: a call that stores it fails.`,
+      { sql: `alter type ${type} add value if not exists ${literal(value)}` },
+    ),
+  );
 }
 
 function sameModifiers({ modifiers }: OwnColumn, { type, is_domain }: Stored): boolean {

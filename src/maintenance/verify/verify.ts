@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { Database } from "../../model/database.js";
 import { type JourneyTable, journeySessions, SESSION_KEYS } from "../../schema.js";
 import { journeyOptionsSchema } from "../../validation/journey-options.js";
+import { custom } from "../../validation/options.js";
 import { parse } from "../../validation/parse.js";
 import { requireDatabase, THE_JOURNAL } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
@@ -34,9 +35,9 @@ export interface VerifyOptions {
   phases?: readonly string[] | undefined;
 }
 
-const tableSchema = z.custom<JourneyTable>(
+const tableSchema = custom<JourneyTable>(
+  "a table that journeyTable declares",
   (table) => is(table, PgTable) && SESSION_KEYS.every((key) => key in table),
-  "expected a table that journeyTable declares",
 );
 
 const optionsSchema = z.strictObject({
