@@ -27,6 +27,10 @@ function program(): Command {
     .addHelpText("after", URL_HELP);
   const command = (nameAndArgs: string, description: string) =>
     journeyDb.command(nameAndArgs).description(description);
+  const ofTable = (one: Command) =>
+    one
+      .option("--table <name>", "the table of sessions, if it is not journey_sessions")
+      .option("--schema <name>", "the schema of --table");
   command("migrate", "Apply the pending migrations in one transaction.")
     .option("--dry-run", "print the pending SQL, to be run in one transaction, and change nothing")
     .action(runMigrate);
@@ -43,31 +47,43 @@ function program(): Command {
     )
     .option("--schema <name>", "the schema of that table")
     .action(runVerify);
-  command("export <userId>", "Write all sessions of a user, one line of JSON each (NDJSON).")
+  ofTable(command("export <userId>", "Write all sessions of a user, one line of JSON each (NDJSON)."))
     .option("--out <file>", "write to this file instead of stdout; it appears when it is complete")
     .action(runExport);
-  command(
-    "import <userId> [file]",
-    "Store the sessions of an export, from a file or stdin, as sessions of the user.",
+  ofTable(
+    command(
+      "import <userId> [file]",
+      "Store the sessions of an export, from a file or stdin, as sessions of the user.",
+    ),
   )
     .option("--strict", "store nothing if any line is refused")
     .action(runImport);
-  command("erase <userId>", "Delete all sessions of a user.")
+  ofTable(command("erase <userId>", "Delete all sessions of a user."))
     .option("--yes", "required to delete; without it, only their number is printed")
     .action(runErase);
-  command("prune", "Delete inactive sessions of all users.")
+  ofTable(command("prune", "Delete inactive sessions of all users."))
     .requiredOption("--inactive-for <time>", 'how long, with a unit: "90d", "12h"')
     .option("--dry-run", "change nothing, and print how many there are")
     .action(runPrune);
-  command("convert-messages", "Convert all users' messages of AI SDK 4 to the format of AI SDK 5 and later.")
+  ofTable(
+    command(
+      "convert-messages",
+      "Convert all users' messages of AI SDK 4 to the format of AI SDK 5 and later.",
+    ),
+  )
     .option("--dry-run", "change nothing, and print how many there are")
     .option("--batch-size <n>", "sessions per statement: 1–10000, by default 100")
     .action(runConvertMessages);
-  command("repair-json", "Repair all users' sessions whose messages or metadata were encoded as JSON twice.")
+  ofTable(
+    command(
+      "repair-json",
+      "Repair all users' sessions whose messages or metadata were encoded as JSON twice.",
+    ),
+  )
     .option("--dry-run", "change nothing, and print how many there are")
     .option("--batch-size <n>", "sessions per statement: 1–10000, by default 100")
     .action(runRepairJson);
-  command("stats", "Print how many sessions there are and how much space they take.")
+  ofTable(command("stats", "Print how many sessions there are and how much space they take."))
     .option("--json", "print the result of stats() as JSON and nothing else, times in ISO 8601")
     .action(runStats);
   const commands = [...journeyDb.commands];

@@ -1,6 +1,14 @@
-import { type BuildColumns, type BuildExtraConfigColumns, getTableColumns, is, sql } from "drizzle-orm";
+import {
+  type BuildColumns,
+  type BuildExtraConfigColumns,
+  getTableColumns,
+  getTableName,
+  is,
+  sql,
+} from "drizzle-orm";
 import {
   check,
+  getTableConfig,
   index,
   jsonb,
   type PgColumn,
@@ -144,6 +152,12 @@ export const isJourneyTable = (given: unknown): given is JourneyTable => {
   const columns: Record<string, PgColumn> = getTableColumns(given);
   return SESSION_KEYS.every((key) => columns[key]?.name === journeySessions[key].name);
 };
+
+/** The name of a table as PostgreSQL reads it in text, such as for `to_regclass`: `"app"."chats"`. */
+export const qualifiedName = (table: JourneyTable): string =>
+  [getTableConfig(table).schema, getTableName(table)]
+    .flatMap((name) => (name === undefined ? [] : `"${name.replaceAll('"', '""')}"`))
+    .join(".");
 
 /** The application's own columns, by their keys. */
 export const ownColumns = (table: JourneyTable): [key: string, column: PgColumn][] =>

@@ -1,7 +1,9 @@
 import { getTableName } from "drizzle-orm";
 import type * as z from "zod";
 import type { Database } from "../model/database.js";
+import { touchValues } from "../queries/own-columns.js";
 import type { Named, Statement } from "../queries/statement.js";
+import type { SessionTable } from "../schema.js";
 import { type Deadline, within } from "../sessions/call.js";
 import { always } from "../sessions/verb.js";
 import { journeyOptionsSchema } from "../validation/journey-options.js";
@@ -13,6 +15,11 @@ export type AdminStatement<Row> = Statement<Row, Named>;
 
 /** Time limit of one statement; the default is that of a call of a handle. */
 export const { timeoutMs } = journeyOptionsSchema.out.shape;
+
+/** The table of a call. */
+export const table = journeyOptionsSchema.out.shape.table.transform(
+  (table) => table as unknown as SessionTable,
+);
 
 /**
  * Checks the database and the options of a call.
@@ -41,7 +48,7 @@ export const rowsOf = <Row, Given extends Named>(
   deletes?: true,
 ): Promise<Row[]> =>
   within(deadline, { isRepeatable: always, deletes, table: getTableName(statement.table) }, () =>
-    statement.run(db, values, false),
+    statement.run(db, { ...touchValues(statement.table), ...values }, false),
   );
 
 /** Like rowsOf, for a statement that returns one row. */

@@ -4,8 +4,9 @@ import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import type { Database } from "../model/database.js";
 import { exactTime, touched } from "../queries/columns.js";
 import { arrayOf } from "../queries/conversation.js";
-import { jsonParam, param, type Statement, statement } from "../queries/statement.js";
-import { journeySessions } from "../schema.js";
+import { onlyColumns, ownTouched } from "../queries/own-columns.js";
+import { jsonParam, param, perTable, type Statement, statement } from "../queries/statement.js";
+import type { SessionTable } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import { readExactly } from "./exact-json.js";
@@ -34,22 +35,11 @@ export interface Converted {
 export type ConvertMessagesProgress = Progress<Converted>;
 export type ConvertMessagesOptions = JobOptions<Converted>;
 
-const { id, userId, messages, metadata } = journeySessions;
-
 /** Silent, so that an error of a strict path means no. */
 const silently = (path: string): SQL => sql.raw(`'${path}', '{}', true`);
-const olderMessages = sql`coalesce(jsonb_array_length(jsonb_path_query_array(${messages}, ${silently(AI_SDK_4_MESSAGES)})), 0)`;
-/** Whether the table's checks let the row be written. */
-const isWritable = sql`(${userId} <> '' and jsonb_typeof(${metadata}) = 'object') is not false`;
 
 /** Of a session that has messages of AI SDK 4. */
 type Older = [id: string, messages: number, isWritable: boolean];
-
-// The offset keeps the planner from counting twice.
-const findOlder = findSessions(
-  "admin_find_ai_sdk_4",
-  sql`(select json_build_array(${id}, counted.n, ${isWritable}) from (select ${olderMessages} as n offset 0) as counted where counted.n > 0)`,
-);
 
 /** The messages of AI SDK 4 in one session. */
 interface OlderRow {
@@ -58,41 +48,61 @@ interface OlderRow {
   older: string | null;
 }
 
-const readOlder: AdminStatement<OlderRow> = statement(journeySessions, "admin_read_ai_sdk_4", (db) =>
-  db
-    .select({
-      revision: exactTime(journeySessions.updatedAt),
-      older: sql<string | null>`(
+const statementsOf = perTable((table) => {
+  const { id, userId, messages, metadata } = table;
+  const olderMessages = sql`coalesce(jsonb_array_length(jsonb_path_query_array(${messages}, ${silently(AI_SDK_4_MESSAGES)})), 0)`;
+  /** Whether the table's checks let the row be written. */
+  const isWritable = sql`(${userId} <> '' and jsonb_typeof(${metadata}) = 'object') is not false`;
+
+  // The offset keeps the planner from counting twice.
+  const findOlder = findSessions(
+    table,
+    "admin_find_ai_sdk_4",
+    sql`(select json_build_array(${id}, counted.n, ${isWritable}) from (select ${olderMessages} as n offset 0) as counted where counted.n > 0)`,
+  );
+
+  const readOlder: AdminStatement<OlderRow> = statement(table, "admin_read_ai_sdk_4", (db) =>
+    db
+      .select({
+        revision: exactTime(table.updatedAt),
+        older: sql<string | null>`(
         select json_agg(json_build_array(n, message) order by n)::text
         from jsonb_array_elements(case when jsonb_typeof(${messages}) = 'array' then ${messages} else '[]' end) with ordinality as e(message, n)
         where jsonb_path_exists(message, ${silently(AI_SDK_4_MESSAGE)})
       )`,
-    })
-    .from(journeySessions)
-    .where(eq(id, param("id"))),
-);
+      })
+      .from(table)
+      .where(eq(id, param("id"))),
+  );
 
-/**
- * Replaces the messages that were read, if nobody has changed the row since. The other messages do not
- * leave the server.
- */
-const writeConverted: Statement<{ id: string }, { id: string; revision: string | null; converted: string }> =
-  statement(journeySessions, "admin_write_ai_sdk_4", (db) =>
-    db
-      .update(journeySessions)
-      .set({
-        messages: sql`(
+  /**
+   * Replaces the messages that were read, if nobody has changed the row since. The other messages do not
+   * leave the server.
+   */
+  const writeConverted: Statement<
+    { id: string },
+    { id: string; revision: string | null; converted: string }
+  > = statement(table, "admin_write_ai_sdk_4", (db) => {
+    const set = {
+      messages: sql`(
         select ${arrayOf(sql`coalesce(c.message, e.message)`, sql`e.n`)}
         from jsonb_array_elements(${messages}) with ordinality as e(message, n)
         left join (
           select (pair -> 0)::int as n, pair -> 1 as message from jsonb_array_elements(${jsonParam("converted")}) as pairs(pair)
         ) as c on c.n = e.n
       )`,
-        ...touched,
-      })
-      .where(unchangedSession)
-      .returning({ id }),
-  );
+      ...touched,
+      ...ownTouched(table),
+    };
+    return db
+      .update(onlyColumns(table, Object.keys(set)))
+      .set(set)
+      .where(unchangedSession(table))
+      .returning({ id });
+  });
+
+  return { findOlder, readOlder, writeConverted };
+});
 
 /**
  * Converts all users' stored messages of AI SDK 4 to the format of AI SDK 5 and later, as `fromAiSdk4` of
@@ -117,7 +127,8 @@ export async function convertMessages(
   db: Database,
   options: ConvertMessagesOptions = {},
 ): Promise<Converted> {
-  const job = optionsOf(jobOptionsSchema, db, options);
+  const { table, ...job } = optionsOf(jobOptionsSchema, db, options);
+  const { findOlder } = statementsOf(table);
   const done: Converted = { sessions: 0, messages: 0, skipped: 0 };
   return runJob("converted", job, done, async (from, run) => {
     const { found, ...step } = await run((deadline) =>
@@ -128,7 +139,7 @@ export async function convertMessages(
         ? null
         : job.dryRun
           ? messages
-          : await run((deadline) => convertSession(db, id, deadline));
+          : await run((deadline) => convertSession(db, table, id, deadline));
       if (typeof count !== "number") done.skipped++;
       else if (count > 0) {
         done.sessions++;
@@ -140,8 +151,9 @@ export async function convertMessages(
 }
 
 /** @returns the number of messages converted; null or undefined if the session is left unchanged */
-const convertSession = (db: Database, id: string, deadline: Deadline) =>
+const convertSession = (db: Database, table: SessionTable, id: string, deadline: Deadline) =>
   untilUnchanged(async () => {
+    const { readOlder, writeConverted } = statementsOf(table);
     const [row] = await rowsOf(readOlder, db, { id }, deadline);
     if (!row?.older) return 0;
     const conversion = convert(row.older);

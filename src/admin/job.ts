@@ -3,10 +3,10 @@ import * as z from "zod";
 import { JourneyDbError } from "../model/errors.js";
 import { timeOf } from "../queries/columns.js";
 import { param, statement } from "../queries/statement.js";
-import { journeySessions } from "../schema.js";
+import type { JourneyTable, SessionTable } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { requestOptionsSchema } from "../validation/options.js";
-import { type AdminStatement, timeoutMs } from "./call.js";
+import { type AdminStatement, table, timeoutMs } from "./call.js";
 
 /** The progress of a job. */
 export type Progress<Done> = Done & {
@@ -16,6 +16,8 @@ export type Progress<Done> = Done & {
 
 /** The options of a job that walks through all sessions. */
 export interface JobOptions<Done> {
+  /** The table of the sessions, declared with `journeyTable`. @default journeySessions */
+  table?: JourneyTable | undefined;
   /** Sessions that one statement examines: 1–10,000. @default 100 */
   batchSize?: number | undefined;
   /** Ends the call, and the running statement, with code `timeout`. */
@@ -31,6 +33,7 @@ export interface JobOptions<Done> {
 export const batchSizeSchema = z.int().min(1).max(10_000).default(100);
 
 export const jobOptionsSchema = z.strictObject({
+  table,
   batchSize: batchSizeSchema,
   signal: requestOptionsSchema.out.shape.signal,
   onProgress: z
@@ -53,45 +56,45 @@ export interface Step {
 /** Where a walk begins. */
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
-const { id, updatedAt } = journeySessions;
-
 export const lastPassed = sql`(select passed.id from passed order by passed.id desc limit 1)`;
 
 /** Over a CTE named `passed`. */
-export const step = {
+export const step = (table: SessionTable) => ({
   examined: sql<number>`count(*)::int`,
   next: sql<
     string | null
-  >`(select ${id} from ${journeySessions} where ${id} > ${lastPassed} order by ${id} limit 1)`,
-};
+  >`(select ${table.id} from ${table} where ${table.id} > ${lastPassed} order by ${table.id} limit 1)`,
+});
 
 /**
  * Examines the next `batchSize` sessions on the server, which sends no conversation.
  *
  * @param found JSON about a session, null if it is not wanted; `found` of the result is the array of them
  */
-export const findSessions = (name: string, found: SQL): AdminStatement<Step & { found: string }> =>
-  statement(journeySessions, name, (db) => {
+export const findSessions = (
+  table: SessionTable,
+  name: string,
+  found: SQL,
+): AdminStatement<Step & { found: string }> =>
+  statement(table, name, (db) => {
     const passed = db.$with("passed").as(
       db
-        .select({ id, found: sql`${found}`.as("found") })
-        .from(journeySessions)
-        .where(gte(id, param("from")))
-        .orderBy(id)
+        .select({ id: table.id, found: sql`${found}`.as("found") })
+        .from(table)
+        .where(gte(table.id, param("from")))
+        .orderBy(table.id)
         .limit(param("batchSize")),
     );
     const all = sql<string>`coalesce(json_agg(passed.found) filter (where passed.found is not null), '[]')::text`;
     return db
       .with(passed)
-      .select({ ...step, found: all })
+      .select({ ...step(table), found: all })
       .from(passed);
   });
 
 /** The session `id`, if nobody has changed it since it had the `revision`, which is null for an older program's row. */
-export const unchangedSession = and(
-  eq(id, param("id")),
-  sql`${updatedAt} is not distinct from ${timeOf(sql`${param("revision")}`)}`,
-);
+export const unchangedSession = ({ id, updatedAt }: SessionTable) =>
+  and(eq(id, param("id")), sql`${updatedAt} is not distinct from ${timeOf(sql`${param("revision")}`)}`);
 
 /** Runs a part of a job. An aborted signal ends it with an error that reports the job's progress. */
 type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
@@ -105,7 +108,7 @@ type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
  */
 export async function runJob<Done extends { sessions: number }>(
   did: string,
-  { signal, onProgress, dryRun, timeoutMs }: z.output<typeof jobOptionsSchema>,
+  { signal, onProgress, dryRun, timeoutMs }: Omit<z.output<typeof jobOptionsSchema>, "table">,
   done: Done,
   takeStep: (from: string, run: Run) => Promise<Step>,
 ): Promise<Done> {

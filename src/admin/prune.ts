@@ -5,8 +5,8 @@ import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
-import { param, statement } from "../queries/statement.js";
-import { journeySessions } from "../schema.js";
+import { param, perTable, statement } from "../queries/statement.js";
+import type { SessionTable } from "../schema.js";
 import { type AdminStatement, optionsOf, rowOf } from "./call.js";
 import {
   batchSizeSchema,
@@ -19,7 +19,6 @@ import {
   step,
 } from "./job.js";
 
-const { id, updatedAt } = journeySessions;
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 export type PruneProgress = Progress<Pruned>;
@@ -91,10 +90,11 @@ const isDue = (time: PgColumn): SQL =>
  * due sessions of the next `window`; `passed` ends with the last of them, or with the window if there are
  * fewer. The server reads no row beyond `passed`.
  */
-function dueAndPassed(db: Database) {
+function dueAndPassed(db: Database, table: SessionTable) {
+  const { id, updatedAt } = table;
   const ahead = db
     .select({ id, updatedAt })
-    .from(journeySessions)
+    .from(table)
     .where(gte(id, param("from")))
     .orderBy(id)
     .limit(param("window"))
@@ -113,7 +113,7 @@ function dueAndPassed(db: Database) {
   const passed = db.$with("passed").as(
     db
       .select({ id })
-      .from(journeySessions)
+      .from(table)
       .where(and(gte(id, param("from")), lte(id, sql`coalesce(${lastOfBatch}, ${LAST_ID}::uuid)`)))
       .orderBy(id)
       .limit(param("window")),
@@ -122,41 +122,44 @@ function dueAndPassed(db: Database) {
 }
 
 /** Counts what is due, and changes nothing. */
-export const countDue: AdminStatement<Due> = statement(journeySessions, "admin_count_due", (db) => {
-  const { due, passed } = dueAndPassed(db);
-  const sessions = sql<number>`(select count(*)::int from ${due})`;
-  return db
-    .with(due, passed)
-    .select({ sessions, ...step })
-    .from(passed);
-});
+export const countDue = perTable(
+  (table): AdminStatement<Due> =>
+    statement(table, "admin_count_due", (db) => {
+      const { due, passed } = dueAndPassed(db, table);
+      const sessions = sql<number>`(select count(*)::int from ${due})`;
+      return db
+        .with(due, passed)
+        .select({ sessions, ...step(table) })
+        .from(passed);
+    }),
+);
 
 /**
  * Deletes what is due. A session that is locked by a writer is skipped, not waited for. One that was
  * written to since the statement began is no longer due: the server checks that again, since the
  * condition is on the deleted row itself.
  */
-export const deleteDue: AdminStatement<Due> = statement(journeySessions, "admin_delete_due", (db) => {
-  const { due, passed } = dueAndPassed(db);
-  // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
-  const isDueAndPassed = and(gte(id, param("from")), lte(id, lastPassed), isDue(updatedAt));
-  const free = db
-    .select({ id })
-    .from(journeySessions)
-    .where(isDueAndPassed)
-    .for("update", { skipLocked: true });
-  const deleted = db.$with("deleted").as(
-    db
-      .delete(journeySessions)
-      .where(and(isDueAndPassed, inArray(id, free)))
-      .returning({ id }),
-  );
-  const sessions = sql<number>`(select count(*)::int from ${deleted})`;
-  return db
-    .with(due, passed, deleted)
-    .select({ sessions, ...step })
-    .from(passed);
-});
+export const deleteDue = perTable(
+  (table): AdminStatement<Due> =>
+    statement(table, "admin_delete_due", (db) => {
+      const { id, updatedAt } = table;
+      const { due, passed } = dueAndPassed(db, table);
+      // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
+      const isDueAndPassed = and(gte(id, param("from")), lte(id, lastPassed), isDue(updatedAt));
+      const free = db.select({ id }).from(table).where(isDueAndPassed).for("update", { skipLocked: true });
+      const deleted = db.$with("deleted").as(
+        db
+          .delete(table)
+          .where(and(isDueAndPassed, inArray(id, free)))
+          .returning({ id }),
+      );
+      const sessions = sql<number>`(select count(*)::int from ${deleted})`;
+      return db
+        .with(due, passed, deleted)
+        .select({ sessions, ...step(table) })
+        .from(passed);
+    }),
+);
 
 /**
  * Deletes the sessions of all users that nobody has written to for `inactiveFor`, by the server's clock. Use
@@ -175,7 +178,7 @@ export const deleteDue: AdminStatement<Due> = statement(journeySessions, "admin_
  *   deleted.
  */
 export async function prune(db: Database, options: PruneOptions): Promise<Pruned> {
-  const { inactiveFor, ...job } = optionsOf(pruneOptions, db, options);
+  const { table, inactiveFor, ...job } = optionsOf(pruneOptions, db, options);
   const done: Pruned = { sessions: 0 };
   let size = job.batchSize;
   let refusal: JourneyDbError | undefined;
@@ -188,10 +191,12 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
         from,
       };
       const send = (statement: typeof countDue) =>
-        run((deadline) => rowOf(statement, db, values, deadline, true)).catch((thrown: JourneyDbError) => {
-          // After a refusal, a transaction of the caller's takes no more statements.
-          throw refusal && thrown.sqlState === "25P02" ? refusal : thrown;
-        });
+        run((deadline) => rowOf(statement(table), db, values, deadline, true)).catch(
+          (thrown: JourneyDbError) => {
+            // After a refusal, a transaction of the caller's takes no more statements.
+            throw refusal && thrown.sqlState === "25P02" ? refusal : thrown;
+          },
+        );
       try {
         const { sessions, ...step } = await send(job.dryRun ? countDue : deleteDue);
         done.sessions += sessions;

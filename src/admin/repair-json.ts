@@ -2,8 +2,9 @@ import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
 import { exactTime, touched } from "../queries/columns.js";
-import { input, jsonParam, param, type Statement, statement } from "../queries/statement.js";
-import { journeySessions } from "../schema.js";
+import { onlyColumns, ownTouched } from "../queries/own-columns.js";
+import { input, jsonParam, param, perTable, type Statement, statement } from "../queries/statement.js";
+import type { SessionTable } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import {
@@ -29,13 +30,6 @@ export interface Repaired {
 export type RepairJsonProgress = Progress<Repaired>;
 export type RepairJsonOptions = JobOptions<Repaired>;
 
-const { id, userId, messages, metadata } = journeySessions;
-
-/** Whether messages or metadata is a JSON text. */
-const isText = sql`(jsonb_typeof(${messages}) = 'string' or jsonb_typeof(${metadata}) = 'string')`;
-
-const findEncoded = findSessions("admin_find_encoded", sql`case when ${isText} then to_json(${id}) end`);
-
 /** The JSON to store instead; null for a column that stays as it is. */
 type Decoded = { messages: string | null; metadata: string | null };
 
@@ -48,47 +42,57 @@ interface EncodedRow {
   isWritable: boolean;
 }
 
-const readEncoded: AdminStatement<EncodedRow> = statement(journeySessions, "admin_read_encoded", (db) =>
-  db
-    .select({
-      revision: exactTime(journeySessions.updatedAt),
-      messages: sql<
-        string | null
-      >`case when jsonb_typeof(${messages}) = 'string' then ${messages} #>> '{}' end`,
-      metadata: sql<
-        string | null
-      >`case when jsonb_typeof(${metadata}) = 'string' then ${metadata} #>> '{}' end`,
-      isWritable: sql<boolean>`(${userId} <> '' and jsonb_typeof(${messages}) in ('string', 'array') and jsonb_typeof(${metadata}) in ('string', 'object')) is not false`,
-    })
-    .from(journeySessions)
-    .where(and(eq(id, param("id")), isText)),
-);
+const statementsOf = perTable((table) => {
+  const { id, userId, messages, metadata } = table;
+  /** Whether messages or metadata is a JSON text. */
+  const isText = sql`(jsonb_typeof(${messages}) = 'string' or jsonb_typeof(${metadata}) = 'string')`;
 
-/** Fails where jsonb cannot hold what JSON.parse could read. */
-const readDecoded: Statement<{ types: string }, Decoded> = statement(
-  journeySessions,
-  "admin_read_decoded",
-  (db) =>
+  const readEncoded: AdminStatement<EncodedRow> = statement(table, "admin_read_encoded", (db) =>
+    db
+      .select({
+        revision: exactTime(table.updatedAt),
+        messages: sql<
+          string | null
+        >`case when jsonb_typeof(${messages}) = 'string' then ${messages} #>> '{}' end`,
+        metadata: sql<
+          string | null
+        >`case when jsonb_typeof(${metadata}) = 'string' then ${metadata} #>> '{}' end`,
+        isWritable: sql<boolean>`(${userId} <> '' and jsonb_typeof(${messages}) in ('string', 'array') and jsonb_typeof(${metadata}) in ('string', 'object')) is not false`,
+      })
+      .from(table)
+      .where(and(eq(id, param("id")), isText)),
+  );
+
+  /** Fails where jsonb cannot hold what JSON.parse could read. */
+  const readDecoded: Statement<{ types: string }, Decoded> = statement(table, "admin_read_decoded", (db) =>
     db
       .select({ types: sql<string>`concat(jsonb_typeof(messages), jsonb_typeof(metadata))` })
       .from(input({ messages: jsonParam("messages"), metadata: jsonParam("metadata") })),
-);
+  );
 
-/** Replaces the columns that have new JSON, if nobody has changed the row since it was read. */
-const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: string | null }> = statement(
-  journeySessions,
-  "admin_write_decoded",
-  (db) =>
-    db
-      .update(journeySessions)
-      .set({
+  /** Replaces the columns that have new JSON, if nobody has changed the row since it was read. */
+  const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: string | null }> =
+    statement(table, "admin_write_decoded", (db) => {
+      const set = {
         messages: sql`coalesce(${jsonParam("messages")}, ${messages})`,
         metadata: sql`coalesce(${jsonParam("metadata")}, ${metadata})`,
         ...touched,
-      })
-      .where(unchangedSession)
-      .returning({ id }),
-);
+        ...ownTouched(table),
+      };
+      return db
+        .update(onlyColumns(table, Object.keys(set)))
+        .set(set)
+        .where(unchangedSession(table))
+        .returning({ id });
+    });
+
+  return {
+    findEncoded: findSessions(table, "admin_find_encoded", sql`case when ${isText} then to_json(${id}) end`),
+    readEncoded,
+    readDecoded,
+    writeDecoded,
+  };
+});
 
 /**
  * Repairs all users' sessions whose `messages` or `metadata` is a JSON string that contains the array or the
@@ -105,22 +109,24 @@ const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: 
  *   repaired.
  */
 export async function repairJson(db: Database, options: RepairJsonOptions = {}): Promise<Repaired> {
-  const job = optionsOf(jobOptionsSchema, db, options);
+  const { table, ...job } = optionsOf(jobOptionsSchema, db, options);
+  const { findEncoded } = statementsOf(table);
   const done: Repaired = { sessions: 0, skipped: 0 };
   return runJob("repaired", job, done, async (from, run) => {
     const { found, ...step } = await run((deadline) =>
       rowOf(findEncoded, db, { from, batchSize: job.batchSize }, deadline),
     );
     for (const id of JSON.parse(found) as string[]) {
-      const outcome = await run((deadline) => repairSession(db, id, job.dryRun, deadline));
+      const outcome = await run((deadline) => repairSession(db, table, id, job.dryRun, deadline));
       if (outcome !== "repaired already") done[outcome ?? "skipped"]++;
     }
     return step;
   });
 }
 
-const repairSession = (db: Database, id: string, dryRun: boolean, deadline: Deadline) =>
+const repairSession = (db: Database, table: SessionTable, id: string, dryRun: boolean, deadline: Deadline) =>
   untilUnchanged(async () => {
+    const { readEncoded, readDecoded, writeDecoded } = statementsOf(table);
     const [row] = await rowsOf(readEncoded, db, { id }, deadline);
     if (!row) return "repaired already";
     const values = decoded(row);

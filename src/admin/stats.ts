@@ -3,11 +3,13 @@ import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
-import { statement } from "../queries/statement.js";
-import { journeySessions } from "../schema.js";
-import { type AdminStatement, optionsOf, rowOf, timeoutMs } from "./call.js";
+import { perTable, statement } from "../queries/statement.js";
+import { type JourneyTable, qualifiedName } from "../schema.js";
+import { type AdminStatement, optionsOf, rowOf, table, timeoutMs } from "./call.js";
 
 export interface StatsOptions {
+  /** The table of the sessions, declared with `journeyTable`. @default journeySessions */
+  table?: JourneyTable | undefined;
   /** Time limit of the call in milliseconds: 1–2,147,483,647. @default 15000 */
   timeoutMs?: number | undefined;
 }
@@ -36,45 +38,46 @@ type StatsRow = Record<"sessions" | "owners" | "bytes" | "deadRows", number> &
   Record<"phases", string> &
   Record<"largest" | "oldestCreatedAt" | "oldestUpdatedAt" | "newestUpdatedAt", string | null>;
 
-const statsOptions = z.strictObject({ timeoutMs });
+const statsOptions = z.strictObject({ table, timeoutMs });
 
-const { id, userId, phase, messages, metadata, createdAt, updatedAt } = journeySessions;
-
-/** Found by the search_path, as in the other statements. */
-const TABLE = sql`'journey_sessions'::regclass`;
 /** A bigint would arrive as text. */
 const number = (count: SQL) => sql<number>`(${count})::float8`;
 
-const readStats: AdminStatement<StatsRow> = statement(journeySessions, "admin_stats", (db) => {
-  const owner = db.selectDistinct({ userId }).from(journeySessions).as("owner");
-  // pg_column_size reads the row only: it has the size of a long value, which is stored elsewhere.
-  const size = sql<number>`pg_column_size(${messages}) + pg_column_size(${metadata})`;
-  const largest = db
-    .select({ found: sql`json_build_object('id', ${id}, 'bytes', ${size})::text` })
-    .from(journeySessions)
-    .orderBy(desc(size), id)
-    .limit(1);
-  const phases = db
-    .select({ phase, sessions: sql<number>`count(*)`.as("sessions") })
-    .from(journeySessions)
-    .groupBy(phase)
-    .orderBy(desc(sql`count(*)`), phase)
-    .limit(100)
-    .as("phases");
-  const found = sql`json_build_object('phase', ${phases.phase}, 'sessions', ${phases.sessions})`;
-  return db
-    .select({
-      phases: sql<string>`(${db.select({ all: sql`coalesce(json_agg(${found} order by ${phases.sessions} desc, ${phases.phase}), '[]')::text` }).from(phases)})`,
-      sessions: number(sql`count(*)`),
-      owners: number(sql`${db.select({ count: sql`count(*)` }).from(owner)}`),
-      bytes: number(sql`pg_total_relation_size(${TABLE})`),
-      largest: sql<string | null>`(${largest})`,
-      deadRows: number(sql`pg_stat_get_dead_tuples(${TABLE})`),
-      oldestCreatedAt: exactTime(sql`min(${createdAt})`),
-      oldestUpdatedAt: exactTime(sql`min(${updatedAt})`),
-      newestUpdatedAt: exactTime(sql`max(${updatedAt})`),
-    })
-    .from(journeySessions);
+const readStats = perTable((table): AdminStatement<StatsRow> => {
+  const { id, userId, phase, messages, metadata, createdAt, updatedAt } = table;
+  // Without a schema it is found by the search_path, as in the other statements.
+  const regclass = sql.raw(`'${qualifiedName(table).replaceAll("'", "''")}'::regclass`);
+  return statement(table, "admin_stats", (db) => {
+    const owner = db.selectDistinct({ userId }).from(table).as("owner");
+    // pg_column_size reads the row only: it has the size of a long value, which is stored elsewhere.
+    const size = sql<number>`pg_column_size(${messages}) + pg_column_size(${metadata})`;
+    const largest = db
+      .select({ found: sql`json_build_object('id', ${id}, 'bytes', ${size})::text` })
+      .from(table)
+      .orderBy(desc(size), id)
+      .limit(1);
+    const phases = db
+      .select({ phase, sessions: sql<number>`count(*)`.as("sessions") })
+      .from(table)
+      .groupBy(phase)
+      .orderBy(desc(sql`count(*)`), phase)
+      .limit(100)
+      .as("phases");
+    const found = sql`json_build_object('phase', ${phases.phase}, 'sessions', ${phases.sessions})`;
+    return db
+      .select({
+        phases: sql<string>`(${db.select({ all: sql`coalesce(json_agg(${found} order by ${phases.sessions} desc, ${phases.phase}), '[]')::text` }).from(phases)})`,
+        sessions: number(sql`count(*)`),
+        owners: number(sql`${db.select({ count: sql`count(*)` }).from(owner)}`),
+        bytes: number(sql`pg_total_relation_size(${regclass})`),
+        largest: sql<string | null>`(${largest})`,
+        deadRows: number(sql`pg_stat_get_dead_tuples(${regclass})`),
+        oldestCreatedAt: exactTime(sql`min(${createdAt})`),
+        oldestUpdatedAt: exactTime(sql`min(${updatedAt})`),
+        newestUpdatedAt: exactTime(sql`max(${updatedAt})`),
+      })
+      .from(table);
+  });
 });
 
 /**
@@ -87,8 +90,13 @@ const readStats: AdminStatement<StatsRow> = statement(journeySessions, "admin_st
  * @throws JourneyDbError invalid_input, timeout, unavailable, configuration, migration, internal
  */
 export async function stats(db: Database, options: StatsOptions = {}): Promise<Stats> {
-  const { timeoutMs } = optionsOf(statsOptions, db, options);
-  const { sessions, owners, phases, bytes, deadRows, ...row } = await rowOf(readStats, db, {}, { timeoutMs });
+  const { table, timeoutMs } = optionsOf(statsOptions, db, options);
+  const { sessions, owners, phases, bytes, deadRows, ...row } = await rowOf(
+    readStats(table),
+    db,
+    {},
+    { timeoutMs },
+  );
   const date = (exactTime: string | null) => (exactTime === null ? null : toDate(exactTime));
   return {
     sessions,

@@ -3,11 +3,14 @@ import * as z from "zod";
 import { userIdSchema } from "../messages.js";
 import type { Database } from "../model/database.js";
 import { touched } from "../queries/columns.js";
-import { param, statement } from "../queries/statement.js";
-import { journeySessions } from "../schema.js";
-import { type AdminStatement, optionsOf, rowOf, timeoutMs } from "./call.js";
+import { onlyColumns, ownTouched } from "../queries/own-columns.js";
+import { param, perTable, statement } from "../queries/statement.js";
+import type { JourneyTable } from "../schema.js";
+import { type AdminStatement, optionsOf, rowOf, table, timeoutMs } from "./call.js";
 
 export interface TransferOptions {
+  /** The table of the sessions, declared with `journeyTable`. @default journeySessions */
+  table?: JourneyTable | undefined;
   /** The user who has the sessions, such as a guest. */
   from: string;
   /** The user who gets them, such as the one who signed up. */
@@ -22,22 +25,26 @@ export interface Transferred {
 }
 
 const transferOptions = z
-  .strictObject({ from: userIdSchema, to: userIdSchema, timeoutMs })
+  .strictObject({ table, from: userIdSchema, to: userIdSchema, timeoutMs })
   .refine(({ from, to }) => from !== to, {
     path: ["to"],
     params: { expected: "another user than options.from" },
   });
 
-const transferAll: AdminStatement<Transferred> = statement(journeySessions, "admin_transfer", (db) => {
-  const moved = db.$with("moved").as(
-    db
-      .update(journeySessions)
-      .set({ userId: sql`${param("to")}`, ...touched })
-      .where(eq(journeySessions.userId, param("from")))
-      .returning({ id: journeySessions.id }),
-  );
-  return db.with(moved).select({ sessions: sql<number>`count(*)::int` }).from(moved);
-});
+const transferAll = perTable(
+  (table): AdminStatement<Transferred> =>
+    statement(table, "admin_transfer", (db) => {
+      const set = { userId: sql`${param("to")}`, ...touched, ...ownTouched(table) };
+      const moved = db.$with("moved").as(
+        db
+          .update(onlyColumns(table, Object.keys(set)))
+          .set(set)
+          .where(eq(table.userId, param("from")))
+          .returning({ id: table.id }),
+      );
+      return db.with(moved).select({ sessions: sql<number>`count(*)::int` }).from(moved);
+    }),
+);
 
 /**
  * Moves all sessions of one user to another in one statement, for example those of a guest to the user who
@@ -53,6 +60,6 @@ const transferAll: AdminStatement<Transferred> = statement(journeySessions, "adm
  *   is moved); timeout, unavailable, conflict, configuration, migration, internal
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
-  const { from, to, timeoutMs } = optionsOf(transferOptions, db, options);
-  return rowOf(transferAll, db, { from, to }, { timeoutMs });
+  const { table, from, to, timeoutMs } = optionsOf(transferOptions, db, options);
+  return rowOf(transferAll(table), db, { from, to }, { timeoutMs });
 }

@@ -8,18 +8,20 @@ import {
   leftKept,
   ownerOf,
   say,
+  type TableOptions,
   TIMEOUT_MS,
-  type UrlOption,
+  tableOf,
   WRONG_USAGE,
   warn,
   withSessions,
 } from "./run.js";
 
 /** Deletes all sessions of a user, if --yes is given. */
-export function runErase(user: string, { url, yes }: UrlOption & { yes?: true }) {
+export function runErase(user: string, { url, yes, ...named }: TableOptions & { yes?: true }) {
   const userId = ownerOf(user);
-  return withSessions(url, async (db) => {
-    const sessions = defineJourney({ timeoutMs: TIMEOUT_MS }).forUser(db, userId);
+  const table = tableOf(named);
+  return withSessions(url, table, async (db) => {
+    const sessions = defineJourney({ table, timeoutMs: TIMEOUT_MS }).forUser(db, userId);
     if (!yes) {
       const count = counted(await sessions.count(), "session");
       warn(`the user has ${count}; nothing was erased, since --yes is missing`);

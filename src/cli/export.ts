@@ -5,30 +5,46 @@ import { pipeline } from "node:stream/promises";
 import { JourneyDbError } from "../model/errors.js";
 import { count } from "../queries/count.js";
 import { exportBatch } from "../queries/export.js";
-import { journeySessions } from "../schema.js";
 import { exportRows } from "../sessions/export.js";
-import { checkLine, toLine } from "./ndjson.js";
+import { exactly } from "./exact-values.js";
+import { lineReader, toLine } from "./ndjson.js";
 import { showProgress } from "./progress.js";
-import { counted, FAILED, ownerOf, send, type UrlOption, unwritable, warn, withSessions } from "./run.js";
+import {
+  counted,
+  FAILED,
+  ownerOf,
+  send,
+  type TableOptions,
+  tableOf,
+  unwritable,
+  warn,
+  withSessions,
+} from "./run.js";
+import { storedTable } from "./stored-table.js";
 
 /** Writes all sessions of a user as NDJSON, oldest first, including rows that import will refuse. */
-export function runExport(user: string, { url, out }: UrlOption & { out?: string }) {
+export function runExport(user: string, { url, out, ...named }: TableOptions & { out?: string }) {
   const userId = ownerOf(user);
   if (out === "") throw new JourneyDbError("invalid_input", "--out: expected the name of a file");
-  return withSessions(url, async (db) => {
-    const [all] = await send(db, count(journeySessions), { userId });
+  const declared = tableOf(named);
+  return withSessions(url, declared, async (db) => {
+    const { table, fields } = await storedTable(db, declared);
+    const { check } = lineReader(fields);
+    const [all] = await send(db, count(table), { userId });
     // Not between the sessions on a terminal.
     const shown = out !== undefined || !process.stdout.isTTY;
     const progress = shown ? showProgress("exporting", all?.sessions ?? 0, "sessions") : undefined;
     let exported = 0;
     let refusable = 0;
     async function* lines() {
-      const rows = exportRows((values) => send(db, exportBatch(journeySessions), { ...values, userId }));
+      const rows = exportRows((values) =>
+        exactly(db, table, (tx) => send(tx, exportBatch(table), { ...values, userId })),
+      );
       for await (const row of rows) {
         const line = toLine(row);
         yield `${line}\n`;
         exported++;
-        if (!canBeImported(line)) refusable++;
+        if (isRefused(check, line)) refusable++;
         progress?.to(exported);
       }
     }
@@ -40,18 +56,18 @@ export function runExport(user: string, { url, out }: UrlOption & { out?: string
     warn(`exported ${counted(exported, "session")}`);
     if (refusable === 0) return;
     warn(
-      `import will refuse ${refusable} of these: their messages or metadata are malformed, probably written by an older program`,
+      `import will refuse ${refusable} of these: a value in them cannot be imported, such as malformed messages or metadata of an older program`,
     );
     process.exitCode = FAILED;
   });
 }
 
-function canBeImported(line: string): boolean {
+function isRefused(check: (line: string) => unknown, line: string): boolean {
   try {
-    checkLine(line);
-    return true;
-  } catch {
+    check(line);
     return false;
+  } catch {
+    return true;
   }
 }
 

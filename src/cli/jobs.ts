@@ -4,11 +4,22 @@ import { batchSizeSchema } from "../admin/job.js";
 import { inactiveForSchema, prune } from "../admin/prune.js";
 import { repairJson } from "../admin/repair-json.js";
 import type { Database } from "../model/database.js";
+import { type JourneyTable, qualifiedName } from "../schema.js";
 import { parse } from "../validation/parse.js";
 import { showProgress } from "./progress.js";
-import { counted, FAILED, leftKept, say, TIMEOUT_MS, type UrlOption, warn, withSessions } from "./run.js";
+import {
+  counted,
+  FAILED,
+  leftKept,
+  say,
+  type TableOptions,
+  TIMEOUT_MS,
+  tableOf,
+  warn,
+  withSessions,
+} from "./run.js";
 
-interface JobOption extends UrlOption {
+interface JobOption extends TableOptions {
   dryRun?: boolean;
 }
 
@@ -18,6 +29,7 @@ interface Job<Done> {
   run(
     db: Database,
     options: {
+      table: JourneyTable;
       dryRun: boolean;
       signal: AbortSignal;
       timeoutMs: number;
@@ -31,17 +43,19 @@ interface Job<Done> {
 }
 
 /** Runs a job on the sessions of all users and shows its progress. Ctrl-C ends it and the running statement. */
-const runJob = <Done>({ url, dryRun = false }: JobOption, job: Job<Done>) =>
-  withSessions(url, async (db) => {
+function runJob<Done>({ url, dryRun = false, ...named }: JobOption, job: Job<Done>) {
+  const table = tableOf(named);
+  return withSessions(url, table, async (db) => {
     const stop = new AbortController();
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
     // An estimate; -1 before the server made one.
-    const [table] = await db
+    const [estimate] = await db
       .select({ rows: sql<number>`reltuples::float8` })
       .from(sql`pg_class`)
-      .where(sql`oid = to_regclass('journey_sessions')`);
-    const progress = showProgress("looking at", Math.max(table?.rows ?? 0, 0), "sessions");
+      .where(sql`oid = to_regclass(${qualifiedName(table)}::text)`);
+    const progress = showProgress("looking at", Math.max(estimate?.rows ?? 0, 0), "sessions");
     const options = {
+      table,
       dryRun,
       signal: stop.signal,
       timeoutMs: TIMEOUT_MS,
@@ -59,6 +73,7 @@ const runJob = <Done>({ url, dryRun = false }: JobOption, job: Job<Done>) =>
     }
     process.exitCode = FAILED;
   });
+}
 
 export function runPrune({ inactiveFor, ...options }: JobOption & { inactiveFor: string }) {
   parse(inactiveForSchema, inactiveFor, "--inactive-for");

@@ -8,6 +8,7 @@ import { MESSAGE_KEYS, TEXT_FACTOR } from "../validation/json.js";
 import { arraySchema, DEFAULT_SESSION_BYTES, LARGEST_JSONB } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { payloads } from "../validation/payloads.js";
+import { type Fields, NO_FIELDS } from "./stored-table.js";
 
 /** A time that ISO 8601 can express; years of more digits, years BC and infinity stay as PostgreSQL writes them. */
 const ISO_TIME = /^\d{4}-.*[\dZ]$/;
@@ -16,12 +17,14 @@ const toTime = (exact: string) => (ISO_TIME.test(exact) ? `${exact}Z` : exact);
 /**
  * Sessions as NDJSON (https://github.com/ndjson/ndjson-spec): each line is a `Session` as JSON, with times to
  * the microsecond and without the revision, which is the time of the last update. Messages and metadata are
- * the database's own text, so that no number is rounded to JavaScript's.
+ * the database's own text, so that no number is rounded to JavaScript's, and so are own columns, beside the others.
  */
 export function toLine(row: ExportRow): string {
   const { id, userId, phase, createdAt, updatedAt } = readSummary(row);
   const fields = { id, userId, phase, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) };
-  return `${JSON.stringify(fields).slice(0, -1)},"metadata":${row.metadata},"messages":${row.messages}}`;
+  // A column of type json may have line breaks between its values.
+  const own = row.own === undefined ? "" : `,${row.own.slice(1, -1).replaceAll(/[\r\n]/g, " ")}`;
+  return `${JSON.stringify(fields).slice(0, -1)}${own},"metadata":${row.metadata},"messages":${row.messages}}`;
 }
 
 const EXACT = new RegExp(`^(?:${EXACT_TIME.source})Z?$`);
@@ -41,13 +44,17 @@ const line = z.looseObject({
   messages: arraySchema,
 });
 
-const knownKeys = new Set([...MESSAGE_KEYS, ...Object.keys(line.shape)]);
-const json = payloads({}, { unstorable: "reject", maxBytes: LARGEST_JSONB, knownKeys });
+/** Fields that import does not read: the owner is that of the command, and the revision follows from the last update. */
+const UNREAD = ["userId", "revision"];
 
 /** A line that can be stored, unchanged. */
 export interface SessionLine {
   id: string;
   text: string;
+  /** The own columns that it sets, by their keys, with the names of their fields. */
+  own: Record<string, string>;
+  /** Whether it has fields that no column takes. */
+  hasMore: boolean;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -80,31 +87,52 @@ function checkText(text: string): void {
 }
 
 /**
- * Checks a line as strictly as the calls of a handle check their arguments. Its owner and unknown fields
- * are ignored.
+ * Reads lines for a table with these own columns.
  *
- * @throws JourneyDbError invalid_input, naming the field and what was expected; too_large
+ * @returns `check` checks a line as strictly as the calls of a handle check their arguments. Its owner and unknown
+ *   fields are ignored. It throws a JourneyDbError: invalid_input, naming the field and what was expected; too_large.
+ *   `read` does so from the bytes of a file, and returns null for an empty line.
  */
-export function checkLine(text: string): SessionLine {
-  // The reviver is called for each value, so only where it is needed.
-  const reviver = LARGE_NUMBER.test(text) ? withinDouble : undefined;
-  const session = read("JSON", (): unknown => JSON.parse(text, reviver));
-  const { id, messages, metadata } = parse(line, session, "session", knownKeys);
-  // The rest of the line is sent too, and the server would refuse it with a SQLSTATE only.
-  json.metadata({ ...(session as object), messages: [], metadata: {} }, "session");
-  json.messages(messages, "session.messages");
-  json.metadata(metadata, "session.metadata");
-  checkText(text);
-  return { id: id.toLowerCase(), text };
+export function lineReader({ names, filled }: Fields = NO_FIELDS) {
+  const fields = [...Object.keys(line.shape), ...UNREAD];
+  const knownKeys = new Set([...MESSAGE_KEYS, ...fields, ...[...names.values()].flat()]);
+  const json = payloads({}, { unstorable: "reject", maxBytes: LARGEST_JSONB, knownKeys });
+
+  function ownOf(session: object): Pick<SessionLine, "own" | "hasMore"> {
+    const own: Record<string, string> = {};
+    const taken = new Set(fields);
+    for (const [key, possible] of names) {
+      const field = possible.find((name) => Object.hasOwn(session, name));
+      if (field === undefined) continue;
+      taken.add(field);
+      if (!filled.has(key)) own[key] = field;
+    }
+    return { own, hasMore: Object.keys(session).some((name) => !taken.has(name)) };
+  }
+
+  function check(text: string): SessionLine {
+    // The reviver is called for each value, so only where it is needed.
+    const reviver = LARGE_NUMBER.test(text) ? withinDouble : undefined;
+    const session = readAs("JSON", (): unknown => JSON.parse(text, reviver));
+    const { id, messages, metadata } = parse(line, session, "session", knownKeys);
+    // The rest of the line is sent too, and the server would refuse it with a SQLSTATE only.
+    json.metadata({ ...(session as object), messages: [], metadata: {} }, "session");
+    json.messages(messages, "session.messages");
+    json.metadata(metadata, "session.metadata");
+    checkText(text);
+    return { id: id.toLowerCase(), text, ...ownOf(session as object) };
+  }
+
+  return {
+    check,
+    read(bytes: Uint8Array): SessionLine | null {
+      const text = readAs("text in UTF-8", () => utf8.decode(bytes)).trim();
+      return text === "" ? null : check(text);
+    },
+  };
 }
 
-/** Like checkLine, from the bytes of a file; null for an empty line. */
-export function fromLine(bytes: Uint8Array): SessionLine | null {
-  const text = read("text in UTF-8", () => utf8.decode(bytes)).trim();
-  return text === "" ? null : checkLine(text);
-}
-
-function read<T>(expected: string, reading: () => T): T {
+function readAs<T>(expected: string, reading: () => T): T {
   try {
     return reading();
   } catch {

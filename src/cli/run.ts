@@ -11,6 +11,7 @@ import { userIdSchema } from "../messages.js";
 import { fromDriver } from "../model/driver-errors.js";
 import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { Statement, Values } from "../queries/statement.js";
+import { type JourneyTable, journeySessions, journeyTable, qualifiedName } from "../schema.js";
 import { parse } from "../validation/parse.js";
 
 /** Exit codes. */
@@ -131,16 +132,35 @@ export async function withDatabase(
 /** @throws JourneyDbError invalid_input */
 export const ownerOf = (userId: string) => parse(userIdSchema, userId, "userId");
 
+/** The options of a command on the sessions of one table. */
+export interface TableOptions extends UrlOption {
+  table?: string;
+  schema?: string;
+}
+
+/** @throws JourneyDbError invalid_input for a name that `journeyTable` refuses */
+export function tableOf({ table, schema }: Omit<TableOptions, "url">): JourneyTable {
+  if (table !== undefined) return journeyTable(schema === undefined ? table : { name: table, schema });
+  if (schema === undefined) return journeySessions;
+  throw new JourneyDbError("invalid_input", "--schema: expected together with --table");
+}
+
 /**
  * Opens the database to read and write sessions. If row level security hides them, there would seem to be
  * none.
  */
-export const withSessions = (url: UrlOption["url"], use: (db: Connection["db"]) => Promise<void>) =>
+export const withSessions = (
+  url: UrlOption["url"],
+  table: JourneyTable,
+  use: (db: Connection["db"]) => Promise<void>,
+) =>
   withDatabase(url, async (db) => {
-    const [table] = await db
-      .select({ hidden: sql<boolean | null>`row_security_active(to_regclass('journey_sessions')::oid)` })
+    const [found] = await db
+      .select({
+        hidden: sql<boolean | null>`row_security_active(to_regclass(${qualifiedName(table)}::text)::oid)`,
+      })
       .from(sql`(select) as nothing`);
-    if (table?.hidden)
+    if (found?.hidden)
       throw new JourneyDbError("configuration", "Row level security hides the sessions from the role.");
     await use(db);
   });
@@ -151,7 +171,7 @@ export const send = <Row>(db: Connection["db"], statement: Statement<Row>, value
 
 /** Why sessions could not be deleted. */
 export const leftKept = (sessions: number, constraints: readonly string[]) =>
-  `left: ${counted(sessions, "session")}, since another table or a trigger prevents ${sessions === 1 ? "its" : "their"} deletion${constraints.length === 0 ? "" : ` (${constraints.map((name) => `constraint "${name}"`).join(", ")})`}; see journey-db verify`;
+  `left: ${counted(sessions, "session")}, since another table or a trigger prevents ${sessions === 1 ? "its" : "their"} deletion${constraints.length === 0 ? "" : ` (${constraints.map((name) => `constraint "${name}"`).join(", ")})`}; delete or change the rows there first`;
 
 /** `1 session`, `2 sessions`. */
 export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -1,10 +1,11 @@
 import { stats } from "../admin.js";
-import { say, TIMEOUT_MS, type UrlOption, withSessions } from "./run.js";
+import { say, type TableOptions, TIMEOUT_MS, tableOf, withSessions } from "./run.js";
 
 /** Prints one figure per line, for people and for `awk`, or the result of `stats` as one line of JSON. */
-export const runStats = ({ url, json }: UrlOption & { json?: true }) =>
-  withSessions(url, async (db) => {
-    const found = await stats(db, { timeoutMs: TIMEOUT_MS });
+export const runStats = ({ url, json, ...named }: TableOptions & { json?: true }) => {
+  const table = tableOf(named);
+  return withSessions(url, table, async (db) => {
+    const found = await stats(db, { table, timeoutMs: TIMEOUT_MS });
     if (json) return say(JSON.stringify(found));
     const figures = {
       sessions: found.sessions,
@@ -21,3 +22,4 @@ export const runStats = ({ url, json }: UrlOption & { json?: true }) =>
     };
     for (const [name, value] of Object.entries(figures)) say(`${name.padEnd(18)}${value}`);
   });
+};

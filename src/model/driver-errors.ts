@@ -7,6 +7,8 @@ interface DriverError {
   constraint_name?: unknown;
   table?: unknown;
   table_name?: unknown;
+  column?: unknown;
+  column_name?: unknown;
   /** Never shown: it contains the values of the row. */
   detail?: unknown;
   message?: unknown;
@@ -101,10 +103,7 @@ const MEANING: Record<string, Meaning> = {
   ],
   "22": ["invalid_input", "the server could not store one of the values"],
   "23": ["conflict", "a constraint of the application refused the row"],
-  "23502": [
-    "configuration",
-    "a column that the application's schema does not declare needs a value; run journey-db verify",
-  ],
+  "23502": ["configuration", "a column needs a value, and none was given"],
   "23505": ["conflict", "the id is taken"],
   "23514": ["corrupt", "the stored row breaks a rule of the table; run journey-db verify"],
   "25006": ["unavailable", "the server or the transaction is read-only", "safe"],
@@ -139,7 +138,7 @@ const meaningOf = (state: string): Meaning | undefined =>
 
 function kept(sqlState: string, constraint: string | undefined): JourneyDbError {
   const by = constraint === undefined ? "" : ` (constraint "${constraint}")`;
-  const message = `A row that references the session, or a trigger, prevents its deletion${by}; nothing was deleted. Run journey-db verify.`;
+  const message = `A row that references the session, or a trigger, prevents its deletion${by}; nothing was deleted. Delete or change that row first.`;
   return new JourneyDbError("conflict", message, { sqlState, constraint });
 }
 
@@ -170,13 +169,23 @@ export function fromDriver(
     const takenId = isTakenId(thrown, table);
     const constraint = typeof named === "string" ? named : undefined;
     // A constraint of the application says nothing about the id or the stored row.
+    const ofAnother = (error.table_name ?? error.table ?? table) !== table;
     const foreign =
-      /^23(?!502)/.test(code) && !takenId && !PACKAGE_CHECK.test(endOf(constraint, table) ?? "");
+      (ofAnother ? /^23/ : /^23(?!502)/).test(code) &&
+      !takenId &&
+      !PACKAGE_CHECK.test(endOf(constraint, table) ?? "");
     if (deletes && KEPT.test(code)) return kept(code, constraint);
-    const [kind, text, repeat] = meaningOf(foreign ? "23" : code) ?? [
+    const [kind, meaning, repeat] = meaningOf(foreign ? "23" : code) ?? [
       "internal",
       "the server refused the statement",
     ];
+    const column = error.column_name ?? error.column;
+    const text =
+      code === "23502" && typeof column === "string"
+        ? meaning.replace(/^a column/, () => `column "${column}"`)
+        : table === DEFAULT_TABLE
+          ? meaning
+          : meaning.replace("run journey-db migrate", "apply the application's migrations");
     return new JourneyDbError(kind, `The database returned SQLSTATE ${code}: ${text}.`, {
       retryable: repeat === "safe" || (repeatable && (takenId || kind === "unavailable")),
       sqlState: code,

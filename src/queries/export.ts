@@ -21,7 +21,11 @@ const NOTHING_BEFORE = sql.raw("'00000000-0000-0000-0000-000000000000'");
 export const exportBatch = perTable((table) => {
   const { createdAt, id } = table;
   const { summary, messages } = sessionColumns(table);
-  const columns = ownColumns(table).map(([key, column]) => sql`${column} as ${sql.identifier(key)}`);
+  const columns = ownColumns(table).map(([key, column]) => {
+    // A value of type json keeps white space around it, which no import could keep.
+    const value = column.getSQLType() === "json" ? sql`btrim(${column}::text, E' \\t\\n\\r')::json` : column;
+    return sql`${value} as ${sql.identifier(key)}`;
+  });
   const own = sql`(select row_to_json(columns)::text from (select ${sql.join(columns, sql`, `)}) as columns)`;
   const texts: Record<string, SQL> = {
     summary,

@@ -1,4 +1,6 @@
-import { and, sql } from "drizzle-orm";
+import { and, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
+import type { SessionTable } from "../schema.js";
 import { timeOf } from "./columns.js";
 import { onlyColumns, ownOf } from "./own-columns.js";
 import {
@@ -17,13 +19,50 @@ const field = (name: string) => sql`(${session} ->> ${sql.raw(`'${name}'`)})`;
 const json = (name: string) => sql`${session} -> ${sql.raw(`'${name}'`)}`;
 const each = sql`jsonb_array_elements(${jsonParam("sessions")}) as ${session}`;
 const literal = (text: string) => sql`${text}::text`;
+/** Each line twice: json keeps the digits, spaces and keys of a column of that type. */
+const eachOfBoth = sql`(select line, line::jsonb as ${session} from json_array_elements(${param("sessions")}::text::json) as line offset 0) as lines`;
+
+/** The text of a value that `JSON.stringify` makes an array or an object of, by the type of its column. */
+const TEXT_OF: Record<string, (json: SQL) => SQL> = {
+  // A Buffer; json_array_elements_text refuses every other object.
+  bytea: (json) =>
+    sql`'\\x' || (select coalesce(string_agg(lpad(to_hex(byte::int), 2, '0'), '' order by n), '') from json_array_elements_text(coalesce(${json} -> 'data', ${json})) with ordinality as bytes(byte, n))`,
+  point: (json) =>
+    sql`format('(%s,%s)', coalesce(${json} ->> 'x', ${json} ->> 0), coalesce(${json} ->> 'y', ${json} ->> 1))`,
+  line: (json) =>
+    sql`format('{%s,%s,%s}', coalesce(${json} ->> 'a', ${json} ->> 0), coalesce(${json} ->> 'b', ${json} ->> 1), coalesce(${json} ->> 'c', ${json} ->> 2))`,
+};
+
+/** The JSON of a column's field, as text. */
+function fieldText(column: PgColumn, name: string): SQL {
+  const json = sql`(line -> ${literal(name)})`;
+  const textOf = TEXT_OF[column.getSQLType()];
+  return textOf === undefined
+    ? sql`${json}::text`
+    : sql`case when json_typeof(${json}) in ('array', 'object') then to_json(${textOf(json)})::text else ${json}::text end`;
+}
+
 const sessionId = sql`${field("id")}::uuid`;
+
+/**
+ * Lines, as `session`, and their own columns, as `own`. The server reads each value by the column's type in the database.
+ *
+ * @param own at least one
+ */
+export function ownOfLines(table: SessionTable, own: Record<string, string>): SQL {
+  const fields = ownOf(table, Object.keys(own)).map(
+    ([key, column], n) =>
+      sql`${literal(`${n === 0 ? "{" : ","}${JSON.stringify(column.name)}:`)} || ${fieldText(column, own[key] as string)}`,
+  );
+  return sql`${eachOfBoth} cross join lateral json_populate_record(null::${table}, (${sql.join(fields, sql` || `)} || '}')::json) as own`;
+}
 
 /**
  * Inserts sessions with their original times; skips those whose id is taken, by anyone. The JSON is
  * passed on unparsed, so that no number is rounded to a JavaScript number.
  *
- * Its shape is the own columns that each session has, with the names of their fields.
+ * Its shape is the own columns that each session has, by their keys, with the names of their fields. A session that
+ * lacks one of the fields must not be passed.
  */
 export const importSessions = perShape(
   (own: Record<string, string>) => isEmpty(Object.keys(own)),
@@ -40,15 +79,7 @@ export const importSessions = perShape(
       updatedAt: timeOf(field("updatedAt")),
       ...Object.fromEntries(columns.map(([key, { name }]) => [key, sql`own.${sql.identifier(name)}`])),
     };
-    const fields = columns.map(
-      ([key, { name }]) =>
-        sql`jsonb_build_object(${literal(name)}, ${session} -> ${literal(own[key] as string)})`,
-    );
-    // The server reads each value by the column's type in the database.
-    const rows =
-      columns.length === 0
-        ? each
-        : sql`${each} cross join lateral jsonb_populate_record(null::${table}, ${sql.join(fields, sql` || `)}) as own`;
+    const rows = columns.length === 0 ? each : ownOfLines(table, own);
     return insertion<{ id: string }>(
       table,
       "import",

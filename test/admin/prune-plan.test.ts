@@ -2,6 +2,7 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { AdminStatement } from "../../src/admin/call.js";
 import { countDue, deleteDue } from "../../src/admin/prune.js";
+import { journeySessions } from "../../src/schema.js";
 import { migratedDatabase, rawClient } from "../support/database.js";
 import { type PlanNode, scansOf } from "../support/plans.js";
 
@@ -48,8 +49,8 @@ async function planOf(statement: AdminStatement<unknown>, days: number, from: st
 }
 
 const statements: [string, AdminStatement<unknown>][] = [
-  ["prune", deleteDue],
-  ["a dry run", countDue],
+  ["prune", deleteDue(journeySessions)],
+  ["a dry run", countDue(journeySessions)],
 ];
 
 describe.each(statements)("a statement of %s", (name, statement) => {

@@ -91,7 +91,7 @@ describe("a line that is refused", { timeout: 60_000 }, () => {
       [withJson("metadata", '{"n": 1e200000}'), NOT_STORED("22003")],
       [
         line({ phase: "draft" }),
-        "The database returned SQLSTATE 23514: an unexpected constraint refused the row.",
+        'The database returned SQLSTATE 23514: a constraint of the application refused the row (constraint "no_drafts").',
       ],
     ];
     const good = [line(), ...bad.map(() => line())];

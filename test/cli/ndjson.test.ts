@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fromLine, toLine } from "../../src/cli/ndjson.js";
+import { lineReader, toLine } from "../../src/cli/ndjson.js";
 import { JourneyDbError } from "../../src/index.js";
 import { CANARY, leaks, shownOf } from "../support/canary.js";
 import { oddMessages, text, uiMessages } from "../support/messages.js";
@@ -14,7 +14,8 @@ const session = {
   messages: [text("m1")],
 };
 const bytesOf = (line: string) => new TextEncoder().encode(line);
-const read = (line: string | Uint8Array) => fromLine(typeof line === "string" ? bytesOf(line) : line);
+const read = (line: string | Uint8Array) =>
+  lineReader().read(typeof line === "string" ? bytesOf(line) : line);
 const readWith = (change: object) => read(JSON.stringify({ ...session, ...change }));
 
 /** The message of the refusal, which contains nothing of the line. */
@@ -40,7 +41,7 @@ const withData = (json: string) =>
 describe("a line that is stored", () => {
   it("goes on as it came, but for white space around it and a byte order mark", () => {
     const line = JSON.stringify(session);
-    expect(read(`\ufeff \t${line} \r`)).toEqual({ id: ID, text: line });
+    expect(read(`\ufeff \t${line} \r`)).toEqual({ id: ID, text: line, own: {}, hasMore: false });
   });
 
   it.each(["", " ", "\r", "\t \r", "\ufeff"])("is none where it is empty: %j", (line) => {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { prune } from "../../src/admin.js";
-import { forUser } from "../../src/index.js";
+import { prune, transfer } from "../../src/admin.js";
+import { defineJourney, forUser } from "../../src/index.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
 import { commandLine } from "../support/cli.js";
 import {
@@ -14,6 +14,7 @@ import {
 import { onOneDriver } from "../support/drivers.js";
 import { errorOf } from "../support/errors.js";
 import { text } from "../support/messages.js";
+import { chats, createChats } from "../support/own-table.js";
 
 /** A table of the application's that keeps sessions, and what it says of one. */
 const NOTES = (onDelete = "") =>
@@ -25,7 +26,7 @@ const REFERENCED = {
   retryable: false,
   constraint: "notes of a session",
   message:
-    'A row that references the session, or a trigger, prevents its deletion (constraint "notes of a session"); nothing was deleted. Run journey-db verify.',
+    'A row that references the session, or a trigger, prevents its deletion (constraint "notes of a session"); nothing was deleted. Delete or change that row first.',
 };
 
 async function referenced(onDelete?: string) {
@@ -133,7 +134,7 @@ test.each(Object.entries(KEEPERS))(
       retryable: false,
       sqlState,
       constraint,
-      message: `A row that references the session, or a trigger, prevents its deletion${constraint ? ` (constraint "${constraint}")` : ""}; nothing was deleted. Run journey-db verify.`,
+      message: `A row that references the session, or a trigger, prevents its deletion${constraint ? ` (constraint "${constraint}")` : ""}; nothing was deleted. Delete or change that row first.`,
     };
     for (const call of [() => sessions.delete(ids[1] as string), () => sessions.deleteAll()]) {
       const { code, retryable, message, ...error } = await errorOf(call());
@@ -200,7 +201,8 @@ test("a foreign key of the table's own says nothing of deleting", async () => {
   await sql.unsafe(`create table users (id text primary key);
     alter table journey_sessions add constraint of_user foreign key (user_id) references users (id)`);
   expect(await errorOf(sessions.create())).toMatchObject({
-    code: "internal",
+    code: "conflict",
+    message: "The database returned SQLSTATE 23503: a constraint of the application refused the row.",
     sqlState: "23503",
     constraint: "of_user",
   });
@@ -244,7 +246,7 @@ test("on the command line prune and erase go on with the others, and exit with 1
   const { kept } = await make(4, 2);
   const cli = await commandLine(url);
   const left =
-    'journey-db: left: 1 session, since another table or a trigger prevents its deletion (constraint "notes of a session"); see journey-db verify\n';
+    'journey-db: left: 1 session, since another table or a trigger prevents its deletion (constraint "notes of a session"); delete or change the rows there first\n';
   const pruned = await cli.run("prune", "--inactive-for", "1y");
   expect(pruned).toMatchObject({ status: 1, stdout: "deleted 3 sessions\n" });
   expect(pruned.stderr.endsWith(left)).toBe(true);
@@ -274,4 +276,105 @@ test("node-postgres is told the same", async () => {
   const { url, userId, make } = await referenced();
   await make(1, 0);
   expect(await errorOf(forUser(openNodePostgres(url), userId).deleteAll())).toMatchObject(REFERENCED);
+});
+
+/** Of the application's: a key of an own table in another schema, by the id and by the id and the owner. */
+async function ownTable() {
+  const url = await migratedDatabase();
+  const [sql, db] = [rawClient(url), openPostgresJs(url)];
+  await createChats(db);
+  await sql`alter table app.chats add unique (id, user_id)`;
+  await sql`create table notes (session_id uuid constraint "notes of a chat" references app.chats (id))`;
+  await sql`create table shares (session_id uuid, owner text, constraint "shares of a chat" foreign key (session_id, owner) references app.chats (id, user_id))`;
+  await sql`create table pins (session_id uuid, owner text not null, foreign key (session_id, owner) references app.chats (id, user_id) on update set null)`;
+  const userId = newUser();
+  const sessions = defineJourney({ table: chats }).forUser(db, userId);
+  const make = async () => {
+    const runId = randomUUID();
+    await sql`insert into app.chats (user_id, run_id, updated_at) values (${userId}, ${runId}, '2020-01-01')`;
+    const [row] = await sql<{ id: string }[]>`select id from app.chats where run_id = ${runId}`;
+    return (row as { id: string }).id;
+  };
+  return { url, sql, db, userId, sessions, make };
+}
+
+test("so it is with an own table in another schema, by the command line too", {
+  timeout: 60_000,
+}, async () => {
+  const { url, sql, db, userId, sessions, make } = await ownTable();
+  const [kept] = [await make(), await make(), await make()];
+  await sql`insert into notes values (${kept})`;
+  const refused = {
+    ...REFERENCED,
+    constraint: "notes of a chat",
+    message: REFERENCED.message.replace("notes of a session", "notes of a chat"),
+  };
+  expect(await errorOf(sessions.delete(kept))).toMatchObject(refused);
+  expect(await errorOf(sessions.deleteAll())).toMatchObject(refused);
+  expect(await sessions.count()).toBe(3);
+  expect(await prune(db, { table: chats, inactiveFor: "1y" })).toEqual({
+    sessions: 2,
+    left: { sessions: 1, constraints: ["notes of a chat"] },
+  });
+  await make();
+  const cli = await commandLine(url);
+  const named = ["--table", "chats", "--schema", "app"];
+  const left = expect.stringMatching(
+    /journey-db: left: 1 session, .* \(constraint "notes of a chat"\); delete or change the rows there first\n$/,
+  );
+  expect(await cli.run("prune", "--inactive-for", "1y", ...named)).toMatchObject({
+    status: 1,
+    stdout: "deleted 1 session\n",
+    stderr: left,
+  });
+  await make();
+  expect(await cli.run("erase", userId, "--yes", ...named)).toEqual({
+    status: 1,
+    stdout: "erased 1 session; left: 1\n",
+    stderr: left,
+  });
+});
+
+test.each([
+  ["without ON UPDATE", "shares", "23503", "shares of a chat"],
+  ["with ON UPDATE SET NULL, in a column that must not be null", "pins", "23502", undefined],
+])(
+  "transfer is refused by a foreign key over the id and the user %s, and nothing is moved",
+  async (_, table, sqlState, constraint) => {
+    const { sql, db, userId, sessions, make } = await ownTable();
+    const [id] = [await make(), await make()];
+    await sql`insert into ${sql(table)} values (${id}, ${userId})`;
+    const moving = transfer(db, { table: chats, from: userId, to: newUser() });
+    expect(await errorOf(moving)).toMatchObject({
+      code: "conflict",
+      retryable: false,
+      sqlState,
+      ...(constraint && { constraint }),
+      message: `The database returned SQLSTATE ${sqlState}: a constraint of the application refused the row.`,
+    });
+    expect(await sessions.count()).toBe(2);
+  },
+);
+
+test("transfer changes a foreign key over the id and the user that has ON UPDATE CASCADE", async () => {
+  const { sql, db, userId, make } = await ownTable();
+  await sql`create table follows (session_id uuid, owner text, foreign key (session_id, owner) references app.chats (id, user_id) on update cascade)`;
+  const [id, to] = [await make(), newUser()];
+  await sql`insert into follows values (${id}, ${userId})`;
+  expect(await transfer(db, { table: chats, from: userId, to })).toEqual({ sessions: 1 });
+  expect(await sql`select owner from follows`).toEqual([{ owner: to }]);
+});
+
+test("transfer of the default table is refused by a foreign key over the id and the user too", async () => {
+  const { sql, db, userId, make } = await referenced();
+  await sql`alter table journey_sessions add unique (id, user_id)`;
+  await sql`create table shares (session_id uuid, owner text, constraint "shares of a session" foreign key (session_id, owner) references journey_sessions (id, user_id))`;
+  const { ids } = await make(2);
+  await sql`insert into shares values (${ids[0] as string}, ${userId})`;
+  expect(await errorOf(transfer(db, { from: userId, to: newUser() }))).toMatchObject({
+    code: "conflict",
+    sqlState: "23503",
+    constraint: "shares of a session",
+  });
+  expect(await sql`select from journey_sessions where user_id = ${userId}`).toHaveLength(2);
 });
