@@ -4,7 +4,7 @@ import { runErase } from "./cli/erase.js";
 import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
 import { runConvertMessages, runPrune, runRepairJson } from "./cli/jobs.js";
-import { runMigrate, runVerify } from "./cli/maintenance.js";
+import { runMigrate, runSql, runVerify } from "./cli/maintenance.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./model/errors.js";
@@ -37,6 +37,11 @@ function program(): Command {
       "--phases <list>",
       "the application's phases, separated by commas: count sessions in other phases",
     )
+    .option(
+      "--table <name>",
+      "a table of the application's own; its other columns and indexes are not checked",
+    )
+    .option("--schema <name>", "the schema of that table")
     .action(runVerify);
   command("export <userId>", "Write all sessions of a user, one line of JSON each (NDJSON).")
     .option("--out <file>", "write to this file instead of stdout; it appears when it is complete")
@@ -65,7 +70,16 @@ function program(): Command {
   command("stats", "Print how many sessions there are and how much space they take.")
     .option("--json", "print the result of stats() as JSON and nothing else, times in ISO 8601")
     .action(runStats);
-  for (const one of journeyDb.commands)
+  const commands = [...journeyDb.commands];
+  command(
+    "sql",
+    "Print the trigger, privileges and storage settings of a table, for drizzle-kit generate --custom.",
+  )
+    .option("--table <name>", "a table of the application's own, by default journey_sessions")
+    .option("--schema <name>", "the schema of that table")
+    .addHelpText("after", "\nNo database is needed. Each statement can be run again.")
+    .action(runSql);
+  for (const one of commands)
     one
       .option("--url <url>", "postgres:// or postgresql:// URL of the database")
       .addOption(new Option("--embedded", "the embedded database in .journey-db").conflicts("url"))

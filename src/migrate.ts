@@ -6,4 +6,5 @@ export {
   pendingMigrations,
   toScript,
 } from "./maintenance/migrate.js";
-export { type Finding, type FindingCode, verify } from "./maintenance/verify/verify.js";
+export { tableSql } from "./maintenance/table-sql.js";
+export { type Finding, type FindingCode, type VerifyOptions, verify } from "./maintenance/verify/verify.js";

@@ -1,5 +1,8 @@
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../maintenance/migrate.js";
-import { type Finding, verify } from "../maintenance/verify/verify.js";
+import { tableSql } from "../maintenance/table-sql.js";
+import { type Finding, verifyTable } from "../maintenance/verify/verify.js";
+import { JourneyDbError } from "../model/errors.js";
+import { journeySessions, journeyTable } from "../schema.js";
 import { journeyOptionsSchema } from "../validation/journey-options.js";
 import { parse } from "../validation/parse.js";
 import { EMBEDDED, FAILED, hasEmbedded, say, sayEmbedded, type UrlOption, withDatabase } from "./run.js";
@@ -28,23 +31,41 @@ function lineOf({ severity, code, message, remedy, sql }: Finding): string {
   return `${severity.padEnd(7)}  ${code}: ${message} Remedy: ${sql === undefined ? "" : `${sql};`}${rest}`;
 }
 
-interface VerifyCommand extends UrlOption {
+interface TableOption {
+  table?: string;
+  schema?: string;
+}
+
+/** @throws JourneyDbError invalid_input for a name that `journeyTable` refuses */
+function tableOf({ table, schema }: TableOption) {
+  if (table !== undefined) return journeyTable(schema === undefined ? table : { name: table, schema });
+  if (schema === undefined) return journeySessions;
+  throw new JourneyDbError("invalid_input", "--schema: expected together with --table");
+}
+
+/** The pieces of a file for `drizzle-kit generate --custom`, which runs each of them as one statement. */
+export const runSql = (options: TableOption) =>
+  say(tableSql(tableOf(options)).join("\n--> statement-breakpoint\n"));
+
+interface VerifyCommand extends UrlOption, TableOption {
   json?: true;
   strict?: true;
   phases?: string;
 }
 
-export const runVerify = ({ url, json, strict, phases: list }: VerifyCommand) => {
+export const runVerify = ({ url, json, strict, phases: list, ...named }: VerifyCommand) => {
+  const table = tableOf(named);
   const names = list?.split(",").map((phase) => phase.trim());
   const phases = parse(journeyOptionsSchema.out.shape.phases, names, "--phases");
   return withDatabase(url, async (db) => {
-    const findings = await verify(db, { phases });
-    const failed = findings.some(({ severity }) => severity === "error");
-    if (failed || (strict && findings.length > 0)) process.exitCode = FAILED;
+    const findings = await verifyTable(db, table, { phases, packageOnly: named.table !== undefined });
+    const has = (wanted: Finding["severity"]) => findings.some(({ severity }) => severity === wanted);
+    const failed = has("error");
+    if (failed || (strict && has("warning"))) process.exitCode = FAILED;
     if (json) return say(JSON.stringify({ findings }));
     for (const finding of findings) say(lineOf(finding));
     if (!failed && !findings.some(({ code }) => code === "unchecked"))
-      say(`ok       ${findings.length === 0 ? CHECKED : "Nothing but warnings."}`);
+      say(`ok       ${has("warning") ? "Nothing but warnings." : CHECKED}`);
   });
 };
 

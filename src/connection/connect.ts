@@ -1,6 +1,7 @@
 import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
+import { custom } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 
@@ -8,7 +9,8 @@ import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 export const EMBEDDED_FOLDER = ".journey-db";
 
 /** How to reach the database. Everything has a default. */
-export interface ConnectOptions {
+// biome-ignore lint/suspicious/noExplicitAny: without a schema, the type is that of any database
+export interface ConnectOptions<Schema extends Record<string, unknown> = any> {
   /** A `postgres://` or `postgresql://` URL. @default the environment variable DATABASE_URL */
   url?: string | undefined;
   /**
@@ -32,12 +34,15 @@ export interface ConnectOptions {
    * for a program on its user's own machine. @default true outside production
    */
   embedded?: boolean | undefined;
+  /** The application's tables and relations, for `db.query`, as in Drizzle's own `drizzle({ schema })`. */
+  schema?: Schema | undefined;
 }
 
 /** An open database. */
-export interface Connection {
+// biome-ignore lint/suspicious/noExplicitAny: as ConnectOptions
+export interface Connection<Schema extends Record<string, unknown> = any> {
   /** For forUser, migrate, verify and the application's own queries. */
-  db: Database;
+  db: Database<Schema>;
   /**
    * Closes all connections. Running calls and transactions, and those that wait for a connection, have 5
    * seconds to finish. After that they fail with code unavailable, as do later calls. Nothing keeps the
@@ -52,6 +57,10 @@ const optionsSchema = z.strictObject({
   pooled: z.boolean().optional(),
   statementTimeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
   embedded: z.boolean().optional(),
+  schema: custom<Record<string, unknown>>(
+    "an object of tables and relations",
+    (given) => typeof given === "object" && given !== null,
+  ).optional(),
 }) satisfies z.ZodType<ConnectOptions, ConnectOptions>;
 
 /**
@@ -70,7 +79,10 @@ const optionsSchema = z.strictObject({
  *   missing URL in production and for a missing optional package; unavailable if the embedded database is
  *   open already or its disk is full; corrupt if its folder is damaged; migration if it cannot be migrated
  */
-export async function connect(options: ConnectOptions = {}): Promise<Connection> {
+// biome-ignore lint/suspicious/noExplicitAny: as ConnectOptions
+export async function connect<Schema extends Record<string, unknown> = any>(
+  options: ConnectOptions<Schema> = {},
+): Promise<Connection<Schema>> {
   const { url, embedded, ...rest } = parse(optionsSchema, options);
   // Next.js sets it at build time. The edge runtime has no sockets and no files.
   if (process.env.NEXT_RUNTIME === "edge") {
@@ -94,5 +106,6 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
   }
   const { openEmbedded } = await import("./embedded.js");
   console.warn(`journey-db: DATABASE_URL is not set; using the embedded database in ${EMBEDDED_FOLDER}/`);
-  return openEmbedded(EMBEDDED_FOLDER);
+  const embeddedDatabase: Connection = await openEmbedded(EMBEDDED_FOLDER, { schema: rest.schema });
+  return embeddedDatabase;
 }

@@ -33,15 +33,18 @@ async function applyMigrations(db: Database): Promise<void> {
 /**
  * Locks the folder and opens its embedded database. Closing it releases the lock.
  *
- * @param options `migrates`: whether to apply pending migrations, and name them on stderr
+ * @param options `migrates`: whether to apply pending migrations, and name them on stderr; `schema`: that of `db.query`
  * @throws JourneyDbError unavailable, configuration, corrupt, migration
  */
-export async function openEmbedded(folder: string, { migrates = true } = {}) {
+export async function openEmbedded(
+  folder: string,
+  { migrates = true, schema }: { migrates?: boolean; schema?: Record<string, unknown> | undefined } = {},
+) {
   const lock = await lockFolder(folder);
   const data = dataFolder(folder);
   let opened: Awaited<ReturnType<typeof openPglite>> | undefined;
   try {
-    opened = await withFolderErrors(folder, () => openPglite(data, lock.holds));
+    opened = await withFolderErrors(folder, () => openPglite(data, lock.holds, schema));
     // PGlite creates files when it starts.
     await withFolderErrors(folder, async () => makeAllPrivate(data));
     if (migrates) await applyMigrations(opened.db);

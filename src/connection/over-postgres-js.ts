@@ -1,6 +1,12 @@
 import { PgDatabase, PgDialect } from "drizzle-orm/pg-core";
 import { type PostgresJsQueryResultHKT, PostgresJsSession } from "drizzle-orm/postgres-js/session";
+import {
+  createTableRelationsHelpers,
+  extractTablesRelationalConfig,
+  type TablesRelationalConfig,
+} from "drizzle-orm/relations";
 import type { Sql } from "postgres";
+import type { Database } from "../model/database.js";
 import type { PoolClient } from "./pool-client.js";
 
 /** Types that Drizzle converts itself: dates, times, intervals, and arrays of these and of numerics. */
@@ -14,13 +20,22 @@ export function leaveTypesToDrizzle({ options: { parsers, serializers } }: Sql):
   for (const type of [...CONVERTED, ...JSON_TYPES]) serializers[type] = unchanged;
 }
 
-/** `drizzle({ client })` without drizzle-orm/postgres-js, which imports the optional package postgres: bundlers would stop at it. */
-export function overPostgresJs(client: PoolClient) {
+/** `drizzle({ client, schema })` without drizzle-orm/postgres-js, which imports the optional package postgres: bundlers would stop at it. */
+export function overPostgresJs(client: PoolClient, fullSchema?: Record<string, unknown>): Database {
   const dialect = new PgDialect();
-  const session = new PostgresJsSession<Sql, Record<string, never>, Record<string, never>>(
+  const { tables, tableNamesMap } = extractTablesRelationalConfig<TablesRelationalConfig>(
+    fullSchema ?? {},
+    createTableRelationsHelpers,
+  );
+  const schema = fullSchema && { fullSchema, schema: tables, tableNamesMap };
+  const session = new PostgresJsSession<Sql, Record<string, unknown>, TablesRelationalConfig>(
     client as unknown as Sql,
     dialect,
-    undefined,
+    schema,
   );
-  return new PgDatabase<PostgresJsQueryResultHKT>(dialect, session, undefined);
+  return new PgDatabase<PostgresJsQueryResultHKT, Record<string, unknown>, TablesRelationalConfig>(
+    dialect,
+    session,
+    schema,
+  );
 }

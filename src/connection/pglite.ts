@@ -47,7 +47,11 @@ export function startFailure(data: string, thrown: unknown): JourneyDbError {
  *
  * @param holds whether the caller still has the lock
  */
-export async function openPglite(data: string, holds: () => boolean) {
+export async function openPglite(
+  data: string,
+  holds: () => boolean,
+  schema: Record<string, unknown> | undefined,
+) {
   makeAllPrivate(data);
   const { drizzle } = await importOptional<typeof import("drizzle-orm/pglite")>("drizzle-orm/pglite");
   const client = await startPglite(data);
@@ -73,5 +77,5 @@ export async function openPglite(data: string, holds: () => boolean) {
     // Closing writes, too.
     if (!client.closed && stoppedBy === undefined && holds()) await client.close();
   };
-  return { db: drizzle({ client }), close };
+  return { db: drizzle({ client, ...(schema && { schema }) }), close };
 }

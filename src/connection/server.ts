@@ -15,6 +15,7 @@ interface ServerOptions {
   max?: number | undefined;
   pooled?: boolean | undefined;
   statementTimeoutMs: number;
+  schema?: Record<string, unknown> | undefined;
 }
 
 /** In a try block, so that bundlers accept that it is missing. */
@@ -63,5 +64,5 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
       () => openSocket(address, encryption, CONNECT_TIMEOUT),
     ),
   );
-  return { db: overPostgresJs(poolClient(pool)), close: pool.close };
+  return { db: overPostgresJs(poolClient(pool), options.schema), close: pool.close };
 }

@@ -104,7 +104,7 @@ describe("verify", () => {
     const { status, stdout, stderr } = await run({}, "verify", "--url", url);
     expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
     expect(stdout.split("\n")).toEqual([
-      expect.stringMatching(/^error {4}trigger_missing: .* Remedy: delete from .*\.$/),
+      expect.stringMatching(/^error {4}trigger_missing: .* Remedy: do \$remedy\$ .*;$/),
       expect.stringMatching(/^error {4}updated_at_unchanged: .* Remedy: .*\.$/),
       "",
     ]);
@@ -135,13 +135,13 @@ describe("verify", () => {
   test("exits with 0 if all findings are warnings, and with --strict with 1", async () => {
     const url = await migratedDatabase();
     expect(await run({}, "verify", "--strict", "--url", url)).toMatchObject({ status: 0 });
-    await rawClient(url)`alter table journey_sessions add column title text`;
+    await rawClient(url)`alter table journey_sessions reset (fillfactor)`;
     const [{ status, stdout }, strict] = await Promise.all([
       run({}, "verify", "--url", url),
       run({}, "verify", "--strict", "--url", url),
     ]);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^warning {2}column_unexpected: .*\nok .*\n$/);
+    expect(stdout).toMatch(/^warning {2}storage: .*\nok {7}Nothing but warnings\.\n$/);
     expect(strict).toEqual({ status: 1, stdout, stderr: "" });
   });
 
@@ -169,15 +169,15 @@ describe("verify", () => {
           severity: "error",
           code: "index_missing",
           message: "Index idx_journey_sessions_user_id is missing.",
-          remedy: "delete from drizzle.__journey_db_migrations, then run journey-db migrate",
-          sql: "delete from drizzle.__journey_db_migrations",
+          remedy: "create index idx_journey_sessions_user_id on journey_sessions using btree (user_id)",
+          sql: "create index idx_journey_sessions_user_id on journey_sessions using btree (user_id)",
         },
         {
-          severity: "warning",
+          severity: "note",
           code: "policy",
-          message: "Policy own is not part of the table and may expose rows to other roles.",
-          remedy: "drop policy if exists own on journey_sessions",
-          sql: "drop policy if exists own on journey_sessions",
+          message:
+            "Policy own is not in the schema. It applies to roles that have privileges on the table and do not bypass row level security, which the package's role does.",
+          remedy: "declare it in the table's schema with pgPolicy",
         },
       ],
     });
@@ -192,13 +192,25 @@ describe("verify", () => {
   test("ends SQL with a semicolon, up to which a line can be copied", async () => {
     const url = await migratedDatabase();
     await rawClient(url).unsafe(
-      "drop index idx_journey_sessions_user_id; create policy own on journey_sessions",
+      "drop index idx_journey_sessions_user_id; insert into journey_sessions (user_id) values (' padded')",
     );
     const { stdout } = await run({}, "verify", "--url", url);
-    expect(stdout).toMatch(
-      / Remedy: delete from drizzle\.__journey_db_migrations; then run journey-db migrate\.\n/,
+    expect(stdout).toMatch(/ Remedy: create index .* \(user_id\);\n/);
+    expect(stdout).toMatch(/ Remedy: update journey_sessions .*; after making sure .*\.\n/);
+  });
+
+  test("prints notes last, and neither they nor --strict fail the command", async () => {
+    const url = await migratedDatabase();
+    await rawClient(url).unsafe(
+      "alter table journey_sessions add title text; alter table journey_sessions reset (fillfactor)",
     );
-    expect(stdout).toMatch(/ Remedy: drop policy if exists own on journey_sessions;\n/);
+    expect((await run({}, "verify", "--url", url)).stdout).toMatch(
+      /^warning {2}storage: .*\nnote {5}column_unexpected: .* Remedy: declare it .*\.\nok .*warnings\.\n$/,
+    );
+    await rawClient(url)`alter table journey_sessions set (fillfactor = 60)`;
+    const { status, stdout } = await run({}, "verify", "--strict", "--url", url);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^note {5}column_unexpected: .*\nok {7}Migrations, .*\n$/);
   });
 
   test("finds an old table wanting, without a word of what it holds", async () => {

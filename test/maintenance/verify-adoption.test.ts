@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
-import { follow, prepared } from "../support/changes.js";
+import { follow, prepared, problems } from "../support/changes.js";
 import { rawClient } from "../support/database.js";
 
 const PLAIN = {
@@ -173,8 +173,8 @@ const ADOPTED: Record<string, Adopted> = {
       alter table "My notes" add constraint "By whom" foreign key (by) references journey_sessions on delete restrict not valid`,
     rows: [{ user_id: "user_a" }],
     kept: [
-      "select string_agg(distinct confdeltype::text, ',') as deleted, count(*)::int as keys from pg_constraint where confrelid = 'journey_sessions'::regclass and confdeltype <> ' '",
-      [{ deleted: "c", keys: 2 }],
+      "select string_agg(confdeltype::text, ',' order by confdeltype) as deleted from pg_constraint where confrelid = 'journey_sessions'::regclass and confdeltype <> ' '",
+      [{ deleted: "a,r" }],
     ],
   },
   "user ids with white space around them": {
@@ -200,7 +200,7 @@ describe.each(Object.keys(ADOPTED))("a table with %s", (name) => {
     // If it is refused, verify says what to do first.
     await migrate(db).catch(({ code }) => expect(code).toBe("migration"));
     await follow(await verify(db), { url, db, sql });
-    expect(await verify(db)).toEqual([]);
+    expect(problems(await verify(db))).toEqual([]);
     const stored = await sql`select id::text, user_id, phase, messages::text, metadata::text,
       to_char(created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as at from journey_sessions order by user_id, id`.catch(
       () => [],
@@ -260,12 +260,6 @@ const NAMED: Record<string, [made: string, code: string, used: string]> = {
       [`${BIGINT}; ${NOTES}; ${more}`, "column_type", "foreign key notes_session_id_fkey of notes"],
     ]),
   ),
-  "a unique constraint that a foreign key needs": [
-    `${table({})}; alter table journey_sessions add constraint pair unique (user_id, id);
-      create table notes (u text, s uuid, constraint "Key" foreign key (u, s) references journey_sessions (user_id, id) on delete cascade)`,
-    "unique_index",
-    'foreign key "Key" of notes',
-  ],
   "a primary key of two columns that another table references": [
     `${table({ id: "uuid default gen_random_uuid() not null" })}; alter table journey_sessions add primary key (user_id, id);
       create table notes (u text, s uuid, constraint "Key" foreign key (u, s) references journey_sessions (user_id, id) on delete cascade)`,

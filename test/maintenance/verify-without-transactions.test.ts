@@ -41,7 +41,7 @@ test("reports the row that it leaves if a trigger discards deletes", async () =>
   expect(await verified(openProxy(url))).toEqual([
     "error delete_failed",
     "error probe_left",
-    "warning trigger_unexpected",
+    "note trigger_unexpected",
   ]);
 });
 
@@ -49,7 +49,7 @@ test("leaves no row if a check fails, and reports the row that it cannot delete"
   const { url, sql } = await migrated();
   await sql.unsafe(`create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
       create trigger refuse before update on journey_sessions for each row execute function refuse()`);
-  expect(await verified(openProxy(url))).toEqual(["error update_failed", "warning trigger_unexpected"]);
+  expect(await verified(openProxy(url))).toEqual(["error update_failed", "note trigger_unexpected"]);
   expect(await sql`select from journey_sessions`).toHaveLength(0);
   await sql`create trigger refuse_too before delete on journey_sessions for each row execute function refuse()`;
   const left = (await verify(openProxy(url))).find(({ code }) => code === "probe_left");

@@ -64,33 +64,37 @@ const CHANGES: Record<string, Change> = {
         $$ begin new.updated_at = now(); return new; end $$;
       create trigger zz_touch before update on journey_sessions for each row execute function touch()`,
     errors: ["updated_at_unchanged"],
-    warnings: ["trigger_unexpected"],
+    notes: ["trigger_unexpected"],
   },
   "another trigger changes created_at": {
     change: `create function touch() returns trigger language plpgsql as
         $$ begin new.created_at = '2000-01-01'; return new; end $$;
       create trigger touch before update on journey_sessions for each row execute function touch()`,
     errors: ["created_at_changed"],
-    warnings: ["trigger_unexpected"],
+    notes: ["trigger_unexpected"],
+    by: "drop trigger touch on journey_sessions",
   },
   "another trigger discards updates": {
     change: `create function discard() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger discard before update on journey_sessions for each row execute function discard()`,
     errors: ["updated_at_unchanged"],
-    warnings: ["trigger_unexpected"],
+    notes: ["trigger_unexpected"],
+    by: "drop trigger discard on journey_sessions",
   },
   "another trigger refuses updates": {
     change: `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
       create trigger refuse before update on journey_sessions for each row execute function refuse()`,
     errors: ["update_failed"],
-    warnings: ["trigger_unexpected"],
+    notes: ["trigger_unexpected"],
+    by: "drop trigger refuse on journey_sessions",
   },
   "another trigger sets the phase of new rows": {
     change: `create function set_phase() returns trigger language plpgsql as
         $$ begin new.phase = 'other'; return new; end $$;
       create trigger set_phase before insert on journey_sessions for each row execute function set_phase()`,
     errors: ["default_not_applied"],
-    warnings: ["trigger_unexpected"],
+    notes: ["trigger_unexpected"],
+    by: "drop trigger set_phase on journey_sessions",
   },
   "an index is missing": {
     change: "drop index idx_journey_sessions_user_id_created_at_id",
@@ -113,7 +117,7 @@ const CHANGES: Record<string, Change> = {
   },
   "a user can have one session only": {
     change: "alter table journey_sessions add unique (user_id)",
-    errors: ["unique_index"],
+    notes: ["unique_index"],
   },
   "a check is missing": {
     change: "alter table journey_sessions drop constraint journey_sessions_messages_is_array",
@@ -131,7 +135,7 @@ const CHANGES: Record<string, Change> = {
   },
   "there is another constraint": {
     change: "alter table journey_sessions add constraint phases check (phase in ('setup', 'review'))",
-    warnings: ["constraint_unexpected"],
+    notes: ["constraint_unexpected"],
   },
   "the primary key is missing": {
     change: "alter table journey_sessions drop constraint journey_sessions_pkey",
@@ -168,12 +172,13 @@ const CHANGES: Record<string, Change> = {
   },
   "there is an eighth column": {
     change: "alter table journey_sessions add title text",
-    warnings: ["column_unexpected"],
+    notes: ["column_unexpected"],
   },
   "an eighth column needs a value": {
     change:
       "alter table journey_sessions add title text; update journey_sessions set title = ''; alter table journey_sessions alter title set not null",
     errors: ["column_unexpected", "insert_failed"],
+    by: "alter table journey_sessions alter title set default ''",
   },
   "row level security is off": {
     change: "alter table journey_sessions disable row level security",
@@ -181,7 +186,7 @@ const CHANGES: Record<string, Change> = {
   },
   "a policy opens the table": {
     change: "create policy everything on journey_sessions using (true)",
-    warnings: ["policy"],
+    notes: ["policy"],
   },
   "every role may read a column": {
     change: "grant select (messages) on journey_sessions to public",
@@ -200,24 +205,28 @@ const CHANGES: Record<string, Change> = {
   "a rule discards deletes": {
     change: "create rule keep as on delete to journey_sessions do instead nothing",
     errors: ["rule_unexpected", "delete_failed"],
+    by: "drop rule keep on journey_sessions",
   },
   "another trigger discards deletes": {
     change: `create function discard() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger discard before delete on journey_sessions for each row execute function discard()`,
     errors: ["delete_failed"],
-    warnings: ["trigger_unexpected"],
+    notes: ["trigger_unexpected"],
+    by: "drop trigger discard on journey_sessions",
   },
   "another trigger refuses deletes": {
     change: `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
       create trigger refuse before delete on journey_sessions for each row execute function refuse()`,
     errors: ["delete_failed"],
-    warnings: ["trigger_unexpected"],
+    notes: ["trigger_unexpected"],
+    by: "drop trigger refuse on journey_sessions",
   },
   "another trigger discards new rows": {
     change: `create function discard() returns trigger language plpgsql as $$ begin return null; end $$;
       create trigger discard before insert on journey_sessions for each row execute function discard()`,
     errors: ["insert_failed"],
-    warnings: ["trigger_unexpected"],
+    notes: ["trigger_unexpected"],
+    by: "drop trigger discard on journey_sessions",
   },
   "a crash would empty the table": {
     change: "alter table journey_sessions set unlogged",

@@ -12,8 +12,6 @@ import { each, roundTripsOf } from "../support/round-trips.js";
 
 // Over a network the way to the server and back is most of what a call takes.
 
-const url = await migratedDatabase();
-
 const DRIVERS = {
   "postgres.js": async (through: string) => openPostgresJs(through, { max: 1 }),
   "postgres.js, connect()": (through: string) => openConnected(through, { max: 1 }),
@@ -23,7 +21,7 @@ const DRIVERS = {
 it.each(Object.entries(DRIVERS))(
   "%s: each call is one round trip once the connection has made it before",
   async (_, open) => {
-    const proxy = await countingProxy(url);
+    const proxy = await countingProxy(await migratedDatabase());
     const trips = await roundTripsOf(await open(proxy.url), proxy);
     expect(trips).toEqual(each(1, trips));
   },
@@ -32,7 +30,7 @@ it.each(Object.entries(DRIVERS))(
 it.each(Object.entries(DRIVERS))(
   "%s: a transaction's begin and commit are seen as two more",
   async (_, open) => {
-    const proxy = await countingProxy(url);
+    const proxy = await countingProxy(await migratedDatabase());
     const db = await open(proxy.url);
     await forUser(db, newUser()).count();
     const before = proxy.roundTrips;

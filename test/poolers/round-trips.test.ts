@@ -16,8 +16,8 @@ it.each(Object.entries(ROUND_TRIPS))(
   async (how, expected) => {
     const pooler = await startPgbouncer();
     const proxy = await countingProxy(pooler.through(await migratedDatabase()));
-    const { db, forUser } = await POOLED[how as keyof typeof POOLED](proxy.url, 1);
-    const trips = await roundTripsOf(db, proxy, forUser);
+    const { db, defineJourney } = await POOLED[how as keyof typeof POOLED](proxy.url, 1);
+    const trips = await roundTripsOf(db, proxy, defineJourney);
     expect(trips).toEqual(each(expected, trips));
   },
 );

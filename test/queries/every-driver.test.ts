@@ -1,16 +1,17 @@
 import { expect, it } from "vitest";
 import { all } from "../support/answer.js";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { onEveryDriver, onEveryTable } from "../support/drivers.js";
 import { text } from "../support/messages.js";
-import { CASES, conversation } from "../support/verbs.js";
 
-onEveryDriver((database, { forUser }) => {
-  it.each(CASES)("$name works", async ({ call }) => {
+onEveryTable((database, { cases, conversation }, forUser) => {
+  it.each(cases)("$name works", async ({ call }) => {
     const sessions = forUser(database(), newUser());
     await call(sessions, await conversation(sessions));
   });
+});
 
+onEveryDriver((database, { forUser }) => {
   it("search and export return what is stored", async () => {
     const sessions = forUser(database(), newUser());
     const content = "It's 1½ € \\ 100% 'INVOICE' 😀";

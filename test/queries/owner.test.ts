@@ -2,17 +2,29 @@
  * Every statement has the owner in its condition: asked of the tree that PostgreSQL parses it to, so that no way of
  * writing a condition or of naming the table gets past it.
  */
-import { describe, expect, it } from "vitest";
-import { migratedDatabase, rawClient } from "../support/database.js";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { SessionTable } from "../../src/schema.js";
+import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
 import { childrenOf, isNode, parseTree, type Tree, type TreeNode } from "../support/parse-tree.js";
 import { allStatements, sentBy } from "../support/statements.js";
+import { CATALOGUES } from "../support/verbs.js";
 
-const sql = rawClient(await migratedDatabase(), { max: 1 });
-const [catalogue] = await sql`
-  select c.oid::text as table, a.attnum::text as owner, array(select oid::text from pg_operator where oprname = '=') as equal
-  from pg_class as c join pg_attribute as a on a.attrelid = c.oid
-  where c.oid = 'journey_sessions'::regclass and attname = 'user_id'`;
-const { table, owner, equal } = catalogue as unknown as { table: string; owner: string; equal: string[] };
+const url = await migratedDatabase();
+const sql = rawClient(url, { max: 1 });
+const db = openPostgresJs(url, { max: 1 });
+for (const { createIn } of Object.values(CATALOGUES)) await createIn(db);
+
+const [operators] = await sql`select array_agg(oid::text) as equal from pg_operator where oprname = '='`;
+const equal: string[] = operators?.equal;
+/** The table that a query is about, and its owner's column. */
+let table: string;
+let owner: string;
+async function isAbout(name: string): Promise<void> {
+  const [column] = await sql`
+    select attrelid::text, attnum::text from pg_attribute where attrelid = ${name}::regclass and attname = 'user_id'`;
+  table = column?.attrelid;
+  owner = column?.attnum;
+}
 
 const nodesIn = (tree: Tree | undefined): TreeNode[] => childrenOf(tree).filter(isNode);
 const isParameter = (tree: Tree | undefined, parameters: string[]) =>
@@ -94,18 +106,25 @@ const faultsOf = async (text: string, parameters: string[]) =>
 /** Asks whether another user has an id: test/queries/statements.test.ts has its text. */
 const ABOUT_OTHERS = "held_elsewhere";
 
-it.each([...(await allStatements())].filter(([name]) => name !== ABOUT_OTHERS))(
-  "%s reaches the table only through its owner",
-  async (_name, statement) => {
-    const { text, parameters } = sentBy(statement);
-    const owners = parameters.flatMap((one, n) =>
-      "name" in one && one.name === "userId" ? [String(n + 1)] : [],
+for (const [name, { table, sqlName }] of Object.entries(CATALOGUES)) {
+  describe(name, async () => {
+    beforeAll(() => isAbout(sqlName));
+
+    it.each([...(await allStatements(table as SessionTable))].filter(([name]) => name !== ABOUT_OTHERS))(
+      "%s reaches the table only through its owner",
+      async (_name, statement) => {
+        const { text, parameters } = sentBy(statement);
+        const owners = parameters.flatMap((one, n) =>
+          "name" in one && one.name === "userId" ? [String(n + 1)] : [],
+        );
+        expect(await faultsOf(text, owners)).toEqual([]);
+      },
     );
-    expect(await faultsOf(text, owners)).toEqual([]);
-  },
-);
+  });
+}
 
 describe("a statement that reaches other rows is found", () => {
+  beforeAll(() => isAbout("journey_sessions"));
   const own = "where user_id = $1";
   const other = "exists (select from (select 1) as one, journey_sessions as o)";
   const insert = "insert into journey_sessions (user_id, phase)";

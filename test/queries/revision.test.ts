@@ -1,14 +1,14 @@
 import { expect, it } from "vitest";
 import type { Written } from "../../src/index.js";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
+import { onEveryTable } from "../support/drivers.js";
 import { text } from "../support/messages.js";
-import { CASES, conversation } from "../support/verbs.js";
+import { unstored } from "../support/verbs.js";
 
-/** On a session that is there; fork changes another. */
-const WRITES = CASES.filter(({ writes, onSession, verb }) => writes && onSession && verb !== "fork");
+onEveryTable((database, { cases, conversation, newOwn }, forUser) => {
+  /** On a session that is there; fork changes another. */
+  const WRITES = cases.filter(({ writes, onSession, verb }) => writes && onSession && verb !== "fork");
 
-onEveryDriver((database, { forUser }) => {
   it.each(WRITES.filter(({ verb }) => verb !== "delete"))("$name changes it", async ({ call }) => {
     const sessions = forUser(database(), newUser());
     const given = await conversation(sessions);
@@ -49,7 +49,7 @@ onEveryDriver((database, { forUser }) => {
     const owner = newUser();
     const revisions = await database().transaction(async (tx) => {
       const sessions = forUser(tx, owner);
-      const { id, revision } = await sessions.create();
+      const { id, revision } = await sessions.create(newOwn(unstored()));
       const next = await sessions.setPhase(id, "review", { ifRevision: revision });
       const last = await sessions.append(id, text("m1"), { ifRevision: next.revision });
       return [revision, next.revision, last.revision];

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
 import type { JourneyDbError } from "../../src/index.js";
 import { newUser } from "../support/database.js";
-import { onEveryDriver } from "../support/drivers.js";
-import { CASES, conversation } from "../support/verbs.js";
+import { onEveryTable } from "../support/drivers.js";
+import { unstored } from "../support/verbs.js";
 
-onEveryDriver((database, { forUser }) => {
+onEveryTable((database, { cases, conversation, newOwn }, forUser) => {
   async function owned() {
     const owner = newUser();
     const sessions = forUser(database(), owner);
@@ -19,12 +19,12 @@ onEveryDriver((database, { forUser }) => {
       (error: JourneyDbError) => ({ error: error.toJSON() }),
     );
 
-  it.each(CASES.filter(({ creates }) => !creates))(
+  it.each(cases.filter(({ creates }) => !creates))(
     "$name: another user's session, one deleted and one that never was get the same answer",
     async ({ call }) => {
       const { sessions, given, session } = await owned();
       const stranger = forUser(database(), newUser());
-      const deleted = await stranger.create();
+      const deleted = await stranger.create(newOwn(unstored()));
       await stranger.delete(deleted.id);
       const unknown = await outcome(call(stranger, { ...given, id: randomUUID() }));
       expect(await outcome(call(stranger, given))).toEqual(unknown);
@@ -36,7 +36,7 @@ onEveryDriver((database, { forUser }) => {
     },
   );
 
-  it.each(CASES.filter(({ creates }) => creates))(
+  it.each(cases.filter(({ creates }) => creates))(
     "$name on another user's session is refused and changes nothing",
     async ({ verb, call }) => {
       const { sessions, given, session } = await owned();

@@ -1,10 +1,10 @@
 import { readdir } from "node:fs/promises";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
-import { type AnyStatement, allStatements } from "../support/statements.js";
+import { type AnyStatement, allStatements, SEVEN_COLUMNS } from "../support/statements.js";
 
 const db = drizzle.mock();
-const statements = await allStatements();
+const statements = await allStatements(SEVEN_COLUMNS);
 
 /** Asks about others: see its own test. */
 const ABOUT_OTHERS = "held_elsewhere";

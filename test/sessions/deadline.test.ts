@@ -1,35 +1,40 @@
 import { randomUUID } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { defineJourney, forUser } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
-import { CASES, conversation } from "../support/verbs.js";
+import { CATALOGUES } from "../support/verbs.js";
 
 const url = await migratedDatabase();
 const db = openPostgresJs(url, { max: 8 });
 const raw = rawClient(url);
 
 /** Runs `body` while another transaction holds the table, so that every call waits. */
-async function whileLocked(body: () => Promise<void>): Promise<void> {
+async function whileLocked(body: () => Promise<void>, table = "journey_sessions"): Promise<void> {
   await raw.begin(async (tx) => {
-    await tx`lock table journey_sessions in access exclusive mode`;
+    await tx.unsafe(`lock table ${table} in access exclusive mode`);
     await body();
   });
 }
 
 describe("a call that takes longer than timeoutMs ends with timeout", () => {
-  it.each(CASES)("$name, retryable: $retryable", async ({ retryable, call }) => {
-    const owner = newUser();
-    const given = await conversation(forUser(db, owner));
-    await whileLocked(async () => {
-      await expect(call(forUser(db, owner, { timeoutMs: 50 }), given)).rejects.toMatchObject({
-        name: "JourneyDbError",
-        code: "timeout",
-        message: "No answer within 50 ms; whether the call takes effect is unknown.",
-        retryable,
-      });
+  describe.each(Object.entries(CATALOGUES))("%s", (_, catalogue) => {
+    beforeAll(() => catalogue.createIn(db));
+    const sessionsOf = catalogue.forUser(defineJourney);
+
+    it.each(catalogue.cases)("$name, retryable: $retryable", async ({ retryable, call }) => {
+      const owner = newUser();
+      const given = await catalogue.conversation(sessionsOf(db, owner));
+      await whileLocked(async () => {
+        await expect(call(sessionsOf(db, owner, { timeoutMs: 50 }), given)).rejects.toMatchObject({
+          name: "JourneyDbError",
+          code: "timeout",
+          message: "No answer within 50 ms; whether the call takes effect is unknown.",
+          retryable,
+        });
+      }, catalogue.sqlName);
     });
   });
 

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect } from "vitest";
 import * as journey from "../../src/index.js";
 import type { Database } from "../../src/model/database.js";
 import { DRIVERS, type Driver, ONE_DRIVER, openMigrated } from "./database.js";
+import { CATALOGUES, type Catalogue } from "./verbs.js";
 
 type Entry = Pick<typeof journey, "defineJourney" | "forUser">;
 
@@ -20,6 +21,17 @@ export const onEveryDriver = (tests: Tests) => onDrivers(DRIVERS, tests);
 
 /** Of what the SQL alone decides, whoever sends it. Through a pooler it is every driver's, since each prepares statements in its own way. */
 export const onOneDriver = (tests: Tests) => onDrivers(ONE_DRIVER, tests);
+
+/** Of what holds for every statement: as onEveryDriver, on the default table and on one with own columns. */
+export const onEveryTable = (
+  tests: (database: () => Database, catalogue: Catalogue, forUser: ReturnType<Catalogue["forUser"]>) => void,
+) =>
+  onEveryDriver((database, { defineJourney }) => {
+    describe.each(Object.entries(CATALOGUES))("%s", (_, catalogue) => {
+      beforeAll(() => catalogue.createIn(database()));
+      tests(database, catalogue, catalogue.forUser(defineJourney));
+    });
+  });
 
 function onDrivers(drivers: readonly Driver[], tests: Tests): void {
   describe.each(drivers)("%s", (driver) => {

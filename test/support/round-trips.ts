@@ -1,8 +1,8 @@
-import { forUser } from "../../src/index.js";
+import { defineJourney } from "../../src/index.js";
 import type { Database } from "../../src/model/database.js";
 import type { CountingProxy } from "./counting-proxy.js";
 import { newUser } from "./database.js";
-import { CASES, conversation } from "./verbs.js";
+import { CATALOGUES } from "./verbs.js";
 
 /**
  * The round trips of each call on a connection that has made it before.
@@ -12,15 +12,18 @@ import { CASES, conversation } from "./verbs.js";
 export async function roundTripsOf(
   db: Database,
   proxy: CountingProxy,
-  sessionsOf: typeof forUser = forUser,
+  define: typeof defineJourney = defineJourney,
 ): Promise<Record<string, number>> {
   const trips: Record<string, number> = {};
-  for (const { name, call } of [...CASES, ...CASES]) {
-    const sessions = sessionsOf(db, newUser());
-    const given = await conversation(sessions);
-    const before = proxy.roundTrips;
-    await call(sessions, given);
-    trips[name] = proxy.roundTrips - before;
+  for (const [table, { cases, conversation, createIn, forUser }] of Object.entries(CATALOGUES)) {
+    await createIn(db);
+    for (const { name, call } of [...cases, ...cases]) {
+      const sessions = forUser(define)(db, newUser());
+      const given = await conversation(sessions);
+      const before = proxy.roundTrips;
+      await call(sessions, given);
+      trips[`${table}: ${name}`] = proxy.roundTrips - before;
+    }
   }
   return trips;
 }

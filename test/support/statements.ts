@@ -1,47 +1,92 @@
 import { readdir } from "node:fs/promises";
+import { jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import { drizzle } from "drizzle-orm/postgres-js";
 import type { Statement } from "../../src/queries/statement.js";
-import { journeySessions, type SessionTable } from "../../src/schema.js";
+import { type Filter, journeySessions, ownColumns, type SessionTable } from "../../src/schema.js";
 
 export type AnyStatement = Statement<unknown>;
 
 const folder = new URL("../../src/queries/", import.meta.url);
 
-/** The shapes of the statements that have several. */
-const SHAPES: Record<string, object[]> = {
-  create: [[]],
-  fork: [{ set: [], leave: [] }],
-  appendOrCreate: [[]],
-  appendOneOrCreate: [[]],
-  update: [{ phase: true, metadata: true, own: [] }],
-  getBy: [],
-  importSessions: [{}],
-  list: (["created", "updated"] as const).flatMap((order) =>
-    [false, true].flatMap((after) =>
-      [false, true].flatMap((inPhase) =>
-        [false, true].map((metadata) => ({ order, after, inPhase, metadata, where: [] })),
-      ),
+/** The default table as it is shipped, also where somebody has added columns to src/schema.ts. */
+export const SEVEN_COLUMNS = pgTable("journey_sessions", {
+  id: uuid("id").defaultRandom().primaryKey(),
+  userId: text("user_id").notNull(),
+  phase: text("phase").default("setup").notNull(),
+  messages: jsonb("messages").default([]).notNull(),
+  metadata: jsonb("metadata").default({}).notNull(),
+  createdAt: timestamp("created_at", { withTimezone: true }).defaultNow().notNull(),
+  updatedAt: timestamp("updated_at", { withTimezone: true }).defaultNow().notNull(),
+}) as unknown as SessionTable;
+
+const LISTS = (["created", "updated"] as const).flatMap((order) =>
+  [false, true].flatMap((after) =>
+    [false, true].flatMap((inPhase) =>
+      [false, true].map((metadata) => ({ order, after, inPhase, metadata, where: [] })),
     ),
   ),
-};
+);
+
+/** The shapes of the statements that have several: those that name no own column, and those that name as many as they can. */
+function shapesOf(table: SessionTable): Record<string, { plain: object[]; own: object[] }> {
+  const own = ownColumns(table);
+  const isMade = ([, { generated, generatedIdentity }]: (typeof own)[number]) =>
+    generated ?? generatedIdentity;
+  const set = own.filter((one) => !isMade(one)).map(([key]) => key);
+  const left = own.filter(isMade).map(([key]) => key);
+  // An array for a column of these is one value.
+  const severalOf = own.filter(([, one]) => !/\[\]|json/.test(one.getSQLType()));
+  const filters = (["value", "any", "null", "any or null"] as const).map((by) =>
+    (by.startsWith("any") ? severalOf : own).map(([key]): Filter => [key, by]),
+  );
+  const shapes: Record<string, { plain: object[]; own: object[] }> = {
+    create: { plain: [[]], own: [set] },
+    fork: {
+      plain: [{ set: [], leave: left }],
+      own: [
+        { set, leave: left },
+        { set: [], leave: own.map(([key]) => key) },
+      ],
+    },
+    appendOrCreate: { plain: [[]], own: [set] },
+    appendOneOrCreate: { plain: [[]], own: [set] },
+    update: {
+      plain: [{ phase: true, metadata: true, own: [] }],
+      own: [
+        { phase: false, metadata: false, own: set },
+        { phase: true, metadata: true, own: set },
+      ],
+    },
+    getBy: { plain: [], own: filters },
+    importSessions: { plain: [{}], own: [Object.fromEntries(set.map((key) => [key, key]))] },
+    list: { plain: LISTS, own: LISTS.flatMap((list) => filters.map((where) => ({ ...list, where }))) },
+  };
+  if (own.length === 0) for (const shape of Object.values(shapes)) shape.own = [];
+  return shapes;
+}
 
 /** Files that build statements, and export none. */
 const BUILDERS = ["statement.ts", "write.ts"];
 
 /** What an export is for a table: the statements of each of its shapes, or what it builds for any. */
-function forTable(name: string, exported: unknown, table: SessionTable): unknown[] {
-  if (typeof exported !== "function") return [];
-  const shapes = SHAPES[name];
-  if (shapes) return shapes.map((shape) => exported(shape)(table));
+function forTable(
+  name: string,
+  exported: unknown,
+  table: SessionTable,
+): { plain: unknown[]; own: unknown[] } {
+  if (typeof exported !== "function") return { plain: [], own: [] };
+  const shapes = shapesOf(table)[name];
+  const build = (shape: object) => exported(shape)(table);
+  if (shapes) return { plain: shapes.plain.map(build), own: shapes.own.map(build) };
   let made: unknown;
   try {
     made = exported(table);
   } catch {
     // It takes something else.
-    return [];
+    return { plain: [], own: [] };
   }
   if (typeof made === "function") throw new Error(`${name} has shapes: list them here`);
-  return [made];
+  return { plain: [made], own: [] };
 }
 
 /** The statements that an export is, or is made of. */
@@ -53,7 +98,10 @@ function statementsIn(value: unknown): AnyStatement[] {
   return Object.values(value).flatMap(statementsIn);
 }
 
-/** Every statement that src/queries exports, by name, which each has of its own. */
+/**
+ * Every statement that src/queries exports, by name, which each has of its own; those that name own columns, by name and
+ * number.
+ */
 export async function allStatements(
   table: SessionTable = journeySessions,
 ): Promise<Map<string, AnyStatement>> {
@@ -62,11 +110,16 @@ export async function allStatements(
     (name) => name.endsWith(".ts") && !BUILDERS.includes(name),
   )) {
     const exports: Record<string, unknown> = await import(new URL(file, folder).href);
-    const made = Object.entries(exports).flatMap(([name, exported]) => forTable(name, exported, table));
-    for (const one of made.flatMap(statementsIn)) {
-      const { name } = one;
-      if ((statements.get(name) ?? one) !== one) throw new Error(`two statements are named ${name}`);
-      statements.set(name, one);
+    for (const [name, exported] of Object.entries(exports)) {
+      const { plain, own } = forTable(name, exported, table);
+      for (const one of plain.flatMap(statementsIn)) {
+        if ((statements.get(one.name) ?? one) !== one)
+          throw new Error(`two statements are named ${one.name}`);
+        statements.set(one.name, one);
+      }
+      for (const one of own.flatMap(statementsIn)) {
+        statements.set(`${one.name} with own columns ${statements.size}`, one);
+      }
     }
   }
   return statements;

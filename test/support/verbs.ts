@@ -1,9 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { JourneyMessage, JourneyMetadata, UserSessions } from "../../src/index.js";
+import type { defineJourney, JourneyMessage, JourneyMetadata, UserSessions } from "../../src/index.js";
+import type { Database } from "../../src/model/database.js";
+import { type JourneyTable, journeySessions } from "../../src/schema.js";
 import { answerOf } from "./answer.js";
 import { text } from "./messages.js";
+import { chats, createChats } from "./own-table.js";
 
 export type Sessions = UserSessions<JourneyMessage, JourneyMetadata, string>;
+type Chats = UserSessions<JourneyMessage, JourneyMetadata, string, typeof chats>;
 export type Verb = keyof Sessions;
 
 const ORDERS = ["created", "updated"] as const;
@@ -20,6 +24,10 @@ export interface Given {
 }
 
 type Cases<V extends Verb> = Record<string, (given: Given) => Parameters<Sessions[V]>>;
+type ChatCases<V extends Verb> = Record<string, (given: Given) => Parameters<Chats[V]>>;
+
+/** What a new session of a table must be given of its own columns. */
+type NewOwn = (given: Given) => Record<string, unknown>;
 
 /** The place of the options among the arguments, which are the last if there are any. */
 type OptionsOf<V extends Verb> =
@@ -39,8 +47,10 @@ type VerbCases<V extends Verb> = { writes: boolean; options: OptionsOf<V> } & (
  * Every verb with every option that makes another statement of it, in an order in which the last leaves
  * nothing behind. Tests of what holds for every verb read it. Every statement is sent by a case
  * (test/queries/one-statement.test.ts).
+ *
+ * @param newOwn undefined for the default table
  */
-const VERBS: { [V in Verb]: VerbCases<V> } = {
+const verbsOf = (newOwn?: NewOwn): { [V in Verb]: VerbCases<V> } => ({
   append: {
     writes: true,
     options: 2,
@@ -51,23 +61,35 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
       "append after": ({ id }) => [id, text("m3"), { after: "m2" }],
       "append of several after": ({ id }) => [id, [text("m2", "grown"), text("m3")], { after: "m1" }],
       "append leaveRoom": ({ id }) => [id, text("m3"), { leaveRoom: true }],
-      "append create": ({ id }) => [id, text("m3"), { create: true }],
-      "append create of several": ({ id }) => [id, [text("m3"), text("m4")], { create: true }],
-      "append create, a new session": ({ newId }) => [newId, text("m1"), { create: true, after: null }],
-      "append create with metadata": ({ id }) => [id, text("m3"), { create: { metadata: { a: 2 } } }],
-      "append create with metadata, a new session": ({ newId }) => [
-        newId,
+      "append create": (given) => [given.id, text("m3"), { create: newOwn?.(given) ?? true }],
+      "append create of several": (given) => [
+        given.id,
+        [text("m3"), text("m4")],
+        { create: newOwn?.(given) ?? true },
+      ],
+      "append create, a new session": (given) => [
+        given.newId,
         text("m1"),
-        { create: { metadata: { a: 1 } } },
+        { create: newOwn?.(given) ?? true, after: null },
+      ],
+      "append create with metadata": (given) => [
+        given.id,
+        text("m3"),
+        { create: { metadata: { a: 2 }, ...newOwn?.(given) } },
+      ],
+      "append create with metadata, a new session": (given) => [
+        given.newId,
+        text("m1"),
+        { create: { metadata: { a: 1 }, ...newOwn?.(given) } },
       ],
     },
     notRepeatable: {
       "append from": ({ id }) => [id, text("m3"), { from: "m2" }],
       "append ifRevision": ({ id, revision }) => [id, text("m3"), { ifRevision: revision }],
-      "append create ifRevision": ({ id, revision }) => [
-        id,
+      "append create ifRevision": (given) => [
+        given.id,
         text("m3"),
-        { create: true, ifRevision: revision },
+        { create: newOwn?.(given) ?? true, ifRevision: given.revision },
       ],
     },
   },
@@ -75,11 +97,19 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
     writes: true,
     options: 0,
     notRepeatable: {
-      create: ({ newId }) => [{ id: newId, phase: "setup", messages: [text("m1")], metadata: { a: 1 } }],
+      create: (given) => [
+        {
+          id: given.newId,
+          phase: "setup",
+          messages: [text("m1")],
+          metadata: { a: 1 },
+          ...newOwn?.(given),
+        },
+      ],
     },
   },
   get: { writes: false, options: null, repeatable: { get: ({ id }) => [id] } },
-  // The default table has no own columns: see test/support/own-table.ts.
+  // By own columns, which the default table has none of.
   getBy: { writes: false, options: 0, repeatable: {} },
   messages: {
     writes: false,
@@ -104,6 +134,15 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
           [`list by ${orderBy}, the next page`]: ({ cursors }) => [{ ...options, cursor: cursors[orderBy] }],
           [`list by ${orderBy} in a phase, the next page`]: ({ cursors }) => [
             { ...options, phase: "setup", cursor: cursors[orderBy] },
+          ],
+          [`list by ${orderBy} in a phase with metadata`]: () => [
+            { ...options, phase: "setup", metadata: { a: 1 } },
+          ],
+          [`list by ${orderBy} with metadata, the next page`]: ({ cursors }) => [
+            { ...options, metadata: { a: 1 }, cursor: cursors[orderBy] },
+          ],
+          [`list by ${orderBy} in a phase with metadata, the next page`]: ({ cursors }) => [
+            { ...options, phase: "setup", metadata: { a: 1 }, cursor: cursors[orderBy] },
           ],
         };
       }),
@@ -166,8 +205,11 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
     writes: true,
     options: 1,
     notRepeatable: {
-      fork: ({ id }) => [id],
-      "fork through": ({ id, newId }) => [id, { through: "m1", id: newId }],
+      fork: (given) => (newOwn ? [given.id, { set: newOwn(given) }] : [given.id]),
+      "fork through": (given) => [
+        given.id,
+        { through: "m1", id: given.newId, ...(newOwn && { set: newOwn(given) }) },
+      ],
     },
   },
   delete: {
@@ -180,6 +222,103 @@ const VERBS: { [V in Verb]: VerbCases<V> } = {
     },
   },
   deleteAll: { writes: true, options: null, repeatable: { deleteAll: () => [] } },
+});
+
+/** A new chat: its run is of its owner's alone. */
+const newChat = ({ newId }: Given) => ({ runId: newId });
+/** Values of own columns of each kind. */
+const OWN = {
+  orgId: "Org 1",
+  pinned: true,
+  stage: "it's live" as const,
+  tags: ["a", "NULL", ""],
+  results: { a: ["1"] },
+  budget: "123456789012345678901234567890.0123456789",
+  tokens: 2n ** 62n,
+  dueAt: new Date("2026-01-02T03:04:05.678Z"),
+  startsAt: "2026-01-02 03:04:05.678901",
+  day: "2026-01-02",
+  digest: new Uint8Array([0, 92, 255]),
+  code: "a'\\\"b",
+};
+
+/** The cases of own columns. The session of `given` has OWN, and its id as its run. */
+const OWN_CASES: { [V in Verb]?: { repeatable?: ChatCases<V>; notRepeatable?: ChatCases<V> } } = {
+  append: {
+    repeatable: {
+      "append create with own columns": ({ id }) => [id, text("m3"), { create: { runId: id, ...OWN } }],
+      "append create of several with own columns, a new session": ({ newId }) => [
+        newId,
+        [text("m1"), text("m2")],
+        { create: { runId: newId, ...OWN, metadata: { a: 1 } } },
+      ],
+    },
+  },
+  create: {
+    notRepeatable: {
+      "create with own columns": ({ newId }) => [{ id: newId, runId: newId, ...OWN }],
+    },
+  },
+  getBy: {
+    repeatable: {
+      getBy: ({ id }) => [{ runId: id }],
+      "getBy of each kind": ({ id }) => [
+        { runId: [id, "x"], stage: ["draft", OWN.stage], touched: [null, 7] },
+      ],
+    },
+  },
+  list: {
+    repeatable: Object.assign(
+      {},
+      ...ORDERS.map((orderBy): ChatCases<"list"> => {
+        const options = { orderBy, limit: 1 };
+        const { orgId, pinned, budget, tokens, dueAt, day, tags, digest } = OWN;
+        return {
+          [`list by ${orderBy} where`]: () => [{ ...options, where: { orgId } }],
+          [`list by ${orderBy} where each value`]: () => [
+            { ...options, where: { pinned, budget, tokens, dueAt, day, tags, digest } },
+          ],
+          [`list by ${orderBy} where any of several`]: () => [{ ...options, where: { orgId: ["x", orgId] } }],
+          [`list by ${orderBy} where any of several or null`]: () => [
+            { ...options, where: { orgId: [null, orgId] } },
+          ],
+          [`list by ${orderBy} where, in a phase with metadata, the next page`]: ({ cursors }) => [
+            {
+              ...options,
+              where: { orgId, stage: ["done", OWN.stage] },
+              phase: "setup",
+              metadata: { a: 1 },
+              cursor: cursors[orderBy],
+            },
+          ],
+        };
+      }),
+      {
+        "list where null": () => [{ where: { orgIdLower: null } }],
+      } satisfies ChatCases<"list">,
+    ),
+  },
+  update: {
+    repeatable: {
+      "update of own columns": ({ id }) => [id, { ...OWN, stage: "done", orgId: null }],
+      "update of everything": ({ id }) => [
+        id,
+        { phase: "review", metadata: { b: 2 }, pinned: false, tags: [] },
+      ],
+    },
+    notRepeatable: {
+      "update of own columns ifRevision": ({ id, revision }) => [
+        id,
+        { pinned: false },
+        { ifRevision: revision },
+      ],
+    },
+  },
+  fork: {
+    notRepeatable: {
+      "fork set": ({ id, newId }) => [id, { set: { runId: newId, orgId: null, stage: "done", tags: [] } }],
+    },
+  },
 };
 
 export interface Case {
@@ -237,8 +376,8 @@ interface AnyVerb {
   notRepeatable?: Record<string, Case["args"]>;
 }
 
-export const CASES: readonly Case[] = Object.entries<AnyVerb>(VERBS).flatMap(
-  ([key, { writes, options, repeatable = {}, notRepeatable = {} }]) => {
+const casesOf = (verbs: Record<string, AnyVerb>): readonly Case[] =>
+  Object.entries(verbs).flatMap(([key, { writes, options, repeatable = {}, notRepeatable = {} }]) => {
     const verb = key as Verb;
     return Object.entries({ ...repeatable, ...notRepeatable }).map(([name, args]): Case => {
       const given = unstored();
@@ -259,18 +398,34 @@ export const CASES: readonly Case[] = Object.entries<AnyVerb>(VERBS).flatMap(
         call: (sessions, given) => callOf(sessions, verb, args(given)),
       };
     });
-  },
-);
+  });
+
+/** The verbs on the default table. */
+export const CASES = casesOf(verbsOf());
+
+const chatVerbs: Record<string, AnyVerb> = verbsOf(newChat);
+const withOwn = Object.entries(chatVerbs).map(([name, one]): [string, AnyVerb] => {
+  const own = OWN_CASES[name as Verb] as Partial<AnyVerb> | undefined;
+  const all = (kind: "repeatable" | "notRepeatable") => ({ ...one[kind], ...own?.[kind] });
+  return [name, { ...one, repeatable: all("repeatable"), notRepeatable: all("notRepeatable") }];
+});
 
 /** Makes the session that the cases need, the only one of its owner. */
-export async function conversation(sessions: Sessions): Promise<Given> {
+async function conversationOf(
+  sessions: Sessions,
+  ownOf: (id: string) => Record<string, unknown>,
+): Promise<Given> {
+  const newId = randomUUID();
   const { id, revision } = await sessions.create({
+    id: newId,
     messages: [text("m1"), text("m2")],
     metadata: { a: 1 },
+    ...ownOf(newId),
   });
   const cursors: Given["cursors"] = {};
   // The other one comes first in the lists, though it were made at the same moment.
-  const { id: other } = await sessions.create({ id: randomUUID().replace(/^.{8}/, "ffffffff") });
+  const otherId = randomUUID().replace(/^.{8}/, "ffffffff");
+  const { id: other } = await sessions.create({ id: otherId, ...ownOf(otherId) });
   for (const orderBy of ORDERS) {
     const { nextCursor } = await sessions.list({ limit: 1, orderBy });
     if (nextCursor === undefined) throw new Error("there is no next page");
@@ -279,3 +434,43 @@ export async function conversation(sessions: Sessions): Promise<Given> {
   await sessions.delete(other);
   return { id, revision, newId: randomUUID(), cursors };
 }
+
+export const conversation = (sessions: Sessions) => conversationOf(sessions, () => ({}));
+
+/** A table with the verbs as they are called on it. */
+export interface Catalogue {
+  table: JourneyTable;
+  /** The table as SQL names it. */
+  sqlName: string;
+  cases: readonly Case[];
+  conversation(sessions: Sessions): Promise<Given>;
+  /** What a new session needs beside what the package knows. */
+  newOwn: NewOwn;
+  /** Creates the table in a migrated database. */
+  createIn(db: Database): Promise<void>;
+  forUser(
+    define: typeof defineJourney,
+  ): (...of: Parameters<ReturnType<typeof defineJourney>["forUser"]>) => Sessions;
+}
+
+/** The default table, and one of an application's with own columns. */
+export const CATALOGUES: Record<"the default table" | "a table with own columns", Catalogue> = {
+  "the default table": {
+    table: journeySessions,
+    sqlName: "journey_sessions",
+    cases: CASES,
+    conversation,
+    newOwn: () => ({}),
+    createIn: async () => {},
+    forUser: (define) => define().forUser,
+  },
+  "a table with own columns": {
+    table: chats,
+    sqlName: "app.chats",
+    cases: casesOf(Object.fromEntries(withOwn)),
+    conversation: (sessions) => conversationOf(sessions, (id) => ({ runId: id, ...OWN })),
+    newOwn: newChat,
+    createIn: createChats,
+    forUser: (define) => define({ table: chats }).forUser as never,
+  },
+};

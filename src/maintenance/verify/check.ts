@@ -1,6 +1,7 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
 import { read } from "../read.js";
+import type { DeclaredTable } from "./declared.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
 
 /** The input of a check. */
@@ -8,10 +9,17 @@ export interface Context {
   db: Database;
   /** Whether `db` is a transaction that is rolled back. */
   inTransaction: boolean;
+  table: DeclaredTable;
+  /** Whether the schema of the application is not known: only what the package needs is checked. */
+  packageOnly: boolean;
   /** The application's phases. */
   phases: readonly string[] | undefined;
-  /** How to apply migrations again that the journal lists as applied. */
-  reapply: Remedy;
+  /** How to create something again that is missing or different: with its SQL, or by the migrations. */
+  reapply: (sql: string) => Remedy;
+  /** How to create the table if it is gone. */
+  recreate: Remedy;
+  /** Called if a session could be created. */
+  onInserted: () => void;
 }
 
 type Described = [message: string, remedy: Remedy, severity?: Finding["severity"]];
@@ -20,7 +28,7 @@ type Described = [message: string, remedy: Remedy, severity?: Finding["severity"
 export interface Check {
   code: FindingCode;
   /** For each finding that has no severity of its own. @default error */
-  severity?: "warning";
+  severity?: "warning" | "note";
   /** Compares the system catalogues with the declared table, and returns one row per finding. */
   query: SQL;
   /** The message and the remedy for such a row. */

@@ -1,7 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
-import { read, TABLE } from "../read.js";
-import type { DeclaredColumn } from "./declared.js";
+import { read } from "../read.js";
+import { literal } from "../table-sql.js";
+import type { DeclaredColumn, DeclaredTable } from "./declared.js";
 import { readDependents } from "./dependents.js";
 import { atOnce, type Remedy } from "./finding.js";
 
@@ -20,8 +21,8 @@ export interface StoredColumn {
   nondeterministic: string | null;
 }
 
-export const COPY_ROWS =
-  "copy the rows to a table in which it is an ordinary column, and rename that table to journey_sessions";
+export const copyRows = ({ label }: DeclaredTable) =>
+  `copy the rows to a table in which it is an ordinary column, and rename that table to ${label}`;
 
 export const dropDefault = ({ filled_by }: StoredColumn) =>
   filled_by ? `drop ${filled_by} if exists` : "drop default";
@@ -36,13 +37,14 @@ const VERIFY = "then run journey-db verify";
  */
 export async function changeColumn(
   db: Database,
+  table: DeclaredTable,
   stored: StoredColumn,
   { name, type: to, primary, default: newDefault }: DeclaredColumn,
   problem: string,
   collation?: string,
 ): Promise<[message: string, remedy: Remedy]> {
-  if (stored.fixed) return [`${problem}, and is ${stored.fixed}.`, COPY_ROWS];
-  const types = await readTypes(db, name, to);
+  if (stored.fixed) return [`${problem}, and is ${stored.fixed}.`, copyRows(table)];
+  const types = await readTypes(db, table, name, to);
   const { base, same, category, target_category } = types;
   const convert = conversion(to, types);
   if (!convert) {
@@ -51,15 +53,15 @@ export async function changeColumn(
       primary
         ? `add a ${to} column with a value for each session, have what references a session reference that column, and rename it to ${name}`
         : {
-            sql: `alter table journey_sessions rename column ${name} to ${name}_old`,
+            sql: `alter table ${table.sql} rename column ${name} to ${renamed(name)}`,
             rest: `, ${VERIFY} for the new column, then fill it from the old one`,
           },
     ];
   }
-  const unfit = await findUnfit(db, name, to, types, convert);
+  const unfit = await findUnfit(db, table, name, to, types, convert);
   if (unfit) return [`${problem}, and ${unfit[0]}.`, unfit[1]];
 
-  const dependents = await readDependents(db, {
+  const dependents = await readDependents(db, table, {
     name,
     to,
     convert,
@@ -78,7 +80,7 @@ export async function changeColumn(
     ];
   }
   const alter = (actions: string[]) =>
-    `alter table journey_sessions ${actions.map((action) => `alter column ${name} ${action}`).join(", ")}`;
+    `alter table ${table.sql} ${actions.map((action) => `alter column ${name} ${action}`).join(", ")}`;
   const change = [`type ${to}${collation ? ` collate ${collation}` : ""} using ${convert(name)}`];
   if (newDefault !== null) change.push(`set default ${newDefault}`);
   // The statement that changes the type can drop a default, but not an identity or an expression.
@@ -96,6 +98,7 @@ export async function changeColumn(
       sql: atOnce([
         ...dependents.map(({ drop }) => drop as string),
         ...statements,
+        ...storageOf(table, name),
         ...dependents.toReversed().flatMap(({ restore }) => restore),
       ]),
       ...(to === TIME &&
@@ -103,6 +106,12 @@ export async function changeColumn(
     },
   ];
 }
+
+/** A column that is new or of another type has the server's storage settings. */
+export const storageOf = ({ parts }: DeclaredTable, name: string): string[] =>
+  name === "messages" ? [parts().compression, parts().storage] : [];
+
+const renamed = (name: string) => (name.endsWith('"') ? `${name.slice(0, -1)}_old"` : `${name}_old`);
 
 /** The old and the new type. The letters are those of pg_type.typcategory. */
 interface Types {
@@ -116,11 +125,11 @@ interface Types {
   tests_input: boolean;
 }
 
-async function readTypes(db: Database, name: string, to: string): Promise<Types> {
+async function readTypes(db: Database, { oid }: DeclaredTable, name: string, to: string): Promise<Types> {
   const [types] = await read<Types>(
     db,
     sql`with recursive base_types as (
-        select atttypid as oid from pg_attribute where attrelid = ${TABLE} and quote_ident(attname) = ${name}::text
+        select atttypid as oid from pg_attribute where attrelid = ${oid} and quote_ident(attname) = ${name}::text
         union
         select typbasetype from base_types join pg_type on pg_type.oid = base_types.oid where typtype = 'd'
       )
@@ -172,6 +181,7 @@ const CAN_CAST =
 /** Counts the rows that the statement would fail at or damage, and describes them; undefined if there are none. */
 async function findUnfit(
   db: Database,
+  { sql: table }: DeclaredTable,
   name: string,
   to: string,
   { base, category, target_category, tests_input }: Types,
@@ -186,7 +196,7 @@ async function findUnfit(
   if (to === TIME && category === "N") {
     // NaN is greater than any number.
     const have = await count(
-      `select from journey_sessions where not ${seconds(name)} between 0 and extract(epoch from now() + interval '100 years')`,
+      `select from ${table} where not ${seconds(name)} between 0 and extract(epoch from now() + interval '100 years')`,
     );
     return have === undefined
       ? undefined
@@ -198,7 +208,7 @@ async function findUnfit(
   if ((category !== "S" && base !== "json") || target_category === "S") return undefined;
   if (!tests_input) await db.execute(sql.raw(CAN_CAST));
   const isValid = tests_input ? "pg_input_is_valid" : "pg_temp.journey_db_can_cast";
-  const invalid = `select * from journey_sessions where not ${isValid}(${name}::text, '${to}')`;
+  const invalid = `select * from ${table} where not ${isValid}(${name}::text, ${literal(to)})`;
   const haveInvalid = await count(invalid);
   if (haveInvalid) {
     return [
@@ -210,7 +220,7 @@ async function findUnfit(
     ];
   }
   if (to !== "uuid") return undefined;
-  const equal = `select * from journey_sessions where ${convert(name)} in (select ${convert(name)} from journey_sessions group by 1 having count(distinct ${name}) > 1)`;
+  const equal = `select * from ${table} where ${convert(name)} in (select ${convert(name)} from ${table} group by 1 having count(distinct ${name}) > 1)`;
   const haveEqual = await count(equal);
   return haveEqual
     ? [`${haveEqual} values that are equal as ${to}`, { sql: equal, rest: rest("") }]

@@ -1,13 +1,19 @@
-import { is, SQL, sql } from "drizzle-orm";
-import { getTableConfig, PgDialect } from "drizzle-orm/pg-core";
-import { journeySessions } from "../../schema.js";
+import { getTableName, is, SQL, sql } from "drizzle-orm";
+import { getTableConfig, PgArray, type PgColumn, PgDialect, PgRole, type PgTable } from "drizzle-orm/pg-core";
+import type { Database } from "../../model/database.js";
+import { type JourneyTable, SESSION_KEYS } from "../../schema.js";
+import { read } from "../read.js";
+import {
+  alwaysQuoted,
+  literal,
+  namesOf,
+  qualified,
+  quoted,
+  type TableSql,
+  tableSqlParts,
+} from "../table-sql.js";
 
-/** The table as src/schema.ts declares it. What verify expects is derived from this. */
-const { columns, checks, indexes } = getTableConfig(journeySessions);
-
-const textOf = (expression: SQL) => new PgDialect().sqlToQuery(expression).sql;
-
-/** A declared column, its type and default as the server prints them. */
+/** A column of the package, its type and default as the server prints them. */
 export interface DeclaredColumn {
   name: string;
   type: string;
@@ -15,33 +21,402 @@ export interface DeclaredColumn {
   primary: boolean;
 }
 
-export const COLUMNS: readonly DeclaredColumn[] = columns.map((column) => {
-  const type = column.getSQLType();
-  const value: unknown = column.default;
-  const literal = () => `'${typeof value === "string" ? value : JSON.stringify(value)}'::${type}`;
-  const stated = value === undefined ? null : is(value, SQL) ? textOf(value) : literal();
-  return { name: column.name, type, default: stated, primary: column.primary };
-});
+/** A declared object. `key` is its name, `name` the same as SQL writes it. */
+interface Named {
+  key: string;
+  name: string;
+}
 
-export const PRIMARY_KEY = COLUMNS.filter(({ primary }) => primary)
-  .map(({ name }) => name)
-  .join(", ");
+export interface DeclaredCheck extends Named {
+  condition: string;
+}
 
-/** The declared checks. The server prints the type of each literal. */
-export const CHECKS = checks.map(({ name, value }) => {
-  const condition = textOf(value);
-  return { name, condition, definition: `CHECK ((${condition.replaceAll(/'[^']*'/g, "$&::text")}))` };
-});
+interface PackageCheck extends DeclaredCheck {
+  /** As the server prints it. */
+  definition: string;
+}
 
-export const INDEXES = indexes.map(({ config: { name = "", columns: of } }) => {
-  const columns = of.map((column) => ("name" in column ? column.name : "")).join(", ");
-  return { name, definition: `btree (${columns})` };
-});
+/** A column of the application. */
+export interface OwnColumn extends Named {
+  column: PgColumn;
+  /** Its type as SQL writes it. */
+  type: string;
+  /** How `to_regtype` finds the type. It returns NULL for a type that the database does not have. */
+  lookup: string;
+  /** The type's modifiers, such as "10,2"; undefined if the type is not compared by them. */
+  modifiers: string | undefined;
+  enum: { type: string; values: readonly string[] } | undefined;
+  notNull: boolean;
+  /** SQL for the default; undefined if there is none, or if it cannot be written. */
+  default: string | undefined;
+  /** Whether `default` is a value, not an expression. */
+  defaultIsValue: boolean;
+  /** What fills the column in the database if an insert leaves it out. */
+  filledBy: "default" | "sequence" | "identity" | "expression" | undefined;
+  /** What follows the type in ADD COLUMN, without NOT NULL. */
+  clause: string;
+}
+
+export interface OwnIndex extends Named {
+  unique: boolean;
+  /** The names of its columns; undefined if it has expressions or covers only some rows. */
+  columns: string[] | undefined;
+  /** SQL that creates it; undefined if it cannot be written. */
+  create: string | undefined;
+}
+
+export interface OwnConstraint extends Named {
+  columns: string[];
+  create: string;
+}
+
+export interface OwnForeignKey extends OwnConstraint {
+  foreignSchema: string | undefined;
+  foreignTable: string;
+  foreignColumns: string[];
+  onDelete: string;
+  onUpdate: string;
+  /** The condition of the rows of the table `t` that break it. */
+  broken: string;
+}
+
+export interface OwnPolicy extends Named {
+  create: string | undefined;
+}
+
+/** The table as the schema declares it. What verify expects is derived from this. */
+export interface DeclaredTable {
+  /** Its name as SQL writes it, with its schema if it has one. */
+  sql: string;
+  /** Its name without quotes, for messages. */
+  label: string;
+  /** The table in the database: in its schema, or else as the search_path finds it. NULL if there is none. */
+  oid: SQL;
+  key: string;
+  schema: string | undefined;
+  trigger: Named;
+  function: Named;
+  /** What `journey-db sql` prints; with the schema that the database has the table in if that is given. */
+  parts: (schema?: string) => TableSql;
+  columns: readonly DeclaredColumn[];
+  primaryKey: string;
+  checks: readonly PackageCheck[];
+  indexes: readonly { key: string; name: string; columns: string; definition: string }[];
+  own: {
+    columns: readonly OwnColumn[];
+    indexes: readonly OwnIndex[];
+    uniques: readonly OwnConstraint[];
+    checks: readonly DeclaredCheck[];
+    foreignKeys: readonly OwnForeignKey[];
+    policies: readonly OwnPolicy[];
+  };
+  columnRows: SQL;
+  checkRows: SQL;
+  indexRows: SQL;
+}
 
 /** Declared objects as rows of a query, with the alias `declared`. */
 const asRows = (objects: readonly object[], fields: SQL) =>
   sql`jsonb_to_recordset(${JSON.stringify(objects)}::text::jsonb) as declared (${fields})`;
 
-export const DECLARED_COLUMNS = asRows(COLUMNS, sql`name text, type text, "default" text, "primary" boolean`);
-export const DECLARED_CHECKS = asRows(CHECKS, sql`name text, definition text`);
-export const DECLARED_INDEXES = asRows(INDEXES, sql`name text, definition text`);
+function oidOf(schema: string | undefined, name: string): SQL {
+  if (schema === undefined) return sql.raw(`to_regclass(${literal(quoted(name))})`);
+  // Not to_regclass, which fails for a schema that the role may not use.
+  return sql.raw(`(select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${literal(schema)} and c.relname = ${literal(name)})`);
+}
+
+/** @param db to find out by which name the database has a column that is declared without one (Drizzle's `casing`) */
+export async function declare(db: Database, table: JourneyTable): Promise<DeclaredTable> {
+  const config = getTableConfig(table);
+  const names = namesOf(table);
+  const oid = oidOf(config.schema, config.name);
+  const dialect = await dialectOf(db, oid, config.columns);
+  const nameOf = (column: PgColumn) => dialect.casing.getColumnCasing(column);
+  const textOf = (expression: SQL) => dialect.sqlToQuery(expression.inlineParams()).sql;
+  const own = config.columns.filter((column) => !SESSION_KEYS.some((key) => table[key] === column));
+  const columns = SESSION_KEYS.map((key) => table[key]).map((column) => {
+    const type = column.getSQLType();
+    const value: unknown = column.default;
+    const stated = () => `'${typeof value === "string" ? value : JSON.stringify(value)}'::${type}`;
+    const declaredDefault = value === undefined ? null : is(value, SQL) ? textOf(value) : stated();
+    return { name: column.name, type, default: declaredDefault, primary: column.primary };
+  });
+  const checkNames = ["user_id_not_empty", "messages_is_array", "metadata_is_object"].map(
+    (suffix) => `${config.name}_${suffix}`,
+  );
+  const allChecks = config.checks.map(({ name, value }) => ({
+    key: name,
+    name: quoted(name),
+    condition: textOf(value),
+  }));
+  const checks = allChecks
+    .filter(({ key }) => checkNames.includes(key))
+    .map((check) => ({
+      ...check,
+      // The server prints the type of each literal.
+      definition: `CHECK ((${check.condition.replaceAll(/'[^']*'/g, "$&::text")}))`,
+    }));
+  const indexNames = [`idx_${config.name}_user_id`, `idx_${config.name}_user_id_created_at_id`];
+  const allIndexes = config.indexes.map(({ config: index }) => {
+    const plain = index.columns.every((one) => "name" in one) && index.where === undefined;
+    const of = index.columns.map((one) =>
+      "name" in one ? nameOf(columnOf(config.columns, one.name ?? "")) : "",
+    );
+    const key = index.name ?? `${config.name}_${of.join("_")}_index`;
+    return { key, index, columns: plain ? of : undefined, of };
+  });
+  const indexes = allIndexes
+    .filter(({ key }) => indexNames.includes(key))
+    .map(({ key, of }) => ({
+      key,
+      name: quoted(key),
+      columns: of.join(", "),
+      definition: `btree (${of.join(", ")})`,
+    }));
+  const target = qualified(config.schema, config.name);
+  return {
+    sql: target,
+    label: config.schema === undefined ? config.name : `${config.schema}.${config.name}`,
+    oid,
+    key: config.name,
+    schema: config.schema,
+    trigger: { key: names.trigger, name: quoted(names.trigger) },
+    function: { key: names.function, name: quoted(names.function) },
+    parts: (schema = names.schema) => tableSqlParts({ ...names, schema }),
+    columns,
+    primaryKey: columns
+      .filter(({ primary }) => primary)
+      .map(({ name }) => name)
+      .join(", "),
+    checks,
+    indexes,
+    own: {
+      columns: own.map((column) => ownColumn(column, nameOf(column), textOf)),
+      indexes: allIndexes
+        .filter(({ key }) => !indexNames.includes(key))
+        .map(({ key, index, columns, of }) => ({
+          key,
+          name: quoted(key),
+          unique: index.unique,
+          columns,
+          create: createIndex(key, target, index, of, textOf),
+        })),
+      uniques: [
+        ...own
+          .filter(({ isUnique }) => isUnique)
+          .map((column) => ({
+            key: column.uniqueName ?? `${config.name}_${nameOf(column)}_unique`,
+            columns: [nameOf(column)],
+            nullsNotDistinct: column.uniqueType === "not distinct",
+          })),
+        ...config.uniqueConstraints.map((one) => ({
+          key: one.getName() ?? `${config.name}_${one.columns.map(nameOf).join("_")}_unique`,
+          columns: one.columns.map(nameOf),
+          nullsNotDistinct: one.nullsNotDistinct,
+        })),
+      ].map(({ key, columns, nullsNotDistinct }) => ({
+        key,
+        name: quoted(key),
+        columns,
+        create: `alter table ${target} add constraint ${quoted(key)} unique${nullsNotDistinct ? " nulls not distinct" : ""} (${columns.map(quoted).join(", ")})`,
+      })),
+      checks: allChecks.filter(({ key }) => !checkNames.includes(key)),
+      foreignKeys: config.foreignKeys.map((foreignKey) => {
+        const { columns, foreignColumns, foreignTable } = foreignKey.reference();
+        const key = foreignKey.getName();
+        const [from, to] = [columns.map(nameOf), foreignColumns.map(nameOf)];
+        const { name, schema } = getTableConfig(foreignTable as PgTable);
+        const { onDelete = "no action", onUpdate = "no action" } = foreignKey;
+        const foreign = qualified(schema, name);
+        const pairs = from.map((one, index) => `f.${quoted(to[index] as string)} = t.${quoted(one)}`);
+        return {
+          key,
+          name: quoted(key),
+          columns: from,
+          foreignSchema: schema,
+          foreignTable: getTableName(foreignTable),
+          foreignColumns: to,
+          onDelete,
+          onUpdate,
+          create: `add constraint ${quoted(key)} foreign key (${from.map(quoted).join(", ")}) references ${foreign} (${to.map(quoted).join(", ")}) on delete ${onDelete} on update ${onUpdate}`,
+          broken: `${from.map((one) => `t.${quoted(one)} is not null`).join(" and ")} and not exists (select from ${foreign} f where ${pairs.join(" and ")})`,
+        };
+      }),
+      policies: config.policies.map((policy) => {
+        const to = (Array.isArray(policy.to) ? policy.to : [policy.to ?? "public"]).map((role) => {
+          const name = is(role, PgRole) ? role.name : String(role);
+          return /^(public|current_role|current_user|session_user)$/.test(name) ? name : quoted(name);
+        });
+        const clause = (word: string, condition: SQL | undefined) =>
+          condition === undefined ? "" : ` ${word} (${textOf(condition)})`;
+        return {
+          key: policy.name,
+          name: quoted(policy.name),
+          create: `create policy ${quoted(policy.name)} on ${target} as ${policy.as ?? "permissive"} for ${policy.for ?? "all"} to ${to.join(", ")}${clause("using", policy.using)}${clause("with check", policy.withCheck)}`,
+        };
+      }),
+    },
+    columnRows: asRows(columns, sql`name text, type text, "default" text, "primary" boolean`),
+    checkRows: asRows(checks, sql`name text, definition text`),
+    indexRows: asRows(indexes, sql`name text, columns text, definition text`),
+  };
+}
+
+const columnOf = (columns: readonly PgColumn[], name: string) =>
+  columns.find((column) => column.name === name) as PgColumn;
+
+interface Casing {
+  getColumnCasing(column: PgColumn): string;
+}
+type Dialect = Pick<PgDialect, "sqlToQuery"> & { casing: Casing };
+
+/** Writes the names of columns as the database has them: as declared, or, without a declared name, in snake case. */
+async function dialectOf(db: Database, oid: SQL, columns: readonly PgColumn[]): Promise<Dialect> {
+  const snake = new PgDialect({ casing: "snake_case" }) as unknown as Dialect;
+  const plain = new PgDialect() as unknown as Dialect;
+  const differing = columns.filter((column) => snake.casing.getColumnCasing(column) !== column.name);
+  if (differing.length === 0) return plain;
+  const stored = await read<{ name: string }>(
+    db,
+    sql`select attname::text as name from pg_attribute where attrelid = ${oid} and attnum > 0 and not attisdropped`,
+  );
+  const has = (name: string) => stored.some((one) => one.name === name);
+  // By majority, since one of them may be missing.
+  const asDeclared = differing.filter((column) => has(column.name)).length;
+  const inSnakeCase = differing.filter((column) => has(snake.casing.getColumnCasing(column))).length;
+  return inSnakeCase > asDeclared ? snake : plain;
+}
+
+/** The types that `to_regtype` reads as they are; of others, and of enums, the name is quoted, as drizzle-kit does. */
+const KNOWN_TYPE =
+  /^(smallint|integer|int|bigint|boolean|text|varchar|character varying|char|character|numeric|decimal|real|double precision|json|jsonb|uuid|date|time|timestamp|interval|bit|bit varying)( with(out)? time zone)?$/;
+
+const SERIAL: Record<string, string> = { serial: "integer", bigserial: "bigint", smallserial: "smallint" };
+
+function ownColumn(column: PgColumn, key: string, textOf: (expression: SQL) => string): OwnColumn {
+  const name = quoted(key);
+  const declaredType = column.getSQLType().trim();
+  const [, whole = "", dimensions = ""] = /^(.*?)((?:\[\d*\])*)$/s.exec(declaredType) ?? [];
+  const [, before = whole, inside, after = ""] =
+    /^([^(]*?)\s*(?:\(([^)]*)\))?\s*((?:with|without) time zone)?$/i.exec(whole) ?? [];
+  const declaredEnum = (elementOf(column) as PgColumn & { enum?: DeclaredEnum }).enum;
+  let base = `${before}${after ? ` ${after}` : ""}`.toLowerCase();
+  const isSerial = base in SERIAL;
+  base = /^interval\b/.test(base) ? "interval" : (SERIAL[base] ?? base);
+  const isKnown = KNOWN_TYPE.test(base);
+  const enumType =
+    declaredEnum === undefined
+      ? undefined
+      : {
+          type: qualified(declaredEnum.schema, declaredEnum.enumName, alwaysQuoted),
+          values: declaredEnum.enumValues,
+        };
+  const custom = /^"[^"]+"(\."[^"]+")?$/.test(before) ? before : alwaysQuoted(before);
+  const unmodified = enumType?.type ?? (isKnown ? base : custom);
+  const lookup = `${unmodified}${dimensions === "" ? "" : "[]"}`;
+  const type = enumType
+    ? enumType.type + dimensions
+    : isKnown
+      ? isSerial
+        ? base
+        : declaredType
+      : `${custom}${inside === undefined ? "" : `(${inside})`}${dimensions}`;
+  const generated = column.generated;
+  const identity = column.generatedIdentity;
+  const expression =
+    generated === undefined ? undefined : typeof generated.as === "function" ? generated.as() : generated.as;
+  const value: unknown =
+    column.default !== undefined && !is(column.default, SQL) ? driverValue(column) : column.default;
+  const written = value === undefined ? undefined : is(value, SQL) ? textOf(value) : valueText(value, type);
+  const filledBy = generated
+    ? "expression"
+    : identity
+      ? "identity"
+      : isSerial
+        ? "sequence"
+        : column.default !== undefined
+          ? "default"
+          : undefined;
+  const clause =
+    expression !== undefined
+      ? ` generated always as (${is(expression, SQL) ? textOf(expression) : valueText(expression, type)}) stored`
+      : identity || isSerial
+        ? ` generated ${identity?.type === "always" ? "always" : "by default"} as identity`
+        : written === undefined
+          ? ""
+          : ` default ${written}`;
+  return {
+    key,
+    name,
+    column,
+    type,
+    lookup,
+    modifiers: /^interval\b/.test(base) ? undefined : modifiersOf(base, inside),
+    enum: enumType,
+    notNull: column.notNull,
+    default: filledBy === "default" ? written : undefined,
+    defaultIsValue: value !== undefined && !is(value, SQL),
+    filledBy,
+    clause,
+  };
+}
+
+/** Both kinds of enums of Drizzle. */
+interface DeclaredEnum {
+  enumName: string;
+  schema: string | undefined;
+  enumValues: readonly string[];
+}
+
+const elementOf = (column: PgColumn): PgColumn =>
+  is(column, PgArray) ? elementOf(column.baseColumn as PgColumn) : column;
+
+function driverValue(column: PgColumn): unknown {
+  try {
+    return column.mapToDriverValue(column.default);
+  } catch {
+    return undefined;
+  }
+}
+
+const valueText = (value: unknown, type: string): string | undefined =>
+  value === null || typeof value === "object" ? undefined : `${literal(String(value))}::${type}`;
+
+/** As the server prints them: numeric(10) as numeric(10,0), char as character(1). */
+export function modifiersOf(base: string, inside: string | undefined): string {
+  if (inside === undefined) return /^(char|character|bit)$/.test(base) ? "1" : "";
+  const text = inside.replaceAll(/\s/g, "").toLowerCase();
+  return /^(numeric|decimal)$/.test(base) && !text.includes(",") ? `${text},0` : text;
+}
+
+type IndexConfig = ReturnType<typeof getTableConfig>["indexes"][number]["config"];
+
+function createIndex(
+  key: string,
+  target: string,
+  index: IndexConfig,
+  names: readonly string[],
+  textOf: (expression: SQL) => string,
+): string {
+  const columns = index.columns.map((one, position) => {
+    if (is(one, SQL)) return textOf(one);
+    const { order, nulls, opClass } = (one as { indexConfig: Record<string, string | undefined> })
+      .indexConfig;
+    const ordered = (index.method ?? "btree") === "btree";
+    return [
+      quoted(names[position] as string),
+      opClass,
+      ordered && order === "desc" ? "desc" : undefined,
+      ordered && nulls ? `nulls ${nulls}` : undefined,
+    ]
+      .filter((word) => word !== undefined)
+      .join(" ");
+  });
+  const settings = Object.entries(index.with ?? {}).map(([name, value]) => `${name}=${value}`);
+  return [
+    `create ${index.unique ? "unique " : ""}index ${quoted(key)} on ${target} using ${index.method ?? "btree"} (${columns.join(", ")})`,
+    settings.length > 0 ? ` with (${settings.join(", ")})` : "",
+    index.where === undefined ? "" : ` where ${textOf(index.where)}`,
+  ].join("");
+}

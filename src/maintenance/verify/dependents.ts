@@ -1,7 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
-import { read, TABLE } from "../read.js";
-import { CHECKS, INDEXES } from "./declared.js";
+import { read } from "../read.js";
+import { literal } from "../table-sql.js";
+import type { DeclaredTable } from "./declared.js";
 
 /** What prevents ALTER COLUMN … TYPE. */
 export interface Dependent {
@@ -26,24 +27,64 @@ interface ColumnChange {
   changesCollation: boolean;
 }
 
-const OWN = sql.raw([...INDEXES, ...CHECKS].map(({ name }) => `'${name}'`).join(", "));
+interface Target extends DeclaredTable {
+  /** The names of the indexes and checks of the package, which the new type does not break. */
+  names: SQL;
+  /** The statements that create what the application declares. */
+  declared: SQL;
+}
+
+/** What the application declares is created again as declared, if not as it is. */
+function declaredRows({ sql: table, own }: DeclaredTable): SQL {
+  const rows = [
+    ...own.indexes.map(({ key, create }) => ["index", key, create]),
+    ...own.checks.map(({ key, name, condition }) => [
+      "constraint",
+      key,
+      `alter table ${table} add constraint ${name} check (${condition})`,
+    ]),
+    ...own.foreignKeys.map(({ key, create }) => ["constraint", key, `alter table ${table} ${create}`]),
+    ...own.policies.map(({ key, create }) => ["policy", key, create]),
+    ...own.columns
+      .filter(({ filledBy }) => filledBy === "expression")
+      .map(({ key, name, type, clause }) => [
+        "column",
+        key,
+        `alter table ${table} add column ${name} ${type}${clause}`,
+      ]),
+  ].map(([kind, key, create]) => ({ kind, key, create }));
+  return sql`jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as declared (kind text, key text, "create" text)`;
+}
+
+const again = (table: Target, kind: string, key: SQL) =>
+  sql`(select array[declared.create] from ${table.declared} where declared.kind = ${kind}::text and declared.key = ${key})`;
 
 /** In the order in which they must be dropped. They are created again in the reverse order. */
-export async function readDependents(db: Database, change: ColumnChange): Promise<Dependent[]> {
+export async function readDependents(
+  db: Database,
+  declared: DeclaredTable,
+  change: ColumnChange,
+): Promise<Dependent[]> {
   const { name, comparesAlike } = change;
-  const column = sql`(select attnum from pg_attribute where attrelid = ${TABLE} and quote_ident(attname) = ${name}::text)`;
+  const packageNames = [...declared.indexes, ...declared.checks].map(({ key }) => literal(key));
+  const table: Target = {
+    ...declared,
+    names: sql.raw(packageNames.join(", ")),
+    declared: declaredRows(declared),
+  };
+  const column = sql`(select attnum from pg_attribute where attrelid = ${table.oid} and quote_ident(attname) = ${name}::text)`;
   const usesColumn = (catalogue: string, oid: string) =>
     sql`exists (select from pg_depend d where d.classid = ${sql.raw(`'${catalogue}'::regclass and d.objid = ${oid}`)}
-      and d.refclassid = 'pg_class'::regclass and d.refobjid = ${TABLE} and d.refobjsubid = ${column})`;
+      and d.refclassid = 'pg_class'::regclass and d.refobjid = ${table.oid} and d.refobjsubid = ${column})`;
   const kinds = [
-    triggers(usesColumn("pg_trigger", "t.oid")),
-    policies(usesColumn("pg_policy", "o.oid"), comparesAlike),
-    views(usesColumn("pg_rewrite", "w.oid"), comparesAlike),
-    ...(comparesAlike ? [] : [constraints(column), references(column, change)]),
-    ...(change.changesCollation ? [comparingKeys(column)] : []),
-    indexes(sql`(${column} = any (indkey) or ${usesColumn("pg_class", "i.indexrelid")})`, change),
-    generatedColumns(column),
-    others(column),
+    triggers(table, usesColumn("pg_trigger", "t.oid")),
+    policies(table, usesColumn("pg_policy", "o.oid"), comparesAlike),
+    views(table, usesColumn("pg_rewrite", "w.oid"), comparesAlike),
+    ...(comparesAlike ? [] : [constraints(table, column), references(table, column, change)]),
+    ...(change.changesCollation ? [comparingKeys(table, column)] : []),
+    indexes(table, sql`(${column} = any (indkey) or ${usesColumn("pg_class", "i.indexrelid")})`, change),
+    generatedColumns(table, column),
+    others(table, column),
   ];
   const queries = kinds.map(
     (query, kind) =>
@@ -60,28 +101,30 @@ export async function readDependents(db: Database, change: ColumnChange): Promis
   }));
 }
 
-const triggers = (usesColumn: SQL) =>
+const triggers = (table: Target, usesColumn: SQL) =>
   sql`select format('trigger %I', tgname) as what,
-      case when obj_description(t.oid, 'pg_trigger') is null then format('drop trigger %I on journey_sessions', tgname) end as drop,
-      array[pg_get_triggerdef(t.oid), case when tgenabled <> 'O' then format('alter table journey_sessions %s trigger %I',
+      case when obj_description(t.oid, 'pg_trigger') is null then format('drop trigger %I on %s', tgname, tgrelid::regclass) end as drop,
+      array[pg_get_triggerdef(t.oid), case when tgenabled <> 'O' then format('alter table %s %s trigger %I', tgrelid::regclass,
         case tgenabled when 'D' then 'disable' when 'R' then 'enable replica' else 'enable always' end, tgname) end] as restore
-    from pg_trigger t where tgrelid = ${TABLE} and not tgisinternal and ${usesColumn} order by 1`;
+    from pg_trigger t where tgrelid = ${table.oid} and not tgisinternal and ${usesColumn} order by 1`;
 
 /** All policies if one must be dropped: the others might allow what that one forbids. */
-const policies = (usesColumn: SQL, comparesAlike: boolean) =>
+const policies = (table: Target, usesColumn: SQL, comparesAlike: boolean) =>
   sql`select format('policy %I', polname) as what,
-      case when not ${comparesAlike} or obj_description(p.oid, 'pg_policy') is null then format('drop policy %I on journey_sessions', polname) end as drop,
-      case when ${comparesAlike} then array[format('create policy %I on journey_sessions as %s for %s to %s', polname,
+      case when not ${comparesAlike} or obj_description(p.oid, 'pg_policy') is null then format('drop policy if exists %I on %s', polname, polrelid::regclass) end as drop,
+      case when ${comparesAlike} then array[format('create policy %I on %s as %s for %s to %s', polname, polrelid::regclass,
           case when polpermissive then 'permissive' else 'restrictive' end,
           case polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
           (select string_agg(case when r = 0 then 'public' else r::regrole::text end, ', ') from unnest(polroles) as r))
         || coalesce(' using (' || pg_get_expr(polqual, polrelid) || ')', '')
-        || coalesce(' with check (' || pg_get_expr(polwithcheck, polrelid) || ')', '')] end as restore
-    from pg_policy p where polrelid = ${TABLE}
-      and exists (select from pg_policy o where o.polrelid = ${TABLE} and ${usesColumn}) order by 1`;
+        || coalesce(' with check (' || pg_get_expr(polwithcheck, polrelid) || ')', '')] else ${again(table, "policy", sql`polname`)} end as restore
+    from pg_policy p where polrelid = ${table.oid}
+      and exists (select from pg_policy o where o.polrelid = ${table.oid} and ${usesColumn}) order by 1`;
 
 /** Whether the statements of `views` would create the view as it is. */
-const PLAIN_VIEW = sql`c.relkind = 'v' and pg_get_userbyid(c.relowner) = current_user and c.relowner = (select relowner from pg_class where oid = ${TABLE})
+const plainView = (
+  table: Target,
+) => sql`c.relkind = 'v' and pg_get_userbyid(c.relowner) = current_user and c.relowner = (select relowner from pg_class where oid = ${table.oid})
   and not exists (select from aclexplode(c.relacl) as x where x.is_grantable and x.grantee <> c.relowner)
   and not exists (select from pg_attribute where attrelid = c.oid and (attacl is not null or atthasdef or attoptions is not null))
   and not exists (select from pg_trigger where tgrelid = c.oid)
@@ -94,9 +137,9 @@ const PLAIN_VIEW = sql`c.relkind = 'v' and pg_get_userbyid(c.relowner) = current
     and not (classid = 'pg_type'::regclass and objid = (select typarray from pg_type where oid = c.reltype)))`;
 
 /** Views of the column and views of those views, the outermost first, with the privileges on them. */
-const views = (usesColumn: SQL, comparesAlike: boolean) =>
+const views = (table: Target, usesColumn: SQL, comparesAlike: boolean) =>
   sql`select format('view %s', c.oid::regclass) as what,
-      case when ${comparesAlike} and ${PLAIN_VIEW} then format('drop view %s', c.oid::regclass) end as drop,
+      case when ${comparesAlike} and ${plainView(table)} then format('drop view %s', c.oid::regclass) end as drop,
       array[
         format('create view %s%s as %s', c.oid::regclass, ' with (' || array_to_string(c.reloptions, ', ') || ')', rtrim(pg_get_viewdef(c.oid), ';')),
         (select format('revoke all on %s from %s', c.oid::regclass, string_agg(distinct case when x.grantee = 0 then 'public' else x.grantee::regrole::text end, ', '))
@@ -105,7 +148,7 @@ const views = (usesColumn: SQL, comparesAlike: boolean) =>
         from aclexplode(c.relacl) as x where x.grantee <> c.relowner) as restore
     from (
       with recursive users as (
-        select w.ev_class as oid, 1 as depth from pg_rewrite w where w.ev_class <> ${TABLE} and ${usesColumn}
+        select w.ev_class as oid, 1 as depth from pg_rewrite w where w.ev_class <> ${table.oid} and ${usesColumn}
         union
         select w.ev_class, users.depth + 1 from users
           join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = users.oid and d.classid = 'pg_rewrite'::regclass
@@ -113,10 +156,10 @@ const views = (usesColumn: SQL, comparesAlike: boolean) =>
       ) select oid, max(depth) as depth from users group by oid
     ) as v join pg_class c on c.oid = v.oid order by v.depth desc, 1`;
 
-const constraints = (column: SQL) =>
+const constraints = (table: Target, column: SQL) =>
   sql`select format('constraint %I', conname) as what,
-      format('alter table journey_sessions drop constraint %I', conname) as drop, null::text[] as restore
-    from pg_constraint where conrelid = ${TABLE} and contype in ('f', 'c', 'x') and ${column} = any (conkey) and conname not in (${OWN}) order by 1`;
+      format('alter table %s drop constraint if exists %I', conrelid::regclass, conname) as drop, ${again(table, "constraint", sql`conname`)} as restore
+    from pg_constraint where conrelid = ${table.oid} and contype in ('f', 'c', 'x') and ${column} = any (conkey) and conname not in (${table.names}) order by 1`;
 
 /** Whether only the foreign key `c` and plain indexes use its column `f`, so that its type can be changed. */
 const ONLY_THE_KEY = sql`c.conrelid <> c.confrelid and cardinality(c.conkey) = 1 and c.convalidated
@@ -136,7 +179,7 @@ const ONLY_THE_KEY = sql`c.conrelid <> c.confrelid and cardinality(c.conkey) = 1
           and i.indexrelid is not null) is not true)`;
 
 /** Foreign keys to the column. Their own columns change with it. */
-const references = (column: SQL, { to, convert }: ColumnChange) =>
+const references = (table: Target, column: SQL, { to, convert }: ColumnChange) =>
   sql`select format('foreign key %I of %s', conname, conrelid::regclass) as what,
       case when ${ONLY_THE_KEY} then format('alter table %s drop constraint %I', conrelid::regclass, conname) end as drop,
       array[
@@ -145,34 +188,34 @@ const references = (column: SQL, { to, convert }: ColumnChange) =>
           replace(${convert("<column>")}::text, '<column>', quote_ident(f.attname))),
         format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(c.oid))] as restore
     from pg_constraint c join pg_attribute f on f.attrelid = c.conrelid and f.attnum = c.conkey[1]
-    where contype = 'f' and confrelid = ${TABLE} and conparentid = 0 and ${column} = any (confkey) order by conrelid::regclass::text, 1`;
+    where contype = 'f' and confrelid = ${table.oid} and conparentid = 0 and ${column} = any (confkey) order by conrelid::regclass::text, 1`;
 
 /** Foreign keys that compare the column by its collation. */
-const comparingKeys = (column: SQL) =>
+const comparingKeys = (table: Target, column: SQL) =>
   sql`select format('foreign key %I of %s', conname, conrelid::regclass) as what, null as drop, null::text[] as restore
     from pg_constraint where contype = 'f'
-      and (conrelid = ${TABLE} and ${column} = any (conkey) or confrelid = ${TABLE} and ${column} = any (confkey)) order by 1`;
+      and (conrelid = ${table.oid} and ${column} = any (conkey) or confrelid = ${table.oid} and ${column} = any (confkey)) order by 1`;
 
-const indexes = (usesColumn: SQL, { comparesAlike, isText }: ColumnChange) =>
-  sql`select format('index %s', i.indexrelid::regclass) as what, format('drop index %s', i.indexrelid::regclass) as drop,
+const indexes = (table: Target, usesColumn: SQL, { comparesAlike, isText }: ColumnChange) =>
+  sql`select format('index %s', i.indexrelid::regclass) as what, format('drop index if exists %s', i.indexrelid::regclass) as drop,
       case when ${isText} and indisvalid and not indisclustered and not indisreplident and obj_description(c.oid, 'pg_class') is null and c.reltablespace = 0
         and not exists (select from pg_attribute s where s.attrelid = c.oid and coalesce(s.attstattarget, -1) <> -1)
-        then array[pg_get_indexdef(c.oid)] end as restore
+        then array[pg_get_indexdef(c.oid)] else ${again(table, "index", sql`c.relname`)} end as restore
     from pg_index i join pg_class c on c.oid = i.indexrelid
-    where indrelid = ${TABLE} and c.relname not in (${OWN}) and not exists (select from pg_constraint where conindid = i.indexrelid)
+    where indrelid = ${table.oid} and c.relname not in (${table.names}) and not exists (select from pg_constraint where conindid = i.indexrelid)
       and ${usesColumn} and (not ${comparesAlike} or indexprs is not null or indpred is not null) order by 1`;
 
-const generatedColumns = (column: SQL) =>
+const generatedColumns = (table: Target, column: SQL) =>
   sql`select format('generated column %I', g.attname) as what,
-      format('alter table journey_sessions drop column %I', g.attname) as drop, null::text[] as restore
+      format('alter table %s drop column if exists %I', g.attrelid::regclass, g.attname) as drop, ${again(table, "column", sql`g.attname`)} as restore
     from pg_attribute g
-    where g.attrelid = ${TABLE} and g.attgenerated <> '' and not g.attisdropped and g.attnum <> ${column} and exists (
+    where g.attrelid = ${table.oid} and g.attgenerated <> '' and not g.attisdropped and g.attnum <> ${column} and exists (
       select from pg_depend d left join pg_attrdef e on e.oid = d.objid and d.classid = 'pg_attrdef'::regclass
-      where d.refclassid = 'pg_class'::regclass and d.refobjid = ${TABLE} and d.refobjsubid = ${column} and (
-        (e.adrelid = ${TABLE} and e.adnum = g.attnum)
-        or (d.classid = 'pg_class'::regclass and d.objid = ${TABLE} and d.objsubid = g.attnum))) order by 1`;
+      where d.refclassid = 'pg_class'::regclass and d.refobjid = ${table.oid} and d.refobjsubid = ${column} and (
+        (e.adrelid = ${table.oid} and e.adnum = g.attnum)
+        or (d.classid = 'pg_class'::regclass and d.objid = ${table.oid} and d.objsubid = g.attnum))) order by 1`;
 
-const others = (column: SQL) =>
+const others = (table: Target, column: SQL) =>
   sql`select pg_describe_object(d.classid, d.objid, d.objsubid) as what, null as drop, null::text[] as restore
     from pg_depend d where d.classid in ('pg_proc'::regclass, 'pg_publication_rel'::regclass)
-      and d.refclassid = 'pg_class'::regclass and d.refobjid = ${TABLE} and d.refobjsubid = ${column} order by 1`;
+      and d.refclassid = 'pg_class'::regclass and d.refobjid = ${table.oid} and d.refobjsubid = ${column} order by 1`;

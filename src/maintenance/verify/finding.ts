@@ -9,6 +9,8 @@ export type FindingCode =
   | "column_nullable"
   | "column_type"
   | "column_unexpected"
+  | "constraint_different"
+  | "constraint_missing"
   | "constraint_unexpected"
   | "created_at_changed"
   | "default_not_applied"
@@ -21,6 +23,7 @@ export type FindingCode =
   | "function_search_path"
   | "index_different"
   | "index_missing"
+  | "index_unexpected"
   | "insert_failed"
   | "journal_ahead"
   | "journal_damaged"
@@ -31,6 +34,7 @@ export type FindingCode =
   | "null_values"
   | "phase_unlisted"
   | "policy"
+  | "policy_missing"
   | "primary_key"
   | "probe_left"
   | "public_rights"
@@ -60,8 +64,11 @@ export type FindingCode =
 
 /** One problem that verify found. No field contains anything a user wrote. */
 export interface Finding {
-  /** error: calls of this package fail, lose data or expose it. warning: calls work, but the problem needs attention. */
-  severity: "error" | "warning";
+  /**
+   * error: calls of this package fail, lose data or expose it. warning: calls work, but the problem needs attention.
+   * note: something that the schema does not declare, probably made on purpose; the message says what it means for calls.
+   */
+  severity: "error" | "warning" | "note";
   code: FindingCode;
   message: string;
   /** What to do about it: SQL, a command, or a description. SQL comes first. */
@@ -87,6 +94,8 @@ export const error = (code: FindingCode, message: string, remedy: Remedy) =>
   finding("error", code, message, remedy);
 export const warning = (code: FindingCode, message: string, remedy: Remedy) =>
   finding("warning", code, message, remedy);
+export const note = (code: FindingCode, message: string, remedy: string) =>
+  finding("note", code, message, remedy);
 
 /** The statement, followed by the remedy. */
 export const before = (statement: string, remedy: Remedy): Remedy =>
@@ -94,8 +103,10 @@ export const before = (statement: string, remedy: Remedy): Remedy =>
     ? { sql: statement, rest: `, then ${remedy}` }
     : { ...remedy, sql: atOnce([statement, remedy.sql]) };
 
-/** One statement that runs all of the given ones or none, also outside a transaction. */
-export const atOnce = (statements: readonly string[]): string =>
-  statements.length === 1
-    ? (statements[0] as string)
-    : `do $remedy$ begin ${statements.map((statement) => `${statement}; `).join("")}end $remedy$`;
+/** One statement that runs all of the given ones or none, also outside a transaction. It is one line, as findings are printed. */
+export function atOnce(statements: readonly string[]): string {
+  const lines = statements.map((statement) => statement.replace(/;$/, "").replaceAll(/\s*\n\s*/g, " "));
+  return lines.length === 1
+    ? (lines[0] as string)
+    : `do $remedy$ begin ${lines.map((line) => `${line}; `).join("")}end $remedy$`;
+}

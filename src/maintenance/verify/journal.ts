@@ -6,10 +6,22 @@ import { before, error, type Finding, type Remedy, warning } from "./finding.js"
 
 export const MIGRATE = "run journey-db migrate";
 
+const UPDATE = "update the package first, then run journey-db verify";
+
 const NAME = `${JOURNAL.schema}.${JOURNAL.table}`;
 
-/** Compares the journal with the shipped migrations. Also returns how to apply migrations again that it lists as applied. */
-export async function checkJournal(db: Database): Promise<{ findings: Finding[]; reapply: Remedy }> {
+interface Journal {
+  findings: Finding[];
+  /** How to create something again that is missing or different. */
+  reapply: (sql: string) => Remedy;
+  /** How to create the table again. */
+  recreate: Remedy;
+  /** Whether there are migrations to apply, which may create what the application declares. */
+  pending: boolean;
+}
+
+/** Compares the journal with the shipped migrations. */
+export async function checkJournal(db: Database): Promise<Journal> {
   let applied: (number | null)[];
   try {
     applied = (await appliedMigrations(db)) ?? [];
@@ -17,7 +29,12 @@ export async function checkJournal(db: Database): Promise<{ findings: Finding[];
     const { code, message } = thrown as JourneyDbError;
     if (code !== "migration") throw thrown;
     const rename = `alter table ${NAME} rename to old_migrations`;
-    return { findings: [error("journal_damaged", message, before(rename, MIGRATE))], reapply: MIGRATE };
+    return {
+      findings: [error("journal_damaged", message, before(rename, MIGRATE))],
+      reapply: () => MIGRATE,
+      recreate: MIGRATE,
+      pending: true,
+    };
   }
   const findings: Finding[] = [];
   const undated = applied.filter((when) => when === null).length;
@@ -36,19 +53,21 @@ export async function checkJournal(db: Database): Promise<{ findings: Finding[];
   // The first migration creates the table. If it is applied already, it does not run again.
   const gone = pending[0] !== shipped[0] && !exists;
   const unknown = applied.filter((when) => when !== null && !shipped.some((one) => one.when === when)).length;
-  let reapply: Remedy = MIGRATE;
-  if (gone || pending.length === 0) {
-    reapply =
-      unknown > 0
-        ? // A newer version may create the missing objects differently.
-          "update the package first, then run journey-db verify"
-        : // Each migration can run again on a table that has it.
-          before(`delete from ${NAME}`, MIGRATE);
-  }
+  // A newer version may create the missing objects differently.
+  const update = unknown > 0 && (gone || pending.length === 0) ? UPDATE : undefined;
+  const recreate =
+    update ?? (gone || pending.length === 0 ? before(`delete from ${NAME}`, MIGRATE) : MIGRATE);
+  // Migrations that are applied do not run again: an application's own, such as ADD COLUMN, would fail.
+  const adopts = pending.length === shipped.length;
+  const reapply = (sql: string): Remedy => update ?? (adopts ? MIGRATE : { sql });
   if (pending.length > 0) {
     const names = pending.map(({ name }) => name).join(", ");
     const remedy =
-      gone && elsewhere ? `make the table accessible by the search_path first, then ${MIGRATE}` : reapply;
+      gone && elsewhere
+        ? `make the table accessible by the search_path first, then ${MIGRATE}`
+        : gone
+          ? recreate
+          : MIGRATE;
     findings.push(error("migrations_pending", `Not applied: ${names}.`, remedy));
   }
   if (unknown > 0) {
@@ -60,5 +79,5 @@ export async function checkJournal(db: Database): Promise<{ findings: Finding[];
       ),
     );
   }
-  return { findings, reapply };
+  return { findings, reapply, recreate, pending: pending.length > 0 };
 }

@@ -1,13 +1,16 @@
 import { sql } from "drizzle-orm";
 import { AI_SDK_4_MESSAGES } from "../../model/ai-sdk-4.js";
-import { read, TABLE } from "../read.js";
+import { read } from "../read.js";
 import { type Check, type Context, runChecks } from "./check.js";
+import type { DeclaredTable } from "./declared.js";
 import type { Finding } from "./finding.js";
+import { forTable } from "./table.js";
 
 const IDS = `jsonb_array_elements_text(jsonb_path_query_array(messages, '$[*].id ? (@.type() == "string")'))`;
 const OLDER = `jsonb_array_length(jsonb_path_query_array(messages, '${AI_SDK_4_MESSAGES}', '{}', true))`;
 
-export const SELECT_REPEATED_IDS = `select s.id, i.id as message_id, count(*) from journey_sessions as s, ${IDS} as i (id) group by 1, 2 having count(*) > 1`;
+export const selectRepeatedIds = ({ sql: table }: DeclaredTable) =>
+  `select s.id, i.id as message_id, count(*) from ${table} as s, ${IDS} as i (id) group by 1, 2 having count(*) > 1`;
 
 interface Counts {
   sessions: number;
@@ -16,39 +19,39 @@ interface Counts {
 
 const have = ({ sessions }: Counts) => (sessions === 1 ? "1 session has" : `${sessions} sessions have`);
 
-export const REPEATED_IDS: Check = {
+export const repeatedIds = (table: DeclaredTable): Check => ({
   code: "message_ids",
   severity: "warning",
   // Collation "C" compares bytes, which is faster.
-  query: sql`select count(*) as sessions from journey_sessions
+  query: sql`select count(*) as sessions from ${sql.raw(table.sql)}
     where (select count(*) <> count(distinct i collate "C") from ${sql.raw(IDS)} as i) having count(*) > 0`,
   finding: (counts: Counts) => [
     `${have(counts)} several messages with the same id: append replaces the first of them, messages({ before }) ends before the first, and truncate, append({ from }) and fork({ through }) use the last.`,
     {
-      sql: SELECT_REPEATED_IDS,
+      sql: selectRepeatedIds(table),
       rest: ", then give each of these messages an id of its own with replaceMessages",
     },
   ],
-};
+});
 
-export const OLDER_MESSAGES: Check = {
+export const olderMessages = (table: DeclaredTable): Check => ({
   code: "messages_ai_sdk_4",
   severity: "warning",
   query: sql`select count(*) filter (where older > 0) as sessions, sum(older) as messages
-    from (select ${sql.raw(OLDER)} as older from journey_sessions) as counted having sum(older) > 0`,
+    from (select ${sql.raw(OLDER)} as older from ${sql.raw(table.sql)}) as counted having sum(older) > 0`,
   finding: (counts: Counts) => [
     `${have(counts)} ${counts.messages === 1 ? "a message" : `${counts.messages} messages`} of AI SDK 4, which later versions do not show or cannot send to a model.`,
-    "journey-db convert-messages, after a backup; --dry-run only counts",
+    forTable(table, "journey-db convert-messages, after a backup; --dry-run only counts", "convertMessages"),
   ],
-};
+});
 
 /** Runs a check of all conversations, if there is a column of them. */
 export const countMessages =
-  (check: Check) =>
+  (check: (table: DeclaredTable) => Check) =>
   async (context: Context): Promise<Finding[]> => {
     const column = await read(
       context.db,
-      sql`select from pg_attribute where attrelid = ${TABLE} and attname = 'messages' and atttypid = 'jsonb'::regtype`,
+      sql`select from pg_attribute where attrelid = ${context.table.oid} and attname = 'messages' and atttypid = 'jsonb'::regtype`,
     );
-    return column.length > 0 ? runChecks([check], context) : [];
+    return column.length > 0 ? runChecks([check(context.table)], context) : [];
   };

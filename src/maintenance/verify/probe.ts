@@ -1,69 +1,148 @@
 import { eq, sql } from "drizzle-orm";
-import { pgTable, text } from "drizzle-orm/pg-core";
-import type { Database } from "../../model/database.js";
+import { pgSchema, pgTable, text } from "drizzle-orm/pg-core";
+import { fromDriver } from "../../model/driver-errors.js";
+import { read } from "../read.js";
+import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
-import { COLUMNS } from "./declared.js";
-import { error, type Finding, type FindingCode } from "./finding.js";
+import type { DeclaredTable } from "./declared.js";
+import { error, type Finding, type FindingCode, type Remedy } from "./finding.js";
 import { attempt } from "./run.js";
 
 /** The columns with a default, and the condition that the default was stored. */
-export const DEFAULTS: Record<string, string> = Object.fromEntries(
-  COLUMNS.filter((column) => column.default !== null).map(({ name, primary, default: value }) => [
-    name,
-    primary ? `${name} is not null` : `${name} = ${value}`,
-  ]),
-);
-
-/** The table with one column only, so that no other is sent. */
-const probed = pgTable("journey_sessions", { userId: text("user_id") });
-
-const createdAt = sql<string>`to_jsonb(created_at) #>> '{}'`;
-const updatedAt = sql<string>`to_jsonb(updated_at) #>> '{}'`;
+export const defaultsOf = ({ columns }: DeclaredTable): Record<string, string> =>
+  Object.fromEntries(
+    columns
+      .filter((column) => column.default !== null)
+      .map(({ name, primary, default: value }) => [
+        name,
+        primary ? `${name} is not null` : `${name} = ${value}`,
+      ]),
+  );
 
 const SEE_OTHERS = "see the other findings";
 
+/** Columns of the application that need a value, each with an SQL expression for one. */
+type Samples = { column: string; value: string }[];
+
+/** The row that verify writes. No user has its id: this package refuses ids that begin with a space. */
+interface Probe {
+  context: Context;
+  owner: string;
+  samples: Samples;
+  /** The table with the columns of the row only, so that no other is sent. */
+  probed: ReturnType<typeof probedTable>;
+}
+
+function probedTable({ key, schema }: DeclaredTable, samples: Samples) {
+  const own = samples.map(({ column }, index) => [`own${index}`, text(column)] as const);
+  const columns = { userId: text("user_id"), ...Object.fromEntries(own) };
+  const declare = schema === undefined ? pgTable : (pgSchema(schema).table as unknown as typeof pgTable);
+  return declare(key, columns);
+}
+
 /**
- * Inserts a row with only a user id, updates it and deletes it, in a transaction that is rolled back, or
- * without one if the driver has none. No user has its id: this package refuses ids that begin with a space.
+ * Inserts a row with a user id and what the application's own columns need, updates it and deletes it, in a transaction
+ * that is rolled back, or without one if the driver has none.
  */
-export async function probe({ db, inTransaction }: Context): Promise<Finding[]> {
+export async function probe(context: Context): Promise<Finding[]> {
   const owner = ` journey-db verify ${crypto.randomUUID()}`;
+  const samples = await readSamples(context);
+  const one: Probe = { context, owner, samples, probed: probedTable(context.table, samples) };
   let findings: Finding[];
   let left: Finding[] = [];
   try {
-    findings = await insertUpdateDelete(db, owner);
+    findings = await insertUpdateDelete(one);
   } finally {
-    if (!inTransaction) left = await cleanUp(db, owner);
+    if (!context.inTransaction) left = await cleanUp(one);
   }
   return [...findings, ...left];
+}
+
+/**
+ * The columns that are NOT NULL without a default, as far as the application declares them, or all if that is not known.
+ * A foreign key gets a value of the table that it references.
+ */
+async function readSamples({ db, table, packageOnly }: Context): Promise<Samples> {
+  const taken = table.columns.map(({ name }) => literal(name)).join(", ");
+  const own = table.own.columns.map(({ key }) => literal(key)).join(", ");
+  const declared = packageOnly ? `a.attname not in (${taken})` : `a.attname in (${own || "null"})`;
+  return read<{ column: string; value: string }>(
+    db,
+    sql`select a.attname::text as column, coalesce((
+        select format('(select %I from %s limit 1)', f.attname, k.confrelid::regclass)
+        from pg_constraint k join pg_attribute f on f.attrelid = k.confrelid and f.attnum = k.confkey[array_position(k.conkey, a.attnum)]
+        where k.contype = 'f' and k.conrelid = a.attrelid and a.attnum = any (k.conkey) limit 1
+      ), case
+        when e.label is not null then quote_literal(e.label)
+        when t.typcategory = 'A' then quote_literal('{}')
+        when t.typcategory = 'B' then 'false'
+        when t.typcategory = 'D' then 'now()'
+        when t.typcategory = 'N' then '0'
+        when t.typcategory = 'S' then quote_literal('x')
+        when t.typcategory = 'T' then quote_literal('0')
+        when t.typcategory = 'R' then quote_literal('empty')
+        when t.typcategory = 'I' then quote_literal('127.0.0.1')
+        when b.typname in ('json', 'jsonb') then quote_literal('{}')
+        when b.typname = 'uuid' then 'gen_random_uuid()'
+        when b.typname = 'point' then quote_literal('(0,0)')
+        else quote_literal('')
+      end) as value
+      from pg_attribute a join pg_type t on t.oid = a.atttypid
+        join pg_type b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+        left join lateral (select enumlabel as label from pg_enum where enumtypid = b.oid order by enumsortorder limit 1) e on true
+      where a.attrelid = ${table.oid} and a.attnum > 0 and not a.attisdropped and a.attnotnull and not a.atthasdef and a.attidentity = '' and ${sql.raw(declared)}`,
+  );
 }
 
 /** Runs statements. If the server rejects one, that is the finding. */
 const tryOut = (code: FindingCode, refused: string, remedy: string, run: () => Promise<Finding[]>) =>
   attempt(run, ({ sqlState }) => error(code, `${refused}: SQLSTATE ${sqlState}.`, remedy));
 
-async function insertUpdateDelete(db: Database, owner: string): Promise<Finding[]> {
-  let row: { holds: string; createdAt: string; updatedAt: string } | undefined;
+/** The value of the sample may be one that a rule of the application refuses. */
+function isBadSample(thrown: unknown, samples: Samples): boolean {
+  const { sqlState = "" } = fromDriver(thrown, true);
+  // A referenced table may have no row to take a value from. Other columns are not NULL because of a sample.
+  if (sqlState === "23502") return samples.some(({ value }) => value.startsWith("(select "));
+  return samples.length > 0 && /^2[23]/.test(sqlState);
+}
+
+interface Row {
+  holds: string;
+  createdAt: string;
+  updatedAt: string;
+}
+
+async function insertUpdateDelete(one: Probe): Promise<Finding[]> {
+  const { context, owner, samples, probed } = one;
+  const defaults = defaultsOf(context.table);
+  let row: Row | undefined;
   const inserted = await tryOut(
     "insert_failed",
     "A session with only a user_id cannot be created",
     `${SEE_OTHERS}; a column, constraint or trigger that is not part of the table may reject it`,
     async () => {
-      const holds = Object.values(DEFAULTS).map((condition) => sql.raw(`coalesce(${condition}, false)`));
-      [row] = await db
-        .insert(probed)
-        .values({ userId: owner })
-        .returning({
-          holds: sql<string>`to_jsonb(array[${sql.join(holds, sql`, `)}])::text`,
-          createdAt,
-          updatedAt,
-        });
+      const holds = Object.values(defaults).map((condition) => sql.raw(`coalesce(${condition}, false)`));
+      const values = samples.map(({ value }, index) => [`own${index}`, sql.raw(value)]);
+      try {
+        [row] = await context.db
+          .insert(probed)
+          .values({ userId: owner, ...Object.fromEntries(values) })
+          .returning({
+            holds: sql<string>`to_jsonb(array[${sql.join(holds, sql`, `)}])::text`,
+            createdAt,
+            updatedAt,
+          });
+      } catch (thrown) {
+        if (isBadSample(thrown, samples)) return [];
+        throw thrown;
+      }
       if (!row) {
         const message = "A new session is not stored, and no error is raised.";
         return [error("insert_failed", message, `${SEE_OTHERS}; a trigger or a rule may discard it`)];
       }
+      context.onInserted();
       const applied: boolean[] = JSON.parse(row.holds);
-      const missed = Object.keys(DEFAULTS).filter((_, index) => !applied[index]);
+      const missed = Object.keys(defaults).filter((_, index) => !applied[index]);
       return missed.map((column) => {
         const message = `A session with only a user_id does not get the default of ${column}.`;
         return error("default_not_applied", message, `${SEE_OTHERS}; a trigger may change it`);
@@ -71,22 +150,25 @@ async function insertUpdateDelete(db: Database, owner: string): Promise<Finding[
     },
   );
   if (!row) return inserted;
-  const findings = [...inserted, ...(await update(db, owner, row))];
+  const findings = [...inserted, ...(await update(one, row))];
   // After a statement that the server refused, the transaction accepts no other.
   if (findings.some(({ code }) => ["update_failed", "unchecked", "disk_full"].includes(code)))
     return findings;
   const remedy = `${SEE_OTHERS}; another trigger or a rule may keep it`;
   const deleted = await tryOut("delete_failed", "A session cannot be deleted", remedy, async () =>
-    (await remove(db, owner))
+    (await remove(one))
       ? []
       : [error("delete_failed", "A session is not deleted, and no error is raised.", remedy)],
   );
   return [...findings, ...deleted];
 }
 
-const update = (db: Database, owner: string, before: { createdAt: string; updatedAt: string }) =>
+const createdAt = sql<string>`to_jsonb(created_at) #>> '{}'`;
+const updatedAt = sql<string>`to_jsonb(updated_at) #>> '{}'`;
+
+const update = ({ context, owner, probed }: Probe, before: Row) =>
   tryOut("update_failed", "A session cannot be updated", SEE_OTHERS, async () => {
-    const [after] = await db
+    const [after] = await context.db
       .update(probed)
       .set({ userId: sql`user_id` })
       .where(eq(probed.userId, owner))
@@ -95,31 +177,54 @@ const update = (db: Database, owner: string, before: { createdAt: string; update
         // now() is the same in the whole transaction, but a revision must not be.
         increased: sql<boolean>`coalesce(updated_at > ${before.updatedAt}::text::timestamptz, false)`,
       });
-    const remedy = `${SEE_OTHERS}; another trigger may set it`;
     const findings: Finding[] = [];
     if (!after?.increased) {
       const message = "An update does not increase updated_at: a revision may repeat.";
-      findings.push(error("updated_at_unchanged", message, remedy));
+      findings.push(error("updated_at_unchanged", message, await runFirst(context)));
     }
-    if (after && after.createdAt !== before.createdAt)
+    if (after && after.createdAt !== before.createdAt) {
+      const remedy = `${SEE_OTHERS}; another trigger may set it`;
       findings.push(error("created_at_changed", "An update changes created_at.", remedy));
+    }
     return findings;
   });
 
+/** If another trigger sets updated_at after this package's, its name must come first: triggers run in order of their names. */
+async function runFirst({ db, table }: Context): Promise<Remedy> {
+  const key = literal(table.trigger.key);
+  const triggers = await read<{ name: string; renamed: string; earlier: boolean }>(
+    db,
+    // tgtype: for each row (1), before (2), update (16).
+    sql`select quote_ident(tgname) as name, quote_ident('0_' || tgname) as renamed,
+        length(tgname) <= 61 and ('0_' || tgname) collate "C" < ${sql.raw(key)} collate "C" as earlier
+      from pg_trigger join pg_proc p on p.oid = tgfoid
+      where tgrelid = ${table.oid} and not tgisinternal and tgenabled in ('O', 'A') and tgtype::int & 19 = 19
+        and tgname collate "C" > ${sql.raw(key)} collate "C" and prosrc ilike '%updated_at%'
+        and exists (select from pg_trigger where tgrelid = ${table.oid} and tgname = ${sql.raw(key)} and tgenabled in ('O', 'A')) order by 1`,
+  );
+  const [trigger] = triggers;
+  return trigger?.earlier && triggers.length === 1
+    ? {
+        sql: `alter trigger ${trigger.name} on ${table.sql} rename to ${trigger.renamed}`,
+        rest: `, so that it runs before ${table.trigger.name}`,
+      }
+    : `${SEE_OTHERS}; another trigger may set it`;
+}
+
 /** Returns whether the row was deleted: a trigger or a rule may keep it, without an error. */
-async function remove(db: Database, owner: string): Promise<boolean> {
+async function remove({ context: { db }, owner, probed }: Probe): Promise<boolean> {
   const own = eq(probed.userId, owner);
   await db.delete(probed).where(own);
   return (await db.select({ userId: probed.userId }).from(probed).where(own)).length === 0;
 }
 
-async function cleanUp(db: Database, owner: string): Promise<Finding[]> {
+async function cleanUp(one: Probe): Promise<Finding[]> {
   const left = (why: string) =>
     error("probe_left", `The row that verify inserted ${why}.`, {
-      sql: `delete from journey_sessions where user_id = '${owner}'`,
+      sql: `delete from ${one.context.table.sql} where user_id = '${one.owner}'`,
     });
   return attempt(
-    async () => ((await remove(db, owner)) ? [] : [left("is still there")]),
+    async () => ((await remove(one)) ? [] : [left("is still there")]),
     ({ sqlState }) => left(`could not be deleted: SQLSTATE ${sqlState}`),
   );
 }

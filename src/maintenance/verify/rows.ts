@@ -1,10 +1,12 @@
 import { sql } from "drizzle-orm";
-import { read, TABLE } from "../read.js";
+import { read } from "../read.js";
+import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
-import { CHECKS, COLUMNS, DECLARED_CHECKS } from "./declared.js";
+import type { DeclaredTable } from "./declared.js";
 import { type Finding, type FindingCode, finding, type Remedy, warning } from "./finding.js";
-import { DEFAULTS } from "./probe.js";
+import { defaultsOf } from "./probe.js";
 import { putBuiltInsFirst } from "./run.js";
+import { forTable, isDefaultTable } from "./table.js";
 
 /** A problem of stored rows. */
 interface RowCheck {
@@ -31,35 +33,39 @@ interface Stored {
   utf8: boolean;
 }
 
-const STORED = sql`select
+const storedOf = ({ oid, checkRows }: DeclaredTable) => sql`select
     jsonb_object_agg(attname, format_type(atttypid, atttypmod)) as types,
     coalesce(jsonb_agg(attname order by attnum) filter (where not attnotnull), '[]') as nullable,
-    (select coalesce(jsonb_object_agg(name, convalidated), '{}') from ${DECLARED_CHECKS} join pg_constraint
-      on conrelid = ${TABLE} and conname = name and regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '') = definition) as checks,
+    (select coalesce(jsonb_object_agg(name, convalidated), '{}') from ${checkRows} join pg_constraint
+      on conrelid = ${oid} and quote_ident(conname) = name and regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '') = definition) as checks,
     current_setting('server_version_num')::int >= 160000 as tests_input,
     current_setting('server_encoding') = 'UTF8' as utf8
-  from pg_attribute where attrelid = ${TABLE} and attnum > 0 and not attisdropped having count(*) > 0`;
+  from pg_attribute where attrelid = ${oid} and attnum > 0 and not attisdropped having count(*) > 0`;
 
 const have = (rows: number) => (rows === 1 ? "1 row has" : `${rows} rows have`);
-const select = (columns: string, where: string) => `select ${columns} from journey_sessions where ${where}`;
+const selectFrom = (table: string) => (columns: string, where: string) =>
+  `select ${columns} from ${table} where ${where}`;
 const THEN_VERIFY = ", then run journey-db verify";
 
 /** Counts the rows that break the table's or this package's rules, in one scan. */
-export async function countRows({ db, inTransaction, phases }: Context): Promise<Finding[]> {
+export async function countRows({ db, inTransaction, table, phases }: Context): Promise<Finding[]> {
   if (inTransaction) await putBuiltInsFirst(db);
-  const [stored] = await read<Stored>(db, STORED);
+  const [stored] = await read<Stored>(db, storedOf(table));
   if (!stored) return [];
+  const defaults = defaultsOf(table);
   const checks = [
-    ...shapeChecks(stored),
-    ...stored.nullable.filter((name) => name === "user_id" || name in DEFAULTS).map(nullCheck),
-    ...(stored.types.user_id === "text" ? userIdChecks(stored.utf8) : []),
-    ...(phases && stored.types.phase === "text" ? [phaseCheck(phases)] : []),
+    ...shapeChecks(table, stored),
+    ...stored.nullable
+      .filter((name) => name === "user_id" || name in defaults)
+      .map((name) => nullCheck(table, name)),
+    ...(stored.types.user_id === "text" ? userIdChecks(table, stored.utf8) : []),
+    ...(phases && stored.types.phase === "text" ? [phaseCheck(table, phases)] : []),
   ];
   if (checks.length === 0) return [];
   const counts = checks.map(({ where }) => sql.raw(`count(*) filter (where ${where})`));
   const [row] = await read<{ counts: number[] }>(
     db,
-    sql`select array[${sql.join(counts, sql`, `)}] as counts from journey_sessions`,
+    sql`select array[${sql.join(counts, sql`, `)}] as counts from ${sql.raw(table.sql)}`,
   );
   return checks.flatMap(({ code, severity, what, remedy, notValidated }, index) => {
     const rows = row?.counts[index] ?? 0;
@@ -68,16 +74,17 @@ export async function countRows({ db, inTransaction, phases }: Context): Promise
     const validate =
       rows > 0
         ? `repair or delete the rows that break it (rows_forbidden counts them)${THEN_VERIFY}`
-        : { sql: `alter table journey_sessions validate constraint ${notValidated}` };
+        : { sql: `alter table ${table.sql} validate constraint ${notValidated}` };
     const message = `Check ${notValidated} applies to new rows only.`;
     return [...findings, warning("check_not_validated", message, validate)];
   });
 }
 
 /** Rows that a declared check rejects. */
-function shapeChecks({ types, checks, tests_input }: Stored): RowCheck[] {
-  const shapes = CHECKS.flatMap(({ name, condition }) => {
-    const column = COLUMNS.find((one) => new RegExp(`\\b${one.name}\\b`).test(condition));
+function shapeChecks(table: DeclaredTable, { types, checks, tests_input }: Stored): RowCheck[] {
+  const select = selectFrom(table.sql);
+  const shapes = table.checks.flatMap(({ name, condition }) => {
+    const column = table.columns.find((one) => new RegExp(`\\b${one.name}\\b`).test(condition));
     if (!column || types[column.name] !== column.type) return [];
     const json = /'(array|object)'/.exec(condition)?.[1];
     const repairable = json ? encodedTwice(column.name, json, tests_input) : "false";
@@ -98,7 +105,11 @@ function shapeChecks({ types, checks, tests_input }: Stored): RowCheck[] {
           severity: "warning",
           where: twice,
           what: `a ${column} value that is a JSON ${json} encoded twice: ${fails}`,
-          remedy: "journey-db repair-json, after a backup; --dry-run only counts",
+          remedy: forTable(
+            table,
+            "journey-db repair-json, after a backup; --dry-run only counts",
+            "repairJson",
+          ),
         },
         {
           code: "rows_forbidden",
@@ -125,14 +136,20 @@ const encodedTwice = (column: string, type: string, testsInput: boolean) =>
       ) select jsonb_typeof(value) = '${type}' from layer order by depth desc limit 1) else false end`
     : `jsonb_typeof(${column}) = 'string' and left(ltrim(${column} #>> '{}', E' \\t\\r\\n"\\\\'), 1) = '${type === "array" ? "[" : "{"}'`;
 
-function nullCheck(name: string): RowCheck {
+function nullCheck(table: DeclaredTable, name: string): RowCheck {
   const where = `${name} is null`;
   const check = { code: "null_values", where, what: `NULL in ${name}` } as const;
   if (name !== "user_id" && name !== "id")
-    return { ...check, severity: "warning", remedy: "journey-db migrate fills in the column's default" };
+    return {
+      ...check,
+      severity: "warning",
+      remedy: isDefaultTable(table)
+        ? "journey-db migrate fills in the column's default"
+        : "the SQL of column_nullable fills in the column's default",
+    };
   // The migrations fail at a NULL that no default replaces.
   const rest = `, then set ${name} in each of these rows or delete it${THEN_VERIFY}`;
-  return { ...check, severity: "error", remedy: { sql: select("*", where), rest } };
+  return { ...check, severity: "error", remedy: { sql: selectFrom(table.sql)("*", where), rest } };
 }
 
 /** The characters that JavaScript's trim() removes, as an SQL literal, and the ASCII ones for other encodings. */
@@ -145,7 +162,7 @@ const tooLong = (text: string) =>
   `(char_length(${text}) > 255 or (octet_length(${text}) > 255 and char_length(${text}) + char_length(regexp_replace(${text}, E'[\\\\u0001-\\\\uffff]', '', 'g')) > 255))`;
 
 /** User ids that forUser refuses. */
-function userIdChecks(utf8: boolean): RowCheck[] {
+function userIdChecks(table: DeclaredTable, utf8: boolean): RowCheck[] {
   const trimmed = `btrim(user_id, ${utf8 ? UTF8_SPACES : ASCII_SPACES})`;
   const padded = `user_id <> ${trimmed} and ${trimmed} <> '' and not ${tooLong(trimmed)}`;
   const unusable = `user_id <> '' and (${trimmed} = '' or ${tooLong(trimmed)})`;
@@ -157,7 +174,7 @@ function userIdChecks(utf8: boolean): RowCheck[] {
       where: padded,
       what: `a user_id with leading or trailing white space: ${unreachable}`,
       remedy: {
-        sql: `update journey_sessions set user_id = ${trimmed} where ${padded}`,
+        sql: `update ${table.sql} set user_id = ${trimmed} where ${padded}`,
         rest: ", after making sure that it is the same user without the white space",
       },
     },
@@ -166,16 +183,14 @@ function userIdChecks(utf8: boolean): RowCheck[] {
       where: unusable,
       what: `a user_id of only white space, or of more than 255 characters: ${unreachable}`,
       remedy: {
-        sql: select("id, user_id", unusable),
+        sql: selectFrom(table.sql)("id, user_id", unusable),
         rest: `, then give each of these rows another user_id or delete it${THEN_VERIFY}`,
       },
     },
   ];
 }
 
-const literal = (text: string) => `E'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
-
-function phaseCheck(phases: readonly string[]): RowCheck {
+function phaseCheck(table: DeclaredTable, phases: readonly string[]): RowCheck {
   const where = `phase not in (${phases.map(literal).join(", ")})`;
   return {
     code: "phase_unlisted",
@@ -183,7 +198,7 @@ function phaseCheck(phases: readonly string[]): RowCheck {
     where,
     what: "a phase that the application does not list: get and list return it unchanged",
     remedy: {
-      sql: `${select("phase, count(*)", where)} group by phase`,
+      sql: `${selectFrom(table.sql)("phase, count(*)", where)} group by phase`,
       rest: ", then update the rows of each of these phases, or list the phase in defineJourney({ phases })",
     },
   };

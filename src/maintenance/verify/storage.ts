@@ -1,20 +1,22 @@
 import { type SQL, sql } from "drizzle-orm";
-import { TABLE } from "../read.js";
 import type { Check } from "./check.js";
+import type { DeclaredTable } from "./declared.js";
+import { atOnce } from "./finding.js";
 
 const HAS_LZ4 = sql`exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals))`;
 
-const onMessages = (condition: SQL) =>
+const onMessages = (table: DeclaredTable, condition: SQL) =>
   sql`select ${HAS_LZ4} as has_lz4
     from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_class t on t.oid = c.reltoastrelid
-    where a.attrelid = ${TABLE} and a.attname = 'messages' and a.atttypid = 'jsonb'::regtype and c.relkind = 'r' and ${condition}`;
+    where a.attrelid = ${table.oid} and a.attname = 'messages' and a.atttypid = 'jsonb'::regtype and c.relkind = 'r' and ${condition}`;
 
 /** How rows are stored. Calls work with other storage settings, but take several times as long. */
-export const STORAGE_CHECKS: Check[] = [
+export const storageChecks = (table: DeclaredTable): Check[] => [
   {
     code: "storage",
     severity: "warning",
     query: onMessages(
+      table,
       sql`case when ${HAS_LZ4} then attstorage not in ('x', 'm') or attcompression <> 'l' else attstorage in ('x', 'm') and attcompression <> 'l' end`,
     ),
     finding: ({ has_lz4 }: { has_lz4: boolean }) =>
@@ -22,39 +24,40 @@ export const STORAGE_CHECKS: Check[] = [
         ? [
             "The server has lz4, but messages are not compressed with it.",
             {
-              sql: "alter table journey_sessions alter messages set storage extended, alter messages set compression lz4",
+              sql: `alter table ${table.sql} alter messages set storage extended, alter messages set compression lz4`,
             },
           ]
         : [
             "messages are compressed with pglz, which takes most of the time of an append.",
-            { sql: "alter table journey_sessions alter messages set storage external" },
+            { sql: `alter table ${table.sql} alter messages set storage external` },
           ],
   },
   {
     code: "storage",
     severity: "warning",
     query: onMessages(
+      table,
       sql`(c.reloptions::text like '%fillfactor=%' and t.reloptions::text like '%autovacuum_vacuum_scale_factor=%') is not true`,
     ),
     finding: (_, { reapply }) => [
       "The fillfactor of the table, or the autovacuum threshold of its TOAST table, is not set.",
-      reapply,
+      reapply(atOnce([table.parts().settings])),
     ],
   },
   {
     code: "rule_unexpected",
-    query: sql`select quote_ident(rulename) as name from pg_rewrite where ev_class = ${TABLE} order by rulename`,
+    query: sql`select quote_ident(rulename) as name from pg_rewrite where ev_class = ${table.oid} order by rulename`,
     finding: ({ name }: { name: string }) => [
-      `Rule ${name} replaces or extends commands on the table.`,
-      { sql: `drop rule ${name} on journey_sessions` },
+      `Rule ${name} replaces or extends commands on the table: calls fail, or do something else without an error.`,
+      "do the same with a trigger, or by a rule on a view of the table",
     ],
   },
   {
     code: "table_unlogged",
-    query: sql`select from pg_class where oid = ${TABLE} and relpersistence = 'u'`,
+    query: sql`select from pg_class where oid = ${table.oid} and relpersistence = 'u'`,
     finding: () => [
       "The table is unlogged: a crash of the server empties it.",
-      { sql: "alter table journey_sessions set logged" },
+      { sql: `alter table ${table.sql} set logged` },
     ],
   },
 ];

@@ -1,9 +1,21 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
 import { ELSEWHERE, read, SCHEMAS_ELSEWHERE, TABLE } from "../read.js";
+import { qualified } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
+import type { DeclaredTable } from "./declared.js";
 import { before, type Finding } from "./finding.js";
 import { MIGRATE } from "./journal.js";
+
+/** Whether this package's migrations create the table. */
+export const isDefaultTable = ({ schema, key }: DeclaredTable) =>
+  schema === undefined && key === "journey_sessions";
+
+/** The command that repairs rows of the default table, or the function for another. */
+export const forTable = (table: DeclaredTable, command: string, call: string) =>
+  isDefaultTable(table)
+    ? command
+    : `${call}(db, { table }) of @aigos/journey-db/admin, after a backup; dryRun only counts`;
 
 /** Whether the server accepts writes, and text in every language. */
 export const SERVER_CHECKS: Check[] = [
@@ -49,34 +61,50 @@ async function withRows(db: Database, places: readonly Place[]): Promise<string[
   return found.map(({ schema }) => schema);
 }
 
-const TABLE_CHECKS: Check[] = [
-  {
-    code: "not_a_table",
-    query: sql`select relkind::text as kind from pg_class where oid = ${TABLE} and relkind <> 'r'`,
-    finding: ({ kind }: { kind: string }, { reapply }) => {
-      if (kind === "p") {
-        const message = "journey_sessions is a partitioned table, which this package does not support.";
-        return [message, "move its rows to a table that is not partitioned"];
-      }
-      const then = typeof reapply === "string" ? reapply : `${reapply.sql}${reapply.rest}`;
-      return [
-        "journey_sessions is not a table.",
-        kind === "c"
-          ? `rename the type that has its name, then ${then}`
-          : before("alter table journey_sessions rename to journey_sessions_other", reapply),
-      ];
-    },
+const notATable = (table: DeclaredTable): Check => ({
+  code: "not_a_table",
+  query: sql`select relkind::text as kind from pg_class where oid = ${table.oid} and relkind <> 'r'`,
+  finding: ({ kind }: { kind: string }, { recreate }) => {
+    if (kind === "p") {
+      const message = `${table.label} is a partitioned table, which this package does not support.`;
+      return [message, "move its rows to a table that is not partitioned"];
+    }
+    const then = typeof recreate === "string" ? recreate : `${recreate.sql}${recreate.rest}`;
+    return [
+      `${table.label} is not a table.`,
+      kind === "c"
+        ? `rename the type that has its name, then ${then}`
+        : before(
+            `alter table ${table.sql} rename to ${qualified(undefined, `${table.key}_other`)}`,
+            recreate,
+          ),
+    ];
   },
+});
+
+/** A table of the application: it is created by the application's migrations. */
+const ownTableChecks = (table: DeclaredTable): Check[] => [
+  notATable(table),
+  {
+    code: "table_missing",
+    query: sql`select where ${table.oid} is null`,
+    finding: (_, { recreate }) => [`There is no table ${table.label}.`, recreate],
+  },
+];
+
+/** The table that this package's migrations create. */
+const defaultTableChecks = (table: DeclaredTable): Check[] => [
+  notATable(table),
   {
     code: "table_missing",
     query: sql`select (${SCHEMAS_ELSEWHERE}) as schemas where ${TABLE} is null`,
-    finding: ({ schemas }: { schemas: string | null }, { reapply }) =>
+    finding: ({ schemas }: { schemas: string | null }, { recreate }) =>
       schemas
         ? [
             `The table is in schema ${schemas}, which is not on the connected role's search_path. A database has only one journal.`,
-            `grant usage on that schema to the role and add it to its search_path${reapply === MIGRATE ? `, or ${MIGRATE}` : ""}`,
+            `grant usage on that schema to the role and add it to its search_path${recreate === MIGRATE ? `, or ${MIGRATE}` : ""}`,
           ]
-        : ["There is no table journey_sessions.", reapply],
+        : ["There is no table journey_sessions.", recreate],
   },
   {
     code: "table_elsewhere",
@@ -94,8 +122,8 @@ const TABLE_CHECKS: Check[] = [
         ];
       }
       return [
-        `There is a table journey_sessions in schema ${others.map(({ schema }) => schema).join(", ")}, too. A database has only one journal, so migrations are applied to only one of the tables.`,
-        "move the other to another database, or rename it",
+        `There is a table journey_sessions in schema ${others.map(({ schema }) => schema).join(", ")}, too. Migrations are applied to the first one on the search_path only, since a database has one journal.`,
+        "move the other to another database, or rename it, unless it is a table of the application's own, declared with its schema",
       ];
     },
   },
@@ -103,6 +131,7 @@ const TABLE_CHECKS: Check[] = [
 
 export async function checkTable(context: Context): Promise<Finding[]> {
   // Waits for a lock as later checks do, so that a locked table is reported here.
-  await read(context.db, sql`select pg_relation_size(${TABLE}) as size`);
-  return runChecks(TABLE_CHECKS, context);
+  const { db, table } = context;
+  await read(db, sql`select pg_relation_size(${table.oid}) as size`);
+  return runChecks(isDefaultTable(table) ? defaultTableChecks(table) : ownTableChecks(table), context);
 }

@@ -1,31 +1,48 @@
+import { is } from "drizzle-orm";
+import { PgTable } from "drizzle-orm/pg-core";
 import * as z from "zod";
 import type { Database } from "../../model/database.js";
+import { type JourneyTable, journeySessions, SESSION_KEYS } from "../../schema.js";
 import { journeyOptionsSchema } from "../../validation/journey-options.js";
 import { parse } from "../../validation/parse.js";
 import { requireDatabase, THE_JOURNAL } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
+import { namesOf } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
-import { COLUMN_CHECKS } from "./columns.js";
-import { CONSTRAINT_CHECKS } from "./constraints.js";
+import { columnChecks } from "./columns.js";
+import { constraintChecks } from "./constraints.js";
+import { type DeclaredTable, declare } from "./declared.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
 import { checkJournal, MIGRATE } from "./journal.js";
-import { countMessages, OLDER_MESSAGES, REPEATED_IDS, SELECT_REPEATED_IDS } from "./messages.js";
+import { countMessages, olderMessages, repeatedIds, selectRepeatedIds } from "./messages.js";
+import { checkOwnColumns } from "./own-columns.js";
+import { checkOwnObjects } from "./own-objects.js";
 import { probe } from "./probe.js";
-import { RIGHTS_CHECKS } from "./rights.js";
+import { rightsChecks } from "./rights.js";
 import { countRows } from "./rows.js";
 import { attempt, LOCKED, limitTime, putBuiltInsFirst, rolledBack, tooLate } from "./run.js";
-import { STORAGE_CHECKS } from "./storage.js";
-import { checkTable, SERVER_CHECKS } from "./table.js";
+import { storageChecks } from "./storage.js";
+import { checkTable, forTable, isDefaultTable, SERVER_CHECKS } from "./table.js";
 import { triggerChecks } from "./trigger.js";
 
 export type { Finding, FindingCode } from "./finding.js";
 
 export interface VerifyOptions {
+  /** The table that `journeyTable` declares. @default journeySessions */
+  table?: JourneyTable | undefined;
   /** The phases that `defineJourney` lists: sessions in any other phase are counted. @default any text */
   phases?: readonly string[] | undefined;
 }
 
-const optionsSchema = z.strictObject({ phases: journeyOptionsSchema.out.shape.phases });
+const tableSchema = z.custom<JourneyTable>(
+  (table) => is(table, PgTable) && SESSION_KEYS.every((key) => key in table),
+  "expected a table that journeyTable declares",
+);
+
+const optionsSchema = z.strictObject({
+  table: tableSchema.default(journeySessions),
+  phases: journeyOptionsSchema.out.shape.phases,
+});
 
 /** A group of checks in a transaction of its own. */
 interface Step {
@@ -36,42 +53,58 @@ interface Step {
   required?: true;
   /** Whether it inserts, updates and deletes. */
   writes?: true;
+  /** Whether it compares what the application declares itself. */
+  own?: true;
   /** For a step that reads every row: the remedy if that takes more than 30 s. */
-  slow?: string;
+  slow?: (table: DeclaredTable) => string;
 }
 
 /** A step whose checks compare definitions as the server prints them. */
-const definitions = (subject: string, checks: () => readonly Check[]): Step => ({
+const definitions = (subject: string, checks: (table: DeclaredTable) => readonly Check[]): Step => ({
   subject,
   run: async (context) => {
     if (context.inTransaction) await putBuiltInsFirst(context.db);
-    return runChecks(checks(), context);
+    return runChecks(checks(context.table), context);
   },
 });
 
 const STEPS: Step[] = [
   { subject: "The table", run: checkTable, required: true },
-  definitions("The columns", () => COLUMN_CHECKS),
-  definitions("The constraints and indexes", () => CONSTRAINT_CHECKS),
-  definitions("The trigger, the storage and the privileges", () => [
-    ...triggerChecks(),
-    ...STORAGE_CHECKS,
-    ...RIGHTS_CHECKS,
+  definitions("The columns", columnChecks),
+  {
+    subject: "The application's columns",
+    own: true,
+    run: async (context) => {
+      if (context.inTransaction) await putBuiltInsFirst(context.db);
+      return checkOwnColumns(context);
+    },
+  },
+  definitions("The constraints and indexes", constraintChecks),
+  {
+    subject: "The application's indexes, constraints and policies",
+    own: true,
+    run: checkOwnObjects,
+  },
+  definitions("The trigger, the storage and the privileges", (table) => [
+    ...triggerChecks(table),
+    ...storageChecks(table),
+    ...rightsChecks(table),
   ]),
   {
     subject: "The stored rows",
     run: countRows,
-    slow: "run journey-db verify again when the server is less busy",
+    slow: () => "run journey-db verify again when the server is less busy",
   },
   {
     subject: "The ids of messages",
-    run: countMessages(REPEATED_IDS),
-    slow: `run this when the server is less busy: ${SELECT_REPEATED_IDS}`,
+    run: countMessages(repeatedIds),
+    slow: (table) => `run this when the server is less busy: ${selectRepeatedIds(table)}`,
   },
   {
     subject: "Messages of AI SDK 4",
-    run: countMessages(OLDER_MESSAGES),
-    slow: "journey-db convert-messages --dry-run counts them in batches",
+    run: countMessages(olderMessages),
+    slow: (table) =>
+      forTable(table, "journey-db convert-messages --dry-run counts them in batches", "convertMessages"),
   },
   { subject: "Inserting, updating and deleting", run: probe, writes: true },
 ];
@@ -86,16 +119,36 @@ const STEPS: Step[] = [
  * server reads every conversation twice, to count messages of AI SDK 4 and repeated message ids, and
  * every row once without its conversation, each for at most 30 s.
  *
- * @returns the findings, errors first, in the order in which to follow their remedies; empty if there are none
+ * A finding of severity `note` is something that the schema does not declare, such as another column, policy or index.
+ * It is not an error.
+ *
+ * @returns the findings, errors first and notes last, in the order in which to follow their remedies; empty if there are none
  * @throws JourneyDbError invalid_input for a transaction; unavailable, timeout, configuration if
  *   the server cannot be queried
  */
 export async function verify(db: Database, options: VerifyOptions = {}): Promise<Finding[]> {
-  const { phases } = parse(optionsSchema, options);
+  const { table, phases } = parse(optionsSchema, options);
+  return verifyTable(db, table, { phases });
+}
+
+/** @param options `packageOnly`: the table has other columns, indexes and so on, which only the application knows */
+export async function verifyTable(
+  db: Database,
+  journeyTable: JourneyTable,
+  { phases, packageOnly = false }: Pick<VerifyOptions, "phases"> & { packageOnly?: boolean },
+): Promise<Finding[]> {
   requireDatabase(db, "verify");
-  let reapply: Remedy = MIGRATE;
+  let table: DeclaredTable | undefined;
+  let reapply = (exact: string): Remedy => ({ sql: exact });
+  let recreate: Remedy = MIGRATE;
+  let pending = false;
+  let inserted = false;
   const inContext = (run: Step["run"]) =>
-    rolledBack(db, (tx, inTransaction) => run({ db: tx, inTransaction, phases, reapply }));
+    rolledBack(db, async (tx, inTransaction) => {
+      table ??= await declare(tx, journeyTable);
+      const context = { db: tx, inTransaction, table, packageOnly, phases, reapply, recreate };
+      return run({ ...context, onInserted: () => (inserted = true) });
+    });
 
   const findings = await inContext((context) => runChecks(SERVER_CHECKS, context)).catch((thrown) => {
     throw connectionFailure(thrown);
@@ -103,12 +156,16 @@ export async function verify(db: Database, options: VerifyOptions = {}): Promise
   const journal: Step = {
     subject: THE_JOURNAL,
     run: async (context) => {
+      if (!isDefaultTable(context.table)) {
+        recreate = createOwn(journeyTable);
+        return [];
+      }
       const checked = await checkJournal(context.db);
-      reapply = checked.reapply;
+      ({ reapply, recreate, pending } = checked);
       return checked.findings;
     },
   };
-  for (const { subject, run, required, writes, slow } of [journal, ...STEPS]) {
+  for (const { subject, run, required, writes, own, slow } of [journal, ...STEPS]) {
     if (writes && findings.some(({ code }) => REFUSES_WRITES.includes(code))) continue;
     const severity = required ? "error" : "warning";
     let locked = false;
@@ -131,15 +188,35 @@ export async function verify(db: Database, options: VerifyOptions = {}): Promise
         locked = reason.sqlState === LOCKED;
         if (!slow || locked) return tooLate(reason, locked ? "error" : severity);
         const message = `${subject} could not be counted in time: SQLSTATE ${reason.sqlState}.`;
-        return finding("warning", "unchecked", message, slow);
+        return finding("warning", "unchecked", message, slow(table as DeclaredTable));
       },
     );
-    findings.push(...found);
+    // A pending migration that creates the same would fail after the SQL.
+    const inMigration = own && pending ? found.map(byMigration) : found;
+    findings.push(...inMigration);
     // The other steps would wait for the same lock, one after the other.
     if (locked || (required && found.some((one) => one.severity === "error"))) break;
   }
-  return findings.sort((a, b) => rank(a) - rank(b));
+  return (
+    findings
+      .filter(({ code }) => !packageOnly || code !== "column_unexpected")
+      // A trigger fills a column that seemed to need a value.
+      .map((one) =>
+        inserted && one.code === "column_unexpected" ? { ...one, severity: "note" as const } : one,
+      )
+      .sort((a, b) => rank(a) - rank(b))
+  );
 }
+
+/** What creates a table of the application. */
+function createOwn(table: JourneyTable): string {
+  const { table: name, schema } = namesOf(table);
+  const of = schema === undefined ? "" : ` --schema ${schema}`;
+  return `apply the application's migrations; one of them must have the SQL that journey-db sql --table ${name}${of} prints`;
+}
+
+const byMigration = ({ sql, ...found }: Finding): Finding =>
+  sql === undefined ? found : { ...found, remedy: MIGRATE };
 
 const REFUSES_WRITES: readonly FindingCode[] = ["read_only", "role_rights", "rls_active"];
 
@@ -154,4 +231,5 @@ const BEFORE_MIGRATE: Partial<Record<FindingCode, number>> = {
 };
 
 /** Errors first, in the order in which their remedies work. */
-const rank = ({ severity, code }: Finding) => (severity === "warning" ? 3 : (BEFORE_MIGRATE[code] ?? 2));
+const rank = ({ severity, code }: Finding) =>
+  severity === "note" ? 4 : severity === "warning" ? 3 : (BEFORE_MIGRATE[code] ?? 2);

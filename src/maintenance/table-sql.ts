@@ -1,0 +1,138 @@
+import { getTableConfig } from "drizzle-orm/pg-core";
+import type { JourneyTable } from "../schema.js";
+
+const ALONE = new Set(["id", "phase", "messages", "metadata"]);
+
+/** Quotes a name unless it surely needs no quotes. Reserved words have no underscore, except those excluded here. */
+export const quoted = (name: string): string =>
+  ALONE.has(name) || /^(?!current_|session_user$|system_user$)[a-z_]+_[a-z0-9_]*$/.test(name)
+    ? name
+    : alwaysQuoted(name);
+
+export const alwaysQuoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+
+/** A string literal, whatever standard_conforming_strings is. */
+export const literal = (text: string): string =>
+  `${text.includes("\\") ? "E" : ""}'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+
+/** The names of a table and of its trigger and function, which are derived from it. */
+export interface TableNames {
+  schema: string | undefined;
+  table: string;
+  trigger: string;
+  function: string;
+}
+
+export function namesOf(table: JourneyTable): TableNames {
+  const { name, schema } = getTableConfig(table);
+  return { schema, table: name, trigger: `${name}_updated_at`, function: `update_${name}_updated_at` };
+}
+
+/** What a name is prefixed with: without a schema, the search_path applies. */
+export const qualified = (schema: string | undefined, name: string, quote = quoted): string =>
+  schema === undefined ? quote(name) : `${quote(schema)}.${quote(name)}`;
+
+/** A stored time at the end of the range (or infinity) cannot be increased and starts again at now(). */
+export const FUNCTION_BODY = `
+BEGIN
+	NEW.updated_at := greatest(
+		now(),
+		CASE WHEN OLD.updated_at < '294276-01-01 00:00:00+00'::timestamptz THEN OLD.updated_at + interval '1 microsecond' END
+	);
+	RETURN NEW;
+END
+`;
+
+/** The parts of `tableSql`, each one statement. */
+export interface TableSql {
+  createFunction: string;
+  dropTrigger: string;
+  createTrigger: string;
+  rights: string;
+  compression: string;
+  settings: string;
+  storage: string;
+}
+
+/** A DO block. Its delimiter occurs nowhere in it. */
+function block(body: string): string {
+  let tag = "$$";
+  while (body.includes(tag)) tag = `$a${tag.slice(1)}`;
+  return `DO ${tag}\n${body}\n${tag};`;
+}
+
+export function tableSqlParts(names: TableNames): TableSql {
+  const target = qualified(names.schema, names.table, alwaysQuoted);
+  const call = `${qualified(names.schema, names.function, alwaysQuoted)}()`;
+  const trigger = alwaysQuoted(names.trigger);
+  const regclass = `${literal(qualified(names.schema, names.table))}::regclass`;
+  const revokeFrom = (what: string) =>
+    `EXECUTE format(${literal(`REVOKE ALL ON ${what.replaceAll("%", "%%")} FROM %I`)}, role_name);`;
+  return {
+    createFunction: `CREATE OR REPLACE FUNCTION ${call} RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$${FUNCTION_BODY}$$;`,
+    dropTrigger: `DROP TRIGGER IF EXISTS ${trigger} ON ${target};`,
+    createTrigger: `CREATE TRIGGER ${trigger}
+	BEFORE UPDATE ON ${target}
+	FOR EACH ROW
+	WHEN ((NEW.updated_at = now() AND NEW.updated_at > OLD.updated_at) IS NOT TRUE)
+	EXECUTE FUNCTION ${call};`,
+    rights: block(`DECLARE
+	role_name text;
+BEGIN
+	REVOKE ALL ON TABLE ${target} FROM PUBLIC;
+	REVOKE ALL ON FUNCTION ${call} FROM PUBLIC;
+	FOREACH role_name IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
+		IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
+			${revokeFrom(`TABLE ${target}`)}
+			${revokeFrom(`FUNCTION ${call}`)}
+		END IF;
+	END LOOP;
+	IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'service_role') THEN
+		GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE ${target} TO service_role;
+	END IF;
+END`),
+    compression: block(`BEGIN
+	ALTER TABLE ${target} ALTER COLUMN "messages" SET COMPRESSION lz4;
+EXCEPTION WHEN feature_not_supported THEN
+	NULL;
+END`),
+    settings: `ALTER TABLE ${target} SET (fillfactor = 60, toast.autovacuum_vacuum_scale_factor = 0.05);`,
+    storage: block(`BEGIN
+	IF EXISTS (
+		SELECT FROM pg_catalog.pg_attribute
+		WHERE attrelid = ${regclass} AND attname = 'messages' AND attcompression = 'l'
+	) THEN
+		ALTER TABLE ${target} ALTER COLUMN "messages" SET STORAGE EXTENDED;
+	ELSE
+		ALTER TABLE ${target} ALTER COLUMN "messages" SET STORAGE EXTERNAL;
+	END IF;
+END`),
+  };
+}
+
+/**
+ * What Drizzle cannot declare for a table of `journeyTable`: the trigger that increases `updated_at` and its function,
+ * the privileges, and the storage settings. Run the statements in order, after the table is created. They can be run
+ * again. The migrations of this package contain the same for the default table.
+ *
+ * `journey-db sql` prints them for a migration of `drizzle-kit generate --custom`. This function is for programs that
+ * create their tables without migration files, such as tests after `drizzle-kit push`.
+ *
+ * @example
+ * for (const statement of tableSql(chats)) await db.execute(sql.raw(statement));
+ */
+export function tableSql(table: JourneyTable): string[] {
+  const parts = tableSqlParts(namesOf(table));
+  return [
+    `-- updated_at strictly increases, so that a revision that is made from it never repeats.\n${parts.createFunction}`,
+    parts.dropTrigger,
+    `-- The package's statements set updated_at to now(): the trigger changes only what that does not increase.\n${parts.createTrigger}`,
+    `-- Row level security does not stop TRUNCATE, so every other role loses its privileges; Supabase's roles only where they exist.\n${parts.rights}`,
+    `-- lz4 compresses several times faster than pglz. Not every server has it.\n${parts.compression}`,
+    `-- Room in each page for the next version of a row, so that an append changes no index; early vacuum of conversations.\n${parts.settings}`,
+    `-- Without lz4, uncompressed: pglz would take most of the time of an append.\n${parts.storage}`,
+  ];
+}
