@@ -69,6 +69,10 @@ export type JourneyTable = PgTable & Record<SessionKey, PgColumn>;
 
 /** Bytes of the longest name of a table: the names of its indexes are up to 30 longer, and PostgreSQL allows 63. */
 const LONGEST_NAME = 33;
+/** A function of PostgreSQL has at most 100 arguments. */
+const MOST_COLUMNS = 90;
+/** Names that a statement gives to its own parts beside the table. */
+const ALIASES = ["input", "own", "page", "batch", "hit", "excluded"];
 
 /**
  * Declares a table of sessions: the columns of this package, then the application's own.
@@ -77,7 +81,7 @@ const LONGEST_NAME = 33;
  * `journey-db sql --table NAME`.
  *
  * @param name the table's name, at most 33 bytes, or its name and schema
- * @param columns the application's own columns, except `revision` and the names of the package's columns
+ * @param columns at most 90 own columns of the application, except `revision` and the names of the package's columns
  * @param extraConfig own indexes, constraints and policies, as in Drizzle's `pgTable`
  * @example
  * export const chats = journeyTable(
@@ -85,7 +89,8 @@ const LONGEST_NAME = 33;
  *   { orgId: text("org_id").notNull(), pinned: boolean("pinned").default(false).notNull() },
  *   (t) => [index("chats_org_id").on(t.orgId)],
  * );
- * @throws JourneyDbError invalid_input for a name that is too long, or a column of the package that is declared again
+ * @throws JourneyDbError invalid_input for a name that cannot be used, too many columns, or a column of the package
+ *   that is declared again
  */
 export function journeyTable<
   const Name extends string,
@@ -102,8 +107,12 @@ export function journeyTable<
   const { name: tableName, schema }: { name: Name; schema?: string | undefined } =
     typeof name === "string" ? { name } : name;
   requireName("name", tableName, LONGEST_NAME);
+  if (ALIASES.includes(tableName)) throw invalid("name", `a name other than "${tableName}"`);
   if (schema !== undefined) requireName("schema", schema, 63);
-  const taken = Object.keys(columns ?? {}).find((key) => key === "revision" || isSessionKey(key));
+  // Every object has the keys of its prototype, such as "constructor".
+  const taken = Object.keys(columns ?? {}).find(
+    (key) => key === "revision" || isSessionKey(key) || key in Object.prototype,
+  );
   if (taken !== undefined) throw invalid(`columns.${taken}`, "a name that the package does not use");
   const declare = (
     schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table
@@ -124,6 +133,8 @@ export function journeyTable<
   const names = Object.values(getTableColumns(table)).map((column) => column.name);
   const twice = names.find((one, index) => names.indexOf(one) !== index);
   if (twice !== undefined) throw invalid("columns", `each column name once, not "${twice}" again`);
+  if (names.length - SESSION_KEYS.length > MOST_COLUMNS)
+    throw invalid("columns", `at most ${MOST_COLUMNS} own columns`);
   return table as never;
 }
 

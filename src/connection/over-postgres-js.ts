@@ -1,10 +1,10 @@
-import { PgDatabase, PgDialect } from "drizzle-orm/pg-core";
-import { type PostgresJsQueryResultHKT, PostgresJsSession } from "drizzle-orm/postgres-js/session";
 import {
   createTableRelationsHelpers,
   extractTablesRelationalConfig,
   type TablesRelationalConfig,
-} from "drizzle-orm/relations";
+} from "drizzle-orm";
+import { PgDatabase, PgDialect } from "drizzle-orm/pg-core";
+import { type PostgresJsQueryResultHKT, PostgresJsSession } from "drizzle-orm/postgres-js/session";
 import type { Sql } from "postgres";
 import type { Database } from "../model/database.js";
 import type { PoolClient } from "./pool-client.js";

@@ -16,6 +16,8 @@ const typeOf = (column: PgColumn): string => {
 const isJson = (column: PgColumn) => /^jsonb?$/.test(column.getSQLType());
 const IS_NUMBER = /^(smallint|integer|real|double precision|smallserial|serial)$/;
 const IS_TIME = /^(timestamp|date)\b/;
+/** A cast to text would add the length of an address's network, and cut spaces at the end. JSON has the type's own text. */
+const IS_CAST_CHANGED = /^(inet|char)\b/;
 
 /** What fills a column of a new row that has no value for it, as Drizzle does. The function may return SQL. */
 export const fillOf = (column: PgColumn): (() => unknown) | undefined =>
@@ -48,7 +50,7 @@ export function castType(column: PgColumn): SQL {
 export function inJson(column: PgColumn, value: PgColumn | SQL): SQL {
   if (is(column, PgTimestamp) && column.withTimezone) return sql`${value} at time zone 'UTC'`;
   const type = typeOf(column);
-  if (type === "boolean" || /^jsonb?$/.test(type) || IS_NUMBER.test(type) || IS_TIME.test(type))
+  if (/^(boolean|jsonb?)$/.test(type) || [IS_NUMBER, IS_TIME, IS_CAST_CHANGED].some((one) => one.test(type)))
     return sql`${value}`;
   return elementOf(column) ? sql`${value}::text[]` : sql`${value}::text`;
 }
@@ -67,10 +69,21 @@ export function fromJson(column: PgColumn, json: unknown): unknown {
   // drizzle-orm's Date is invalid for infinity and for years BC. A time of an array has its offset.
   if (is(column, PgTimestamp)) return /[+-]\d\d:\d\d$/.test(text) ? new Date(text) : toDate(text);
   if (IS_TIME.test(type))
-    return column.mapFromDriverValue(text.replace("T", " ").replace(/([+-]\d\d):00$/, "$1"));
-  if (type === "bytea") return column.mapFromDriverValue(Buffer.from(text.slice(2), "hex"));
+    return column.mapFromDriverValue(text.replace("T", " ").replace(/([+-]\d\d):00( BC)?$/, "$1$2"));
+  if (type === "bytea") return column.mapFromDriverValue(bytesOf(text));
   return column.mapFromDriverValue(json);
 }
+
+/** https://www.postgresql.org/docs/current/datatype-binary.html: the setting bytea_output is the connection's. */
+const bytesOf = (text: string): Buffer =>
+  text.startsWith("\\x")
+    ? Buffer.from(text.slice(2), "hex")
+    : Buffer.from(
+        text.replace(/\\(\\|\d{3})/g, (_, code) =>
+          code === "\\" ? code : String.fromCharCode(Number.parseInt(code, 8)),
+        ),
+        "latin1",
+      );
 
 /**
  * The text that PostgreSQL reads as the value.
@@ -89,6 +102,7 @@ export function toText(column: PgColumn, value: unknown): string {
   }
   if (mapped instanceof Date) return mapped.toISOString();
   if (mapped instanceof Uint8Array) return `\\x${Buffer.from(mapped).toString("hex")}`;
+  if (Object.is(mapped, -0)) return "-0";
   return typeof mapped === "object" ? JSON.stringify(mapped) : String(mapped);
 }
 

@@ -42,7 +42,7 @@ export function ownColumnsOf(
     return {
       key,
       column,
-      schema: column.notNull ? schema : schema.nullable(),
+      schema: column.notNull ? schema : z.nullable(schema),
       isJson: /^jsonb?$/.test(column.getSQLType()),
       isWritable: isWritable(column),
       isNumbered: /serial$/.test(column.getSQLType()) || column.generatedIdentity !== undefined,

@@ -75,6 +75,8 @@ describe("configuration", () => {
     ["url", { url: 5 }],
     ["url", { url: null }],
     ["pooled", { pooled: "yes" }],
+    ["schema", { schema: null }],
+    ["schema", { schema: "public" }],
     ["statementTimeoutMs", { statementTimeoutMs: 0 }],
     ["statementTimeoutMs", { statementTimeoutMs: 2 ** 31 }],
     ["statementTimeoutMs", { statementTimeoutMs: Number.NaN }],

@@ -17,9 +17,9 @@ const NOT_RUN: Record<string, string> = {
     "the benchmark has an install of its own and takes 18 minutes; that its programs compile is part of .ci/run",
   "docs/install.md: As a workspace": "needs the address of a repository; workspace.test.ts installs a copy",
   "docs/install.md: As a tarball": "needs an application; package.test.ts installs the tarball",
-  "docs/cli.md: Migrate a table of your own":
-    "needs an application with drizzle-kit; own-table-application.test.ts has one",
   "docs/drivers.md: Drizzle Studio": "runs until it is stopped; studio.test.ts starts it",
+  "docs/schema.md: Your first column": "changes the sources; schema-workspace.test.ts runs it in a copy",
+  "docs/schema.md: Your own table": "needs drizzle-kit; schema-own-table.test.ts runs it in an application",
   "docs/nextjs-supabase.md: 2. Install the package": "as docs/install.md: As a workspace",
 };
 

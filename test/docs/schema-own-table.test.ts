@@ -1,69 +1,25 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runIn } from "../support/cli.js";
 import { emptyDatabase, rawClient } from "../support/database.js";
-import { blocksOf, readDocument } from "../support/markdown.js";
-import { newFolder, repository } from "../support/packages.js";
-import { nodeArguments, TSX } from "../support/tools.js";
+import { programIn, schemaApplication, schemaBlocks } from "../support/schema-page.js";
 
-const blocks = blocksOf(readDocument("docs/schema.md"));
-
-/** An application that has this package installed, with each file of the page. */
-function application(): string {
-  const folder = newFolder();
-  const link = (target: string, name: string) => {
-    mkdirSync(dirname(join(folder, "node_modules", name)), { recursive: true });
-    symlinkSync(target, join(folder, "node_modules", name), "junction");
-  };
-  for (const name of ["drizzle-orm", "drizzle-zod", "postgres", "zod", "@electric-sql"])
-    link(join(repository, "node_modules", name), name);
-  link(join(repository, "scripts/node_modules/drizzle-kit"), "drizzle-kit");
-  const build = process.env.TEST_BUILD as string;
-  for (const [name, target] of [
-    ["package.json", join(repository, "package.json")],
-    ["dist", join(build, "src")],
-  ] as const)
-    link(target, join("@aigos/journey-db", name));
-  mkdirSync(join(folder, "node_modules/.bin"));
-  for (const [name, file] of [
-    ["journey-db", "src/cli.ts"],
-    ["drizzle-kit", "scripts/node_modules/drizzle-kit/bin.cjs"],
-  ] as const) {
-    const start = [process.execPath, ...nodeArguments(file)].map((one) => `"${one}"`).join(" ");
-    writeFileSync(join(folder, "node_modules/.bin", name), `#!/bin/sh\nexec ${start} "$@"\n`);
-    chmodSync(join(folder, "node_modules/.bin", name), 0o755);
-  }
-  writeFileSync(join(folder, "package.json"), '{ "name": "app", "private": true }');
-  for (const { lang, value } of blocks) {
-    const name = lang === "ts" && /^\/\/ (\S+)/.exec(value)?.[1];
-    if (!name) continue;
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), value);
-  }
-  return folder;
-}
-
-const folder = application();
+const folder = schemaApplication();
 const url = await emptyDatabase();
 const env = { DIRECT_URL: url, DATABASE_URL: url };
 const sql = rawClient(url);
 
-/** Runs a program in the application, and returns what it prints as JSON. */
-async function run(program: string, given: Record<string, string> = env) {
-  writeFileSync(join(folder, "program.mts"), `${program}\nprocess.exit();`);
-  const { stdout, stderr } = await runIn(folder, given, process.execPath, "--import", TSX, "program.mts");
-  return { stdout, stderr };
-}
+const run = programIn(folder);
 const answerOf = async (program: string) => {
-  const { stdout, stderr } = await run(program);
+  const { stdout, stderr } = await run(program, env);
   expect(stderr).toBe("");
   return JSON.parse(stdout);
 };
 
 describe("docs/schema.md's own tables", { timeout: 120_000 }, () => {
   test("its commands create them with trigger, privileges and storage, and verify finds no error", async () => {
-    for (const { value } of blocks.filter(
+    for (const { value } of schemaBlocks.filter(
       ({ lang, section }) => lang === "sh" && section === "Your own table",
     )) {
       const ended = await runIn(folder, env, "bash", "-e", "-o", "pipefail", "-c", value);

@@ -4,8 +4,9 @@ import type { NodePgDatabase } from "drizzle-orm/node-postgres";
 import type { PgliteDatabase } from "drizzle-orm/pglite";
 import type { PostgresJsDatabase } from "drizzle-orm/postgres-js";
 import { describe, expectTypeOf, test } from "vitest";
-import { type Database, forUser } from "../../src/index.js";
+import { connect, type Database, forUser } from "../../src/index.js";
 import { migrate, pendingMigrations } from "../../src/maintenance/migrate.js";
+import type { JourneySessionRow } from "../../src/schema.js";
 import type * as schema from "../../src/schema-zod.js";
 
 type Own = typeof schema;
@@ -47,6 +48,20 @@ describe("a Database", () => {
     expectTypeOf(forUser).parameter(0).toEqualTypeOf<Database>();
     expectTypeOf(migrate).parameter(0).toEqualTypeOf<Database>();
     expectTypeOf(pendingMigrations).parameter(0).toEqualTypeOf<Database>();
+  });
+
+  test("of connect() knows the schema that it is given, and otherwise none", () => {
+    const open = async (own: Own) => {
+      const known = await connect({ schema: own });
+      expectTypeOf(known.db).toExtend<Database>();
+      const row = await known.db.query.journeySessions.findFirst();
+      expectTypeOf(row).toEqualTypeOf<JourneySessionRow | undefined>();
+      await known.db.transaction((tx) => tx.query.journeySessions.findMany());
+      // @ts-expect-error a table that the schema does not have
+      await known.db.query.notes.findFirst();
+      expectTypeOf((await connect()).db).toEqualTypeOf<Database>();
+    };
+    expectTypeOf(open).returns.toEqualTypeOf<Promise<void>>();
   });
 
   test("is no driver's client", () => {

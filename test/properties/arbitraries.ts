@@ -47,6 +47,42 @@ export const patch = fc
   .array(fc.tuple(key, fc.option(json)), { maxLength: 4 })
   .map((entries) => Object.fromEntries(entries) as Record<string, unknown>);
 
+/** Own columns, whose values many users have. */
+const OWN = {
+  runId: fc.constantFrom(null, "run_1", "run_2", "RUN_1", "run%"),
+  orgId: fc.constantFrom(null, "org_1", "Org_1", "org_1 ", "", "NULL", "é", "e\u0301", "' or true --"),
+  pinned: fc.boolean(),
+  stage: fc.constantFrom("draft", "it's live", "done"),
+  tags: fc.array(fc.constantFrom("a", "NULL", "", '"', "\\", "a,b", "{}"), { maxLength: 3 }),
+  results: fc.option(json),
+  budget: fc.constantFrom(null, "0.5", "123456789012345678901234567890.0123456789"),
+  tokens: fc.constantFrom(null, 0, -1, Number.MAX_SAFE_INTEGER),
+  dueAt: fc.constantFrom(null, new Date(0), new Date("2026-01-02T03:04:05.678Z")),
+};
+/** One value, or any of several. */
+const filters = Object.entries(OWN).map(([key, value]): [string, fc.Arbitrary<unknown>] => [
+  key,
+  /^(tags|results)$/.test(key) ? value : fc.oneof(value, fc.array<unknown>(value as never, { maxLength: 3 })),
+]);
+const noOwn = fc.constant<Record<string, unknown>>({});
+const some = (
+  of: Record<string, fc.Arbitrary<unknown>>,
+  one: <T>(value: fc.Arbitrary<T>) => fc.Arbitrary<T | undefined>,
+) => fc.record(Object.fromEntries(Object.entries(of).map(([key, value]) => [key, one(value)]))).map(defined);
+/** Values of some own columns, if the table has any. */
+export const ownOf = (hasOwn: boolean) => (hasOwn ? some(OWN, rarely) : noOwn);
+/** What a call looks for by own columns: mostly one, so that it finds something. */
+export const whereOf = (hasOwn: boolean) =>
+  hasOwn
+    ? fc.oneof(
+        {
+          weight: 3,
+          arbitrary: fc.oneof(...filters.map(([key, value]) => value.map((one) => ({ [key]: one })))),
+        },
+        { weight: 1, arbitrary: some(Object.fromEntries(filters), rarely) },
+      )
+    : noOwn;
+
 const messageId = fc.constantFrom(
   "m1",
   "m2",
@@ -93,10 +129,12 @@ export const which: fc.Arbitrary<Which> = fc.record({
   at: fc.nat({ max: 1_000_000 }),
 });
 /** An option that is mostly not there. */
-export const rarely = <T>(arbitrary: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+export function rarely<T>(arbitrary: fc.Arbitrary<T>) {
+  return fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+}
 /** Whether to ask for a revision, and for an old one. */
 export const asked = rarely(fc.boolean());
 
-export const defined = (options: Record<string, unknown>) =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+export function defined(options: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

@@ -1,12 +1,15 @@
 import { randomUUID } from "node:crypto";
+import { bigint, boolean, jsonb, numeric, text, timestamp, unique } from "drizzle-orm/pg-core";
 import fc from "fast-check";
-import { expect, it } from "vitest";
-import { forUser, type JourneyDbError } from "../../src/index.js";
+import { describe, expect, it } from "vitest";
+import { defineJourney, forUser, type JourneyDbError } from "../../src/index.js";
+import { journeyTable } from "../../src/schema.js";
 import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
+import { app, createTables, stage } from "../support/own-table.js";
 import { canonical } from "../support/storable.js";
 import type { Which } from "./arbitraries.js";
 import { type Expected, type Kept, Model } from "./model.js";
-import { type Call, type Choices, operations } from "./operations.js";
+import { type Call, type Choices, operationsOf, type Sessions } from "./operations.js";
 
 const url = await migratedDatabase();
 const db = openPostgresJs(url, { max: 1 });
@@ -22,14 +25,46 @@ const OWNERS = Array.from({ length: 10 }, (_, n) => `user_${n}é`).flatMap((name
 ]);
 
 const LONG = process.env.LONG === "1";
-const [RUNS, COMMANDS, PEOPLE] = LONG ? [100, 2500, OWNERS.length] : [6, 400, 5];
+const [RUNS, COMMANDS, PEOPLE] = LONG ? [50, 2500, OWNERS.length] : [4, 400, 5];
+
+const chats = journeyTable(
+  { name: "chats", schema: "app" },
+  {
+    runId: text("run_id"),
+    orgId: text("org_id"),
+    pinned: boolean("pinned").default(false).notNull(),
+    stage: stage("stage").default("draft").notNull(),
+    tags: text("tags").array().default([]).notNull(),
+    results: jsonb("results"),
+    budget: numeric("budget"),
+    tokens: bigint("tokens", { mode: "number" }),
+    dueAt: timestamp("due_at", { withTimezone: true }),
+  },
+  (t) => [unique("chats_user_id_run_id").on(t.userId, t.runId)],
+);
+await createTables(db, { app, stage, chats });
+
+/** What a new chat has of its own columns. */
+const NEW_CHAT = {
+  ...{ runId: null, orgId: null, pinned: false, stage: "draft", tags: [] },
+  ...{ results: null, budget: null, tokens: null, dueAt: null },
+};
+const TABLES = {
+  "the default table": { name: "journey_sessions", sessionsOf: forUser, hasOwn: false, defaults: {} },
+  "a table with own columns": {
+    name: "app.chats",
+    sessionsOf: defineJourney({ table: chats }).forUser as unknown as typeof forUser,
+    hasOwn: true,
+    defaults: NEW_CHAT,
+  },
+};
+type Table = (typeof TABLES)[keyof typeof TABLES];
 
 const same = (a: unknown, b: unknown) => canonical(a) === canonical(b);
 
 /** Every stored row: whose it is, and a digest of all that is in it. */
-async function storedRows(): Promise<Map<string, string>> {
-  const rows =
-    await raw`select id, user_id || ' ' || md5(journey_sessions::text) as digest from journey_sessions`;
+async function storedRows(table: string): Promise<Map<string, string>> {
+  const rows = await raw.unsafe(`select id, user_id || ' ' || md5(t::text) as digest from ${table} as t`);
   return new Map(rows.map(({ id, digest }) => [id, digest]));
 }
 
@@ -48,7 +83,7 @@ const UNKNOWN = new Set(["createdAt", "updatedAt", "bytes", "revision"]);
 /** An answer without what the model does not know; all else must be the same. */
 function comparable(answer: unknown, expected: unknown): unknown {
   if (Array.isArray(answer)) return answer.map((one, n) => comparable(one, (expected as unknown[])?.[n]));
-  if (typeof answer !== "object" || answer === null) return answer;
+  if (typeof answer !== "object" || answer === null || answer instanceof Date) return answer;
   const said = new Map(Object.entries((expected ?? {}) as object));
   return Object.fromEntries(
     Object.entries(answer)
@@ -59,6 +94,7 @@ function comparable(answer: unknown, expected: unknown): unknown {
 
 class Operation implements fc.AsyncCommand<Model, Real> {
   constructor(
+    readonly table: Table,
     readonly owner: string,
     readonly make: (choices: Choices, same: (a: unknown, b: unknown) => boolean) => Call,
   ) {}
@@ -69,10 +105,12 @@ class Operation implements fc.AsyncCommand<Model, Real> {
   async run(model: Model, real: Real): Promise<void> {
     const call = this.make(this.choices(model), same);
     this.shown = `${this.owner}.${call.method}(${call.args.map((arg) => JSON.stringify(arg)).join(", ")})`;
-    const answer: { value?: unknown; code?: string } = await call.send(forUser(db, this.owner)).then(
-      (value) => ({ value }),
-      ({ code }: JourneyDbError) => ({ code }),
-    );
+    const answer: { value?: unknown; code?: string } = await call
+      .send(this.table.sessionsOf(db, this.owner) as Sessions)
+      .then(
+        (value) => ({ value }),
+        ({ code }: JourneyDbError) => ({ code }),
+      );
     const made = (answer.value as { id?: string } | undefined)?.id ?? "";
     const before = new Set(model.of(this.owner).map(({ id }) => id));
     const expected = call.expect(model, this.owner, made);
@@ -97,7 +135,7 @@ class Operation implements fc.AsyncCommand<Model, Real> {
 
   /** Of all stored rows only those changed, came or went that the model says, and each is its owner's. */
   private async nothingElseChanged(real: Real, expected: Expected, model: Model, before: Set<string>) {
-    const now = await storedRows();
+    const now = await storedRows(this.table.name);
     const gone = [...before].filter((id) => !model.find(this.owner, id));
     const mayDiffer = new Set([
       ...gone,
@@ -131,39 +169,45 @@ class Operation implements fc.AsyncCommand<Model, Real> {
 }
 
 /** What makes sessions outweighs what removes them; a run begins with none. */
-const WEIGHTS: Partial<Record<keyof typeof operations, number>> = {
+const WEIGHTS: Partial<Record<keyof Sessions, number>> = {
   append: 30,
   create: 12,
   delete: 3,
   deleteAll: 1,
 };
-const methods = Object.entries(operations).map(([method, operation]) => ({
-  weight: WEIGHTS[method as keyof typeof operations] ?? 8,
-  arbitrary: operation,
-}));
-const command = fc
-  .tuple(fc.constantFrom(...OWNERS.slice(0, PEOPLE)), fc.oneof(...methods))
-  .map(([owner, make]) => new Operation(owner, make as Operation["make"]));
 
-it("every public method has its operation", () => {
-  expect(Object.keys(operations).sort()).toEqual(Object.keys(forUser(db, "user_2abc")).sort());
+describe.each(Object.entries(TABLES))("%s", (_, table) => {
+  const operations = operationsOf(table.hasOwn);
+  const methods = Object.entries(operations)
+    // Without own columns there is nothing to look for.
+    .filter(([method]) => method !== "getBy" || table.hasOwn)
+    .map(([method, operation]) => ({ weight: WEIGHTS[method as keyof Sessions] ?? 8, arbitrary: operation }));
+  const command = fc
+    .tuple(fc.constantFrom(...OWNERS.slice(0, PEOPLE)), fc.oneof(...methods))
+    .map(([owner, make]) => new Operation(table, owner, make as Operation["make"]));
+
+  it("every public method has its operation", () => {
+    expect(Object.keys(operations).sort()).toEqual(Object.keys(forUser(db, "user_2abc")).sort());
+  });
+
+  it("whatever owners do, the answers are the model's, and nobody else's rows are read or changed", async () => {
+    const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+    const start = performance.now();
+    counts.clear();
+    await fc.assert(
+      fc.asyncProperty(fc.commands([command], { maxCommands: COMMANDS, size: "max" }), async (commands) => {
+        await raw.unsafe(`delete from ${table.name}`);
+        await fc.asyncModelRun(() => ({ model: new Model(table.defaults), real: new Real() }), commands);
+      }),
+      { numRuns: RUNS, seed, endOnFailure: !LONG },
+    );
+    const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    console.log(`${total} operations of ${PEOPLE} owners in ${seconds} s, seed ${seed}`);
+    if (LONG) console.log(Object.fromEntries([...counts].sort()));
+    if (LONG) expect(total).toBeGreaterThanOrEqual(50_000);
+    const done = [...counts.keys()].filter((what) => what.endsWith(": done"));
+    const called = Object.keys(operations).filter((method) => method !== "getBy" || table.hasOwn);
+    expect(done.map((what) => what.split(":")[0]).sort()).toEqual(called.sort());
+  }, 3_600_000);
 });
-
-it("whatever owners do, the answers are the model's, and nobody else's rows are read or changed", async () => {
-  const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
-  const start = performance.now();
-  await fc.assert(
-    fc.asyncProperty(fc.commands([command], { maxCommands: COMMANDS, size: "max" }), async (commands) => {
-      await raw`delete from journey_sessions`;
-      await fc.asyncModelRun(() => ({ model: new Model(), real: new Real() }), commands);
-    }),
-    { numRuns: RUNS, seed, endOnFailure: !LONG },
-  );
-  const total = [...counts.values()].reduce((sum, n) => sum + n, 0);
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`${total} operations of ${PEOPLE} owners in ${seconds} s, seed ${seed}`);
-  if (LONG) console.log(Object.fromEntries([...counts].sort()));
-  if (LONG) expect(total).toBeGreaterThanOrEqual(100_000);
-  const done = [...counts.keys()].filter((what) => what.endsWith(": done"));
-  expect(done.map((what) => what.split(":")[0]).sort()).toEqual(Object.keys(operations).sort());
-}, 3_600_000);

@@ -1,5 +1,9 @@
 import type { JourneyMessage } from "../../src/index.js";
+import { mergePatch } from "../support/merge-patch.js";
 import { storable } from "../support/storable.js";
+
+/** Values of own columns. */
+export type Own = Record<string, unknown>;
 
 /** What the model keeps of a session. */
 export interface Kept {
@@ -8,6 +12,7 @@ export interface Kept {
   phase: string;
   messages: JourneyMessage[];
   metadata: Record<string, unknown>;
+  own: Own;
   /** As the package answered it; opaque here, too. */
   revision: string;
   /** When it was written last, as a number that grows with each write of the model. */
@@ -18,6 +23,9 @@ type Options = Record<string, unknown>;
 
 /** How a call must end: with a value, or with an error's code. */
 export type Expected = { value: unknown; changed?: Kept } | { code: "not_found" | "conflict" };
+
+/** Own columns for which an array is one value. */
+const ONE_VALUE = ["tags", "results"];
 
 const notFound = { code: "not_found" } as const;
 const conflict = { code: "conflict" } as const;
@@ -31,6 +39,9 @@ const indexOf = (messages: readonly JourneyMessage[], id: unknown) =>
 export class Model {
   sessions: Kept[] = [];
   private clock = 0;
+
+  /** @param defaults what a new session has of the table's own columns */
+  constructor(private readonly defaults: Own) {}
 
   of = (owner: string) => this.sessions.filter((one) => one.owner === owner);
   find = (owner: string, id: string) => this.of(owner).find((one) => one.id === id.toLowerCase());
@@ -60,13 +71,20 @@ export class Model {
     return expected;
   }
 
+  /** A unique index over the owner and a column: NULL is equal to nothing. */
+  private conflicts = (owner: string, { runId = null }: Own, except?: Kept) =>
+    runId !== null && this.of(owner).some((one) => one !== except && one.own.runId === runId);
+
   append(owner: string, id: string, messages: JourneyMessage[], options: Options): Expected {
     const { create, after, from, ifRevision } = options;
     const bare = (after ?? null) === null && from === undefined && ifRevision === undefined;
     if (create && bare && !this.find(owner, id)) {
       if (this.taken(id)) return notFound;
-      const { metadata = {} } = Object(create) as Pick<Partial<Kept>, "metadata">;
-      const changed = this.add({ id, owner, phase: "setup", messages: [...messages], metadata });
+      const { metadata = {}, ...given } = Object(create) as Options;
+      if (this.conflicts(owner, given)) return conflict;
+      const own = { ...this.defaults, ...given };
+      const content = { messages: [...messages], metadata: metadata as Options, own };
+      const changed = this.add({ id, owner, phase: "setup", ...content });
       return { value: { id: changed.id, created: true, messageCount: messages.length }, changed };
     }
     return this.change(owner, id, options, (kept) => {
@@ -85,14 +103,15 @@ export class Model {
   }
 
   create(owner: string, given: Partial<Kept>, made: string): Expected {
-    if (given.id !== undefined && this.taken(given.id)) return conflict;
-    const { phase = "setup", messages = [], metadata = {} } = given;
-    const changed = this.add({ id: given.id ?? made, owner, phase, messages, metadata });
+    const { id = made, phase = "setup", messages = [], metadata = {}, ...own } = given;
+    if ((given.id !== undefined && this.taken(given.id)) || this.conflicts(owner, own)) return conflict;
+    const changed = this.add({ id, owner, phase, messages, metadata, own: { ...this.defaults, ...own } });
     return { value: this.shown(changed), changed };
   }
 
   /** A session as the package shows it. */
-  shown = ({ id, owner, phase, metadata, messages }: Kept) => ({
+  shown = ({ id, owner, phase, metadata, messages, own }: Kept) => ({
+    ...own,
     id,
     userId: owner,
     phase,
@@ -120,6 +139,18 @@ export class Model {
       },
     };
   }
+
+  /** As `where` asks: null is equal to null, and an array means any of it. */
+  private isFound = ({ own }: Kept, where: Own, same: Same) =>
+    Object.entries(where).every(([key, asked]) => {
+      const several = Array.isArray(asked) && !ONE_VALUE.includes(key) ? asked : [asked];
+      return several.some((one) => same(one, own[key]));
+    });
+
+  getBy = (owner: string, where: Own, same: Same): Expected => {
+    const found = this.of(owner).findLast((one) => this.isFound(one, where, same));
+    return { value: found ? this.shown(found) : null };
+  };
 
   latest = (owner: string): Expected => {
     const last = this.of(owner).at(-1);
@@ -161,9 +192,21 @@ export class Model {
   /** All pages, one after the other. */
   list(
     owner: string,
-    { limit = 20, orderBy, phase }: { limit?: number; orderBy?: string; phase?: string },
+    {
+      limit = 20,
+      orderBy,
+      phase,
+      where = {},
+      metadata,
+    }: { limit?: number; orderBy?: string; phase?: string; where?: Own; metadata?: unknown },
+    same: Same,
   ): Expected {
-    const all = this.of(owner).filter((one) => phase === undefined || one.phase === phase);
+    const all = this.of(owner).filter(
+      (one) =>
+        (phase === undefined || one.phase === phase) &&
+        this.isFound(one, where, same) &&
+        (metadata === undefined || contains(one.metadata, metadata, same)),
+    );
     if (orderBy === "updated") all.sort((a, b) => a.written - b.written);
     const summaries = all.reverse().map(this.summary);
     const pages: unknown[] = [];
@@ -181,8 +224,10 @@ export class Model {
       return { value: { id: kept.id } };
     });
 
-  update = (owner: string, id: string, { phase, metadata }: Options, options: Options): Expected =>
+  update = (owner: string, id: string, { phase, metadata, ...own }: Options, options: Options): Expected =>
     this.change(owner, id, options, (kept) => {
+      if (this.conflicts(owner, own, kept)) return conflict;
+      Object.assign(kept.own, own);
       if (phase !== undefined) kept.phase = phase as string;
       if (metadata !== undefined) kept.metadata = this.merged(kept, metadata as Options);
       return { value: { id: kept.id } };
@@ -200,7 +245,7 @@ export class Model {
       const asked = Object.entries((options.ifMatch ?? {}) as Options);
       const stored = new Map(Object.entries(kept.metadata));
       if (!asked.every(([key, value]) => same(stored.get(key) ?? null, value))) return conflict;
-      kept.metadata = this.merged(kept, patch);
+      kept.metadata = options.deep ? (mergePatch(kept.metadata, patch) as Options) : this.merged(kept, patch);
       return { value: { id: kept.id, metadata: kept.metadata } };
     });
 
@@ -218,12 +263,14 @@ export class Model {
       return { value: { id: kept.id, messageCount: cut } };
     });
 
-  fork(owner: string, id: string, { through, id: chosen }: Options, made: string): Expected {
+  fork(owner: string, id: string, { through, id: chosen, set = {} }: Options, made: string): Expected {
     const kept = this.find(owner, id);
     if (!kept) return notFound;
     const last = through === undefined ? kept.messages.length - 1 : indexOf(kept.messages, through);
     if (through !== undefined && last < 0) return notFound;
     if (chosen !== undefined && this.taken(chosen as string)) return conflict;
+    const own = { ...kept.own, ...(set as Own) };
+    if (this.conflicts(owner, own)) return conflict;
     const messages = kept.messages.slice(0, last + 1);
     const { phase, metadata } = kept;
     const changed = this.add({
@@ -232,6 +279,7 @@ export class Model {
       phase,
       messages,
       metadata: { ...metadata },
+      own,
     });
     return { value: this.shown(changed), changed };
   }
@@ -253,3 +301,14 @@ export class Model {
 
 /** Whether two values are the same JSON. */
 export type Same = (a: unknown, b: unknown) => boolean;
+
+/** `@>` of PostgreSQL's jsonb (https://www.postgresql.org/docs/current/datatype-json.html#JSON-CONTAINMENT). */
+function contains(stored: unknown, asked: unknown, same: Same): boolean {
+  if (typeof asked !== "object" || asked === null) return same(stored, asked);
+  if (typeof stored !== "object" || stored === null || Array.isArray(stored) !== Array.isArray(asked))
+    return false;
+  if (Array.isArray(asked))
+    return asked.every((one) => (stored as unknown[]).some((other) => contains(other, one, same)));
+  const has = new Map(Object.entries(stored));
+  return Object.entries(asked).every(([key, one]) => has.has(key) && contains(has.get(key), one, same));
+}

@@ -6,6 +6,7 @@ import {
   defined,
   messages,
   metadata,
+  ownOf,
   type Pointer,
   patch,
   phase,
@@ -13,11 +14,12 @@ import {
   rarely,
   searched,
   type Which,
+  whereOf,
   which,
 } from "./arbitraries.js";
 import type { Expected, Model, Same } from "./model.js";
 
-type Sessions = ReturnType<typeof forUser>;
+export type Sessions = ReturnType<typeof forUser>;
 
 /** One call: what is sent, and what the model says of it. `made` is the id that the package chose. */
 export interface Call {
@@ -35,13 +37,23 @@ export interface Choices {
   /** Of the session's messages mostly; else any. */
   message: (id: string, pointer: Pointer) => string;
 }
+type Operation = fc.Arbitrary<(choices: Choices, same: Same) => Call>;
+const isEmpty = (value: object) => Object.keys(value).length === 0;
+
 /** Every public method with every option, each as an arbitrary of calls. */
-export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, same: Same) => Call>> = {
+export const operationsOf = (hasOwn: boolean): Record<keyof Sessions, Operation> => ({
   append: fc
     .record({
       which,
       given: messages(1),
-      create: rarely(fc.oneof(fc.boolean(), fc.record({ metadata }, { requiredKeys: [] }))),
+      create: rarely(
+        fc.oneof(
+          fc.boolean(),
+          fc
+            .record({ metadata: rarely(metadata), own: ownOf(hasOwn) })
+            .map(({ metadata, own }) => defined({ metadata, ...own })),
+        ),
+      ),
       after: rarely(fc.option(pointer)),
       from: rarely(pointer),
       asked,
@@ -68,9 +80,10 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
       phase: rarely(phase),
       messages: rarely(messages(0)),
       metadata: rarely(metadata),
+      own: ownOf(hasOwn),
     })
-    .map(({ which, ...rest }) => ({ session }) => {
-      const given = defined({ ...rest, id: which && session(which) });
+    .map(({ which, own, ...rest }) => ({ session }) => {
+      const given = defined({ ...rest, ...own, id: which && session(which) });
       return {
         method: "create",
         args: [given],
@@ -87,17 +100,20 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
       expect: (model, owner) => model.get(owner, id),
     };
   }),
-  getBy: fc.constant(() => ({
-    method: "count",
-    args: [],
-    send: (sessions) => sessions.count(),
-    expect: (model, owner) => model.count(owner),
-  })),
+  getBy: whereOf(hasOwn)
+    .filter((where) => !hasOwn || !isEmpty(where))
+    .map((where) => (_, same) => ({
+      method: "getBy",
+      args: [where],
+      send: (sessions) => sessions.getBy(where),
+      expect: (model, owner) => model.getBy(owner, where, same),
+    })),
   update: fc
-    .record({ which, phase, patch: rarely(patch), asked })
-    .map(({ which, phase, patch, asked }) => ({ session, revision }) => {
+    .record({ which, phase: rarely(phase), patch: rarely(patch), own: ownOf(hasOwn), asked })
+    .map(({ which, phase, patch, own, asked }) => ({ session, revision }) => {
       const id = session(which);
-      const changes = defined({ phase, metadata: patch });
+      const given = defined({ phase, metadata: patch, ...own });
+      const changes = isEmpty(given) ? { phase: "review" } : given;
       const options = defined({ ifRevision: asked === undefined ? undefined : revision(id, asked) });
       return {
         method: "update",
@@ -129,8 +145,10 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
       limit: rarely(fc.integer({ min: 1, max: 4 })),
       orderBy: rarely(fc.constantFrom("created" as const, "updated" as const)),
       phase: rarely(phase),
+      where: rarely(whereOf(hasOwn)),
+      metadata: rarely(metadata.map((all) => Object.fromEntries(Object.entries(all).slice(0, 1)))),
     })
-    .map((rest) => () => {
+    .map((rest) => (_, same) => {
       const options = defined(rest);
       return {
         method: "list",
@@ -145,7 +163,7 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
           } while (cursor);
           return pages;
         },
-        expect: (model, owner) => model.list(owner, options),
+        expect: (model, owner) => model.list(owner, options, same),
       };
     }),
   count: fc.constant(() => ({
@@ -184,10 +202,11 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
       };
     }),
   mergeMetadata: fc
-    .record({ which, patch, ifMatch: rarely(patch), asked })
-    .map(({ which, patch, ifMatch, asked }) => ({ session, revision }, same) => {
+    .record({ which, patch, ifMatch: rarely(patch), deep: rarely(fc.boolean()), asked })
+    .map(({ which, patch, ifMatch, deep, asked }) => ({ session, revision }, same) => {
       const id = session(which);
-      const options = defined({ ifMatch, ifRevision: asked === undefined ? undefined : revision(id, asked) });
+      const ifRevision = asked === undefined ? undefined : revision(id, asked);
+      const options = defined({ ifMatch, deep, ifRevision });
       return {
         method: "mergeMetadata",
         args: [id, patch, options],
@@ -221,10 +240,14 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
       };
     }),
   fork: fc
-    .record({ which, through: rarely(pointer), chosen: rarely(which) })
-    .map(({ which, through, chosen }) => ({ session, message }) => {
+    .record({ which, through: rarely(pointer), chosen: rarely(which), own: ownOf(hasOwn) })
+    .map(({ which, through, chosen, own }) => ({ session, message }) => {
       const id = session(which);
-      const options = defined({ through: through && message(id, through), id: chosen && session(chosen) });
+      const options = defined({
+        through: through && message(id, through),
+        id: chosen && session(chosen),
+        set: isEmpty(own) ? undefined : own,
+      });
       return {
         method: "fork",
         args: [id, options],
@@ -248,4 +271,4 @@ export const operations: Record<keyof Sessions, fc.Arbitrary<(choices: Choices, 
     send: (sessions) => sessions.deleteAll(),
     expect: (model, owner) => model.deleteAll(owner),
   })),
-};
+});

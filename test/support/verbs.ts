@@ -239,7 +239,6 @@ const OWN = {
   startsAt: "2026-01-02 03:04:05.678901",
   day: "2026-01-02",
   digest: new Uint8Array([0, 92, 255]),
-  code: "a'\\\"b",
 };
 
 /** The cases of own columns. The session of `given` has OWN, and its id as its run. */
@@ -294,13 +293,13 @@ const OWN_CASES: { [V in Verb]?: { repeatable?: ChatCases<V>; notRepeatable?: Ch
         };
       }),
       {
-        "list where null": () => [{ where: { orgIdLower: null } }],
+        "list where null": () => [{ where: { code: null } }],
       } satisfies ChatCases<"list">,
     ),
   },
   update: {
     repeatable: {
-      "update of own columns": ({ id }) => [id, { ...OWN, stage: "done", orgId: null }],
+      "update of own columns": ({ id }) => [id, { ...OWN, stage: "done", orgId: null, code: "a'\\\"b" }],
       "update of everything": ({ id }) => [
         id,
         { phase: "review", metadata: { b: 2 }, pinned: false, tags: [] },
