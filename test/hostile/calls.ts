@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { anyJson, anyObject, anyText, Made, mostly, options } from "../support/hostile.js";
-import { CASES, type Given, type Verb } from "../support/verbs.js";
+import type { Catalogue, Given, Verb } from "../support/verbs.js";
 
 const own = new Made("own", ({ own }) => own);
 const id = fc.oneof(
@@ -76,31 +76,64 @@ const limit = fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 1, max: 100 }) 
 const args = (...all: fc.Arbitrary<unknown>[]) => fc.tuple(...all) as fc.Arbitrary<unknown[]>;
 const one = mostly(id);
 
+/** Own columns of a chat, right and wrong. */
+const OWN = {
+  runId: mostly(fc.oneof(fc.constantFrom("run_1", "run_2"), anyText)),
+  orgId: mostly(fc.option(fc.oneof(fc.constant("org_1"), anyText))),
+  pinned: mostly(fc.boolean()),
+  stage: mostly(fc.constantFrom("draft", "it's live", "done", "other")),
+  tags: mostly(fc.array(fc.option(anyText), { maxLength: 3 })),
+  results: mostly(anyJson),
+  budget: mostly(fc.oneof(fc.constantFrom("1.5", "NaN", "1e99", "' or 1=1"), anyText)),
+  tokens: mostly(fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n })),
+  dueAt: mostly(fc.date()),
+  startsAt: mostly(fc.constantFrom("infinity", "2026-01-01 00:00:00", "2026-99-99", "now")),
+  digest: mostly(fc.uint8Array({ maxLength: 9 })),
+  code: mostly(anyText),
+  // The database makes it.
+  orgIdLower: mostly(anyText, 1),
+};
+/** A new chat needs a run. */
+const withRun = (given: fc.Arbitrary<unknown>) =>
+  fc.tuple(given, OWN.runId).map(([one, runId]) => (isPlain(one) ? { runId, ...one } : one));
+const isPlain = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+const where = Object.fromEntries(
+  Object.entries(OWN).map(([key, one]) => [key, fc.oneof(one, fc.array(one, { maxLength: 3 }))]),
+);
+
 /** Every public method: what it may be called with, right and wrong. */
-export const calls: Record<Verb, fc.Arbitrary<unknown[]>> = {
+export const callsOf = (hasOwn: boolean): Record<Verb, fc.Arbitrary<unknown[]>> => ({
   append: args(
     one,
     mostly(messages),
     options({
-      create: mostly(fc.oneof(fc.boolean(), options({ metadata: mostly(anyObject) }))),
+      create: mostly(
+        hasOwn
+          ? withRun(options({ ...OWN, metadata: mostly(anyObject) }))
+          : fc.oneof(fc.boolean(), options({ metadata: mostly(anyObject) })),
+      ),
       after: mostly(fc.option(messageId)),
       from: mostly(messageId),
       ifRevision: mostly(revision),
     }),
   ),
   create: args(
-    options({
-      id: mostly(fc.oneof(fc.constant(new Made("new", () => randomUUID())), id)),
-      phase: mostly(phase),
-      messages: mostly(messages),
-      metadata: mostly(anyObject),
-    }),
+    (hasOwn ? withRun : (given: fc.Arbitrary<unknown>) => given)(
+      options({
+        id: mostly(fc.oneof(fc.constant(new Made("new", () => randomUUID())), id)),
+        phase: mostly(phase),
+        messages: mostly(messages),
+        metadata: mostly(anyObject),
+        ...(hasOwn && OWN),
+      }),
+    ),
   ),
   get: args(one),
-  getBy: args(anyObject),
+  getBy: args(hasOwn ? options(where) : anyObject),
   update: args(
     one,
-    options({ phase: mostly(phase), metadata: mostly(anyObject) }),
+    options({ phase: mostly(phase), metadata: mostly(anyObject), ...(hasOwn && OWN) }),
     options({ ifRevision: mostly(revision) }),
   ),
   messages: args(one, options({ limit: mostly(limit), before: mostly(messageId) })),
@@ -111,6 +144,8 @@ export const calls: Record<Verb, fc.Arbitrary<unknown[]>> = {
       cursor: mostly(fc.oneof({ weight: 2, arbitrary: fc.constant(undefined) }, cursors, anyText)),
       orderBy: mostly(fc.constantFrom("created", "updated")),
       phase: mostly(phase),
+      metadata: mostly(fc.oneof(fc.constant({ a: 1 }), anyObject)),
+      where: mostly(hasOwn ? options(where) : fc.constant({})),
     }),
   ),
   count: args(one),
@@ -120,24 +155,35 @@ export const calls: Record<Verb, fc.Arbitrary<unknown[]>> = {
   mergeMetadata: args(
     one,
     mostly(anyObject),
-    options({ ifMatch: mostly(fc.oneof(fc.constant({ a: 1 }), anyObject)), ifRevision: mostly(revision) }),
+    options({
+      ifMatch: mostly(fc.oneof(fc.constant({ a: 1 }), anyObject)),
+      ifRevision: mostly(revision),
+      deep: mostly(fc.boolean()),
+    }),
   ),
   replaceMessages: args(one, mostly(messages), options({ ifRevision: mostly(revision) })),
   truncate: args(one, options({ from: mostly(messageId), ifRevision: mostly(revision) })),
-  fork: args(one, options({ through: mostly(messageId), id: mostly(id) })),
+  fork: args(
+    one,
+    options({
+      through: mostly(messageId),
+      id: mostly(id),
+      ...(hasOwn && { set: withRun(options(OWN)) }),
+    }),
+  ),
   delete: args(one, options({ ifRevision: mostly(revision) })),
   deleteAll: args(one),
-};
+});
 
 /** The arguments of the cases of a verb, on a session to be made. All must go through. */
-export function rightCalls(verb: Verb): unknown[][] {
+export function rightCalls({ cases }: Catalogue, verb: Verb): unknown[][] {
   const given = {
     id: own,
     newId: new Made("new", () => randomUUID()),
     revision: new Made("revision", ({ revision }) => revision),
     cursors: {},
   };
-  return CASES.filter((one) => one.verb === verb).map(({ args }) => args(given as unknown as Given));
+  return cases.filter((one) => one.verb === verb).map(({ args }) => args(given as unknown as Given));
 }
 
 /** What a call that is answered may have been refused with. No other code is right. */

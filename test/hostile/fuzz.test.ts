@@ -1,30 +1,29 @@
+import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { defineJourney, forUser, JourneyDbError, type SearchHit, type Session } from "../../src/index.js";
+import { defineJourney, JourneyDbError, type SearchHit, type Session } from "../../src/index.js";
 import type { Database } from "../../src/model/database.js";
-import { journeySessions } from "../../src/schema-zod.js";
+import { ownColumns } from "../../src/schema.js";
 import { newUser, openMigrated } from "../support/database.js";
 import { made } from "../support/hostile.js";
 import { text } from "../support/messages.js";
 import { type Content, contentAfter } from "../support/outcome.js";
 import { canonical } from "../support/storable.js";
-import { callOf, type Verb } from "../support/verbs.js";
-import { calls, REFUSALS, rightCalls } from "./calls.js";
+import { CATALOGUES, callOf, unstored, type Verb } from "../support/verbs.js";
+import { callsOf, REFUSALS, rightCalls } from "./calls.js";
 
 const LONG = process.env.LONG === "1";
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const DRIVERS = [
-  ["postgres.js", LONG ? 4000 : 45],
-  ["PGlite", LONG ? 200 : 8],
+  ["postgres.js", "the default table", LONG ? 2000 : 22],
+  ["postgres.js", "a table with own columns", LONG ? 2000 : 22],
+  ["PGlite", "the default table", LONG ? 100 : 5],
+  ["PGlite", "a table with own columns", LONG ? 100 : 5],
 ] as const;
-const METHODS = Object.keys(calls) as Verb[];
 
-const journeys = [
-  defineJourney(),
-  defineJourney({ unstorable: "reject" }),
-  defineJourney({ maxSessionBytes: 600 }),
-];
+/** Own columns that are stored exactly as they are given. */
+const EXACT = ["runId", "orgId", "pinned", "stage", "tags", "tokens", "dueAt", "code"];
 const SEED: Content = { phase: "setup", messages: [text("m1"), text("m2")], metadata: { a: 1, __b: null } };
 
 const counts = new Map<string, number>();
@@ -37,7 +36,17 @@ const builtIns = () =>
     Reflect.ownKeys(prototype).map((key) => `${prototype.constructor.name}.${String(key)}`),
   );
 
-describe.each(DRIVERS)("%s", (driver, runs) => {
+describe.each(DRIVERS)("%s, %s", (driver, name, runs) => {
+  const catalogue = CATALOGUES[name];
+  const hasOwn = ownColumns(catalogue.table).length > 0;
+  const calls = callsOf(hasOwn);
+  // Without own columns there is nothing to look for.
+  const METHODS = (Object.keys(calls) as Verb[]).filter((method) => hasOwn || method !== "getBy");
+  const forUser = catalogue.forUser(defineJourney);
+  const journeys = [{}, { unstorable: "reject" as const }, { maxSessionBytes: 600 }].map((options) =>
+    catalogue.forUser(((given: object) => defineJourney({ ...options, ...given })) as typeof defineJourney),
+  );
+  const newSession = (id: string) => ({ id, ...catalogue.newOwn({ ...unstored(), newId: id }) });
   const owner = newUser();
   let db: Database;
   let neighbour: string;
@@ -45,22 +54,26 @@ describe.each(DRIVERS)("%s", (driver, runs) => {
 
   beforeAll(async () => {
     db = await openMigrated(driver);
+    await catalogue.createIn(db);
     const other = forUser(db, `${owner}x`);
-    neighbour = (await other.create({ messages: [text("m1"), text("m2")], metadata: { a: 1 } })).id;
-    await forUser(db, owner.toUpperCase()).create({ messages: [text("m1")] });
+    neighbour = randomUUID();
+    const messages = [text("m1"), text("m2")];
+    await other.create({ ...newSession(neighbour), messages, metadata: { a: 1 } });
+    await forUser(db, owner.toUpperCase()).create({ ...newSession(randomUUID()), messages: [text("m1")] });
   });
 
   const digests = async () => {
     const of = (which: string) =>
-      sql<string>`md5(string_agg(journey_sessions::text, '|' order by id) filter (where user_id ${sql.raw(which)} ${owner}))`;
-    const [row] = await db.select({ own: of("="), others: of("<>") }).from(journeySessions);
+      sql<string>`md5(string_agg(t::text, '|' order by id) filter (where user_id ${sql.raw(which)} ${owner}))`;
+    const table = sql`${sql.raw(catalogue.sqlName)} as t`;
+    const [row] = await db.select({ own: of("="), others: of("<>") }).from(table);
     return row as { own: string; others: string };
   };
 
   const sessionToUse = async () => {
     if (own) return own;
     await forUser(db, owner).deleteAll();
-    own = await forUser(db, owner).create(SEED as never);
+    own = await forUser(db, owner).create({ ...newSession(randomUUID()), ...SEED } as never);
     return own;
   };
 
@@ -74,6 +87,8 @@ describe.each(DRIVERS)("%s", (driver, runs) => {
       if (method === "append" || method === "replaceMessages")
         expect(answer).toMatchObject({ messageCount: content.messages.length });
     }
+    if (hasOwn) await checkOwn(method, args, answer as Session);
+    if (method === "getBy") expect(answer === null || (answer as Session).id === session.id).toBe(true);
     if (method === "get") expect(answer).toEqual(named === session.id ? session : null);
     if (method === "latest") expect(answer).toEqual(session);
     if (method === "count" || method === "deleteAll") expect(answer).toBe(1);
@@ -86,15 +101,24 @@ describe.each(DRIVERS)("%s", (driver, runs) => {
       for (const one of (answer as Session).messages) expect(SEED.messages).toContainEqual(one);
   }
 
+  async function checkOwn(method: Verb, args: unknown[], answer: Session): Promise<void> {
+    const [first, second] = args as Record<string, unknown>[];
+    const given = { create: first, update: second, fork: second?.set }[method as string];
+    if (given === undefined) return;
+    const stored = (await forUser(db, owner).get(answer.id)) as unknown as Record<string, unknown>;
+    for (const [key, value] of Object.entries(Object(given)))
+      if (EXACT.includes(key) && value !== undefined) expect(stored[key]).toEqual(value);
+  }
+
   it.each(METHODS)("%s keeps what it is given or refuses it, and touches nothing else", async (method) => {
-    const examples = rightCalls(method).map((args): [number, unknown[]] => [0, args]);
+    const examples = rightCalls(catalogue, method).map((args): [number, unknown[]] => [0, args]);
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: 2 }), calls[method], async (which, unmade) => {
         const session = await sessionToUse();
         const before = { rows: await digests(), builtIns: builtIns() };
         const ids = { own: session.id, neighbour, revision: session.revision };
         const args = made(unmade, ids) as unknown[];
-        const sessions = (journeys[which] ?? expect.fail()).forUser(db, owner);
+        const sessions = (journeys[which] ?? expect.fail())(db, owner);
         const outcome = await callOf(sessions, method, args).then(
           (answer: unknown) => ({ answer }),
           (thrown) => ({ thrown }),
@@ -107,15 +131,15 @@ describe.each(DRIVERS)("%s", (driver, runs) => {
           expect(outcome.thrown).toBeInstanceOf(JourneyDbError);
           expect(REFUSALS).toContain(outcome.thrown.code);
           expect(after.rows.own).toBe(before.rows.own);
-          count(`${driver} ${method}: ${outcome.thrown.code}`);
+          count(`${driver} ${name} ${method}: ${outcome.thrown.code}`);
         } else {
           await checkAnswer(method, args, outcome.answer, session);
-          count(`${driver} ${method}: done`);
+          count(`${driver} ${name} ${method}: done`);
         }
       }),
       { numRuns: runs + examples.length, seed, endOnFailure: !LONG, examples },
     );
-    expect([...counts.keys()]).toContain(`${driver} ${method}: done`);
+    expect([...counts.keys()]).toContain(`${driver} ${name} ${method}: done`);
   });
 });
 

@@ -144,13 +144,24 @@ it("a broken rule of the table means a stored row, one of the application's own 
     fromDriver(Object.assign(thrown(code), { constraint }), false);
   expect(broken("23514", "journey_sessions_messages_is_array")).toMatchObject({ code: "corrupt" });
   expect(broken("23514", "journey_sessions_phase_check")).toMatchObject({
-    code: "internal",
-    message: expect.stringContaining("unexpected constraint"),
+    code: "conflict",
+    message: expect.stringContaining("a constraint of the application refused the row"),
+    constraint: "journey_sessions_phase_check",
   });
-  expect(broken("23514", "old_journey_sessions_pkey")).toMatchObject({ code: "internal" });
-  expect(broken("23514", "journey_sessions_pkey_2")).toMatchObject({ code: "internal" });
+  expect(broken("23514", "old_journey_sessions_pkey")).toMatchObject({ code: "conflict" });
+  expect(broken("23514", "other_messages_is_array")).toMatchObject({ code: "conflict" });
   expect(broken("23505", "journey_sessions_pkey")).toMatchObject({ code: "conflict", retryable: false });
-  expect(broken("23505", "journey_sessions_user_id_key")).toMatchObject({ code: "internal" });
+  expect(broken("23505", "journey_sessions_user_id_key")).toMatchObject({ code: "conflict" });
+  expect(broken("23502", "")).toMatchObject({ code: "configuration" });
+});
+
+it("the rules of a table are those of its own name", () => {
+  const broken = (code: string, constraint: string) =>
+    fromDriver(Object.assign(thrown(code), { constraint }), true, { table: "chats" });
+  expect(broken("23514", "chats_messages_is_array")).toMatchObject({ code: "corrupt" });
+  expect(broken("23514", "journey_sessions_messages_is_array")).toMatchObject({ code: "conflict" });
+  expect(broken("23505", "chats_pkey")).toMatchObject({ code: "conflict", retryable: true });
+  expect(broken("23505", "journey_sessions_pkey")).toMatchObject({ code: "conflict", retryable: false });
 });
 
 it.each([
@@ -173,7 +184,8 @@ it.each([
   { constraint: "journey_sessions_pkey_ccnew_mine", table: "journey_sessions" },
 ])("any other key that is taken is the application's own: %o", (shown) => {
   expect(fromDriver(Object.assign(thrown("23505"), shown), true)).toMatchObject({
-    code: "internal",
+    code: "conflict",
+    message: expect.stringContaining("a constraint of the application"),
     retryable: false,
   });
 });

@@ -1,3 +1,4 @@
+import { mergePatch } from "./merge-patch.js";
 import { asStored } from "./storable.js";
 import type { Verb } from "./verbs.js";
 
@@ -23,6 +24,13 @@ function upserted(base: Any[], given: Any): unknown[] {
   return messages;
 }
 
+function merged({ metadata }: Content, given: unknown): object {
+  const patch = Object.entries(asStored(given) as object);
+  const all = new Map([...Object.entries(metadata), ...patch]);
+  for (const [key, value] of patch) if (value === null) all.delete(key);
+  return Object.fromEntries(all);
+}
+
 /** What a write that went through leaves of a session that was as `seed`; undefined of a call that leaves none. */
 export function contentAfter(method: Verb, args: Any[], seed: Content, known: boolean): Content | undefined {
   const [, given, third] = args;
@@ -39,12 +47,15 @@ export function contentAfter(method: Verb, args: Any[], seed: Content, known: bo
     }
     case "setPhase":
       return { ...seed, phase: given };
-    case "mergeMetadata": {
-      const patch = Object.entries(asStored(given) as object);
-      const merged = new Map([...Object.entries(seed.metadata), ...patch]);
-      for (const [key, value] of patch) if (value === null) merged.delete(key);
-      return { ...seed, metadata: Object.fromEntries(merged) };
+    case "update": {
+      const { phase = seed.phase, metadata } = given;
+      return { ...seed, phase, metadata: metadata === undefined ? seed.metadata : merged(seed, metadata) };
     }
+    case "mergeMetadata":
+      return {
+        ...seed,
+        metadata: third?.deep ? (mergePatch(seed.metadata, asStored(given)) as object) : merged(seed, given),
+      };
     case "replaceMessages":
       return { ...seed, messages: asStored(given) as unknown[] };
     case "truncate":

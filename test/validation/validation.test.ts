@@ -4,7 +4,7 @@ import { VERBS } from "../../src/sessions/verbs.js";
 import { all } from "../support/answer.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
-import { CASES, callOf, type Verb } from "../support/verbs.js";
+import { CATALOGUES, callOf, type Verb } from "../support/verbs.js";
 
 const db = openPostgresJs(await migratedDatabase());
 const owner = newUser();
@@ -36,12 +36,12 @@ const refused: Refused[] = [
   [
     "append create null",
     () => sessions.append(id, text("x"), { create: null }),
-    "options.create: expected a boolean or an object with metadata",
+    "options.create: expected a boolean or an object with metadata and own columns",
   ],
   [
     "append create 'yes'",
     () => sessions.append(id, text("x"), { create: "yes" }),
-    "options.create: expected a boolean or an object with metadata",
+    "options.create: expected a boolean or an object with metadata and own columns",
   ],
   ["append from null", () => sessions.append(id, text("x"), { from: null }), "options.from: expected string"],
   ["append after ''", () => sessions.append(id, text("x"), { after: "" }), `options.after: ${messageId}`],
@@ -323,8 +323,9 @@ it.each(Object.entries(VERBS))(
       message: `${verb}(${takes.join(", ")}) takes ${more}; nothing was sent.`,
     });
     for (const name of takes) expect(name).toMatch(/^[a-z]+$/);
-    const { options, onSession } = CASES.find((one) => one.verb === verb) ?? expect.fail();
+    const { cases } = CATALOGUES["a table with own columns"];
+    const { options, onSession } = cases.find((one) => one.verb === verb) ?? expect.fail();
     if (onSession) expect(takes[0]).toBe("id");
-    if (options !== null) expect(["options", "session"]).toContain(takes[options]);
+    if (options !== null) expect(["options", "session", "where"]).toContain(takes[options]);
   },
 );
