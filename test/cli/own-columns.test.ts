@@ -80,6 +80,7 @@ const COLUMNS: Record<string, [type: string, ...values: string[]]> = {
   'Quoted "Name': ["text", "quoted"],
   createdAt: ["text", "a name of the package's"],
   revision: ["integer", "7"],
+  constructor: ["text", "a name of every object's"] as [string, string],
 };
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
@@ -151,6 +152,7 @@ describe("own columns of every type", { timeout: 120_000 }, () => {
       'Quoted "Name': "quoted",
       "own.createdAt": "a name of the package's",
       "own.revision": 7,
+      "own.constructor": "a name of every object's",
     });
     expect(exported.stdout).toContain('"a_numeric":12345678901234567890.12345678901234567890,');
     expect(exported.stdout).toContain('"a_bigint":-9223372036854775808,');
