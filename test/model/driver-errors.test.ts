@@ -13,7 +13,7 @@ const meanings: [failure: Error, code: string, repeatable: boolean, notRepeatabl
   [thrown("08P01"), "configuration", false, false],
   [thrown("22P05"), "invalid_input", false, false],
   [thrown("2201E"), "invalid_input", false, false],
-  [thrown("23502"), "internal", false, false],
+  [thrown("23502"), "configuration", false, false],
   [thrown("25006"), "unavailable", true, true],
   [thrown("25P02"), "internal", false, false],
   [thrown("25P03"), "timeout", false, false],

@@ -97,14 +97,14 @@ describe("what the server refuses", () => {
     expect(await forUser(db, owner).count()).toBe(0);
   });
 
-  it("a constraint that the application added: internal, naming it", async () => {
+  it("a constraint that the application added: a conflict, naming it", async () => {
     const guarded = await migratedDatabase();
     await rawClient(guarded).unsafe(
       "alter table journey_sessions add constraint own_rule check (phase <> 'forbidden')",
     );
     const sessions = forUser(openPostgresJs(guarded), `${SECRET}-user`);
     const error = await errorOf(sessions.create({ phase: "forbidden", metadata: { [SECRET]: SECRET } }));
-    expect(error).toMatchObject({ code: "internal", sqlState: "23514", constraint: "own_rule" });
+    expect(error).toMatchObject({ code: "conflict", sqlState: "23514", constraint: "own_rule" });
   });
 
   it("a trigger of the application that refuses: internal, without its words", async () => {
@@ -145,13 +145,13 @@ it("at a higher isolation level: a conflict, and the transaction may be repeated
   expect((await forUser(db, owner).get(id))?.messages).toEqual([text("m1")]);
 });
 
-it("a unique index of the application's own: internal, naming it", async () => {
+it("a unique index of the application's own: a conflict, naming it", async () => {
   const guarded = await migratedDatabase();
   await rawClient(guarded).unsafe("create unique index one_session_each on journey_sessions (user_id)");
   const sessions = forUser(openPostgresJs(guarded), `${SECRET}-user`);
   await sessions.create();
   const error = await errorOf(sessions.create());
-  expect(error).toMatchObject({ code: "internal", sqlState: "23505", constraint: "one_session_each" });
+  expect(error).toMatchObject({ code: "conflict", sqlState: "23505", constraint: "one_session_each" });
 });
 
 it.each(["08P01", "26000", "42P05"])("%s, of a pooler that was not named: how to name it", (code) => {
