@@ -30,22 +30,20 @@ async function run(env: NodeJS.ProcessEnv, args: string[], onLine?: (line: strin
   if (status !== 0) process.exit(status ?? 128 + constants.signals[signal as NodeJS.Signals]);
 }
 
-/** How `migrate` finds the database that the application opens. */
-function migrating(): { env: NodeJS.ProcessEnv; options: string[] } {
+/** The environment in which `migrate` finds the database that the application opens. */
+function migrating(): NodeJS.ProcessEnv {
   const { loadEnvConfig }: { loadEnvConfig(folder: string): { combinedEnv: NodeJS.ProcessEnv } } =
     createRequire(next)("@next/env");
-  // Next.js' own loader, since which .env file counts for what is its own to say.
+  // Next.js' own loader, since it decides which .env file takes precedence.
   const { DIRECT_URL, ...env } = loadEnvConfig(folder).combinedEnv;
-  if (!env.DATABASE_URL?.trim()) return { env, options: ["--embedded"] };
   // The application knows no DIRECT_URL: one from elsewhere than DATABASE_URL may lead to another database.
-  const isPair = "DATABASE_URL" in given === "DIRECT_URL" in given;
-  // Empty where it does not count, since the command reads .env files too.
-  return { env: { ...env, DIRECT_URL: (isPair && DIRECT_URL) || "" }, options: [] };
+  const isPair = env.DATABASE_URL?.trim() && "DATABASE_URL" in given === "DIRECT_URL" in given;
+  // Empty if it does not apply, since `migrate` reads .env files too.
+  return { ...env, DIRECT_URL: (isPair && DIRECT_URL) || "" };
 }
 
 // First, since it is refused where the embedded database is open in another one.
-const { env, options } = migrating();
-await run(env, [join(EXAMPLE, "../../dist/cli.js"), "migrate", ...options]);
+await run(migrating(), ["db/migrate.js"]);
 console.log("Building the example …");
 await run(given, [next, "build"]);
 

@@ -72,7 +72,7 @@ const LONGEST_NAME = 33;
 /** A function of PostgreSQL has at most 100 arguments. */
 const MOST_COLUMNS = 90;
 /** Names that a statement gives to its own parts beside the table. */
-const ALIASES = ["input", "own", "page", "batch", "hit", "excluded"];
+const ALIASES = ["input", "own", "page", "batch", "hit", "passed", "due", "deleted", "counted", "excluded"];
 
 /**
  * Declares a table of sessions: the columns of this package, followed by the application's own. Pass it to

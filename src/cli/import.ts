@@ -13,6 +13,7 @@ import {
   ownerOf,
   say,
   send,
+  sentenceOf,
   type TableOptions,
   tableOf,
   warn,
@@ -57,19 +58,19 @@ export function runImport(
       else await importer(db, stored, userId, counts, false)(lines);
     } catch (thrown) {
       if (!strict && counts.imported + counts.present > 0)
-        warn(`${sentenceOf(counts)}. Run the same command again to continue`);
+        warn(`${summaryOf(counts)}. Run the same command again to continue`);
       throw thrown;
     } finally {
       progress?.end();
     }
-    say(sentenceOf(counts));
+    say(summaryOf(counts));
     if (counts.ignored > 0)
       warn(`${counted(counts.ignored, "line")} with fields that no column takes: these fields were ignored`);
     if (counts.refused > 0) process.exitCode = FAILED;
   });
 }
 
-const sentenceOf = ({ imported, present, refused }: Counts) =>
+const summaryOf = ({ imported, present, refused }: Counts) =>
   `imported ${counted(imported, "session")}; already there, left as they are: ${present}; refused: ${refused}`;
 
 /**
@@ -89,9 +90,7 @@ function importer(
 
   function refuse(number: number, thrown: unknown): void {
     if (!isRefusal(thrown)) throw thrown;
-    const { constraint, message } = thrown;
-    const by = constraint === undefined ? "" : ` (constraint "${constraint}")`;
-    const line = `line ${number}: ${message.replace(/\.?$/, () => `${by}.`)}`;
+    const line = `line ${number}: ${sentenceOf(thrown)}`;
     // That a column needs a value is an error of the configuration elsewhere.
     const code = thrown.code === "configuration" ? "invalid_input" : thrown.code;
     if (strict) throw new JourneyDbError(code, `${line} Nothing was imported`);
@@ -135,7 +134,10 @@ function importer(
     return refusal;
   }
 
-  /** Stores all lines, which set the same own columns, in one statement. If the server refuses it, halves them until the refused line is found. */
+  /**
+   * Stores all lines, which set the same own columns, in one statement. If the server refuses it, halves them until the
+   * refused line is found.
+   */
   async function store(lines: NumberedLine[]): Promise<void> {
     const sessions = `[${lines.map(({ text }) => text).join(",")}]`;
     const inserting = importSessions(lines[0]?.own ?? {})(table);

@@ -1,11 +1,19 @@
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../maintenance/migrate.js";
 import { tableSql } from "../maintenance/table-sql.js";
 import { type Finding, verifyTable } from "../maintenance/verify/verify.js";
-import { JourneyDbError } from "../model/errors.js";
-import { journeySessions, journeyTable } from "../schema.js";
 import { journeyOptionsSchema } from "../validation/journey-options.js";
 import { parse } from "../validation/parse.js";
-import { EMBEDDED, FAILED, hasEmbedded, say, sayEmbedded, type UrlOption, withDatabase } from "./run.js";
+import {
+  EMBEDDED,
+  FAILED,
+  hasEmbedded,
+  say,
+  sayEmbedded,
+  type TableOptions,
+  tableOf,
+  type UrlOption,
+  withDatabase,
+} from "./run.js";
 
 export async function runMigrate({ url, dryRun }: UrlOption & { dryRun?: true }) {
   // A dry run creates no database.
@@ -31,23 +39,11 @@ function lineOf({ severity, code, message, remedy, sql }: Finding): string {
   return `${severity.padEnd(7)}  ${code}: ${message} Remedy: ${sql === undefined ? "" : `${sql};`}${rest}`;
 }
 
-interface TableOption {
-  table?: string;
-  schema?: string;
-}
-
-/** @throws JourneyDbError invalid_input for a name that `journeyTable` refuses */
-function tableOf({ table, schema }: TableOption) {
-  if (table !== undefined) return journeyTable(schema === undefined ? table : { name: table, schema });
-  if (schema === undefined) return journeySessions;
-  throw new JourneyDbError("invalid_input", "--schema: expected together with --table");
-}
-
 /** The pieces of a file for `drizzle-kit generate --custom`, which runs each of them as one statement. */
-export const runSql = (options: TableOption) =>
+export const runSql = (options: Omit<TableOptions, "url">) =>
   say(tableSql(tableOf(options)).join("\n--> statement-breakpoint\n"));
 
-interface VerifyCommand extends UrlOption, TableOption {
+interface VerifyCommand extends TableOptions {
   json?: true;
   strict?: true;
   phases?: string;

@@ -41,6 +41,13 @@ export const warn = (line: string) => {
   process.stderr.write(`${isTerminal ? CLEAR : ""}journey-db: ${line}\n${isTerminal ? SAVE : ""}`);
 };
 
+/** The message of an error, with the constraint that refused a row. */
+export function sentenceOf({ message, constraint }: JourneyDbError): string {
+  const by =
+    constraint === undefined || message.includes(`"${constraint}"`) ? "" : ` (constraint "${constraint}")`;
+  return `${message.replace(/\.$/, "")}${by}.`;
+}
+
 let failed = false;
 
 /** Prints the first failure in one line. Later ones are its consequences. */
@@ -48,10 +55,9 @@ export function fail(thrown: unknown, remedies: typeof REMEDY = {}): void {
   process.exitCode = FAILED;
   if (failed) return;
   failed = true;
-  const { code, message } = fromDriver(thrown, false);
-  const sentence = message.endsWith(".") ? message : `${message}.`;
-  const remedy = remedies[code] ? ` ${remedies[code]}` : "";
-  warn(`${code}: ${sentence}${remedy}`);
+  const error = fromDriver(thrown, false);
+  const remedy = remedies[error.code] ? ` ${remedies[error.code]}` : "";
+  warn(`${error.code}: ${sentenceOf(error)}${remedy}`);
 }
 
 /** The error of a stream or a file that cannot be written, without its path. */

@@ -67,7 +67,8 @@ export async function storedTable(db: Database, declared: JourneyTable): Promise
   const keys = declared === journeySessions ? ownColumns(declared) : [];
   const keyOf = ({ name }: StoredColumn): string => {
     const known = keys.find(([, column]) => column.name === name)?.[0];
-    const isTaken = RESERVED.has(name) || keys.some(([key]) => key === name);
+    // journeyTable refuses the keys that every object has.
+    const isTaken = RESERVED.has(name) || name in Object.prototype || keys.some(([key]) => key === name);
     return known ?? (isTaken ? `own.${name}` : name);
   };
   const own = columns

@@ -48,6 +48,8 @@ const optionsSchema = options<ListOptions>()({
   metadata: z.unknown().optional(),
 });
 
+const NO_FILTERS = { where: [], texts: {} };
+
 export const verb: Verb<List<object, string, JourneyTable>["list"]> = {
   takes: ["options"],
   isRepeatable: always,
@@ -55,7 +57,8 @@ export const verb: Verb<List<object, string, JourneyTable>["list"]> = {
     const { limit, cursor, orderBy, ...given } = parse(optionsSchema, options);
     const phase = handle.phase(given.phase, "options.phase") ?? null;
     const place = cursor === undefined ? undefined : decodeCursor(orderBy, cursor);
-    const { where, texts } = handle.own.filters(given.where ?? {}, "options.where");
+    const { where, texts } =
+      given.where === undefined ? NO_FILTERS : handle.own.filters(given.where, "options.where");
     const metadata =
       given.metadata === undefined ? null : handle.json.contained(given.metadata, "options.metadata");
     const statement = list({

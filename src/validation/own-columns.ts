@@ -75,11 +75,13 @@ export function ownColumnsOf(
         .map((one) => [one.key, textOf(one, given[one.key], `${field}.${one.key}`)]),
     );
 
-  /** Names a key that is none of the columns. */
-  function refuseOthers(given: object, known: readonly OwnColumn[], field: string): void {
-    const shape = Object.fromEntries(known.map(({ key }) => [key, z.unknown().optional()]));
-    parse(z.strictObject(shape), given, field);
-  }
+  /** Objects of the columns, whose values are checked one by one. */
+  const objectOf = (known: readonly OwnColumn[]) =>
+    plainObjectSchema.pipe(
+      z.strictObject(Object.fromEntries(known.map(({ key }) => [key, z.unknown().optional()]))),
+    );
+  const changesSchema = objectOf(writable);
+  const filtersSchema = objectOf(columns);
 
   return {
     /** Separates the own columns that a call may set from the rest of an argument. */
@@ -111,9 +113,7 @@ export function ownColumnsOf(
 
     /** The own columns that a call changes. */
     changed(given: unknown, field: string): OwnTexts {
-      const own: Record<string, unknown> = parse(plainObjectSchema, given, field);
-      refuseOthers(own, writable, field);
-      return textsOf(writable, own, field);
+      return textsOf(writable, parse(changesSchema, given, field), field);
     },
 
     /** The keys of the columns that a copy of a session does not take over. */
@@ -123,8 +123,7 @@ export function ownColumnsOf(
     filters(given: unknown, field: string): { where: Filter[]; texts: OwnTexts } {
       const where: Filter[] = [];
       const texts: OwnTexts = {};
-      const asked: Record<string, unknown> = parse(plainObjectSchema, given, field);
-      refuseOthers(asked, columns, field);
+      const asked = parse(filtersSchema, given, field);
       for (const one of columns) {
         const { key, column, schema } = one;
         const name = `${field}.${key}`;

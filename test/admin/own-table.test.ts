@@ -1,7 +1,7 @@
 import { integer, pgTable, timestamp, uuid } from "drizzle-orm/pg-core";
 import { expect, it } from "vitest";
 import { convertMessages, prune, repairJson, stats, transfer } from "../../src/admin.js";
-import { journeyTable } from "../../src/schema.js";
+import { type JourneyTable, journeyTable } from "../../src/schema.js";
 import { older } from "../support/ai-sdk-4.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { onOneDriver } from "../support/drivers.js";
@@ -138,3 +138,30 @@ it.each([
     message: "options.table: expected a table that journeyTable has declared",
   });
 });
+
+it.each(["passed", "due", "deleted", "ahead", "moved", "owner", "phases", "counted", "pairs", "e", "c"])(
+  "a table may be named %s, as a part of a statement is, or the name is refused",
+  async (name) => {
+    let table: JourneyTable;
+    try {
+      table = journeyTable(name);
+    } catch (error) {
+      expect(["passed", "due", "deleted", "counted"]).toContain(name);
+      expect(error).toMatchObject({ code: "invalid_input" });
+      return;
+    }
+    await raw`create table ${raw(name)} (like journey_sessions including all)`;
+    const [first, second] = [newUser(), newUser()];
+    await raw`insert into ${raw(name)} ${raw([
+      { user_id: first, messages: older, updated_at: "2020-01-01" },
+      { user_id: first, messages: [], updated_at: "2026-01-01" },
+    ] as never)}`;
+    expect(await prune(db, { table, inactiveFor: "3y", dryRun: true })).toEqual({ sessions: 1 });
+    expect(await convertMessages(db, { table, batchSize: 1 })).toMatchObject({ sessions: 1 });
+    expect(await repairJson(db, { table, batchSize: 1 })).toEqual({ sessions: 0, skipped: 0 });
+    expect(await stats(db, { table })).toMatchObject({ sessions: 2, owners: 1 });
+    expect(await transfer(db, { table, from: first, to: second })).toEqual({ sessions: 2 });
+    await raw`update ${raw(name)} set updated_at = '2020-01-01'`;
+    expect(await prune(db, { table, inactiveFor: "3y", batchSize: 1 })).toEqual({ sessions: 2 });
+  },
+);

@@ -80,6 +80,7 @@ const COLUMNS: Record<string, [type: string, ...values: string[]]> = {
   'Quoted "Name': ["text", "quoted"],
   createdAt: ["text", "a name of the package's"],
   revision: ["integer", "7"],
+  constructor: ["text", "a name of every object's"] as [string, string],
 };
 const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
@@ -151,6 +152,7 @@ describe("own columns of every type", { timeout: 120_000 }, () => {
       'Quoted "Name': "quoted",
       "own.createdAt": "a name of the package's",
       "own.revision": 7,
+      "own.constructor": "a name of every object's",
     });
     expect(exported.stdout).toContain('"a_numeric":12345678901234567890.12345678901234567890,');
     expect(exported.stdout).toContain('"a_bigint":-9223372036854775808,');
@@ -252,6 +254,11 @@ const REFUSED: [own: object, code: string, told: string][] = [
     "invalid_input",
     'The database returned SQLSTATE 23502: column "run_id" needs a value, and none was given.',
   ],
+  [
+    { runId: CANARY, updatedAt: "294277-01-01T00:00:00" },
+    "invalid_input",
+    "The database returned SQLSTATE 22008: the server could not store one of the values.",
+  ],
   [{ runId: CANARY, orgId: CANARY }, "conflict", refusedBy("23503", "of_org")],
   [{ runId: CANARY, laterOrg: CANARY }, "conflict", refusedBy("23503", "of_later_org")],
   [{ runId: "taken" }, "conflict", refusedBy("23505", "one_run")],
@@ -270,7 +277,7 @@ describe("an own value that the server refuses", { timeout: 120_000 }, () => {
     );
     expect({ status, stdout }).toEqual({
       status: 1,
-      stdout: "imported 7 sessions; already there, left as they are: 0; refused: 7\n",
+      stdout: "imported 8 sessions; already there, left as they are: 0; refused: 8\n",
     });
   });
 
@@ -302,7 +309,7 @@ describe("an own value that the server refuses", { timeout: 120_000 }, () => {
     expect({ status, told: told(stderr) }).toEqual({
       status: 1,
       told: [
-        "journey-db: conflict: The database returned SQLSTATE 23503: a constraint of the application refused the row.",
+        'journey-db: conflict: The database returned SQLSTATE 23503: a constraint of the application refused the row (constraint "of_later_org").',
       ],
     });
     expect(await sql`select from app.rules where user_id = ${userId}`).toHaveLength(0);
@@ -442,5 +449,16 @@ describe("--table and --schema", { timeout: 120_000 }, () => {
         "The database returned SQLSTATE 42P01: the table is missing; apply the application's migrations.",
       ),
     );
+  });
+});
+
+test("a number that jsonb cannot hold is no own column's fault", { timeout: 60_000 }, async () => {
+  const lines = line({ runId: CANARY, metadata: { n: 0 } }).replace('"n":0', '"n":1e200000');
+  const { status, stderr } = await cli.runFed(lines, "import", newUser(), ...RULES);
+  expect({ status, told: told(stderr) }).toEqual({
+    status: 1,
+    told: [
+      "journey-db: line 1: The database returned SQLSTATE 22003: the server could not store one of the values.",
+    ],
   });
 });

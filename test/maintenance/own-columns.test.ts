@@ -417,3 +417,15 @@ test.each([
   ]);
   expect(found).not.toHaveProperty("sql");
 });
+
+test("the trigger's function must be the one in the table's schema", async () => {
+  const table = journeyTable({ name: "chats", schema: "app" });
+  const { db, sql: raw } = await made({ tables: { app }, table });
+  await raw.unsafe(`create function update_chats_updated_at() returns trigger language plpgsql set search_path = '' as
+      $$ begin new.updated_at := clock_timestamp(); return new; end $$;
+    create or replace trigger chats_updated_at before update on app.chats for each row execute function update_chats_updated_at()`);
+  const [found, ...more] = problems(await verify(db, { table }));
+  expect([found?.code, ...more.map(({ code }) => code)]).toEqual(["trigger_different", "function_rights"]);
+  await raw.unsafe(found?.sql ?? "");
+  expect(await verify(db, { table })).toEqual([]);
+});

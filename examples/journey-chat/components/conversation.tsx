@@ -1,4 +1,5 @@
 "use client";
+import { useState } from "react";
 import type { MessagesPage } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
 import { Alerts } from "./alerts";
@@ -21,15 +22,18 @@ export function Conversation({
   id: string;
   stored?: MessagesPage & { session: SessionItem };
 }) {
-  const { sessions } = useSessions();
-  const session = sessions.find((one) => one.id === id) ?? stored?.session;
+  const found = useSessions().find(id) ?? stored?.session;
+  // A chat that began on this page and was archived in another tab is in no list that is loaded.
+  const [known, setKnown] = useState(found);
+  if (found && found !== known) setKnown(found);
+  const session = found ?? known;
   const conversation = useConversation(id, stored ?? NOTHING);
   const isEmpty = conversation.messages.length === 0;
 
   return (
     <main className={styles.page} data-phase={session?.phase ?? "setup"}>
       <title>{`${session?.title ?? "New chat"} – Journey`}</title>
-      <Header session={session} />
+      <Header session={session} onMoved={setKnown} />
       <div className={styles.body}>
         <section className={styles.chat} aria-label="Chat">
           {isEmpty && !conversation.isGone ? (

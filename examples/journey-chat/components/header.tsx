@@ -4,24 +4,25 @@ import { useState } from "react";
 import { send, sessionPath } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
 import styles from "./header.module.css";
+import { PHASES } from "./phases";
 import { useSessions } from "./use-sessions";
 
-const PHASES = [
-  { phase: "setup", name: "Setup" },
-  { phase: "review", name: "Review" },
-] as const;
+interface Moved {
+  onMoved: (session: SessionItem) => void;
+}
 
-export function Header({ session }: { session: SessionItem | undefined }) {
+export function Header({ session, onMoved }: Moved & { session: SessionItem | undefined }) {
   return (
     <header className={styles.header}>
       <h1>{session?.title ?? "New chat"}</h1>
-      {session && <PhaseSwitch session={session} />}
+      {session && <PhaseSwitch session={session} onMoved={onMoved} />}
     </header>
   );
 }
 
 /** Changes the phase, only if the session is still in the phase that the page shows. */
-function PhaseSwitch({ session: { id, phase: from } }: { session: SessionItem }) {
+function PhaseSwitch({ session, onMoved }: Moved & { session: SessionItem }) {
+  const { id, phase: from } = session;
   const router = useRouter();
   const { refresh } = useSessions();
   const [failed, setFailed] = useState(false);
@@ -30,6 +31,7 @@ function PhaseSwitch({ session: { id, phase: from } }: { session: SessionItem })
     try {
       await send("PATCH", sessionPath(id), { phase, from });
       setFailed(false);
+      onMoved({ ...session, phase });
     } catch {
       setFailed(true);
     }

@@ -1,13 +1,11 @@
 "use client";
-import * as Menu from "@radix-ui/react-dropdown-menu";
 import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { type MouseEventHandler, useLayoutEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import { send, sessionPath } from "@/lib/api";
 import type { SessionItem } from "@/lib/journey";
-import { DeleteDialog } from "./delete-dialog";
-import { MoreIcon } from "./icons";
+import { SessionMenu } from "./session-menu";
 import styles from "./session-row.module.css";
 import { Time } from "./time";
 import { useSessions } from "./use-sessions";
@@ -20,14 +18,15 @@ export function SessionRow({
   session,
   isCurrent,
   onOpen,
+  onProblem,
 }: {
   session: SessionItem;
   isCurrent: boolean;
   onOpen: MouseEventHandler<HTMLAnchorElement>;
+  onProblem: (problem: string | undefined) => void;
 }) {
-  const { id, title, phase, createdAt } = session;
+  const { id, title, phase, pinned, archived, createdAt } = session;
   const [isRenaming, setRenaming] = useState(false);
-  const [isDeleting, setDeleting] = useState(false);
   const options = useRef<HTMLButtonElement>(null);
   const row = useRef<HTMLLIElement>(null);
 
@@ -58,29 +57,15 @@ export function SessionRow({
         <span className={styles.about}>
           <span data-phase={phase}>{phase === "review" ? "Review" : "Setup"}</span>
           <Time at={createdAt} />
+          {pinned && !archived && <span>Pinned</span>}
         </span>
       </Link>
-      <Menu.Root modal={false}>
-        <Menu.Trigger ref={options} className={styles.options} aria-label={`Options for ${title}`}>
-          <MoreIcon />
-        </Menu.Trigger>
-        {/* Not in a portal: it must be in the drawer, since all else is inert. */}
-        <Menu.Content className={styles.menu} align="end" sideOffset={4}>
-          <Menu.Item onSelect={() => setRenaming(true)}>Rename</Menu.Item>
-          <Menu.Item onSelect={() => setDeleting(true)} className={styles.danger}>
-            Delete
-          </Menu.Item>
-        </Menu.Content>
-      </Menu.Root>
-      {isDeleting && (
-        <DeleteDialog
-          session={session}
-          onClose={() => {
-            setDeleting(false);
-            options.current?.focus();
-          }}
-        />
-      )}
+      <SessionMenu
+        session={session}
+        button={options}
+        onRename={() => setRenaming(true)}
+        onProblem={onProblem}
+      />
     </li>
   );
 }

@@ -6,7 +6,7 @@ import { ChatsProvider } from "./chats";
 import { CloseIcon, MenuIcon } from "./icons";
 import styles from "./shell.module.css";
 import { Sidebar } from "./sidebar";
-import { FirstPageContext } from "./use-sessions";
+import { CHATS, ListContext } from "./use-sessions";
 import { type DemoUser, UserSwitch } from "./user-switch";
 
 const MODAL = { role: "dialog", "aria-modal": true, "aria-label": "Sessions" };
@@ -25,6 +25,7 @@ export function Shell({
   firstPage: SessionsPage;
   children: ReactNode;
 }) {
+  const [view, setView] = useState(CHATS);
   const [isOpen, setOpen] = useState(false);
   const close = useCallback(() => setOpen(false), []);
   const openButton = useRef<HTMLButtonElement>(null);
@@ -52,7 +53,7 @@ export function Shell({
 
   return (
     <SWRConfig value={{ provider: () => new Map() }}>
-      <FirstPageContext value={firstPage}>
+      <ListContext value={{ firstPage, view, setView }}>
         <ChatsProvider>
           <div className={styles.shell}>
             <button
@@ -85,7 +86,7 @@ export function Shell({
             </div>
           </div>
         </ChatsProvider>
-      </FirstPageContext>
+      </ListContext>
     </SWRConfig>
   );
 }

@@ -7,6 +7,7 @@ import { PlusIcon, SearchIcon } from "./icons";
 import { SearchResults } from "./search-results";
 import { SessionList } from "./session-list";
 import styles from "./sidebar.module.css";
+import { ViewSwitch } from "./view-switch";
 
 /** The link that each key moves to, from the nth of `count` links. */
 const STEPS: Record<string, (n: number, count: number) => number> = {
@@ -58,6 +59,7 @@ export function Sidebar({ onOpen }: { onOpen: () => void }) {
           onChange={(event) => setText(event.target.value)}
         />
       </div>
+      {!searched && <ViewSwitch />}
       <div ref={list} className={styles.list}>
         {searched ? <SearchResults text={searched} onOpen={onOpen} /> : <SessionList onOpen={open} />}
       </div>

@@ -90,6 +90,17 @@ const STATES: Record<string, State> = {
     return tab;
   },
   "the sessions": withSessions,
+  "the archived sessions": async (scene, look) => {
+    await store(scene.sql, { title: "Long ago", archived: true });
+    const tab = await withSessions(scene, look);
+    await tab.choose("Trains to Geneva", "Pin");
+    await tab.sessions.getByText("Pinned").waitFor();
+    await photograph(tab, `${look.name}-a-pinned-session`);
+    await tab.filter("Setup");
+    await tab.toggleArchived();
+    await tab.item("Long ago").waitFor();
+    return tab;
+  },
   "a menu": async (scene, look) => {
     const tab = await withSessions(scene, look);
     await menuOf(tab);

@@ -56,8 +56,10 @@ describe("the list of sessions by keyboard", () => {
       await options.focus();
       await tab.page.keyboard.press("Enter");
       await hasFocus(menu.getByRole("menuitem", { name: "Rename" }));
-      await tab.page.keyboard.press("ArrowDown");
-      await hasFocus(menu.getByRole("menuitem", { name: "Delete" }));
+      for (const name of ["Pin", "Archive", "Delete"]) {
+        await tab.page.keyboard.press("ArrowDown");
+        await hasFocus(menu.getByRole("menuitem", { name, exact: true }));
+      }
       await tab.page.keyboard.press("Escape");
       await menu.waitFor({ state: "hidden" });
       await hasFocus(options);
@@ -91,7 +93,7 @@ describe("the list of sessions by keyboard", () => {
       await tab.sessions.getByRole("button", { name: "Options for One" }).focus();
       await keys.press("Enter");
       await hasFocus(tab.page.getByRole("menuitem", { name: "Rename" }));
-      await keys.press("ArrowDown");
+      await keys.press("End");
       await hasFocus(tab.page.getByRole("menuitem", { name: "Delete" }));
       await keys.press("Enter");
       await hasFocus(tab.page.getByRole("dialog").getByRole("button", { name: "Cancel" }));

@@ -8,6 +8,7 @@ import { read, type Tab } from "./support/tab.js";
 /** Ada's session, one tab of hers and one of Grace's. */
 async function adaAndGrace({ open, sql }: Scene) {
   const id = await store(sql, { title: "Ada's plans" });
+  await store(sql, { title: "Ada's old plans", archived: true });
   const grace = await open("/journey", { as: "grace" });
   grace.mayMeet(404);
   return { id, grace };
@@ -42,6 +43,8 @@ describe("another user's session", () => {
       const { id, grace } = await adaAndGrace(scene);
       const before = await scene.rows();
       await grace.sessions.getByText("No sessions yet").waitFor();
+      await grace.toggleArchived();
+      await grace.sessions.getByText("Nothing archived").waitFor();
       await grace.sessions.getByRole("searchbox", { name: "Search sessions" }).fill("Question");
       await grace.sessions.getByText("Nothing found").waitFor();
       await shows404(grace, `/journey/${id}`);
@@ -65,6 +68,8 @@ describe("another user's session", () => {
       await expectNotFound(await request.post(url, { data: { ...Object(body), after: null, from: "m1" } }));
       await expectNotFound(await request.patch(url, { data: { title: "Mine now" } }));
       await expectNotFound(await request.patch(url, { data: { phase: "review", from: "setup" } }));
+      await expectNotFound(await request.patch(url, { data: { pinned: true } }));
+      await expectNotFound(await request.patch(url, { data: { archived: true } }));
       await expectNotFound(await request.post(`${url}/fork`, { data: { through: "m2" } }));
       await expectNotFound(await request.delete(url));
       expect(await scene.rows()).toEqual(before);

@@ -74,6 +74,9 @@ describe("a change that no page sends", () => {
     ["a title of nothing", JSON.stringify({ title: "  " })],
     ["a key of its own", JSON.stringify({ title: "Renamed", owner: "user_grace" })],
     ["a phase that is none", JSON.stringify({ phase: "done", from: "setup" })],
+    ["a pin that is no boolean", JSON.stringify({ pinned: "yes" })],
+    ["two columns at once", JSON.stringify({ pinned: true, archived: true })],
+    ["no column", "{}"],
     ["what is no JSON", "title=Renamed"],
     ["nothing", ""],
     ["JSON that says it is text", TITLE, { "content-type": "text/plain" }],
@@ -118,3 +121,18 @@ describe("a change that no page sends", () => {
     }),
   );
 });
+
+test.each([
+  "phase=done",
+  "archived=perhaps",
+  "cursor=none",
+  "cursor=pinned:none",
+  "archived=true&cursor=none",
+])(
+  "a list of %s is refused",
+  inBrowser(async ({ open }, query) => {
+    const tab = await open();
+    const url = new URL(`/api/journey?${query}`, tab.page.url()).href;
+    expect((await tab.page.request.get(url)).status()).toBe(400);
+  }),
+);

@@ -1,22 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { store } from "./support/rows.js";
-import { inBrowser, type Scene } from "./support/scene.js";
+import { inBrowser } from "./support/scene.js";
+import { listed, scrollToEnd, storeMany } from "./support/session-list.js";
 import { read, type Tab } from "./support/tab.js";
-
-const DAY = 86_400_000;
-
-/** Stores so many sessions, a day apart; answers their titles, the newest first. */
-async function storeMany({ sql }: Scene, count: number): Promise<string[]> {
-  const titles = Array.from({ length: count }, (_, n) => `Session ${String(n + 1).padStart(2, "0")}`);
-  const newest = Date.UTC(2026, 0, 1) + count * DAY;
-  for (const [n, title] of titles.entries()) {
-    await store(sql, { title, createdAt: new Date(newest - n * DAY) });
-  }
-  return titles;
-}
-
-const listed = async (tab: Tab) =>
-  (await tab.items.allInnerTexts()).map((text) => /Session \d\d/.exec(text)?.[0] ?? text);
 
 describe("the list of sessions", () => {
   test(
@@ -26,8 +12,7 @@ describe("the list of sessions", () => {
       const tab = await scene.open();
       await expect.poll(() => listed(tab)).toEqual(titles.slice(0, 20));
       for (const length of [40, 45]) {
-        await tab.items.last().hover();
-        await tab.page.mouse.wheel(0, 100_000);
+        await scrollToEnd(tab);
         await expect.poll(() => listed(tab)).toEqual(titles.slice(0, length));
       }
       await tab.item("Session 45").click();

@@ -1,6 +1,13 @@
 import type { SearchHit } from "@aigos/journey-db";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
-import type { SessionItem } from "./journey";
+import type { Phase, SessionItem } from "./journey";
+
+/** Which sessions the list shows. */
+export interface View {
+  archived: boolean;
+  /** @default all */
+  phase?: Phase | undefined;
+}
 
 export interface SessionsPage {
   sessions: SessionItem[];
@@ -15,6 +22,14 @@ export interface MessagesPage {
 }
 
 export const SESSIONS = "/api/journey";
+
+/** A page of the list: the first, or the one that `cursor` begins. */
+export function listPath({ archived, phase }: View, cursor?: string): string {
+  const query = { ...(archived && { archived: "true" }), ...(phase && { phase }), ...(cursor && { cursor }) };
+  const text = new URLSearchParams(query).toString();
+  return text ? `${SESSIONS}?${text}` : SESSIONS;
+}
+
 export const sessionPath = (id: string) => `${SESSIONS}/${id}`;
 
 /** Throws the text of the response, as useChat does, so that `errorCode` reads both. */

@@ -3,15 +3,17 @@ import { connect, defineJourney, type SessionSummary } from "@aigos/journey-db";
 import { fromAiSdk4 } from "@aigos/journey-db/ai-sdk";
 import { isMessage, type JourneyMessage } from "@aigos/journey-db/messages";
 import type * as z from "zod";
+import { journeySessions } from "@/db/schema";
 import { messageSchema, metadataSchema, phaseSchema } from "./schemas";
 
 /** Messages that the browser loads at a time. */
 export const PAGE = 30;
 
-type Phase = z.infer<typeof phaseSchema>;
+export type Phase = z.infer<typeof phaseSchema>;
 type Metadata = z.infer<typeof metadataSchema>;
 
 const journey = defineJourney({
+  table: journeySessions,
   message: messageSchema,
   metadata: metadataSchema,
   phases: phaseSchema.options,
@@ -35,6 +37,8 @@ export async function sessionsOf(userId: string, signal?: AbortSignal) {
   return journey.forUser(db, userId, { signal });
 }
 
+export type Sessions = Awaited<ReturnType<typeof sessionsOf>>;
+
 /** The stored messages that a page can show. Those of AI SDK 4 are converted. */
 export const toMessages = (stored: JourneyMessage[]): JourneyMessage[] =>
   stored.map((message) => fromAiSdk4(message)).filter(isMessage);
@@ -44,13 +48,19 @@ export interface SessionItem {
   id: string;
   title: string;
   phase: Phase;
+  pinned: boolean;
+  archived: boolean;
   /** ISO 8601. */
   createdAt: string;
 }
 
-export const toItem = ({ id, metadata, phase, createdAt }: SessionSummary<Metadata, Phase>): SessionItem => ({
+type Summary = SessionSummary<Metadata, Phase, typeof journeySessions>;
+
+export const toItem = ({ id, metadata, phase, pinned, archived, createdAt }: Summary): SessionItem => ({
   id,
   title: metadata.title ?? "Untitled",
   phase,
+  pinned,
+  archived,
   createdAt: createdAt.toISOString(),
 });

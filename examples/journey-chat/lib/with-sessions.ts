@@ -3,9 +3,7 @@ import { errorCode, errorResponse } from "@aigos/journey-db/ai-sdk";
 import type { NextRequest } from "next/server";
 import type * as z from "zod";
 import { auth } from "./auth";
-import { sessionsOf } from "./journey";
-
-type Sessions = Awaited<ReturnType<typeof sessionsOf>>;
+import { type Sessions, sessionsOf } from "./journey";
 
 /** The status of nginx for a request that the browser aborted. No browser sees it. */
 const CLIENT_CLOSED_REQUEST = 499;

@@ -1,11 +1,12 @@
 import type { ReactNode } from "react";
 import { Shell } from "@/components/shell";
 import { auth, DEMO_USERS, switchUser } from "@/lib/auth";
-import { sessionsOf, toItem } from "@/lib/journey";
+import { sessionsOf } from "@/lib/journey";
+import { pageOf } from "@/lib/list";
 
 export default async function JourneyLayout({ children }: { children: ReactNode }) {
   const user = await auth();
-  const page = await (await sessionsOf(user.userId)).list();
+  const firstPage = await pageOf(await sessionsOf(user.userId), { archived: false });
   return (
     <Shell
       // Drops all state when another user signs in.
@@ -13,7 +14,7 @@ export default async function JourneyLayout({ children }: { children: ReactNode 
       users={DEMO_USERS}
       userId={user.id}
       switchUser={switchUser}
-      firstPage={{ ...page, sessions: page.sessions.map(toItem) }}
+      firstPage={firstPage}
     >
       {children}
     </Shell>

@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const EXAMPLE = fileURLToPath(new URL("../..", import.meta.url));
 const isSource = (name: string) => !/^(\..*|e2e|node_modules|screenshots)$/.test(name);
@@ -32,3 +34,10 @@ export function environment(more: Record<string, string> = {}): NodeJS.ProcessEn
   const { DATABASE_URL: _, DIRECT_URL: __, AI_GATEWAY_API_KEY: ___, ...inherited } = process.env;
   return { ...inherited, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1", ...more };
 }
+
+/** Migrates a database as a deployment does: `npm run migrate`. */
+export const migrate = (databaseUrl: string) =>
+  promisify(execFile)(process.execPath, ["db/migrate.js"], {
+    cwd: BUILT,
+    env: environment({ DATABASE_URL: databaseUrl }),
+  });

@@ -8,13 +8,15 @@ export interface Row {
   phase: string;
   messages: JourneyMessage[];
   metadata: { title?: string };
+  pinned: boolean;
+  archived: boolean;
   /** As text: a JavaScript Date has no microseconds. */
   updated_at: string;
 }
 
 /** All sessions, the newest created first. */
 export const rowsOf = (sql: postgres.Sql): Promise<Row[]> => sql<Row[]>`
-  select id, user_id, phase, messages, metadata, updated_at::text
+  select id, user_id, phase, messages, metadata, pinned, archived, updated_at::text
   from journey_sessions order by created_at desc, id desc`;
 
 /** A message of text parts. */
@@ -37,6 +39,8 @@ export interface Stored {
   title?: string;
   phase?: "setup" | "review";
   messages?: JourneyMessage[];
+  pinned?: boolean;
+  archived?: boolean;
   /** @default now */
   createdAt?: Date;
 }
@@ -44,12 +48,13 @@ export interface Stored {
 /** Stores a session as an earlier visit would have left it, and answers its id. */
 export async function store(sql: postgres.Sql, session: Stored = {}): Promise<string> {
   const { as = "ada", title = "Earlier", phase = "setup", messages = conversation(2) } = session;
+  const { pinned = false, archived = false } = session;
   const id = randomUUID();
   const time = (session.createdAt ?? new Date()).toISOString();
   await sql`
-    insert into journey_sessions (id, user_id, phase, messages, metadata, created_at)
+    insert into journey_sessions (id, user_id, phase, messages, metadata, pinned, archived, created_at)
     values (${id}, ${`user_${as}`}, ${phase}, ${JSON.stringify(messages)}::text::jsonb,
-            ${JSON.stringify({ title })}::text::jsonb, ${time})`;
+            ${JSON.stringify({ title })}::text::jsonb, ${pinned}, ${archived}, ${time})`;
   return id;
 }
 

@@ -4,6 +4,7 @@ import { beforeEach } from "vitest";
 import { migratedDatabase, rawClient } from "../../../../test/support/database.js";
 import { type Application, startApplication } from "./application.js";
 import { browser } from "./browser.js";
+import { migrate } from "./next.js";
 import { type Row, rowsOf } from "./rows.js";
 import { Tab } from "./tab.js";
 
@@ -26,6 +27,7 @@ export const DESKTOP = { viewport: { width: 1280, height: 800 } };
 export const PHONE = { viewport: { width: 375, height: 812 }, hasTouch: true, isMobile: true };
 
 const database = await migratedDatabase();
+await migrate(database);
 const sql = rawClient(database);
 const application: Application = await startApplication(database);
 

@@ -5,6 +5,8 @@ import { words } from "./rows.js";
 /** What a page may meet where its test says so: an HTTP status, no network, or a page that the server could not render. */
 type Expected = number | "no network" | "server error";
 
+type MenuOption = "Rename" | "Pin" | "Unpin" | "Archive" | "Unarchive" | "Delete";
+
 export type Phase = "Setup" | "Review";
 
 const beginningWith = (text: string) => new RegExp(`^\\s*${text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`);
@@ -130,6 +132,13 @@ export class Tab {
   /** The link to a session, whose name begins with its title. */
   item = (title: string): Locator => this.sessions.getByRole("link", { name: beginningWith(title) });
 
+  /** Shows the sessions in one phase. */
+  filter = (name: Phase | "All phases") =>
+    this.sessions.getByRole("combobox", { name: "Sessions in phase" }).selectOption(name);
+
+  /** Shows the archived sessions, or the others again. */
+  toggleArchived = () => this.button("Archived").click();
+
   /** Types a message and sends it. */
   async send(text: string): Promise<void> {
     await this.composer.fill(text);
@@ -172,10 +181,10 @@ export class Tab {
   choosePhase = (name: Phase) => this.phases.getByText(name, { exact: true }).click();
 
   /** Chooses from the menu of a session in the sidebar. */
-  async choose(title: string, option: "Rename" | "Delete"): Promise<void> {
+  async choose(title: string, option: MenuOption): Promise<void> {
     await this.item(title).hover();
     await this.sessions.getByRole("button", { name: `Options for ${title}` }).click();
-    await this.page.getByRole("menu").getByRole("menuitem", { name: option }).click();
+    await this.page.getByRole("menu").getByRole("menuitem", { name: option, exact: true }).click();
   }
 
   /** Uses a button of one message, which is visible while the mouse is over that. */

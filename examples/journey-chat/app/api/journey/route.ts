@@ -1,18 +1,26 @@
+import * as z from "zod";
 import { toItem } from "@/lib/journey";
-import { withSessions } from "@/lib/with-sessions";
+import { pageOf } from "@/lib/list";
+import { phaseSchema } from "@/lib/schemas";
+import { badRequest, withSessions } from "@/lib/with-sessions";
 
-/** The user's sessions, newest first; with `q`, those that contain the text. */
+const querySchema = z.object({
+  q: z.string().optional(),
+  cursor: z.string().optional(),
+  archived: z.stringbool().default(false),
+  phase: phaseSchema.optional(),
+});
+
+/** The user's sessions, a page of a view; with `q`, those that contain the text. */
 export const GET = withSessions(
-  async (sessions, { nextUrl: { searchParams } }) => {
-    const text = searchParams.get("q");
-    if (text) {
-      const hits = await sessions.search(text);
-      return Response.json({
-        hits: hits.map(({ session, ...hit }) => ({ session: toItem(session), ...hit })),
-      });
-    }
-    const page = await sessions.list({ cursor: searchParams.get("cursor") ?? undefined });
-    return Response.json({ ...page, sessions: page.sessions.map(toItem) });
+  async (sessions, { nextUrl }) => {
+    const { data: query } = querySchema.safeParse(Object.fromEntries(nextUrl.searchParams));
+    if (!query) return badRequest();
+    if (!query.q) return Response.json(await pageOf(sessions, query));
+    const hits = await sessions.search(query.q);
+    return Response.json({
+      hits: hits.map(({ session, ...hit }) => ({ session: toItem(session), ...hit })),
+    });
   },
   { endsWithRequest: true },
 );

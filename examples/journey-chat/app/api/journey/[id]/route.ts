@@ -38,14 +38,17 @@ export const GET = withSessions<Params>(
 const changeSchema = z.union([
   metadataSchema.strict(),
   z.strictObject({ phase: phaseSchema, from: phaseSchema }),
+  z.strictObject({ pinned: z.boolean() }),
+  z.strictObject({ archived: z.boolean() }),
 ]);
 
-/** Changes the title of the session, or its phase. */
+/** Changes the title of the session or its phase, pins it, archives it, or takes that back. */
 export const PATCH = withSessions<Params>(async (sessions, request, { id }) => {
   const change = await bodyOf(request, changeSchema);
   if (!change) return badRequest();
   if ("title" in change) await sessions.mergeMetadata(id, change);
-  else await sessions.setPhase(id, change.phase, { from: change.from });
+  else if ("phase" in change) await sessions.setPhase(id, change.phase, { from: change.from });
+  else await sessions.update(id, change);
   return Response.json({});
 });
 

@@ -1,0 +1,1 @@
+-- Nothing to do: `journey-db migrate` creates this table. The snapshot is what the next migrations start from.
