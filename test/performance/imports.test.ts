@@ -49,7 +49,13 @@ describe("importing", () => {
   it("./schema loads the table and no call", async () => {
     const loaded = await loadedBy(folder, `await load("schema-zod");`);
     expect(loaded.packages).toEqual(["drizzle-orm", "drizzle-zod", "zod"]);
-    expect(ownFiles(loaded).sort()).toEqual(["messages.js", "model/text.js", "schema-zod.js", "schema.js"]);
+    expect(ownFiles(loaded).sort()).toEqual([
+      "messages.js",
+      "model/errors.js",
+      "model/text.js",
+      "schema-zod.js",
+      "schema.js",
+    ]);
   });
 
   it("./admin loads no driver, no migrations and nothing of a user's sessions", async () => {
