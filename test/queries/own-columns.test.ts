@@ -205,6 +205,9 @@ onEveryDriver((database, { defineJourney }) => {
       expect(now?.counted).toBe(a.counted);
     }
     expect([seen.size, times.size]).toEqual([10, 10]);
+    const before = calls;
+    await Promise.all([sessions.get(a.id), sessions.list(), sessions.messages(a.id), sessions.search("x")]);
+    expect(calls).toBe(before);
     await sessions.update(a.id, { changes: -5, changedAt: "2026-01-01 00:00:00" });
     expect(await sessions.get(a.id)).toMatchObject({ changes: -5, changedAt: "2026-01-01 00:00:00" });
   });
