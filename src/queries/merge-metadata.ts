@@ -1,9 +1,9 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { SessionTable } from "../schema.js";
-import { written } from "./columns.js";
+import { type WrittenRow, written } from "./columns.js";
 import { inputLimits, paramLimits, resultFits } from "./conversation.js";
-import { jsonParam, perTable } from "./statement.js";
-import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
+import { jsonParam, ownedBy, perTable } from "./statement.js";
+import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update, type Write } from "./write.js";
 
 const values = {
   patch: jsonParam("patch"),
@@ -27,17 +27,17 @@ end`;
 };
 
 /**
- * The stored metadata with the steps of a deep patch, one for each of its objects: each makes sure that there is an object
+ * `base` with the steps of a deep patch, one for each of its objects: each makes sure that there is an object
  * at its path, and merges its values into that.
  */
-const deeplyMerged = ({ metadata }: SessionTable): SQL => {
+const deeplyMerged = (base: SQL): SQL => {
   const at = sql`merging.doc #> step.path`;
   const object = sql`(case when jsonb_typeof(${at}) = 'object' then ${at} else '{}' end)`;
   const merged = shallowlyMerged(object, sql`step.patch`);
   return sql`(with recursive step as (
     select n, (step ->> 'path')::text[] as path, step -> 'patch' as patch from jsonb_array_elements(input.patch) with ordinality as e(step, n)
   ), merging as (
-    select 0::bigint as n, ${metadata} as doc
+    select 0::bigint as n, ${base} as doc
     union all
     select step.n, case when step.path = '{}' then ${merged} else jsonb_set(merging.doc, step.path, ${merged}) end
     from merging join step on step.n = merging.n + 1
@@ -48,31 +48,45 @@ const deeplyMerged = ({ metadata }: SessionTable): SQL => {
 const matches = ({ metadata }: SessionTable): SQL =>
   sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`;
 
-const mergeMetadataOf = (name: string, mergedOf: (table: SessionTable) => SQL) =>
-  perTable((table) => {
-    const merged = mergedOf(table);
-    return update(
-      table,
-      name,
-      {
-        values,
-        row: [
-          sameRevision(table),
-          metadataIsObject(table),
-          messagesAreArray(table),
-          ["ifMatch", matches(table)],
-          ["size", resultFits(merged, inputLimits)],
-        ],
-      },
-      { metadata: sql`(select ${merged})` },
-      { metadata: sql<string>`${written.metadata}::text` },
-    );
-  });
+const mergeMetadataOf = (
+  table: SessionTable,
+  name: string,
+  merged: SQL,
+  more: Record<string, SQL> = {},
+): Write<WrittenRow & { metadata: string }> =>
+  update(
+    table,
+    name,
+    {
+      values: { ...values, ...more },
+      row: [
+        sameRevision(table),
+        metadataIsObject(table),
+        messagesAreArray(table),
+        ["ifMatch", matches(table)],
+        ["size", resultFits(merged, inputLimits)],
+      ],
+    },
+    { metadata: sql`(select ${merged})` },
+    { metadata: sql<string>`${written.metadata}::text` },
+  );
 
 /** Merges the top-level keys. */
-export const mergeMetadata = mergeMetadataOf("merge_metadata", ({ metadata }) =>
-  shallowlyMerged(sql`${metadata}`, sql`input.patch`),
+export const mergeMetadata = perTable((table) =>
+  mergeMetadataOf(table, "merge_metadata", shallowlyMerged(sql`${table.metadata}`, sql`input.patch`)),
 );
 
-/** Merges objects within objects, too: its patch is the steps of one. */
-export const mergeMetadataDeeply = mergeMetadataOf("merge_metadata_deeply", deeplyMerged);
+/**
+ * Merges objects within objects, too: its patch is the steps of one.
+ *
+ * It locks the row before it reads it. After a lock wait PostgreSQL evaluates an update again for the new version of the
+ * row, but a WITH keeps the result of the old one, which would undo what the other transaction has written.
+ */
+export const mergeMetadataDeeply = perTable((table) => {
+  const name = "merge_metadata_deeply";
+  const locked = sql`(select ${table.metadata} from ${table} where ${ownedBy(table)} for update)`;
+  return {
+    ...mergeMetadataOf(table, name, deeplyMerged(sql`input.stored`), { stored: locked }),
+    refusal: mergeMetadataOf(table, name, deeplyMerged(sql`${table.metadata}`)).refusal,
+  };
+});
