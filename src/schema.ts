@@ -75,10 +75,11 @@ const MOST_COLUMNS = 90;
 const ALIASES = ["input", "own", "page", "batch", "hit", "passed", "due", "deleted", "counted", "excluded"];
 
 /**
- * Declares a table of sessions: the columns of this package, then the application's own.
+ * Declares a table of sessions: the columns of this package, followed by the application's own. Pass it to
+ * `defineJourney({ table })`, and export it from a schema file of drizzle-kit.
  *
- * Its trigger, rights and storage settings, which Drizzle cannot declare, are printed by
- * `journey-db sql --table NAME`.
+ * Drizzle cannot declare its trigger, privileges and storage settings. `journey-db sql --table NAME` prints them for a
+ * custom migration.
  *
  * @param name the table's name, at most 33 bytes, or its name and schema
  * @param columns at most 90 own columns of the application, except `revision` and the names of the package's columns
@@ -187,10 +188,10 @@ export type SessionTable = TableOf<string, string | undefined, {}>;
 export type Own<Table extends JourneyTable> = Omit<Table["$inferSelect"], SessionKey>;
 /** The own columns of a new session: required if the column has no default and is not nullable. */
 export type NewOwn<Table extends JourneyTable> = Omit<Table["$inferInsert"], SessionKey>;
-/** How a session is found by an own column: by one value, by any of several, or by NULL. */
+/** How an own column is filtered: by one value, by any of several, or by NULL. */
 export type Filter = [key: string, by: "value" | "any" | "null" | "any or null"];
 
-/** The own columns that a session is found by: null means IS NULL, an array any of its values. */
+/** Values of own columns to filter by: null means IS NULL, and an array means any of its values. */
 export type Where<Table extends JourneyTable> = {
   [Key in keyof Own<Table>]?: Own<Table>[Key] | readonly Own<Table>[Key][];
 };

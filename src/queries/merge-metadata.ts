@@ -2,15 +2,10 @@ import { type SQL, sql } from "drizzle-orm";
 import type { SessionTable } from "../schema.js";
 import { written } from "./columns.js";
 import { inputLimits, paramLimits, resultFits } from "./conversation.js";
-import { jsonParam, perTable } from "./statement.js";
+import { jsonParam, ownedBy, perTable } from "./statement.js";
 import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
 
-const values = {
-  patch: jsonParam("patch"),
-  ifMatch: jsonParam("ifMatch"),
-  ifRevision,
-  ...paramLimits,
-};
+const values = { ifMatch: jsonParam("ifMatch"), ifRevision, ...paramLimits };
 
 /**
  * `base` with the keys of `patch`: replaces keys; removes those whose patch is null. Keeps nested nulls.
@@ -27,52 +22,64 @@ end`;
 };
 
 /**
- * The stored metadata with the steps of a deep patch, one for each of its objects: each makes sure that there is an object
- * at its path, and merges its values into that.
+ * `base` with the steps of a deep patch, one for each of its objects: each makes sure that there is an object at its path,
+ * and merges its values into that.
  */
-const deeplyMerged = ({ metadata }: SessionTable): SQL => {
+const deeplyMerged = (base: SQL, patch: SQL): SQL => {
   const at = sql`merging.doc #> step.path`;
   const object = sql`(case when jsonb_typeof(${at}) = 'object' then ${at} else '{}' end)`;
   const merged = shallowlyMerged(object, sql`step.patch`);
   return sql`(with recursive step as (
-    select n, (step ->> 'path')::text[] as path, step -> 'patch' as patch from jsonb_array_elements(input.patch) with ordinality as e(step, n)
+    select n, (step ->> 'path')::text[] as path, step -> 'patch' as patch from jsonb_array_elements(${patch}) with ordinality as e(step, n)
   ), merging as (
-    select 0::bigint as n, ${metadata} as doc
+    select 0::bigint as n, ${base} as doc
     union all
     select step.n, case when step.path = '{}' then ${merged} else jsonb_set(merging.doc, step.path, ${merged}) end
     from merging join step on step.n = merging.n + 1
   ) select doc from merging order by n desc limit 1)`;
 };
 
+/**
+ * The stored metadata, deeply merged, of the row that the statement locks first. READ COMMITTED computes the columns that
+ * an update sets once more after a lock wait, but not a CTE in them: the writes of others would be lost.
+ */
+const lockedAndMerged = (table: SessionTable): SQL =>
+  sql`(select ${deeplyMerged(sql`stored.metadata`, jsonParam("patch"))} from (select ${table.metadata} from ${table} where ${ownedBy(table)} for update) as stored)`;
+
 // `#> '{}'` and `offset 0`: reads the stored value from TOAST once, not for each key.
 const matches = ({ metadata }: SessionTable): SQL =>
   sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`;
 
-const mergeMetadataOf = (name: string, mergedOf: (table: SessionTable) => SQL) =>
-  perTable((table) => {
-    const merged = mergedOf(table);
-    return update(
-      table,
-      name,
-      {
-        values,
-        row: [
-          sameRevision(table),
-          metadataIsObject(table),
-          messagesAreArray(table),
-          ["ifMatch", matches(table)],
-          ["size", resultFits(merged, inputLimits)],
-        ],
-      },
-      { metadata: sql`(select ${merged})` },
-      { metadata: sql<string>`${written.metadata}::text` },
-    );
-  });
+/** @param merged the new metadata, in terms of the table and `input` */
+const mergeMetadataOf = (table: SessionTable, name: string, given: Record<string, SQL>, merged: SQL) =>
+  update(
+    table,
+    name,
+    {
+      values: { ...given, ...values },
+      row: [
+        sameRevision(table),
+        metadataIsObject(table),
+        messagesAreArray(table),
+        ["ifMatch", matches(table)],
+        ["size", resultFits(merged, inputLimits)],
+      ],
+    },
+    { metadata: sql`(select ${merged})` },
+    { metadata: sql<string>`${written.metadata}::text` },
+  );
 
 /** Merges the top-level keys. */
-export const mergeMetadata = mergeMetadataOf("merge_metadata", ({ metadata }) =>
-  shallowlyMerged(sql`${metadata}`, sql`input.patch`),
+export const mergeMetadata = perTable((table) =>
+  mergeMetadataOf(
+    table,
+    "merge_metadata",
+    { patch: jsonParam("patch") },
+    shallowlyMerged(sql`${table.metadata}`, sql`input.patch`),
+  ),
 );
 
 /** Merges objects within objects, too: its patch is the steps of one. */
-export const mergeMetadataDeeply = mergeMetadataOf("merge_metadata_deeply", deeplyMerged);
+export const mergeMetadataDeeply = perTable((table) =>
+  mergeMetadataOf(table, "merge_metadata_deeply", { merged: lockedAndMerged(table) }, sql`input.merged`),
+);

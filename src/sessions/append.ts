@@ -10,7 +10,7 @@ import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
 
-/** What `append` gives a session that it creates: its metadata and own columns. */
+/** What a session that `append` creates gets: metadata and own columns. */
 export type Creation<Metadata, Table extends JourneyTable> =
   // biome-ignore lint/complexity/noBannedTypes: no own column needs a value
   ({} extends NewOwn<Table> ? boolean : false) | ({ metadata?: Metadata | undefined } & NewOwn<Table>);

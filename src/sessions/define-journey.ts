@@ -48,7 +48,7 @@ function refuseMore(name: string, { takes }: AnyVerb, args: readonly unknown[]):
 }
 
 /**
- * Sets the application's own types and limits.
+ * Sets the application's own table, types and limits.
  *
  * @example
  * export const journey = defineJourney({ message: myMessageSchema, phases: ["setup", "review"] });

@@ -13,7 +13,7 @@ interface ForkOptions<Table extends JourneyTable> {
   through?: string | undefined;
   /** The id of the new session. @default a random one */
   id?: string | undefined;
-  /** Own columns that have other values in the copy, such as one of a unique index. */
+  /** Own columns that get other values in the copy. A column with a unique index needs one. */
   set?: Partial<NewOwn<Table>> | undefined;
 }
 

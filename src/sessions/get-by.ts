@@ -9,8 +9,8 @@ import { always, type Verb } from "./verb.js";
 
 export interface GetBy<Message, Metadata, Phase extends string, Table extends JourneyTable> {
   /**
-   * The user's session whose own columns have these values, with all its messages, or null. Of several, the one that was
-   * created last. Values are those of `list({ where })`.
+   * Returns the user's session whose own columns have these values, with all its messages, or null. If several have
+   * them, it is the one that was created last. Values mean the same as in `list({ where })`.
    *
    * @example const session = await sessions.getBy({ runId: "run_1" })
    */

@@ -21,9 +21,9 @@ export interface ListOptions<
   orderBy?: ListOrder | undefined;
   /** Only sessions in this phase. */
   phase?: Phase | undefined;
-  /** Only sessions whose own columns have these values: null means NULL, and an array any of its values. */
+  /** Only sessions whose own columns have these values: null means IS NULL, and an array means any of its values. */
   where?: Where<Table> | undefined;
-  /** Only sessions whose metadata contains this object, as `@>` of PostgreSQL: `{ tags: ["a"] }` also finds `["a", "b"]`. */
+  /** Only sessions whose metadata contains this object, as defined by `@>` of PostgreSQL: `{ tags: ["a"] }` also finds `{ tags: ["a", "b"] }`. */
   metadata?: object | undefined;
 }
 

@@ -9,7 +9,7 @@ import { type Verb, without } from "./verb.js";
 /** A change to metadata: a value replaces that of the key, null removes the key. */
 export type MetadataPatch<Metadata> = { [Key in keyof Metadata]?: Metadata[Key] | null };
 
-/** As MetadataPatch, within objects, too. */
+/** A MetadataPatch that also applies within nested objects. */
 export type DeepMetadataPatch<Metadata> = {
   [Key in keyof Metadata]?:
     | (NonNullable<Metadata[Key]> extends readonly unknown[] | string | number | boolean

@@ -13,8 +13,8 @@ interface SummaryColumns<Metadata, Phase extends string> {
 }
 
 /**
- * A session without its messages, with the application's own columns as Drizzle selects them. Times are cut to the
- * millisecond; `revision` is exact.
+ * A session without its messages, with the application's own columns as Drizzle selects them. Times are truncated
+ * to milliseconds; `revision` is exact.
  */
 export type SessionSummary<
   Metadata = unknown,

@@ -24,8 +24,8 @@ export type Changes<Metadata, Phase extends string, Table extends JourneyTable> 
 
 export interface Update<Metadata, Phase extends string, Table extends JourneyTable> {
   /**
-   * Changes own columns, the phase and metadata in one statement. An own column gets the value that is given, which
-   * replaces JSON as a whole.
+   * Changes own columns, the phase and metadata in one statement. The given value replaces that of an own column, and
+   * a jsonb column as a whole.
    *
    * @example await sessions.update(id, { pinned: true, phase: "review" })
    * @throws not_found, conflict (`ifRevision`, a constraint of an own column), too_large

@@ -13,7 +13,7 @@ export interface JourneyOptions<
 > {
   /** The table of the sessions, declared with `journeyTable`. @default journeySessions */
   table?: Table | undefined;
-  /** The application's own schemas of its columns, such as of JSON. The input is stored, not the output. */
+  /** The application's own schemas for its columns, such as jsonb columns, by key. The input is stored, not the output. */
   columns?: { [Key in keyof Own<Table>]?: z.ZodType } | undefined;
   /** The application's own message schema, checked in addition to the structure. Its input is stored, not its output. */
   message?: z.ZodType<unknown, Message> | undefined;

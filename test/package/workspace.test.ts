@@ -32,6 +32,53 @@ console.log(JSON.stringify({ phase: session?.phase, messages, rows: rows.length,
 await client.close();
 `;
 
+/** With a table of the application's own, in a schema. The comments are errors that tsc must find. */
+const ownTable = `
+import { PGlite } from "@electric-sql/pglite";
+import { drizzle } from "drizzle-orm/pglite";
+import { defineJourney, type Own } from "@aigos/journey-db";
+import { migrate, tableSql, verify } from "@aigos/journey-db/migrate";
+import { journeyTable } from "@aigos/journey-db/schema";
+import { sql } from "drizzle-orm";
+import { boolean, jsonb, text } from "drizzle-orm/pg-core";
+import { z } from "zod";
+
+const chats = journeyTable(
+  { name: "chats", schema: "app" },
+  {
+    orgId: text("org_id").notNull(),
+    pinned: boolean("pinned").default(false).notNull(),
+    draft: jsonb("draft").$type<{ text: string }>(),
+  },
+);
+const journey = defineJourney({ table: chats, columns: { draft: z.object({ text: z.string() }) } });
+
+const client = new PGlite();
+const db = drizzle({ client, schema: { chats } });
+await migrate(db);
+const columns = "add org_id text not null, add pinned boolean default false not null, add draft jsonb";
+await client.exec(\`create schema app; create table app.chats (like journey_sessions including all); alter table app.chats \${columns}\`);
+for (const statement of tableSql(chats)) await db.execute(sql.raw(statement));
+// The names of its indexes and checks, which are those of the other table.
+for (const { sql: remedy } of await verify(db, { table: chats })) if (remedy) await client.exec(remedy);
+
+const sessions = journey.forUser(db, "user_1");
+// @ts-expect-error orgId has no default
+await sessions.create({}).catch(() => {});
+// @ts-expect-error a column that is not declared
+await sessions.create({ orgId: "org_1", team: "red" }).catch(() => {});
+// @ts-expect-error not a boolean
+await sessions.list({ where: { pinned: "yes" } }).catch(() => {});
+const created = await sessions.create({ orgId: "org_1", draft: { text: "Hello" } });
+const own: Own<typeof chats> = created;
+await sessions.update(created.id, { pinned: true });
+const found = await sessions.getBy({ orgId: "org_1", pinned: true });
+const queried = await db.query.chats.findFirst({ columns: { draft: true } });
+const errors = (await verify(db, { table: chats })).filter(({ severity }) => severity === "error");
+console.log(JSON.stringify({ orgId: own.orgId, pinned: found?.pinned, draft: queried?.draft?.text, errors }));
+await client.close();
+`;
+
 describe("a workspace of an application's repository", () => {
   const root = newFolder();
   let installOutput: string;
@@ -67,9 +114,10 @@ describe("a workspace of an application's repository", () => {
           skipLibCheck: true,
           outDir: "out",
         },
-        include: ["chat.ts"],
+        include: ["chat.ts", "own-table.ts"],
       },
       "apps/web/chat.ts": chat,
+      "apps/web/own-table.ts": ownTable,
     });
     installOutput = await installOutputOf(root);
   }, 240_000);
@@ -85,6 +133,12 @@ describe("a workspace of an application's repository", () => {
     expect(await run(web, "npx", "--no", "--", "tsc", "--version")).toContain("Version 5.9");
     await run(web, "npx", "--no", "--", "tsc", "-p", ".");
     expect(await output()).toEqual(answer);
+    expect(JSON.parse(await run(web, process.execPath, "out/own-table.js"))).toEqual({
+      orgId: "org_1",
+      pinned: true,
+      draft: "Hello",
+      errors: [],
+    });
   }, 60_000);
 
   test("has its command line, before it is built and after each way of building it", async () => {

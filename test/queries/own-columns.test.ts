@@ -444,16 +444,16 @@ describe("names", () => {
 
   it("Drizzle's casing gives the columns without a name theirs", async () => {
     const url = await emptyDatabase();
-    const named = journeyTable("cased", { orgId: text("org_id"), runNumber: integer("run_number") });
+    const named = journeyTable("cased", { teamId: text("team_id"), runNumber: integer("run_number") });
     await createTables(openPostgresJs(url, { max: 1 }), { named });
-    const table = journeyTable("cased", { orgId: text(), runNumber: integer() });
+    const table = journeyTable("cased", { teamId: text(), runNumber: integer() });
     const db = drizzle({ client: rawClient(url, { max: 1 }), casing: "snake_case" });
     const sessions = defineJourney({ table }).forUser(db, newUser());
-    const { id } = await sessions.create({ orgId: "org_1", runNumber: 1 });
-    await sessions.update(id, { orgId: "org_2" });
-    expect(await sessions.getBy({ orgId: "org_2", runNumber: [1, 2] })).toMatchObject({ id, runNumber: 1 });
+    const { id } = await sessions.create({ teamId: "team_1", runNumber: 1 });
+    await sessions.update(id, { teamId: "team_2" });
+    expect(await sessions.getBy({ teamId: "team_2", runNumber: [1, 2] })).toMatchObject({ id, runNumber: 1 });
     expect(await sessions.fork(id, { set: { runNumber: 3 } })).toMatchObject({
-      orgId: "org_2",
+      teamId: "team_2",
       runNumber: 3,
     });
     expect(await all(sessions.export())).toHaveLength(2);
