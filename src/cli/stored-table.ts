@@ -45,7 +45,7 @@ const RESERVED = new Set<string>([...SESSION_KEYS, "revision"]);
 
 /**
  * Reads the columns of a table from the catalogue, since the application's schema file is not known here. An own
- * column has the key that src/schema.ts declares for the default table, and otherwise its name as its key.
+ * column has the key that `declared` gives it, as src/schema.ts may for the default table, and otherwise its name.
  *
  * @throws JourneyDbError migration if the table, or a column of this package, is missing
  */
@@ -64,7 +64,7 @@ export async function storedTable(db: Database, declared: JourneyTable): Promise
   const missing = ofPackage.find((name) => columns.every((column) => column.name !== name));
   if (missing !== undefined) throw notThere(declared, columns.length === 0 ? undefined : missing);
 
-  const keys = declared === journeySessions ? ownColumns(declared) : [];
+  const keys = ownColumns(declared);
   const keyOf = ({ name }: StoredColumn): string => {
     const known = keys.find(([, column]) => column.name === name)?.[0];
     // journeyTable refuses the keys that every object has.

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { storedTable } from "../../src/cli/stored-table.js";
 import { defineJourney, forUser } from "../../src/index.js";
+import { ownColumns } from "../../src/schema.js";
 import { all } from "../support/answer.js";
 import { CANARIES, CANARY } from "../support/canary.js";
 import { commandLine, imported } from "../support/cli.js";
@@ -461,4 +463,19 @@ test("a number that jsonb cannot hold is no own column's fault", { timeout: 60_0
       "journey-db: line 1: The database returned SQLSTATE 22003: the server could not store one of the values.",
     ],
   });
+});
+
+test("a column that the schema declares has its key, beside others under their names", async () => {
+  const apiUrl = await migratedDatabase();
+  const api = openPostgresJs(apiUrl);
+  await createChats(api);
+  await api.execute('alter table app.chats add "orgId" text, drop column tags');
+  const { table, fields } = await storedTable(api, chats);
+  expect(ownColumns(table).map(([key, { name }]) => `${key}: ${name}`)).toEqual(
+    expect.arrayContaining(["runId: run_id", "orgId: org_id", "own.orgId: orgId"]),
+  );
+  expect(ownColumns(table).some(([, { name }]) => name === "tags")).toBe(false);
+  expect(fields.names.get("orgId")).toEqual(["orgId", "org_id"]);
+  expect(fields.names.get("own.orgId")).toEqual(["own.orgId"]);
+  expect([...fields.filled]).toEqual(["orgIdLower", "number"]);
 });
