@@ -38,8 +38,6 @@ export function SessionMenu({
       onProblem(`“${title}” ${isGone ? "was deleted in another tab." : "could not be changed. Try again."}`);
     }
     await refresh();
-    // A row that moves loses the focus.
-    if (document.activeElement === document.body) button.current?.focus();
   }
 
   return (

@@ -28,6 +28,7 @@ describe("a pinned session", () => {
       await expect.poll(() => listed(tab)).toEqual(["Three", "One", "Two"]);
       await tab.choose("Three", "Unpin");
       await expect.poll(() => listed(tab)).toEqual(["One", "Two", "Three"]);
+      await hasFocus(optionsOf(tab, "Three"));
       expect(await read(tab.item("Three"))).not.toContain("Pinned");
     }),
   );
