@@ -71,7 +71,7 @@ export function defineJourney<
 
       const { table } = args;
       const run = <Row>(statement: Statement<Row>, values: Sent) =>
-        statement.run(db, { ...touchValues(table), ...values, userId }, args.prepare);
+        statement.run(db, { ...values, userId }, args.prepare);
       const handle: Handle = {
         ...args,
         signal,
@@ -79,7 +79,7 @@ export function defineJourney<
         async change(writeOf, values) {
           const callEnd = endOfCall();
           const { statement, refusal: reasonOf } = writeOf(table);
-          const [row] = await run(statement, values);
+          const [row] = await run(statement, { ...touchValues(table), ...values });
           if (row) return row;
           const [refusal] = await callWith(callEnd, () => run(reasonOf, values));
           throw refusalError(refusal?.reason ?? null, values);

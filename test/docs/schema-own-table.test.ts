@@ -65,7 +65,7 @@ describe("docs/schema.md's own tables", { timeout: 120_000 }, () => {
       }));`);
     const { id, projectId } = result.chat;
     expect(result).toMatchObject({
-      chat: { orgId: "org_1", pinned: false, draft: null, metadata: { title: "Plan" } },
+      chat: { orgId: "org_1", pinned: false, draft: null },
       failed: "failed",
       joined: [{ chat: id, project: "Plan" }],
       queried: { id, orgId: "org_1", project: { id: projectId, name: "Plan", mainChatId: id } },

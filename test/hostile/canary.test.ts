@@ -4,6 +4,7 @@ import { drizzle } from "drizzle-orm/pglite";
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { defineJourney, forUser, JourneyDbError } from "../../src/index.js";
 import type { Database } from "../../src/model/database.js";
+import { ownColumns } from "../../src/schema.js";
 import {
   CANARIES,
   CANARY,
@@ -17,6 +18,7 @@ import {
 } from "../support/canary.js";
 import { type Driver, openMigrated, openNodePostgres, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
+import { chats, createChats } from "../support/own-table.js";
 
 /** The code of what the call throws, which must show no canary. */
 async function codeOf(call: Promise<unknown>): Promise<string> {
@@ -184,7 +186,7 @@ describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver
       ["metadata", `["${CANARY}"]`],
     ]) {
       const unneeded =
-        column === "messages" ? ["delete", "setPhase", "mergeMetadata"] : ["delete", "messages"];
+        column === "messages" ? ["delete", "setPhase", "update", "mergeMetadata"] : ["delete", "messages"];
       const needing = valid.filter(
         ({ verb, onSession, takesRevision }) =>
           verb === "latest" || (onSession && !takesRevision && !unneeded.includes(verb)),
@@ -216,6 +218,50 @@ describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver
     for (const db of elsewhere(driver))
       for (const { call } of valid) expect(await codeOf(call(ownerOf(db)))).toBe("configuration");
   });
+});
+
+it("no error shows a value of an own column, refused by the package, by the server or by a constraint", async () => {
+  const db = await openMigrated("postgres.js");
+  await createChats(db);
+  // biome-ignore lint/suspicious/noExplicitAny: of wrong types
+  const sessions: any = defineJourney({ table: chats }).forUser(db, CANARY);
+  const { id } = await sessions.create({ runId: CANARY });
+  const { id: other } = await sessions.create({ runId: `${CANARY} 2` });
+  const wrong = [
+    ...[CANARY, `${CANARY}\0`, [CANARY], [[CANARY]], { [CANARY]: CANARY }, { [CANARY]: () => CANARY }],
+    ...[Symbol(CANARY), () => CANARY, new Error(CANARY), [`${CANARY}\ud800`], { toJSON: () => CANARY }],
+  ];
+  const codes: string[] = [];
+  const refused = async (call: Promise<unknown>) => {
+    const error = await call.then(
+      () => undefined,
+      (thrown: JourneyDbError) => thrown,
+    );
+    if (error === undefined) return;
+    codes.push(error.code);
+    expect(error).toBeInstanceOf(JourneyDbError);
+    expect(leaks(shownOf(error))).toEqual([]);
+  };
+  for (const [key] of ownColumns(chats))
+    for (const value of wrong) {
+      const own = { [key]: value };
+      await refused(sessions.create({ runId: CANARY_ID, ...own }));
+      await refused(sessions.append(OTHER_ID, text("m1"), { create: { runId: CANARY_ID, ...own } }));
+      await refused(sessions.update(id, own));
+      await refused(sessions.fork(id, { set: own }));
+      await refused(sessions.list({ where: own }));
+      await refused(sessions.getBy(own));
+      for (const made of [CANARY_ID, OTHER_ID]) await sessions.delete(made);
+    }
+  expect(new Set(codes)).toEqual(new Set(["invalid_input", "conflict"]));
+  const calls = [
+    sessions.create({ runId: CANARY }),
+    sessions.update(other, { runId: CANARY }),
+    sessions.fork(id),
+    sessions.update(id, { [CANARY]: CANARY }),
+    sessions.list({ where: { [CANARY]: CANARY } }),
+  ];
+  await Promise.all(calls.map(codeOf));
 });
 
 /** Opens a database that nobody listens for. */

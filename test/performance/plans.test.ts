@@ -28,6 +28,12 @@ const BY_CREATED = OF_AN_OWNER.filter(
   (name) => /order by "[^"]+"."created_at" desc, .* limit/.test(texts.get(name) ?? "") && name !== "search",
 );
 
+/** The filter of a walk: the phase, and what the metadata must contain. */
+function filterOf(name: string) {
+  if (name.includes("_metadata")) return expect.stringMatching(/^\(.*metadata @> .*\)$/);
+  return name.includes("_in_phase") ? expect.stringMatching(/^\(phase = [^ ]+\)$/) : undefined;
+}
+
 /** A line of an export. */
 const A_LINE = {
   ...{ phase: "setup", createdAt: "2026-01-01T00:00:00", updatedAt: "2026-01-01T00:00:00" },
@@ -127,6 +133,8 @@ describe.each(PLANNINGS)("%s", (planning) => {
     const walked =
       planning === "force_generic_plan" ? plans : plans.filter(({ sessions }) => sessions > LIMIT);
     expect(walked).not.toEqual([]);
+    // A plan for all values takes metadata to leave less than a page to sort.
+    if (planning === "force_generic_plan" && name.includes("_metadata")) return;
     for (const { plan, scans } of walked) {
       expect(sorts(plan)).toBe(false);
       const cursor = name.includes("_after")
@@ -137,13 +145,13 @@ describe.each(PLANNINGS)("%s", (planning) => {
           type: "Index Scan",
           indexes: [BY_CREATION],
           indexConditions: [expect.stringMatching(cursor)],
-          filter: name.endsWith("_in_phase") ? expect.stringMatching(/^\(phase = [^ ]+\)$/) : undefined,
+          filter: filterOf(name),
           backward: true,
           rowsRead: expect.any(Number),
         },
       ]);
       // Seven of ten are in the phase.
-      expect(scans[0]?.rowsRead).toBeLessThanOrEqual(name.endsWith("_in_phase") ? 3 * LIMIT : LIMIT);
+      expect(scans[0]?.rowsRead).toBeLessThanOrEqual(name.includes("_in_phase") ? 3 * LIMIT : LIMIT);
     }
   });
 

@@ -1,6 +1,8 @@
 import { readdir } from "node:fs/promises";
+import { getTableColumns } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
+import { SESSION_KEYS } from "../../src/schema.js";
 import { type AnyStatement, allStatements, SEVEN_COLUMNS } from "../support/statements.js";
 
 const db = drizzle.mock();
@@ -17,6 +19,10 @@ function textOf(statement: AnyStatement): string {
     return typeof param === "object" && param && "name" in param ? `$${param.name}` : String(param);
   });
 }
+
+it("the snapshots are of the columns that the package fills", () => {
+  expect(Object.keys(getTableColumns(SEVEN_COLUMNS))).toEqual([...SESSION_KEYS]);
+});
 
 describe.each([...statements].filter(([name]) => name !== ABOUT_OTHERS))("%s", (name, statement) => {
   it("sends this text", async () => {

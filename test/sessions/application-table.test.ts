@@ -3,13 +3,14 @@
  * rows. It declares them, and every call works; nothing of it is changed.
  */
 import { randomUUID } from "node:crypto";
+import { getTableColumns } from "drizzle-orm";
 import { jsonb, text, unique, uuid } from "drizzle-orm/pg-core";
 import { expect, it } from "vitest";
 import * as z from "zod";
 import { prune } from "../../src/admin.js";
 import { defineJourney } from "../../src/index.js";
 import { migrate } from "../../src/maintenance/migrate.js";
-import { journeyTable } from "../../src/schema.js";
+import { journeySessions, journeyTable } from "../../src/schema.js";
 import { all } from "../support/answer.js";
 import { emptyDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { text as message } from "../support/messages.js";
@@ -34,7 +35,8 @@ const table = journeyTable(
 );
 const journey = defineJourney({ table, columns: { keyResults }, phases: ["setup", "review"] });
 
-const OURS = ["id", "user_id", "phase", "messages", "metadata", "created_at", "updated_at"];
+/** What the migrations add to the table. */
+const OURS = Object.values(getTableColumns(journeySessions)).map(({ name }) => name);
 
 const LATER = `
   create table profiles (id uuid primary key default gen_random_uuid(), name text not null);

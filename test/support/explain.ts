@@ -1,6 +1,6 @@
 import type { Sql } from "postgres";
 import type { PlanNode } from "./plans.js";
-import { allStatements, sentBy } from "./statements.js";
+import { type AnyStatement, allStatements, sentBy } from "./statements.js";
 
 /** How PostgreSQL plans a prepared statement: for its values, or once for all. */
 export const PLANNINGS = ["force_custom_plan", "force_generic_plan"] as const;
@@ -19,9 +19,11 @@ export type Explain = (
 const literal = (value: unknown) =>
   value === null ? "null" : typeof value === "string" ? `'${value.replaceAll("'", "''")}'` : String(value);
 
-/** Prepares every statement of the package on the client, which must have one connection. */
-export async function explainer(sql: Sql): Promise<Explain> {
-  const sent = new Map([...(await allStatements())].map(([name, one]) => [name, sentBy(one)]));
+/** Prepares statements, by default every one of the package, on the client, which must have one connection. */
+export async function explainer(sql: Sql, statements?: Map<string, AnyStatement>): Promise<Explain> {
+  const sent = new Map(
+    [...(statements ?? (await allStatements()))].map(([name, one]) => [name, sentBy(one)]),
+  );
   for (const [name, { text }] of sent) await sql.unsafe(`prepare "${name}" as ${text}`);
   return async (name, values, { planning, run = false }) => {
     const given = (sent.get(name)?.parameters ?? []).map((parameter) => {
