@@ -1,5 +1,6 @@
 import { isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
+import type { JourneyTable } from "../schema.js";
 import { defineJourney } from "../sessions/define-journey.js";
 import type { UserSessions } from "../sessions/verbs.js";
 import {
@@ -46,7 +47,7 @@ export function runErase(user: string, { url, yes, ...named }: TableOptions & { 
  * @returns the number of sessions erased
  */
 async function eraseOneByOne(
-  sessions: UserSessions<unknown, unknown, string>,
+  sessions: UserSessions<unknown, unknown, string, JourneyTable>,
   kept: JourneyDbError[],
 ): Promise<number> {
   let erased = 0;
