@@ -432,6 +432,8 @@ describe("names", () => {
       m: journeyTable("modelled", { kind: text("kind") }),
     });
     const refused: string[] = [];
+    // The conditions of a page have no names of their own.
+    const VARIANTS = /^list_(updated|created_(after|in_phase|metadata))/;
     for (const name of aliases) {
       let table: JourneyTable;
       try {
@@ -442,8 +444,8 @@ describe("names", () => {
         continue;
       }
       await client.unsafe(`create table "${name}" (like modelled including indexes)`);
-      for (const [n, statement] of [...(await allStatements(table as never)).values()].entries())
-        await client.unsafe(`prepare "${name} ${n}" as ${sentBy(statement).text}`);
+      for (const [of, statement] of await allStatements(table as never))
+        if (!VARIANTS.test(of)) await client.unsafe(`prepare "${name} ${of}" as ${sentBy(statement).text}`);
     }
     expect(refused.toSorted()).toEqual(["batch", "counted", "excluded", "hit", "input", "own", "page"]);
   });
