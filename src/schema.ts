@@ -188,10 +188,14 @@ export type SessionTable = TableOf<string, string | undefined, {}>;
 export type Own<Table extends JourneyTable> = Omit<Table["$inferSelect"], SessionKey>;
 /** The own columns of a new session: required if the column has no default and is not nullable. */
 export type NewOwn<Table extends JourneyTable> = Omit<Table["$inferInsert"], SessionKey>;
+/** Whether a new session needs a value for an own column. */
+// biome-ignore lint/complexity/noBannedTypes: no own column
+export type NeedsOwn<Table extends JourneyTable> = {} extends NewOwn<Table> ? false : true;
+
 /** How an own column is filtered: by one value, by any of several, or by NULL. */
 export type Filter = [key: string, by: "value" | "any" | "null" | "any or null"];
 
 /** Values of own columns to filter by: null means IS NULL, and an array means any of its values. */
-export type Where<Table extends JourneyTable> = {
-  [Key in keyof Own<Table>]?: Own<Table>[Key] | readonly Own<Table>[Key][];
-};
+export type Where<Table extends JourneyTable> = keyof Own<Table> extends never
+  ? Record<string, never>
+  : { [Key in keyof Own<Table>]?: Own<Table>[Key] | readonly Own<Table>[Key][] };

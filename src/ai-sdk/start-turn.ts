@@ -1,7 +1,7 @@
 import * as z from "zod";
 import type { MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
-import type { JourneyTable, NewOwn } from "../schema.js";
+import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
 import type { Appended } from "../sessions/append.js";
 import { LARGEST_JSONB, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
@@ -42,6 +42,12 @@ export interface StartTurnOptions<Message, Table extends JourneyTable = any> {
    */
   onError?: OnError | undefined;
 }
+
+/** `create` is required if an own column of a new session needs a value. */
+type TurnArguments<Message, Table extends JourneyTable> =
+  NeedsOwn<Table> extends true
+    ? [options: StartTurnOptions<Message, Table> & { create: NewOwn<Table> }]
+    : [options?: StartTurnOptions<Message, Table>];
 
 /** Options of `toUIMessageStreamResponse`. */
 export interface TurnResponse<Message> {
@@ -170,8 +176,9 @@ export async function startTurn<Message extends MessageShape, Table extends Jour
   sessions: AnySessions<Message, Table>,
   id: string,
   request: Request | NodeRequest,
-  options: StartTurnOptions<Message, Table> = {},
+  ...given: TurnArguments<Message, Table>
 ): Promise<Turn<Message>> {
+  const [options = {}] = given as [StartTurnOptions<Message, Table>?];
   const { limit, maxBodyBytes, create } = parse(optionsSchema, options);
   const { onError } = options;
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../queries/append.js";
 import { ownValues } from "../queries/own-columns.js";
-import type { JourneyTable, NewOwn } from "../schema.js";
+import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
 import { isObject } from "../validation/json.js";
 import { arraySchema, custom, ifRevisionSchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
@@ -12,8 +12,8 @@ import { type Verb, without } from "./verb.js";
 
 /** What a session that `append` creates gets: metadata and own columns. */
 export type Creation<Metadata, Table extends JourneyTable> =
-  // biome-ignore lint/complexity/noBannedTypes: no own column needs a value
-  ({} extends NewOwn<Table> ? boolean : false) | ({ metadata?: Metadata | undefined } & NewOwn<Table>);
+  | (NeedsOwn<Table> extends true ? false : boolean)
+  | ({ metadata?: Metadata | undefined } & NewOwn<Table>);
 
 // biome-ignore lint/suspicious/noExplicitAny: options of any application fit its own handle
 export interface AppendOptions<Metadata = any, Table extends JourneyTable = any> extends IfRevision {

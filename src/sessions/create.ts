@@ -2,7 +2,7 @@ import * as z from "zod";
 import { sessionIdSchema } from "../messages.js";
 import { create } from "../queries/create.js";
 import { ownValues } from "../queries/own-columns.js";
-import type { JourneyTable, NewOwn } from "../schema.js";
+import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
 import { arraySchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toSession } from "./rows.js";
@@ -32,10 +32,9 @@ export interface Create<Message, Metadata, Phase extends string, Table extends J
    * @throws conflict if the id is already used by any user, or a constraint of an own column refuses the session; too_large
    */
   create(
-    // biome-ignore lint/complexity/noBannedTypes: no own column needs a value
-    ...session: {} extends NewOwn<Table>
-      ? [session?: NewSession<Message, Metadata, Phase, Table>]
-      : [session: NewSession<Message, Metadata, Phase, Table>]
+    ...session: NeedsOwn<Table> extends true
+      ? [session: NewSession<Message, Metadata, Phase, Table>]
+      : [session?: NewSession<Message, Metadata, Phase, Table>]
   ): Promise<Session<Message, Metadata, Phase, Table>>;
 }
 

@@ -105,7 +105,7 @@ export const operationsOf = (hasOwn: boolean): Record<keyof Sessions, Operation>
     .map((where) => (_, same) => ({
       method: "getBy",
       args: [where],
-      send: (sessions) => sessions.getBy(where),
+      send: (sessions) => sessions.getBy(where as never),
       expect: (model, owner) => model.getBy(owner, where, same),
     })),
   update: fc

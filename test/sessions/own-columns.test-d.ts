@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { boolean, integer, jsonb, pgEnum, serial, text, timestamp } from "drizzle-orm/pg-core";
 import { describe, expectTypeOf, test } from "vitest";
 import { z } from "zod";
+import { startTurn } from "../../src/ai-sdk.js";
 import {
   type Database,
   defineJourney,
@@ -224,6 +225,20 @@ describe("journeyTable", () => {
   });
 });
 
+test("startTurn needs the columns of a first message that have no default", () => {
+  const request = new Request("http://host");
+  startTurn(sessions, id, request, { create: needed });
+  startTurn(sessions, id, request, { create: { ...needed, runId: "r", metadata: { a: 1 } } });
+  startTurn(forUser(db, id), id, request);
+  startTurn(forUser(db, id), id, request, { create: { metadata: { a: 1 } } });
+  // @ts-expect-error nothing is given
+  startTurn(sessions, id, request);
+  // @ts-expect-error no create
+  startTurn(sessions, id, request, { limit: 10 });
+  // @ts-expect-error orgId is missing
+  startTurn(sessions, id, request, { create: { tags: [] } });
+});
+
 describe("the default table", () => {
   const own = forUser(db, id);
 
@@ -253,6 +268,8 @@ describe("the default table", () => {
     own.append(id, message, { create: { metadata: { a: 1 } } });
     own.create();
     own.list({ where: {} });
+    // @ts-expect-error a column that no table has, also where somebody has added columns
+    own.list({ where: { noColumn: 1 } });
     // @ts-expect-error it has no own columns
     own.create({ notDeclared: "x" });
     // @ts-expect-error it has no own columns
