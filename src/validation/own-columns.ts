@@ -9,6 +9,7 @@ import { columnSchema } from "./column-schema.js";
 import { isObject, type JsonRules, toJson } from "./json.js";
 import { plainObjectSchema } from "./options.js";
 import { parse } from "./parse.js";
+import { storableJson } from "./payloads.js";
 
 /** Own columns to write, as the texts that PostgreSQL reads. */
 export type OwnTexts = Record<string, string | null>;
@@ -61,7 +62,7 @@ export function ownColumnsOf(
   function textOf({ column, schema, isJson }: OwnColumn, value: unknown, field: string): string | null {
     parse(schema, value, field, rules.knownKeys);
     if (value === null) return null;
-    if (isJson) return toJson(value, field, rules).text;
+    if (isJson) return storableJson(toJson(value, field, rules), field, rules).text;
     return checked(
       field,
       converted(field, () => toText(column, value)),

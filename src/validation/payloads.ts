@@ -33,20 +33,25 @@ const MOST_OBJECTS = 1000;
 
 const isGiven = ([, item]: [string, unknown]) => item !== null && item !== undefined;
 
+/** @throws JourneyDbError too_large if the text that PostgreSQL returns of the value would be */
+export function storableJson(
+  { text, isWide, textBytes }: Json,
+  field: string,
+  { maxBytes }: JsonRules,
+): Storable {
+  const most = TEXT_FACTOR * maxBytes;
+  if (textBytes <= most) return { text, isWide };
+  throw new JourneyDbError(
+    "too_large",
+    `${field}: expected at most ${most} bytes of JSON text, numbers without exponents`,
+  );
+}
+
 export function payloads(
   application: { message?: z.ZodType | undefined; metadata?: z.ZodType | undefined },
   rules: JsonRules,
 ): Payloads {
   const { knownKeys } = rules;
-
-  function storable({ text, isWide, textBytes }: Json, field: string): Storable {
-    const most = TEXT_FACTOR * rules.maxBytes;
-    if (textBytes <= most) return { text, isWide };
-    throw new JourneyDbError(
-      "too_large",
-      `${field}: expected at most ${most} bytes of JSON text, numbers without exponents`,
-    );
-  }
 
   function messages(given: readonly unknown[], field: string): Storable {
     const json = toJson(given, field, rules);
@@ -62,7 +67,7 @@ export function payloads(
       // The application's schema checks the caller's object, the structural rule what is stored.
       if (application.message) parse(application.message, given[n], `${field}[${n}]`, knownKeys);
     }
-    return storable(json, field);
+    return storableJson(json, field, rules);
   }
 
   function plainObject(given: unknown, field: string): Json {
@@ -113,19 +118,23 @@ export function payloads(
     messages,
     metadata(given, field) {
       if (application.metadata) parse(application.metadata, given, field, knownKeys);
-      return storable(plainObject(given, field), field);
+      return storableJson(plainObject(given, field), field, rules);
     },
     patch: (given, field) =>
-      storable(
+      storableJson(
         someKeys(given, field, ([, item]) => item !== undefined),
         field,
+        rules,
       ),
     match: (given, field) => someKeys(given, field, isGiven).text,
     contained: (given, field) => plainObject(given, field).text,
     deepPatch(given, field) {
       const isWhole = ([, item]: [string, unknown]) => item !== undefined && !isObject(item);
       const json = someKeys(given, field, isWhole);
-      return { ...storable(json, field), text: JSON.stringify(stepsOf(json.value as object, field)) };
+      return {
+        ...storableJson(json, field, rules),
+        text: JSON.stringify(stepsOf(json.value as object, field)),
+      };
     },
   };
 }
