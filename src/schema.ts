@@ -24,6 +24,7 @@ import {
 } from "drizzle-orm/pg-core";
 import type { JourneyMessage, JourneyMetadata } from "./messages.js";
 import { JourneyDbError } from "./model/errors.js";
+import { isStorable } from "./model/text.js";
 
 /** The columns of every table of sessions. */
 const sessionColumns = () => ({
@@ -51,7 +52,7 @@ export type SessionKey = (typeof SESSION_KEYS)[number];
 type SessionColumns = ReturnType<typeof sessionColumns>;
 type OwnColumns = Record<string, PgColumnBuilderBase>;
 /** `revision` is a property of every session. */
-type Reserved = { [Key in SessionKey | "revision"]?: never };
+type Reserved = SessionKey | "revision";
 
 type TableOf<
   Name extends string,
@@ -100,13 +101,17 @@ export function journeyTable<
   Own extends OwnColumns = {},
 >(
   name: Name | { name: Name; schema?: Schema },
-  columns?: Own & Reserved,
+  columns?: { [Key in keyof Own]: Key extends Reserved ? never : Own[Key] },
   extraConfig?: (
     table: BuildExtraConfigColumns<Name, SessionColumns & Own, "pg">,
   ) => PgTableExtraConfigValue[],
 ): TableOf<Name, Schema, Own> {
-  const { name: tableName, schema }: { name: Name; schema?: string | undefined } =
-    typeof name === "string" ? { name } : name;
+  const {
+    name: tableName,
+    schema,
+    ...others
+  }: { name: Name; schema?: string | undefined } = typeof name === "string" ? { name } : Object(name);
+  if (Object.keys(others).length > 0) throw invalid("name", "a name, or an object of name and schema");
   requireName("name", tableName, LONGEST_NAME);
   if (ALIASES.includes(tableName)) throw invalid("name", `a name other than "${tableName}"`);
   if (schema !== undefined) requireName("schema", schema, 63);
@@ -115,6 +120,9 @@ export function journeyTable<
     (key) => key === "revision" || isSessionKey(key) || key in Object.prototype,
   );
   if (taken !== undefined) throw invalid(`columns.${taken}`, "a name that the package does not use");
+  for (const [key, builder] of Object.entries(columns ?? {}))
+    if (typeof builder !== "object" || builder === null)
+      throw invalid(`columns.${key}`, "a column of Drizzle");
   const declare = (
     schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table
   ) as typeof pgTable;
@@ -145,8 +153,13 @@ const invalid = (field: string, expected: string) =>
   new JourneyDbError("invalid_input", `journeyTable: ${field}: expected ${expected}`);
 
 function requireName(field: string, name: unknown, longest: number): void {
-  if (typeof name !== "string" || name === "" || new TextEncoder().encode(name).length > longest)
-    throw invalid(field, `1 to ${longest} bytes of text`);
+  if (
+    typeof name !== "string" ||
+    name === "" ||
+    !isStorable(name) ||
+    new TextEncoder().encode(name).length > longest
+  )
+    throw invalid(field, `1 to ${longest} bytes of well-formed text without U+0000`);
 }
 
 /**
@@ -195,7 +208,19 @@ export type NeedsOwn<Table extends JourneyTable> = {} extends NewOwn<Table> ? fa
 /** How an own column is filtered: by one value, by any of several, or by NULL. */
 export type Filter = [key: string, by: "value" | "any" | "null" | "any or null"];
 
-/** Values of own columns to filter by: null means IS NULL, and an array means any of its values. */
+/** Values of own columns to change; undefined leaves a column as it is. */
+export type OwnChanges<Table extends JourneyTable> = {
+  [Key in keyof NewOwn<Table>]?: NewOwn<Table>[Key] | undefined;
+};
+
+/** Values of which a filter takes several. An array, or JSON, is one value. */
+type Single = string | number | bigint | boolean | Date | Uint8Array;
+
+/** Values of own columns to filter by: null means IS NULL, and an array of single values any of them. */
 export type Where<Table extends JourneyTable> = keyof Own<Table> extends never
   ? Record<string, never>
-  : { [Key in keyof Own<Table>]?: Own<Table>[Key] | readonly Own<Table>[Key][] };
+  : {
+      [Key in keyof Own<Table>]?: NonNullable<Own<Table>[Key]> extends Single
+        ? Own<Table>[Key] | readonly Own<Table>[Key][]
+        : Own<Table>[Key];
+    };

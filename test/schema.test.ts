@@ -1,9 +1,11 @@
+import { text as textColumn } from "drizzle-orm/pg-core";
 import { describe, expect, it } from "vitest";
 import {
   journeySessionInsertSchema,
   journeySessionSelectSchema,
   journeySessions,
   journeySessionUpdateSchema,
+  journeyTable,
 } from "../src/schema-zod.js";
 import { migratedDatabase, newUser, openPostgresJs } from "./support/database.js";
 import { text } from "./support/messages.js";
@@ -69,5 +71,28 @@ describe("select", () => {
     const [stored] = await db.insert(journeySessions).values({ userId: newUser() }).returning();
     expect(journeySessionSelectSchema.parse(stored)).toEqual(stored);
     expect(stored).toMatchObject({ phase: "setup", messages: [], metadata: {} });
+  });
+});
+
+describe("journeyTable", () => {
+  const column = textColumn("org_id");
+
+  it.each<[string, unknown[], string]>([
+    ["no name", [], "name"],
+    ["null as name", [null], "name"],
+    ["an empty name", [""], "name"],
+    ["a name that is too long", ["a".repeat(34)], "name"],
+    ["a name with U+0000", ["a\0"], "name"],
+    ["a misspelt schema", [{ name: "chats", shema: "app" }], "name"],
+    ["an empty schema", [{ name: "chats", schema: "" }], "schema"],
+    ["a column of the package", ["chats", { userId: column }], "columns.userId"],
+    ["a column named revision", ["chats", { revision: column }], "columns.revision"],
+    ["a column's name of the package", ["chats", { owner: textColumn("user_id") }], "columns"],
+    ["no column", ["chats", { orgId: undefined }], "columns.orgId"],
+    ["a type in place of a column", ["chats", { orgId: "text" }], "columns.orgId"],
+  ])("refuses %s", (_, args, field) => {
+    const declare = () => (journeyTable as (...args: unknown[]) => unknown)(...args);
+    expect(declare).toThrow(expect.objectContaining({ code: "invalid_input" }));
+    expect(declare).toThrow(`journeyTable: ${field}: expected`);
   });
 });

@@ -37,7 +37,9 @@ export interface Begun<Message> {
 const hasCode = (error: unknown, code: JourneyDbError["code"]) =>
   error instanceof JourneyDbError && error.code === code;
 
-export const isConflict = (error: unknown) => hasCode(error, "conflict");
+/** Whether others changed the session. A constraint of the application refuses the message however often it is stored. */
+export const isConflict = (error: unknown) =>
+  hasCode(error, "conflict") && (error as JourneyDbError).constraint === undefined;
 
 /** The stored messages that the AI SDK can read, those of AI SDK 4 converted. */
 const messagesOf = <Message>(stored: readonly Message[]): Message[] =>

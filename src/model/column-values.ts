@@ -1,7 +1,15 @@
-import { is, SQL, sql } from "drizzle-orm";
-import { PgArray, type PgColumn, PgEnumColumn, PgEnumObjectColumn, PgTimestamp } from "drizzle-orm/pg-core";
+import { Column, is, SQL, StringChunk, sql, Table } from "drizzle-orm";
+import {
+  PgArray,
+  type PgColumn,
+  PgEnumColumn,
+  PgEnumObjectColumn,
+  PgJson,
+  PgJsonb,
+  PgTimestamp,
+} from "drizzle-orm/pg-core";
 import { JourneyDbError } from "./errors.js";
-import { toDate } from "./time.js";
+import { fromDate, toDate } from "./time.js";
 
 /** Columns as drizzle-orm's class, whose generated type knows no plain column. */
 const elementOf = (column: PgColumn): PgColumn | undefined =>
@@ -13,27 +21,47 @@ const typeOf = (column: PgColumn): string => {
   return element ? typeOf(element) : column.getSQLType();
 };
 
-const isJson = (column: PgColumn) => /^jsonb?$/.test(column.getSQLType());
+/** A JSON column of Drizzle. A custom type over JSON has a conversion of its own. */
+export const isJson = (column: PgColumn) => is(column, PgJson) || is(column, PgJsonb);
 const IS_NUMBER = /^(smallint|integer|real|double precision|smallserial|serial)$/;
 const IS_TIME = /^(timestamp|date)\b/;
 /** A cast to text would add the length of an address's network, and cut spaces at the end. JSON has the type's own text. */
 const IS_CAST_CHANGED = /^(inet|char)\b/;
 
+/**
+ * The SQL that a function of a column has returned, if it has.
+ *
+ * @throws JourneyDbError configuration if it contains values: they would be the same in each call of a prepared statement
+ */
+export function expressionOf(column: PgColumn, value: unknown): SQL | undefined {
+  if (!is(value, SQL)) return undefined;
+  if (!hasValues(value)) return value;
+  const message = `A function of column ${column.name} returns SQL that contains values; return a value, or SQL without values.`;
+  throw new JourneyDbError("configuration", message);
+}
+
+const hasValues = ({ queryChunks }: SQL): boolean =>
+  queryChunks.some((chunk) =>
+    is(chunk, SQL)
+      ? hasValues(chunk)
+      : ![StringChunk, Column, Table].some((kind) => is(chunk, kind as never)),
+  );
+
 /** What fills a column of a new row that has no value for it, as Drizzle does. The function may return SQL. */
 export const fillOf = (column: PgColumn): (() => unknown) | undefined =>
   column.defaultFn ?? (column.default === undefined ? column.onUpdateFn : undefined);
 
-/** Names that are no types, and types that a cast would cut to a length, in silence; each with what replaces it. */
+/** Names that are no types, and types that are one character or bit long without a length; each with what replaces it. */
 const CAST: Record<string, string> = {
   smallserial: "int2",
   serial: "int4",
   bigserial: "int8",
-  varchar: "varchar",
   char: "bpchar",
+  character: "bpchar",
   bit: '"bit"',
 };
 
-/** The type that the text of a value is cast to. */
+/** The type that the text of a value is cast to: without a length or a precision, at which a cast would cut it in silence. */
 export function castType(column: PgColumn): SQL {
   const element = elementOf(column);
   if (element) return sql`${castType(element)}[]`;
@@ -43,14 +71,18 @@ export function castType(column: PgColumn): SQL {
     return schema ? sql`${sql.identifier(schema)}.${name}` : sql`${name}`;
   }
   const type = column.getSQLType();
-  return sql.raw(CAST[type.replace(/ ?\(\d+\)$/, "")] ?? type);
+  const unlimited = type.replace(/ ?\(\d+(, ?-?\d+)?\)/, "");
+  return sql.raw(CAST[unlimited] ?? unlimited);
 }
 
 /** The value of a column in JSON from which JavaScript reads it exactly, whatever the connection's DateStyle. */
 export function inJson(column: PgColumn, value: PgColumn | SQL): SQL {
   if (is(column, PgTimestamp) && column.withTimezone) return sql`${value} at time zone 'UTC'`;
   const type = typeOf(column);
-  if (/^(boolean|jsonb?)$/.test(type) || [IS_NUMBER, IS_TIME, IS_CAST_CHANGED].some((one) => one.test(type)))
+  if (
+    /^(boolean|jsonb?)$|\[\]$/.test(type) ||
+    [IS_NUMBER, IS_TIME, IS_CAST_CHANGED].some((one) => one.test(type))
+  )
     return sql`${value}`;
   return elementOf(column) ? sql`${value}::text[]` : sql`${value}::text`;
 }
@@ -95,7 +127,8 @@ export function toText(column: PgColumn, value: unknown): string {
   const element = elementOf(column);
   if (element) return arrayOf(element, value as unknown[]);
   if (isJson(column)) return JSON.stringify(value);
-  const mapped = column.mapToDriverValue(value);
+  const mapped =
+    value instanceof Date && column.dataType === "date" ? fromDate(value) : column.mapToDriverValue(value);
   if (is(mapped, SQL)) {
     const message = `Column ${column.name} converts its values to SQL, which a prepared statement cannot take.`;
     throw new JourneyDbError("configuration", message);
@@ -103,18 +136,19 @@ export function toText(column: PgColumn, value: unknown): string {
   if (mapped instanceof Date) return mapped.toISOString();
   if (mapped instanceof Uint8Array) return `\\x${Buffer.from(mapped).toString("hex")}`;
   if (Object.is(mapped, -0)) return "-0";
+  if (Array.isArray(mapped) && column.getSQLType().endsWith("[]")) return literalOf(mapped.map(String));
   return typeof mapped === "object" ? JSON.stringify(mapped) : String(mapped);
 }
 
-/** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
-function arrayOf(element: PgColumn, items: readonly unknown[]): string {
-  const texts = items.map((item) => {
-    if (item === null) return "NULL";
-    const text = toText(element, item);
-    return elementOf(element) ? text : `"${text.replaceAll(/["\\]/g, "\\$&")}"`;
-  });
-  return `{${texts.join(",")}}`;
+/** The text that PostgreSQL reads as an array of values of the column. */
+export function arrayOf(column: PgColumn, items: readonly unknown[]): string {
+  const isNested = elementOf(column) !== undefined;
+  return literalOf(
+    items.map((item) => (item === null ? null : toText(column, item))),
+    isNested,
+  );
 }
 
-/** The text that PostgreSQL reads as an array of values of the column, for `= any`. */
-export const toTexts = (column: PgColumn, values: readonly unknown[]): string => arrayOf(column, values);
+/** https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO */
+const literalOf = (texts: readonly (string | null)[], isNested = false): string =>
+  `{${texts.map((text) => (text === null || isNested ? (text ?? "NULL") : `"${text.replaceAll(/["\\]/g, "\\$&")}"`)).join(",")}}`;

@@ -47,6 +47,9 @@ export const isInFailedTransaction = (thrown: unknown): boolean => driverErrorOf
 const endOf = (name: unknown, table: string): string | undefined =>
   typeof name === "string" && name.startsWith(table) ? name.slice(table.length) : undefined;
 
+/** Whether a unique index refused a row. */
+export const isDuplicate = (thrown: unknown): boolean => driverErrorOf(thrown).code === "23505";
+
 /** Whether a unique index on the sessions' id refused the row, whatever its name. */
 export function isTakenId(thrown: unknown, table: string): boolean {
   const { code, constraint, error } = driverErrorOf(thrown);

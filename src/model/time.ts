@@ -46,3 +46,13 @@ export function toDate(exactTime: string): Date {
   // PostgreSQL's first year, 4714 BC, is in the range of a Date; its last, 294276, is not.
   return Number.isNaN(date.getTime()) ? new Date(MAX_TIME) : date;
 }
+
+/** The text that PostgreSQL reads as the time, also of years BC and of more than four digits. */
+export function fromDate(date: Date): string {
+  const iso = date.toISOString();
+  const [, sign, digits = "", rest] = /^([+-]?)(\d+)(.*)$/s.exec(iso) ?? [];
+  const year = Number(digits);
+  if (sign !== "-" && year > 0) return `${String(year).padStart(4, "0")}${rest}`;
+  // 1 BC is the year 0 of a Date.
+  return `${String(year + 1).padStart(4, "0")}${rest} BC`;
+}

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { ownColumns } from "../schema.js";
 import { allColumns, createdSession, type SessionRow } from "./columns.js";
 import { hasMessage, lastPlaceOf, m, overMessages, slice } from "./conversation.js";
-import { onlyColumns, ownOf, ownValue } from "./own-columns.js";
+import { onlyColumns, ownOf, ownTouched, ownValue } from "./own-columns.js";
 import { input, insertion, isEmpty, param, perShape } from "./statement.js";
 import { type Conditions, metadataIsObject, returned, writable, write } from "./write.js";
 
@@ -39,6 +39,7 @@ export const fork = perShape(
       createdAt: sql`now()`,
       updatedAt: sql`now()`,
       ...Object.fromEntries(kept),
+      ...ownTouched(table, [...set, ...leave]),
       ...Object.fromEntries(ownOf(table, set).map(([key, column]) => [key, ownValue(column, key)])),
     };
     return write<SessionRow>(

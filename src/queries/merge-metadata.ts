@@ -84,7 +84,7 @@ export const mergeMetadata = perTable((table) =>
  */
 export const mergeMetadataDeeply = perTable((table) => {
   const name = "merge_metadata_deeply";
-  const locked = sql`(select ${table.metadata} from ${table} where ${ownedBy(table)} for update)`;
+  const locked = sql`(select ${table.metadata} from ${table} where ${ownedBy(table)} for no key update)`;
   return {
     ...mergeMetadataOf(table, name, deeplyMerged(sql`input.stored`), { stored: locked }),
     refusal: mergeMetadataOf(table, name, deeplyMerged(sql`${table.metadata}`)).refusal,

@@ -1,6 +1,6 @@
-import { is, SQL, sql, Table } from "drizzle-orm";
+import { type SQL, sql, Table } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import { castType, fillOf, inJson, toText } from "../model/column-values.js";
+import { castType, expressionOf, fillOf, inJson, toText } from "../model/column-values.js";
 import { ownColumns, type SessionTable } from "../schema.js";
 import { type Named, param, perTable } from "./statement.js";
 
@@ -21,8 +21,7 @@ const touchParam = (key: string) => `touch.${key}`;
 const touchedColumns = perTable((table) =>
   ownColumns(table).flatMap(([key, column]) => {
     if (column.onUpdateFn === undefined) return [];
-    const value = column.onUpdateFn();
-    return [{ key, column, expression: is(value, SQL) ? value : undefined }];
+    return [{ key, column, expression: expressionOf(column, column.onUpdateFn()) }];
   }),
 );
 
@@ -54,8 +53,8 @@ export const ownInserted = (table: SessionTable, keys: readonly string[]): Recor
   Object.fromEntries(
     ownColumns(table).flatMap(([key, column]) => {
       if (keys.includes(key)) return [[key, ownValue(column, key)]];
-      const value = fillOf(column)?.();
-      return is(value, SQL) ? [[key, value]] : [];
+      const expression = expressionOf(column, fillOf(column)?.());
+      return expression ? [[key, expression]] : [];
     }),
   );
 

@@ -1,8 +1,8 @@
-import { and, eq, getTableName, type SQL, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { callWith, endOfCall } from "../model/call-end.js";
 import { checksum } from "../model/checksum.js";
 import type { Database } from "../model/database.js";
-import { isInFailedTransaction, isTakenId } from "../model/driver-errors.js";
+import { isDuplicate, isInFailedTransaction } from "../model/driver-errors.js";
 import { journeySessions, type SessionTable } from "../schema.js";
 
 /** A parameter of the prepared statement. Each use sends the value again. */
@@ -142,9 +142,9 @@ export function statement<Row, Given extends Named = Values>(
 }
 
 /**
- * An insert with `on conflict`. During REINDEX CONCURRENTLY the id has a second unique index, which `on conflict` does
- * not handle, so one of two concurrent inserts of the same id may fail. It has changed nothing then, and is sent once
- * more, which finds the row.
+ * An insert with `on conflict`, which handles one unique index only. If another refuses one of two concurrent inserts of
+ * the same id (an index of the application's; during REINDEX CONCURRENTLY, the second index of the id), it has changed
+ * nothing. It is sent once more, which finds the row by its id.
  */
 export function insertion<Row>(
   table: SessionTable,
@@ -160,7 +160,7 @@ export function insertion<Row>(
       try {
         return await inserting.run(...call);
       } catch (failure) {
-        if (!isTakenId((failure as DriverFailure).thrown, getTableName(table))) throw failure;
+        if (!isDuplicate((failure as DriverFailure).thrown)) throw failure;
         return callWith(callEnd, () => inserting.run(...call)).catch((second: DriverFailure) => {
           throw isInFailedTransaction(second.thrown) ? failure : second;
         });

@@ -111,7 +111,7 @@ export const returned = <Row extends object>(
 /**
  * @param build the statement, with the same conditions
  * @param kind `insertion` if it may insert
- *  */
+ */
 export function write<Row>(
   table: SessionTable,
   name: string,

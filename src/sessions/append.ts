@@ -4,7 +4,7 @@ import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../queries
 import { ownValues } from "../queries/own-columns.js";
 import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
 import { isObject } from "../validation/json.js";
-import { arraySchema, custom, ifRevisionSchema, options } from "../validation/options.js";
+import { atLeastOne, custom, ifRevisionSchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, Written } from "./types.js";
@@ -20,7 +20,7 @@ export interface AppendOptions<Metadata = any, Table extends JourneyTable = any>
   /**
    * Creates the session in the same statement if its id is unused; an object also sets the session's
    * metadata and own columns. Use it for the user's first message only, because an answer must not bring back a
-   * session that was deleted. If the session exists, they are ignored; their form is checked in any case, and the
+   * session that was deleted. If the session exists, they are not stored; their form is checked in any case, and the
    * metadata's size if the call may create the session.
    * @default false
    */
@@ -77,9 +77,7 @@ const optionsSchema = options<AppendOptions>()({
 const newSessionSchema = options<{ metadata?: unknown }>()({ metadata: z.unknown().optional() });
 
 /** An empty array is refused as a mistake of the caller. */
-const someMessages = arraySchema.refine(({ length }) => length > 0, {
-  params: { expected: "at least 1 message" },
-});
+const someMessages = atLeastOne("at least 1 message");
 
 export const verb: Verb<Append<unknown, object, JourneyTable>["append"]> = {
   takes: ["id", "messages", "options"],

@@ -1,7 +1,7 @@
 import { messageIdSchema, sessionIdSchema } from "../messages.js";
 import { fork } from "../queries/fork.js";
 import { ownValues } from "../queries/own-columns.js";
-import type { JourneyTable, NewOwn } from "../schema.js";
+import type { JourneyTable, OwnChanges } from "../schema.js";
 import { options, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toSession } from "./rows.js";
@@ -14,7 +14,7 @@ interface ForkOptions<Table extends JourneyTable> {
   /** The id of the new session. @default a random one */
   id?: string | undefined;
   /** Own columns that get other values in the copy. A column with a unique index needs one. */
-  set?: Partial<NewOwn<Table>> | undefined;
+  set?: OwnChanges<Table> | undefined;
 }
 
 export interface Fork<Message, Metadata, Phase extends string, Table extends JourneyTable> {

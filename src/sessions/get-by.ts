@@ -1,7 +1,7 @@
-import * as z from "zod";
 import { getBy } from "../queries/get-by.js";
 import { ownValues } from "../queries/own-columns.js";
 import type { JourneyTable, Where } from "../schema.js";
+import { atLeastOne } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toSession } from "./rows.js";
 import type { Session } from "./types.js";
@@ -17,16 +17,14 @@ export interface GetBy<Message, Metadata, Phase extends string, Table extends Jo
   getBy(where: Where<Table>): Promise<Session<Message, Metadata, Phase, Table> | null>;
 }
 
-const atLeastOne = z
-  .array(z.unknown())
-  .refine(({ length }) => length > 0, { params: { expected: "at least 1 own column" } });
+const filtersSchema = atLeastOne("at least 1 own column");
 
 export const verb: Verb<GetBy<unknown, object, string, JourneyTable>["getBy"]> = {
   takes: ["where"],
   isRepeatable: always,
   async run(handle, given) {
     const { where, texts } = handle.own.filters(given, "where");
-    parse(atLeastOne, where, "where");
+    parse(filtersSchema, where, "where");
     const [row] = await handle.send(getBy(where), ownValues(texts));
     return row ? toSession(handle.own, row) : null;
   },

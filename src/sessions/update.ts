@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { ownValues } from "../queries/own-columns.js";
 import { update } from "../queries/update.js";
-import type { JourneyTable, NewOwn } from "../schema.js";
-import { onlyIfRevision, options } from "../validation/options.js";
+import type { JourneyTable, OwnChanges } from "../schema.js";
+import { atLeastOne, onlyIfRevision, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import type { MetadataPatch } from "./merge-metadata.js";
 import { toWritten } from "./rows.js";
@@ -20,7 +20,7 @@ export type Changes<Metadata, Phase extends string, Table extends JourneyTable> 
   Metadata,
   Phase
 > &
-  Partial<NewOwn<Table>>;
+  OwnChanges<Table>;
 
 export interface Update<Metadata, Phase extends string, Table extends JourneyTable> {
   /**
@@ -38,6 +38,8 @@ const changesSchema = options<FieldChanges<unknown, string>>()({
   metadata: z.unknown().optional(),
 });
 
+const changed = atLeastOne("a phase, metadata or an own column");
+
 export const verb: Verb<Update<object, string, JourneyTable>["update"]> = {
   takes: ["id", "changes", "options"],
   isRepeatable: without("ifRevision"),
@@ -54,7 +56,7 @@ export const verb: Verb<Update<object, string, JourneyTable>["update"]> = {
       metadata: patch !== undefined,
       own: Object.keys(columns),
     };
-    parse(atLeastOne, [...shape.own, ...[phase, patch].filter((one) => one !== undefined)], "changes");
+    parse(changed, [...shape.own, ...[phase, patch].filter((one) => one !== undefined)], "changes");
     const values = {
       id: handle.sessionId(id),
       ifRevision,
@@ -66,7 +68,3 @@ export const verb: Verb<Update<object, string, JourneyTable>["update"]> = {
     return toWritten(await handle.change(update(shape), values));
   },
 };
-
-const atLeastOne = z
-  .array(z.unknown())
-  .refine(({ length }) => length > 0, { params: { expected: "a phase, metadata or an own column" } });

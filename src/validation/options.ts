@@ -33,6 +33,10 @@ export const zodSchema = custom<z.ZodType>(
 /** Not z.array, which would visit every element before the size is checked. */
 export const arraySchema = custom<unknown[]>("array", Array.isArray);
 
+/** An array that is not empty. */
+export const atLeastOne = (expected: string) =>
+  arraySchema.refine(({ length }) => length > 0, { params: { expected } });
+
 export const databaseSchema = custom<Database>(
   "a Drizzle PostgreSQL database or transaction",
   (given) =>

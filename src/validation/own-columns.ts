@@ -1,7 +1,7 @@
 import { is, SQL } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import * as z from "zod";
-import { fillOf, fromJson, toText, toTexts } from "../model/column-values.js";
+import { arrayOf, fillOf, fromJson, isJson, toText } from "../model/column-values.js";
 import { JourneyDbError } from "../model/errors.js";
 import { isStorable } from "../model/text.js";
 import { type Filter, type JourneyTable, ownColumns } from "../schema.js";
@@ -19,12 +19,15 @@ interface OwnColumn {
   column: PgColumn;
   /** Of its values, and of null if it is nullable. */
   schema: z.ZodType;
-  isJson: boolean;
   /** Whether a call may set it: the database fills no generated column otherwise. */
   isWritable: boolean;
   /** Whether the database numbers it. */
   isNumbered: boolean;
 }
+
+/** Whether values of the column are arrays, so that an array is one value. */
+const isArray = (column: PgColumn) =>
+  isJson(column) || column.dataType === "array" || column.getSQLType().endsWith("[]");
 
 /** Types without an operator `=`. */
 const NOT_COMPARED = /^(json|xml|point|polygon)\b/;
@@ -38,13 +41,15 @@ export function ownColumnsOf(
   applicationSchemas: Record<string, z.ZodType | undefined>,
   rules: JsonRules,
 ) {
+  const keys = ownColumns(table).map(([key]) => key);
+  const unknown = Object.keys(applicationSchemas).find((key) => !keys.includes(key));
+  if (unknown !== undefined) throw invalid(`options.columns.${unknown}`, "an own column of the table");
   const columns = ownColumns(table).map(([key, column]): OwnColumn => {
     const schema = applicationSchemas[key] ?? columnSchema(column);
     return {
       key,
       column,
       schema: column.notNull ? schema : z.nullable(schema),
-      isJson: /^jsonb?$/.test(column.getSQLType()),
       isWritable: isWritable(column),
       isNumbered: /serial$/.test(column.getSQLType()) || column.generatedIdentity !== undefined,
     };
@@ -59,10 +64,12 @@ export function ownColumnsOf(
     return text;
   }
 
-  function textOf({ column, schema, isJson }: OwnColumn, value: unknown, field: string): string | null {
+  function textOf({ column, schema }: OwnColumn, value: unknown, field: string): string | null {
     parse(schema, value, field, rules.knownKeys);
+    // A schema of JSON or of a custom type may accept null.
+    if (value === null && column.notNull) throw invalid(field, "a value other than null");
     if (value === null) return null;
-    if (isJson) return storableJson(toJson(value, field, rules), field, rules).text;
+    if (isJson(column)) return storableJson(toJson(value, field, rules), field, rules).text;
     return checked(
       field,
       converted(field, () => toText(column, value)),
@@ -103,11 +110,15 @@ export function ownColumnsOf(
         if (given[key] !== undefined) continue;
         const { notNull, hasDefault } = column;
         const fill = fillOf(column);
+        const name = `${field}.${key}`;
         if (fill) {
-          const value = fill();
+          const value = converted(name, fill, "its default could not be computed");
           // The statement has it.
           if (!is(value, SQL)) given[key] = value;
-        } else if (notNull && !hasDefault) parse(schema, undefined, `${field}.${key}`);
+        } else if (notNull && !hasDefault) {
+          parse(schema, undefined, name);
+          throw invalid(name, "a value");
+        }
       }
       return textsOf(writable, given, field);
     },
@@ -126,29 +137,23 @@ export function ownColumnsOf(
       const texts: OwnTexts = {};
       const asked = parse(filtersSchema, given, field);
       for (const one of columns) {
-        const { key, column, schema } = one;
+        const { key, column } = one;
         const name = `${field}.${key}`;
         if (!(key in asked)) continue;
         const value = asked[key];
         // Dropped in silence, it would find more than was asked for.
         if (value === undefined) throw invalid(name, "a value, null or an array");
-        if (NOT_COMPARED.test(column.getSQLType()))
-          throw invalid(name, "a column whose type has an equality");
-        if (value === null) {
-          where.push([key, "null"]);
-        } else if (
-          !Array.isArray(value) ||
-          column.columnType === "PgArray" ||
-          one.isJson ||
-          schema.safeParse(value).success
-        ) {
+        if (value === null) where.push([key, "null"]);
+        else if (NOT_COMPARED.test(column.getSQLType())) {
+          throw invalid(name, "null, since values of the column's type cannot be compared");
+        } else if (!Array.isArray(value) || isArray(column)) {
           where.push([key, "value"]);
           texts[key] = textOf(one, value, name);
         } else {
           const values = value.filter((item, n) => textOf(one, item, `${name}[${n}]`) !== null);
           texts[key] = checked(
             name,
-            converted(name, () => toTexts(column, values)),
+            converted(name, () => arrayOf(column, values)),
           );
           where.push([key, values.length < value.length ? "any or null" : "any"]);
         }
@@ -161,7 +166,7 @@ export function ownColumnsOf(
       Object.fromEntries(
         columns.map(({ key, column }, n) => [
           key,
-          converted(key, () => fromJson(column, json[n] ?? null), "internal"),
+          converted(key, () => fromJson(column, json[n] ?? null), CANNOT_CONVERT, "internal"),
         ]),
       ),
   };
@@ -172,16 +177,19 @@ export type OwnColumns = ReturnType<typeof ownColumnsOf>;
 const invalid = (field: string, expected: string) =>
   new JourneyDbError("invalid_input", `${field}: expected ${expected}`);
 
-/** Runs a conversion of the application's column type. */
+const CANNOT_CONVERT = "the column's type could not convert the value";
+
+/** Runs a function of the application's column type. */
 function converted<T>(
   field: string,
   convert: () => T,
+  problem = CANNOT_CONVERT,
   code: "invalid_input" | "internal" = "invalid_input",
 ): T {
   try {
     return convert();
   } catch (thrown) {
     if (thrown instanceof JourneyDbError) throw thrown;
-    throw new JourneyDbError(code, `${field}: the column's type could not convert the value`);
+    throw new JourneyDbError(code, `${field}: ${problem}`);
   }
 }

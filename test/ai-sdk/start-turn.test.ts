@@ -1,12 +1,15 @@
 import { randomUUID } from "node:crypto";
+import { text as textColumn, unique } from "drizzle-orm/pg-core";
 import { expect, test } from "vitest";
 import * as z from "zod";
 import { startTurn, titleOf } from "../../src/ai-sdk.js";
 import { defineJourney, forUser, type JourneyDbError, type JourneyMessage } from "../../src/index.js";
 import { isMessage } from "../../src/messages.js";
+import { journeyTable } from "../../src/schema.js";
 import { contentAlone, withParts } from "../support/ai-sdk-4.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
+import { createTables } from "../support/own-table.js";
 import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
 
 const url = await migratedDatabase();
@@ -222,6 +225,22 @@ test("a first message creates its session with the title in one statement, and a
     metadata: { title: "text of m1" },
     messages: [{ id: "m1" }, { id: "a1" }, { id: "m2" }],
   });
+});
+
+test("a constraint of the application that refuses the first message is told at once", async () => {
+  const sent: string[] = [];
+  const db = openPostgresJs(url, { debug: (_, query) => void sent.push(query) });
+  const runs = journeyTable("runs", { runId: textColumn("run_id").notNull() }, (t) => [unique().on(t.runId)]);
+  await createTables(db, { runs });
+  const sessions = defineJourney({ table: runs }).forUser(db, newUser());
+  await sessions.create({ runId: "taken" });
+  sent.length = 0;
+  const request = requestOf({ message: text("m1"), after: null });
+  await expect(
+    startTurn(sessions, randomUUID(), request, { create: { runId: "taken" } }),
+  ).rejects.toMatchObject({ code: "conflict", constraint: "runs_run_id_unique" });
+  // The insert is sent twice, since another first message of the same id may have been faster.
+  expect(sent).toHaveLength(2);
 });
 
 test("a session that was created empty gets the title too, and its answer is stored in one statement", async () => {

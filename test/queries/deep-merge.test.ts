@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { forUser } from "../../src/index.js";
-import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
+import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { onEveryDriver, onOneDriver } from "../support/drivers.js";
 import { errorOf } from "../support/errors.js";
 import { mergePatch } from "../support/merge-patch.js";
@@ -219,6 +219,21 @@ onOneDriver((database, { defineJourney, forUser }) => {
     });
     expect(await errorOf(sessions.mergeMetadata(id, {}, { deep: "yes" } as never))).toMatchObject({
       code: "invalid_input",
+    });
+  });
+});
+
+it("waits for nobody who has inserted a row that references the session", async () => {
+  const url = await migratedDatabase();
+  const db = openPostgresJs(url);
+  const other = rawClient(url, { max: 1 });
+  await other`create table notes (session_id uuid references journey_sessions (id))`;
+  const sessions = forUser(db, newUser());
+  const { id } = await sessions.create({ metadata: { a: { b: 1 } } });
+  await other.begin(async (tx) => {
+    await tx`insert into notes values (${id})`;
+    expect((await sessions.mergeMetadata(id, { a: { c: 2 } }, { deep: true })).metadata).toEqual({
+      a: { b: 1, c: 2 },
     });
   });
 });

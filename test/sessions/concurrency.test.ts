@@ -1,8 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { unique, uuid } from "drizzle-orm/pg-core";
 import { expect, it } from "vitest";
-import { forUser, type JourneyDbError } from "../../src/index.js";
+import { defineJourney, forUser, type JourneyDbError } from "../../src/index.js";
+import { journeyTable } from "../../src/schema.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { text } from "../support/messages.js";
+import { createTables } from "../support/own-table.js";
 
 const WRITERS = 32;
 // As many connections as writers, so that they truly meet on the server.
@@ -51,6 +54,21 @@ it("the same first message sent 32 times at once makes one session with one mess
   expect(new Set(answers.map(({ revision }) => revision)).size).toBe(WRITERS);
   expect((await sessions.get(id))?.messages).toEqual([text("m1")]);
   expect(await sessions.count()).toBe(1);
+});
+
+it("so do first messages of a table with a unique index of the application's", async () => {
+  const runs = journeyTable("runs", { runId: uuid("run_id") }, (t) => [unique().on(t.userId, t.runId)]);
+  await createTables(db, { runs });
+  const sessions = defineJourney({ table: runs }).forUser(db, newUser());
+  // The index that refuses one of two rows first is the id's or the other.
+  for (let round = 0; round < 60; round++) {
+    const id = randomUUID();
+    const calls = writers.map((writer) =>
+      sessions.append(id, text(String(writer)), { create: { runId: id } }),
+    );
+    expect(times(await outcomes(calls))).toEqual({ done: WRITERS });
+    expect((await sessions.messages(id, { limit: 100 })).messages).toHaveLength(WRITERS);
+  }
 });
 
 it("one of 32 wins each precondition, and the others are told conflict", async () => {
