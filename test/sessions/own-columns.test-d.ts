@@ -225,6 +225,17 @@ describe("journeyTable", () => {
   });
 });
 
+test("JSON and arrays are filtered as a whole, and undefined changes nothing", () => {
+  // @ts-expect-error several objects
+  sessions.list({ where: { results: [{ title: "a" }, { title: "b" }] } });
+  // @ts-expect-error several arrays
+  sessions.list({ where: { tags: [["a"], ["b"]] } });
+  sessions.list({ where: { tags: ["a"], results: { title: "a" }, dueAt: [new Date(), null] } });
+  const orgId = undefined as string | undefined;
+  sessions.update(id, { orgId });
+  sessions.fork(id, { set: { orgId } });
+});
+
 test("startTurn needs the columns of a first message that have no default", () => {
   const request = new Request("http://host");
   startTurn(sessions, id, request, { create: needed });
