@@ -47,8 +47,9 @@ export const isInFailedTransaction = (thrown: unknown): boolean => driverErrorOf
 const endOf = (name: unknown, table: string): string | undefined =>
   typeof name === "string" && name.startsWith(table) ? name.slice(table.length) : undefined;
 
-/** Whether a unique index refused a row. */
-export const isDuplicate = (thrown: unknown): boolean => driverErrorOf(thrown).code === "23505";
+/** Whether a unique index refused a row, or two inserts waited for one another in two of them. */
+export const isDuplicate = (thrown: unknown): boolean =>
+  ["23505", "40P01"].includes(driverErrorOf(thrown).code);
 
 /** Whether a unique index on the sessions' id refused the row, whatever its name. */
 export function isTakenId(thrown: unknown, table: string): boolean {

@@ -141,10 +141,13 @@ export function statement<Row, Given extends Named = Values>(
   };
 }
 
+/** How often an insert is sent, at most: another than the one that it has met may be faster the next time. */
+const INSERTIONS = 3;
+
 /**
- * An insert with `on conflict`, which handles one unique index only. If another refuses one of two concurrent inserts of
- * the same id (an index of the application's; during REINDEX CONCURRENTLY, the second index of the id), it has changed
- * nothing. It is sent once more, which finds the row by its id.
+ * An insert with `on conflict`, which handles one unique index only. If another refuses one of several concurrent inserts
+ * of the same id (an index of the application's; during REINDEX CONCURRENTLY, the second index of the id), it has changed
+ * nothing. It is sent again, which finds the row by its id.
  */
 export function insertion<Row>(
   table: SessionTable,
@@ -157,13 +160,16 @@ export function insertion<Row>(
     ...inserting,
     async run(...call) {
       const callEnd = endOfCall();
-      try {
-        return await inserting.run(...call);
-      } catch (failure) {
-        if (!isDuplicate((failure as DriverFailure).thrown)) throw failure;
-        return callWith(callEnd, () => inserting.run(...call)).catch((second: DriverFailure) => {
-          throw isInFailedTransaction(second.thrown) ? failure : second;
-        });
+      let refusal: unknown;
+      for (let n = 1; ; n++) {
+        try {
+          return await callWith(callEnd, () => inserting.run(...call));
+        } catch (failure) {
+          const { thrown } = failure as DriverFailure;
+          if (refusal && isInFailedTransaction(thrown)) throw refusal;
+          if (!isDuplicate(thrown) || n === INSERTIONS) throw failure;
+          refusal = failure;
+        }
       }
     },
   };
