@@ -75,8 +75,8 @@ export async function changeColumn(
     const referencing = !collation && blocking.some((user) => user.startsWith("foreign key "));
     const key = referencing ? `; for a foreign key, first change its column as that SQL changes ${name}` : "";
     return [
-      `${problem}, and is used by ${users}.`,
-      `save the definition of ${users} and drop it, ${VERIFY} for the SQL that changes the column, then create it again${key}`,
+      `${problem}, and is used by ${users}, which no SQL of verify could create again as it is.`,
+      `save the definition of ${users} and drop it, ${VERIFY} for the SQL that changes the column, then create it again${collation ? "" : ` for type ${to}`}${key}`,
     ];
   }
   const alter = (actions: string[]) =>
@@ -89,11 +89,8 @@ export async function changeColumn(
   if (stored.filled_by) statements.unshift(alter([dropDefault(stored)]));
   // Text without a zone would be read in the session's time zone.
   if (category === "S" && to === TIME) statements.unshift("set local timezone = 'UTC'");
-  const dropped = dependents.filter(({ restore }) => restore.length === 0).map(({ what }) => what);
-  const drops =
-    dropped.length > 0 ? `; the remedy drops what works with the old type only: ${dropped.join(", ")}` : "";
   return [
-    `${problem}${assumption(to, types)}${drops}.`,
+    `${problem}${assumption(to, types)}.`,
     {
       sql: atOnce([
         ...dependents.map(({ drop }) => drop as string),
