@@ -19,6 +19,9 @@ export interface StoredColumn {
   fixed: "inherited" | "a virtual generated column" | null;
   /** Its collation, if that treats different strings as equal. */
   nondeterministic: string | null;
+  /** Whether its domain, or the domain of that, is NOT NULL. */
+  domain_not_null: boolean;
+  domain_default: string | null;
 }
 
 export const copyRows = ({ label }: DeclaredTable) =>
