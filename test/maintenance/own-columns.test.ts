@@ -376,6 +376,7 @@ const DIFFERENT: [stored: string, declared: PgColumnBuilderBase, findings: strin
   ["timestamptz(6)", customType({ dataType: () => "TIMESTAMPTZ" })("c"), []],
   ['text collate "C"', customType({ dataType: () => 'text COLLATE "C"' })("c"), []],
   ["short", customType({ dataType: () => "public.short" })("c"), []],
+  ["short default 'x'", text("c").default(""), []],
   ["filled", text("c").default("x").notNull(), []],
   ["filled", text("c").default("x"), ["warning column_nullable"], true],
   ["text[]", text("c"), ["error column_type"], true],

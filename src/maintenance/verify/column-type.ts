@@ -78,8 +78,8 @@ export async function changeColumn(
     const referencing = !collation && blocking.some((user) => user.startsWith("foreign key "));
     const key = referencing ? `; for a foreign key, first change its column as that SQL changes ${name}` : "";
     return [
-      `${problem}, and is used by ${users}, which no SQL of verify could create again as it is.`,
-      `save the definition of ${users} and drop it, ${VERIFY} for the SQL that changes the column, then create it again${collation ? "" : ` for type ${to}`}${key}`,
+      `${problem}, and is used by ${users}.`,
+      `save the definition of ${users} and drop it, ${VERIFY} for the SQL that changes the column, then create it again${key}`,
     ];
   }
   const alter = (actions: string[]) =>

@@ -253,8 +253,8 @@ async function hasOtherDefault(
     const [compared] = await isolated(context, (on) => read<{ differs: boolean }>(on, compare));
     return compared?.differs === true;
   } catch (thrown) {
-    // A value that is not valid for the type cannot be compared.
-    if (!fromDriver(thrown, true).sqlState?.startsWith("22")) throw thrown;
+    // A value that the type or its domain refuses cannot be compared.
+    if (!/^2[23]/.test(fromDriver(thrown, true).sqlState ?? "")) throw thrown;
     return false;
   }
 }
