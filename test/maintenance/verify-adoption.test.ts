@@ -304,6 +304,17 @@ const NAMED: Record<string, [made: string, code: string, used: string]> = {
       [`${BIGINT}; ${NOTES}; ${more}`, "column_type", "foreign key notes_session_id_fkey of notes"],
     ]),
   ),
+  "a policy of another table": [
+    `${table({ user_id: "varchar(64) not null" })}; create table notes (session_id uuid);
+      create policy own on notes using (session_id in (select id from journey_sessions where user_id = current_user))`,
+    "column_type",
+    "policy own on table notes",
+  ],
+  "a rule of the table": [
+    `${table({ user_id: "varchar(64) not null" })}; create rule kept as on delete to journey_sessions where old.user_id = 'user_a' do instead nothing`,
+    "column_type",
+    "rule kept on table journey_sessions",
+  ],
   "a primary key of two columns that another table references": [
     `${table({ id: "uuid default gen_random_uuid() not null" })}; alter table journey_sessions add primary key (user_id, id);
       create table notes (u text, s uuid, constraint "Key" foreign key (u, s) references journey_sessions (user_id, id) on delete cascade)`,

@@ -181,7 +181,11 @@ const generatedColumns = (table: Target, column: SQL) =>
         (e.adrelid = ${table.oid} and e.adnum = g.attnum)
         or (d.classid = 'pg_class'::regclass and d.objid = ${table.oid} and d.objsubid = g.attnum))) order by 1`;
 
+/** Functions and publications, the table's own rules, and the policies of other tables. */
 const others = (table: Target, column: SQL) =>
   sql`select pg_describe_object(d.classid, d.objid, d.objsubid) as what, null as drop, null::text[] as restore
-    from pg_depend d where d.classid in ('pg_proc'::regclass, 'pg_publication_rel'::regclass)
-      and d.refclassid = 'pg_class'::regclass and d.refobjid = ${table.oid} and d.refobjsubid = ${column} order by 1`;
+    from pg_depend d where d.refclassid = 'pg_class'::regclass and d.refobjid = ${table.oid} and d.refobjsubid = ${column} and (
+      d.classid in ('pg_proc'::regclass, 'pg_publication_rel'::regclass)
+      or d.classid = 'pg_rewrite'::regclass and exists (select from pg_rewrite where oid = d.objid and ev_class = ${table.oid})
+      or d.classid = 'pg_policy'::regclass and exists (select from pg_policy where oid = d.objid and polrelid <> ${table.oid}))
+    group by 1 order by 1`;
