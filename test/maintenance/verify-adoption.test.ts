@@ -79,6 +79,8 @@ const ADOPTED: Record<string, Adopted> = {
       create view of_users with (security_barrier) as select user_id, count(*) as sessions from journey_sessions group by user_id;
       create view many as select * from of_users where sessions > 0;
       grant select on of_users to reader_of_views;
+      create view lines as select user_id, E'it''s\\n  "b' as "a
+        name" from journey_sessions;
       alter default privileges grant delete on tables to public;
       create index lower_user on journey_sessions (lower(user_id));
       create function nothing() returns trigger language plpgsql as $$ begin return null; end $$;
@@ -89,7 +91,8 @@ const ADOPTED: Record<string, Adopted> = {
     kept: [
       `select (select sessions from many) as sessions, reloptions::text,
         (select array_agg(privilege_type order by 1) from aclexplode(relacl) where grantee <> relowner)::text as rights,
-        (select tgenabled from pg_trigger where tgname = 'nothing') as enabled, to_regclass('lower_user') is not null as indexed
+        (select tgenabled from pg_trigger where tgname = 'nothing') as enabled, to_regclass('lower_user') is not null as indexed,
+        (select to_jsonb(lines)::text from lines) as lines
         from pg_class where relname = 'of_users'`,
       [
         {
@@ -98,6 +101,7 @@ const ADOPTED: Record<string, Adopted> = {
           rights: "{SELECT}",
           enabled: "D",
           indexed: true,
+          lines: String.raw`{"user_id": "user_a", "a\n        name": "it's\n  \"b"}`,
         },
       ],
     ],
