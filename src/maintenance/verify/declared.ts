@@ -118,6 +118,10 @@ export interface DeclaredTable {
 const asRows = (objects: readonly object[], fields: SQL) =>
   sql`jsonb_to_recordset(${JSON.stringify(objects)}::text::jsonb) as declared (${fields})`;
 
+/** As the server stores a name that is longer than 63 bytes: without a part of a character at the end. */
+const cut = (name: string) =>
+  new TextDecoder().decode(new TextEncoder().encode(name).slice(0, 63)).replace(/\uFFFD$/, "");
+
 function oidOf(schema: string | undefined, name: string): SQL {
   if (schema === undefined) return sql.raw(`to_regclass(${literal(quoted(name))})`);
   // Not to_regclass, which fails for a schema that the role may not use.
@@ -261,10 +265,6 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
     indexRows: asRows(indexes, sql`name text, columns text, definition text`),
   };
 }
-
-/** As the server stores a name that is longer than 63 bytes: without a part of a character at the end. */
-const cut = (name: string) =>
-  new TextDecoder().decode(new TextEncoder().encode(name).slice(0, 63)).replace(/\uFFFD$/, "");
 
 const columnOf = (columns: readonly PgColumn[], name: string) =>
   columns.find((column) => column.name === name) as PgColumn;
