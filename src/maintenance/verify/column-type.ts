@@ -19,6 +19,9 @@ export interface StoredColumn {
   fixed: "inherited" | "a virtual generated column" | null;
   /** Its collation, if that treats different strings as equal. */
   nondeterministic: string | null;
+  /** Whether its domain, or the domain of that, is NOT NULL. */
+  domain_not_null: boolean;
+  domain_default: string | null;
 }
 
 export const copyRows = ({ label }: DeclaredTable) =>
@@ -89,11 +92,8 @@ export async function changeColumn(
   if (stored.filled_by) statements.unshift(alter([dropDefault(stored)]));
   // Text without a zone would be read in the session's time zone.
   if (category === "S" && to === TIME) statements.unshift("set local timezone = 'UTC'");
-  const dropped = dependents.filter(({ restore }) => restore.length === 0).map(({ what }) => what);
-  const drops =
-    dropped.length > 0 ? `; the remedy drops what works with the old type only: ${dropped.join(", ")}` : "";
   return [
-    `${problem}${assumption(to, types)}${drops}.`,
+    `${problem}${assumption(to, types)}.`,
     {
       sql: atOnce([
         ...dependents.map(({ drop }) => drop as string),

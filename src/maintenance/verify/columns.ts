@@ -5,14 +5,20 @@ import { changeColumn, copyRows, dropDefault, type StoredColumn, storageOf } fro
 import type { DeclaredColumn, DeclaredTable } from "./declared.js";
 import { atOnce } from "./finding.js";
 
-// An identity column counts as one with a default, since both fill it.
+// An identity column counts as one with a default, since both fill it. A domain can have NOT NULL and a default, too.
 export const storedColumns = (oid: SQL) => sql`(
   select a.attnum, a.attrelid, a.attname::text as key, quote_ident(a.attname) as name, format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as not_null,
     coalesce(pg_get_expr(d.adbin, d.adrelid), nullif(a.attidentity::text, '')) as default,
     case when a.attgenerated <> '' then 'expression' when a.attidentity <> '' then 'identity' end as filled_by,
     case when a.attinhcount > 0 then 'inherited' when a.attgenerated::text = 'v' then 'a virtual generated column' end as fixed,
-    (select quote_ident(collname) from pg_collation l where l.oid = a.attcollation and not collisdeterministic) as nondeterministic
-  from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    (select quote_ident(collname) from pg_collation l where l.oid = a.attcollation and not collisdeterministic) as nondeterministic,
+    (with recursive types as (
+        select typbasetype, typnotnull from pg_type where oid = a.atttypid
+        union all
+        select b.typbasetype, b.typnotnull from types join pg_type b on b.oid = types.typbasetype
+      ) select bool_or(typnotnull) from types) as domain_not_null,
+    t.typdefault as domain_default
+  from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where a.attrelid = ${oid} and a.attnum > 0 and not a.attisdropped) as stored`;
 
 interface Differing {
@@ -107,8 +113,10 @@ export function columnChecks(table: DeclaredTable): Check[] {
       code: "column_unexpected",
       severity: "note",
       query: undeclared(table, stored),
-      finding: ({ name, not_null, default: value }: StoredColumn) => {
-        const needed = not_null && value === null;
+      finding: (column: StoredColumn) => {
+        const { name } = column;
+        const needed =
+          (column.not_null || column.domain_not_null) && (column.default ?? column.domain_default) === null;
         return needed
           ? [
               `Column ${name} is not in the schema, is NOT NULL and has no default: no session can be created, unless a trigger sets it.`,

@@ -38,23 +38,22 @@ interface PackageCheck extends DeclaredCheck {
 
 /** A column of the application. */
 export interface OwnColumn extends Named {
-  column: PgColumn;
-  /** Its type as SQL writes it. */
+  /** Its type as drizzle-kit writes it. */
   type: string;
   /** How `to_regtype` finds the type. It returns NULL for a type that the database does not have. */
   lookup: string;
-  /** The type's modifiers, such as "10,2"; undefined if the type is not compared by them. */
-  modifiers: string | undefined;
-  enum: { type: string; values: readonly string[] } | undefined;
+  enum: { type: string; schema: string | undefined; values: readonly string[] } | undefined;
   notNull: boolean;
-  /** SQL for the default; undefined if there is none, or if it cannot be written. */
+  /** SQL for the default in one line; undefined if there is none, or if it cannot be written. */
   default: string | undefined;
   /** Whether `default` is a value, not an expression. */
   defaultIsValue: boolean;
   /** What fills the column in the database if an insert leaves it out. */
   filledBy: "default" | "sequence" | "identity" | "expression" | undefined;
-  /** What follows the type in ADD COLUMN, without NOT NULL. */
-  clause: string;
+  /** Whether calls cannot set it: GENERATED ALWAYS AS IDENTITY. */
+  always: boolean;
+  /** What follows the type in ADD COLUMN, in one line without NOT NULL; undefined if it cannot be written. */
+  clause: string | undefined;
 }
 
 interface OwnIndex extends Named {
@@ -119,6 +118,10 @@ export interface DeclaredTable {
 const asRows = (objects: readonly object[], fields: SQL) =>
   sql`jsonb_to_recordset(${JSON.stringify(objects)}::text::jsonb) as declared (${fields})`;
 
+/** As the server stores a name that is longer than 63 bytes: without a part of a character at the end. */
+const cut = (name: string) =>
+  new TextDecoder().decode(new TextEncoder().encode(name).slice(0, 63)).replace(/\uFFFD$/, "");
+
 function oidOf(schema: string | undefined, name: string): SQL {
   if (schema === undefined) return sql.raw(`to_regclass(${literal(quoted(name))})`);
   // Not to_regclass, which fails for a schema that the role may not use.
@@ -132,7 +135,7 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
   const names = namesOf(table);
   const oid = oidOf(config.schema, config.name);
   const dialect = await dialectOf(db, oid, config.columns);
-  const nameOf = (column: PgColumn) => dialect.casing.getColumnCasing(column);
+  const nameOf = (column: PgColumn) => cut(dialect.casing.getColumnCasing(column));
   const textOf = (expression: SQL) => dialect.sqlToQuery(expression.inlineParams()).sql;
   const own = config.columns.filter((column) => !SESSION_KEYS.some((key) => table[key] === column));
   const columns = SESSION_KEYS.map((key) => table[key]).map((column) => {
@@ -288,79 +291,62 @@ async function dialectOf(db: Database, oid: SQL, columns: readonly PgColumn[]): 
   return inSnakeCase > asDeclared ? snake : plain;
 }
 
-/** The types that `to_regtype` reads as they are; of others, and of enums, the name is quoted, as drizzle-kit does. */
-const KNOWN_TYPE =
-  /^(smallint|integer|int|bigint|boolean|text|varchar|character varying|char|character|numeric|decimal|real|double precision|json|jsonb|uuid|date|time|timestamp|interval|bit|bit varying)( with(out)? time zone)?$/;
-
 const SERIAL: Record<string, string> = { serial: "integer", bigserial: "bigint", smallserial: "smallint" };
 
 function ownColumn(column: PgColumn, key: string, textOf: (expression: SQL) => string): OwnColumn {
-  const name = quoted(key);
   const declaredType = column.getSQLType().trim();
-  const [, whole = "", dimensions = ""] = /^(.*?)((?:\[\d*\])*)$/s.exec(declaredType) ?? [];
-  const [, before = whole, inside, after = ""] =
-    /^([^(]*?)\s*(?:\(([^)]*)\))?\s*((?:with|without) time zone)?$/i.exec(whole) ?? [];
+  const serial = SERIAL[declaredType];
   const declaredEnum = (elementOf(column) as PgColumn & { enum?: DeclaredEnum }).enum;
-  let base = `${before}${after ? ` ${after}` : ""}`.toLowerCase();
-  const isSerial = base in SERIAL;
-  base = /^interval\b/.test(base) ? "interval" : (SERIAL[base] ?? base);
-  const isKnown = KNOWN_TYPE.test(base);
-  const enumType =
-    declaredEnum === undefined
-      ? undefined
-      : {
-          type: qualified(declaredEnum.schema, declaredEnum.enumName, alwaysQuoted),
-          values: declaredEnum.enumValues,
-        };
-  const custom = /^"[^"]+"(\."[^"]+")?$/.test(before) ? before : alwaysQuoted(before);
-  const unmodified = enumType?.type ?? (isKnown ? base : custom);
-  const lookup = `${unmodified}${dimensions === "" ? "" : "[]"}`;
-  const type = enumType
-    ? enumType.type + dimensions
-    : isKnown
-      ? isSerial
-        ? base
-        : declaredType
-      : `${custom}${inside === undefined ? "" : `(${inside})`}${dimensions}`;
-  const generated = column.generated;
-  const identity = column.generatedIdentity;
-  const expression =
-    generated === undefined ? undefined : typeof generated.as === "function" ? generated.as() : generated.as;
+  const enumType = declaredEnum && qualified(declaredEnum.schema, declaredEnum.enumName, alwaysQuoted);
+  const dimensions = /(\[\d*\])*$/.exec(declaredType)?.[0] ?? "";
+  const type = enumType ? enumType + dimensions : (serial ?? declaredType);
+  // A collation is no part of the type's name.
+  const lookup = type.replace(/\s+collate\s.*$/is, "");
+  const { generated, generatedIdentity: identity, default: declaredDefault } = column;
   const value: unknown =
-    column.default !== undefined && !is(column.default, SQL) ? driverValue(column) : column.default;
-  const written = value === undefined ? undefined : is(value, SQL) ? textOf(value) : valueText(value, type);
+    declaredDefault === undefined || is(declaredDefault, SQL) ? declaredDefault : driverValue(column);
+  const written = value === undefined ? undefined : is(value, SQL) ? textOf(value) : valueText(value, lookup);
   const filledBy = generated
     ? "expression"
     : identity
       ? "identity"
-      : isSerial
+      : serial
         ? "sequence"
-        : column.default !== undefined
+        : declaredDefault !== undefined
           ? "default"
           : undefined;
-  const clause =
-    expression !== undefined
-      ? ` generated always as (${is(expression, SQL) ? textOf(expression) : valueText(expression, type)}) stored`
-      : identity || isSerial
-        ? ` generated ${identity?.type === "always" ? "always" : "by default"} as identity`
-        : written === undefined
-          ? ""
-          : ` default ${written}`;
+  const clause = () => {
+    if (generated) {
+      const expression: unknown = typeof generated.as === "function" ? generated.as() : generated.as;
+      return ` generated always as (${is(expression, SQL) ? textOf(expression) : String(expression)}) stored`;
+    }
+    if (identity?.sequenceName || Object.keys(identity?.sequenceOptions ?? {}).length > 0) return undefined;
+    if (identity || serial)
+      return ` generated ${identity?.type === "always" ? "always" : "by default"} as identity`;
+    if (declaredDefault === undefined) return "";
+    return written === undefined ? undefined : ` default ${written}`;
+  };
   return {
     key,
-    name,
-    column,
+    name: quoted(key),
     type,
     lookup,
-    modifiers: /^interval\b/.test(base) ? undefined : modifiersOf(base, inside),
-    enum: enumType,
+    enum:
+      declaredEnum === undefined
+        ? undefined
+        : { type: enumType as string, schema: declaredEnum.schema, values: declaredEnum.enumValues },
     notNull: column.notNull,
-    default: filledBy === "default" ? written : undefined,
-    defaultIsValue: value !== undefined && !is(value, SQL),
+    default: filledBy === "default" ? inOneLine(written) : undefined,
+    defaultIsValue: !is(value, SQL),
     filledBy,
-    clause,
+    always: identity?.type === "always",
+    clause: inOneLine(clause()),
   };
 }
+
+/** Findings are printed in one line, and a comment would hide what follows it. */
+const inOneLine = (text: string | undefined) =>
+  text !== undefined && /[\n\r]|--|\/\*/.test(text) ? undefined : text;
 
 /** Both kinds of enums of Drizzle. */
 interface DeclaredEnum {
@@ -383,11 +369,17 @@ function driverValue(column: PgColumn): unknown {
 const valueText = (value: unknown, type: string): string | undefined =>
   value === null || typeof value === "object" ? undefined : `${literal(String(value))}::${type}`;
 
-/** As the server prints them: numeric(10) as numeric(10,0), char as character(1). */
-export function modifiersOf(base: string, inside: string | undefined): string {
-  if (inside === undefined) return /^(char|character|bit)$/.test(base) ? "1" : "";
-  const text = inside.replaceAll(/\s/g, "").toLowerCase();
-  return /^(numeric|decimal)$/.test(base) && !text.includes(",") ? `${text},0` : text;
+/** The length or precision in a type, as the server or Drizzle writes it; undefined for a type without one, or with another. */
+export function modifiersOf(type: string): string | undefined {
+  const [, base, inside] =
+    /^((?:var)?char|character(?: varying)?|numeric|dec|decimal|(?:var)?bit(?: varying)?|time(?:stamp)?(?:tz)?|vector|halfvec)\b\s*(?:\(([^)]*)\))?/i.exec(
+      type,
+    ) ?? [];
+  if (base === undefined) return undefined;
+  if (inside === undefined)
+    return /^(char|character|bit)$/i.test(base) ? "1" : /^time/i.test(base) ? "6" : "";
+  const text = inside.replaceAll(/\s/g, "");
+  return /^(numeric|dec)/i.test(base) && !text.includes(",") ? `${text},0` : text;
 }
 
 type IndexConfig = ReturnType<typeof getTableConfig>["indexes"][number]["config"];

@@ -10,7 +10,7 @@ export interface Dependent {
   what: string;
   /** The statement that drops it; null if no statement could create it again as it was. */
   drop: string | null;
-  /** The statements that create it again after the change; empty if it works with the old type only. */
+  /** The statements that create it again after the change. */
   restore: string[];
 }
 
@@ -30,34 +30,7 @@ interface ColumnChange {
 interface Target extends DeclaredTable {
   /** The names of the indexes and checks of the package, which the new type does not break. */
   names: SQL;
-  /** The statements that create what the application declares. */
-  declared: SQL;
 }
-
-/** What the application declares is created again as declared, if not as it is. */
-function declaredRows({ sql: table, own }: DeclaredTable): SQL {
-  const rows = [
-    ...own.indexes.map(({ key, create }) => ["index", key, create]),
-    ...own.checks.map(({ key, name, condition }) => [
-      "constraint",
-      key,
-      `alter table ${table} add constraint ${name} check (${condition})`,
-    ]),
-    ...own.foreignKeys.map(({ key, create }) => ["constraint", key, `alter table ${table} ${create}`]),
-    ...own.policies.map(({ key, create }) => ["policy", key, create]),
-    ...own.columns
-      .filter(({ filledBy }) => filledBy === "expression")
-      .map(({ key, name, type, clause }) => [
-        "column",
-        key,
-        `alter table ${table} add column ${name} ${type}${clause}`,
-      ]),
-  ].map(([kind, key, create]) => ({ kind, key, create }));
-  return sql`jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as declared (kind text, key text, "create" text)`;
-}
-
-const again = (table: Target, kind: string, key: SQL) =>
-  sql`(select array[declared.create] from ${table.declared} where declared.kind = ${kind}::text and declared.key = ${key})`;
 
 /** In the order in which they must be dropped. They are created again in the reverse order. */
 export async function readDependents(
@@ -67,11 +40,7 @@ export async function readDependents(
 ): Promise<Dependent[]> {
   const { name, comparesAlike } = change;
   const packageNames = [...declared.indexes, ...declared.checks].map(({ key }) => literal(key));
-  const table: Target = {
-    ...declared,
-    names: sql.raw(packageNames.join(", ")),
-    declared: declaredRows(declared),
-  };
+  const table: Target = { ...declared, names: sql.raw(packageNames.join(", ")) };
   const column = sql`(select attnum from pg_attribute where attrelid = ${table.oid} and quote_ident(attname) = ${name}::text)`;
   const usesColumn = (catalogue: string, oid: string) =>
     sql`exists (select from pg_depend d where d.classid = ${sql.raw(`'${catalogue}'::regclass and d.objid = ${oid}`)}
@@ -111,13 +80,13 @@ const triggers = (table: Target, usesColumn: SQL) =>
 /** All policies if one must be dropped: the others might allow what that one forbids. */
 const policies = (table: Target, usesColumn: SQL, comparesAlike: boolean) =>
   sql`select format('policy %I', polname) as what,
-      case when not ${comparesAlike} or obj_description(p.oid, 'pg_policy') is null then format('drop policy if exists %I on %s', polname, polrelid::regclass) end as drop,
-      case when ${comparesAlike} then array[format('create policy %I on %s as %s for %s to %s', polname, polrelid::regclass,
+      case when ${comparesAlike} and obj_description(p.oid, 'pg_policy') is null then format('drop policy %I on %s', polname, polrelid::regclass) end as drop,
+      array[format('create policy %I on %s as %s for %s to %s', polname, polrelid::regclass,
           case when polpermissive then 'permissive' else 'restrictive' end,
           case polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
           (select string_agg(case when r = 0 then 'public' else r::regrole::text end, ', ') from unnest(polroles) as r))
         || coalesce(' using (' || pg_get_expr(polqual, polrelid) || ')', '')
-        || coalesce(' with check (' || pg_get_expr(polwithcheck, polrelid) || ')', '')] else ${again(table, "policy", sql`polname`)} end as restore
+        || coalesce(' with check (' || pg_get_expr(polwithcheck, polrelid) || ')', '')] as restore
     from pg_policy p where polrelid = ${table.oid}
       and exists (select from pg_policy o where o.polrelid = ${table.oid} and ${usesColumn}) order by 1`;
 
@@ -157,22 +126,19 @@ const views = (table: Target, usesColumn: SQL, comparesAlike: boolean) =>
     ) as v join pg_class c on c.oid = v.oid order by v.depth desc, 1`;
 
 const constraints = (table: Target, column: SQL) =>
-  sql`select format('constraint %I', conname) as what,
-      format('alter table %s drop constraint if exists %I', conrelid::regclass, conname) as drop, ${again(table, "constraint", sql`conname`)} as restore
+  sql`select format('constraint %I', conname) as what, null as drop, null::text[] as restore
     from pg_constraint where conrelid = ${table.oid} and contype in ('f', 'c', 'x') and ${column} = any (conkey) and conname not in (${table.names}) order by 1`;
 
 /** Whether only the foreign key `c` and plain indexes use its column `f`, so that its type can be changed. */
 const ONLY_THE_KEY = sql`c.conrelid <> c.confrelid and cardinality(c.conkey) = 1 and c.convalidated
-  and f.attidentity = '' and f.attgenerated = ''
+  and f.attidentity = '' and not f.atthasdef and obj_description(c.oid, 'pg_constraint') is null
   and exists (select from pg_class t where t.oid = c.conrelid and t.relkind = 'r' and not t.relispartition and not t.relhassubclass)
   and not exists (select from pg_inherits where inhrelid = c.conrelid)
   and not exists (select from pg_depend d
     left join pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid
     left join pg_index i on d.classid = 'pg_class'::regclass and i.indexrelid = d.objid
-    left join pg_attrdef e on d.classid = 'pg_attrdef'::regclass and e.oid = d.objid
     where d.refclassid = 'pg_class'::regclass and d.refobjid = c.conrelid and d.refobjsubid = f.attnum
       and (k.oid = c.oid or k.contype in ('p', 'u', 'n')
-        or e.adrelid = c.conrelid and e.adnum = f.attnum
         or i.indexprs is null and i.indpred is null
           and not exists (select from pg_opclass o where o.oid = any (i.indclass) and not o.opcdefault)
           and not exists (select from unnest(i.indcollation) as l where l not in (0, 'pg_catalog."default"'::regcollation))
@@ -183,8 +149,7 @@ const references = (table: Target, column: SQL, { to, convert }: ColumnChange) =
   sql`select format('foreign key %I of %s', conname, conrelid::regclass) as what,
       case when ${ONLY_THE_KEY} then format('alter table %s drop constraint %I', conrelid::regclass, conname) end as drop,
       array[
-        format('alter table %s %salter column %I type %s using %s', conrelid::regclass,
-          case when f.atthasdef then format('alter column %I drop default, ', f.attname) end, f.attname, ${to}::text,
+        format('alter table %s alter column %I type %s using %s', conrelid::regclass, f.attname, ${to}::text,
           replace(${convert("<column>")}::text, '<column>', quote_ident(f.attname))),
         format('alter table %s add constraint %I %s', conrelid::regclass, conname, pg_get_constraintdef(c.oid))] as restore
     from pg_constraint c join pg_attribute f on f.attrelid = c.conrelid and f.attnum = c.conkey[1]
@@ -196,18 +161,19 @@ const comparingKeys = (table: Target, column: SQL) =>
     from pg_constraint where contype = 'f'
       and (conrelid = ${table.oid} and ${column} = any (conkey) or confrelid = ${table.oid} and ${column} = any (confkey)) order by 1`;
 
+/** Indexes that the server does not build again by itself. */
 const indexes = (table: Target, usesColumn: SQL, { comparesAlike, isText }: ColumnChange) =>
-  sql`select format('index %s', i.indexrelid::regclass) as what, format('drop index if exists %s', i.indexrelid::regclass) as drop,
+  sql`select format('index %s', i.indexrelid::regclass) as what,
       case when ${isText} and indisvalid and not indisclustered and not indisreplident and obj_description(c.oid, 'pg_class') is null and c.reltablespace = 0
         and not exists (select from pg_attribute s where s.attrelid = c.oid and coalesce(s.attstattarget, -1) <> -1)
-        then array[pg_get_indexdef(c.oid)] else ${again(table, "index", sql`c.relname`)} end as restore
+        then format('drop index %s', i.indexrelid::regclass) end as drop, array[pg_get_indexdef(c.oid)] as restore
     from pg_index i join pg_class c on c.oid = i.indexrelid
     where indrelid = ${table.oid} and c.relname not in (${table.names}) and not exists (select from pg_constraint where conindid = i.indexrelid)
-      and ${usesColumn} and (not ${comparesAlike} or indexprs is not null or indpred is not null) order by 1`;
+      and ${usesColumn} and (indexprs is not null or indpred is not null or not ${comparesAlike} and exists (
+        select from pg_opclass o join pg_am m on m.oid = o.opcmethod where o.oid = any (indclass) and (not opcdefault or amname not in ('btree', 'hash')))) order by 1`;
 
 const generatedColumns = (table: Target, column: SQL) =>
-  sql`select format('generated column %I', g.attname) as what,
-      format('alter table %s drop column if exists %I', g.attrelid::regclass, g.attname) as drop, ${again(table, "column", sql`g.attname`)} as restore
+  sql`select format('generated column %I', g.attname) as what, null as drop, null::text[] as restore
     from pg_attribute g
     where g.attrelid = ${table.oid} and g.attgenerated <> '' and not g.attisdropped and g.attnum <> ${column} and exists (
       select from pg_depend d left join pg_attrdef e on e.oid = d.objid and d.classid = 'pg_attrdef'::regclass
@@ -215,7 +181,11 @@ const generatedColumns = (table: Target, column: SQL) =>
         (e.adrelid = ${table.oid} and e.adnum = g.attnum)
         or (d.classid = 'pg_class'::regclass and d.objid = ${table.oid} and d.objsubid = g.attnum))) order by 1`;
 
+/** Functions and publications, the table's own rules, and the policies of other tables. */
 const others = (table: Target, column: SQL) =>
   sql`select pg_describe_object(d.classid, d.objid, d.objsubid) as what, null as drop, null::text[] as restore
-    from pg_depend d where d.classid in ('pg_proc'::regclass, 'pg_publication_rel'::regclass)
-      and d.refclassid = 'pg_class'::regclass and d.refobjid = ${table.oid} and d.refobjsubid = ${column} order by 1`;
+    from pg_depend d where d.refclassid = 'pg_class'::regclass and d.refobjid = ${table.oid} and d.refobjsubid = ${column} and (
+      d.classid in ('pg_proc'::regclass, 'pg_publication_rel'::regclass)
+      or d.classid = 'pg_rewrite'::regclass and exists (select from pg_rewrite where oid = d.objid and ev_class = ${table.oid})
+      or d.classid = 'pg_policy'::regclass and exists (select from pg_policy where oid = d.objid and polrelid <> ${table.oid}))
+    group by 1 order by 1`;

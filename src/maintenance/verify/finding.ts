@@ -103,9 +103,17 @@ export const before = (statement: string, remedy: Remedy): Remedy =>
     ? { sql: statement, rest: `, then ${remedy}` }
     : { ...remedy, sql: atOnce([statement, remedy.sql]) };
 
-/** One statement that runs all of the given ones or none, also outside a transaction. It is one line, as findings are printed. */
+/** A literal, a quoted name, or a line break elsewhere. */
+const LINE_BREAKS = /('[^']*'|"[^"]*")|\s*\n\s*/g;
+
+/**
+ * One statement that runs all of the given ones or none, also outside a transaction. It is one line, as findings are
+ * printed, unless a literal or a name in it has several.
+ */
 export function atOnce(statements: readonly string[]): string {
-  const lines = statements.map((statement) => statement.replace(/;$/, "").replaceAll(/\s*\n\s*/g, " "));
+  const lines = statements.map((statement) =>
+    statement.replace(/;$/, "").replaceAll(LINE_BREAKS, (_, quoted?: string) => quoted ?? " "),
+  );
   return lines.length === 1
     ? (lines[0] as string)
     : `do $remedy$ begin ${lines.map((line) => `${line}; `).join("")}end $remedy$`;

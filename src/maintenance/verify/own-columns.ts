@@ -4,21 +4,32 @@ import { fromDriver } from "../../model/driver-errors.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
-import { changeColumn, type StoredColumn } from "./column-type.js";
+import type { StoredColumn } from "./column-type.js";
 import { storedColumns } from "./columns.js";
 import { type DeclaredTable, modifiersOf, type OwnColumn } from "./declared.js";
-import { atOnce, error, type Finding, finding, warning } from "./finding.js";
+import { atOnce, error, type Finding, finding, note, warning } from "./finding.js";
+import { attempt } from "./run.js";
 
 /** A declared column of the application in the database. */
 interface Stored extends StoredColumn {
   key: string;
   /** "a": generated always as identity; "d": by default; "": none. */
   identity: string;
-  /** Whether its type is the declared one, or a domain over it; null if the database has no such type. */
-  same_type: boolean | null;
   is_domain: boolean;
-  is_text: boolean;
+  /** Whether the function of a trigger before INSERT mentions it. */
+  in_trigger: boolean;
 }
+
+/** The state of the table that decides which SQL adds a column. */
+interface State {
+  isEmpty: boolean;
+  /** The enums that earlier findings create. */
+  created: Set<string>;
+  /** Whether another column is missing or has another type, and no SQL is printed: an expression may need it. */
+  byHand: boolean;
+}
+
+const BY_MIGRATION = "change it with the application's migrations";
 
 /** A default that the server prints as a value. */
 const VALUE = /^(\()?(E?'(?:[^']|'')*'|-?\d+(\.\d+)?|true|false)\)?(::[\w\s".,()[\]]+)?$/;
@@ -26,35 +37,55 @@ const VALUE = /^(\()?(E?'(?:[^']|'')*'|-?\d+(\.\d+)?|true|false)\)?(::[\w\s".,()
 /** Compares the application's own columns with what it declares. What cannot be compared surely is not reported. */
 export async function checkOwnColumns(context: Context): Promise<Finding[]> {
   const { db, table } = context;
-  const declared = table.own.columns;
-  if (declared.length === 0) return [];
+  if (table.own.columns.length === 0) return [];
   const stored = await readStored(db, table);
-  const [isEmpty] = await read<{ empty: boolean }>(
+  const [rows] = await read<{ empty: boolean }>(
     db,
     sql`select not exists (select from ${sql.raw(table.sql)}) as empty`,
   );
+  const created = new Set<string>();
+  // The expression of a generated column can use the others.
+  const isGenerated = ({ filledBy }: OwnColumn) => Number(filledBy === "expression");
   const findings: Finding[] = [];
-  for (const column of declared) {
+  for (const column of table.own.columns.toSorted((a, b) => isGenerated(a) - isGenerated(b))) {
     const found = stored.find(({ key }) => key === column.key);
-    if (!found) findings.push(await missing(db, table, column, isEmpty?.empty === true));
-    else findings.push(...(await differences(context, column, found)));
+    const byHand = findings.some((one) => one.severity === "error" && one.sql === undefined);
+    const check = (on: Database) =>
+      found
+        ? differences({ ...context, db: on }, column, found)
+        : missing(on, table, column, { isEmpty: rows?.empty === true, created, byHand });
+    const checked = await attempt(
+      () => isolated(context, check),
+      ({ sqlState }) =>
+        warning(
+          "unchecked",
+          `Column ${column.name} could not be checked: SQLSTATE ${sqlState}.`,
+          "see the server's log for the reason",
+        ),
+      (reason) => {
+        throw reason;
+      },
+    );
+    findings.push(...checked);
   }
   return findings;
 }
 
+/** With a savepoint, so that a statement that fails does not end the transaction. */
+const isolated = <T>({ db, inTransaction }: Context, run: (on: Database) => Promise<T>): Promise<T> =>
+  inTransaction ? db.transaction(run) : run(db);
+
 /** One row per declared column that the table has. */
 function readStored(db: Database, { oid, own }: DeclaredTable): Promise<Stored[]> {
-  const rows = own.columns.map(({ key, lookup }) => ({ key, lookup }));
+  const keys = own.columns.map(({ key }) => literal(key)).join(", ");
   return read<Stored>(
     db,
-    sql`select stored.*, a.attidentity::text as identity, t.typtype = 'd' as is_domain, t.typcategory = 'S' as is_text, (
-          with recursive types as (
-            select t.oid, t.typbasetype, t.typtype
-            union
-            select b.oid, b.typbasetype, b.typtype from types join pg_type b on b.oid = types.typbasetype where types.typtype = 'd'
-          ) select bool_or(types.oid = to_regtype(declared.lookup)) from types) as same_type
-      from ${storedColumns(oid)} join jsonb_to_recordset(${JSON.stringify(rows)}::text::jsonb) as declared (key text, lookup text) on declared.key = stored.key
-        join pg_attribute a on a.attrelid = stored.attrelid and a.attnum = stored.attnum join pg_type t on t.oid = a.atttypid`,
+    // tgtype: for each row (1), before (2), insert (4).
+    sql`select stored.*, a.attidentity::text as identity, t.typtype = 'd' as is_domain,
+        exists (select from pg_trigger join pg_proc p on p.oid = tgfoid where tgrelid = stored.attrelid and not tgisinternal
+          and tgenabled in ('O', 'A') and tgtype::int & 7 = 7 and position(stored.key in prosrc) > 0) as in_trigger
+      from ${storedColumns(oid)} join pg_attribute a on a.attrelid = stored.attrelid and a.attnum = stored.attnum join pg_type t on t.oid = a.atttypid
+      where stored.key in (${sql.raw(keys)})`,
   );
 }
 
@@ -62,92 +93,83 @@ async function missing(
   db: Database,
   table: DeclaredTable,
   column: OwnColumn,
-  empty: boolean,
-): Promise<Finding> {
+  { isEmpty, created, byHand }: State,
+): Promise<Finding[]> {
   const { name, type, clause, notNull, filledBy } = column;
+  const [types] = await read<{ exists: boolean; is_domain: boolean | null; has_schema: boolean }>(
+    db,
+    sql`select to_regtype(${column.lookup}::text) is not null as exists,
+      (select typtype = 'd' from pg_type where oid = to_regtype(${column.lookup}::text)) as is_domain,
+      ${column.enum?.schema ?? null}::text is null or exists (select from pg_namespace where nspname = ${column.enum?.schema ?? null}::text) as has_schema`,
+  );
   // Rows that exist get the default; without one they first need a value.
-  const required = notNull && (empty || filledBy !== undefined);
-  const add = `alter table ${table.sql} add column ${name} ${type}${clause}${required ? " not null" : ""}`;
-  const [found] = column.enum
-    ? await read<{ exists: boolean }>(
-        db,
-        sql`select to_regtype(${column.enum.type}::text) is not null as exists`,
-      )
-    : [];
-  const createType =
-    column.enum && !found?.exists
-      ? [`create type ${column.enum.type} as enum (${column.enum.values.map(literal).join(", ")})`]
-      : [];
-  return error("column_missing", `Column ${name} is missing.`, {
-    sql: atOnce([...createType, add]),
-    ...(notNull && !required && { rest: ", then fill it, then run journey-db verify" }),
-  });
+  const required = notNull && (isEmpty || filledBy !== undefined);
+  const statements = [
+    `alter table ${table.sql} add column ${name} ${type}${clause}${required ? " not null" : ""}`,
+  ];
+  if (column.enum && !types?.exists && !created.has(column.enum.type))
+    statements.unshift(
+      `create type ${column.enum.type} as enum (${column.enum.values.map(literal).join(", ")})`,
+    );
+  const works =
+    clause !== undefined &&
+    (types?.exists || (column.enum && types?.has_schema)) &&
+    // A domain can be NOT NULL.
+    (isEmpty || filledBy !== undefined || !types?.is_domain) &&
+    !(filledBy === "expression" && byHand) &&
+    !statements.some((statement) => statement.includes("\n"));
+  if (works && column.enum) created.add(column.enum.type);
+  return [
+    ...(column.enum && types?.exists ? await missingLabels(db, column) : []),
+    error(
+      "column_missing",
+      `Column ${name} is missing.`,
+      works
+        ? {
+            sql: atOnce(statements),
+            ...(notNull && !required && { rest: ", then fill it, then run journey-db verify" }),
+          }
+        : "apply the application's migration that adds it",
+    ),
+  ];
 }
 
 async function differences(context: Context, column: OwnColumn, stored: Stored): Promise<Finding[]> {
   const { db, table } = context;
-  // As the server quotes it.
   const { name } = stored;
   const { type } = column;
-  const isText = /^(text|varchar|char)/.test(type);
-  const sameType =
-    stored.same_type === null
-      ? column.enum === undefined
-      : stored.same_type || (stored.is_domain && stored.is_text && isText);
-  if (!sameType || !sameModifiers(column, stored)) {
-    const problem = `Column ${name} is ${stored.type}, not ${type}`;
-    const severity = sameType || (stored.is_text && isText) ? "warning" : "error";
-    if (stored.filled_by || column.filledBy === "expression") {
-      const remedy =
-        "add a column with the declared definition under another name, and rename both, or declare it as it is";
-      return [finding(severity, "column_type", `${problem}.`, remedy)];
-    }
-    if (stored.same_type === null) {
-      const remedy = `create the type ${type} with the application's migrations, then run journey-db verify`;
-      return [finding(severity, "column_type", `${problem}.`, remedy)];
-    }
-    const target = { name, type, primary: false, default: column.default ?? stored.default };
-    const comparable =
-      sameType || (stored.is_text && isText) || (NUMBER.test(stored.type) && NUMBER.test(type));
-    if (comparable && (await changesValues(context, stored, type))) {
-      const remedy =
-        "give each row a value that fits, then run journey-db verify, or declare the column as it is";
-      return [finding(severity, "column_type", `${problem}, and rows have values that do not fit.`, remedy)];
-    }
-    const [message, remedy] = await changeColumn(db, table, stored, target, problem);
-    const filled = column.filledBy === "default" ? [] : await howFilled(db, table, column, stored);
+  // By the base type of a domain, too. NULL if the database has no such type.
+  const [types] = await read<{ same: boolean | null; both_text: boolean }>(
+    db,
+    sql`with recursive types as (
+        select atttypid as oid from pg_attribute where attrelid = ${table.oid} and attname = ${column.key}::text
+        union
+        select typbasetype from types join pg_type on pg_type.oid = types.oid where typtype = 'd'
+      ) select bool_or(types.oid = to_regtype(${column.lookup}::text)) as same,
+        count(*) filter (where typcategory <> 'S') = 0 and (select typcategory = 'S' from pg_type where oid = to_regtype(${column.lookup}::text)) is true as both_text
+      from types join pg_type t on t.oid = types.oid`,
+  );
+  const { same, both_text: bothText } = types as { same: boolean | null; both_text: boolean };
+  const sameType = same === null ? column.enum === undefined : same || (stored.is_domain && bothText);
+  const lengths = [modifiersOf(type), modifiersOf(stored.type)];
+  const sameLength = stored.is_domain || lengths.includes(undefined) || lengths[0] === lengths[1];
+  if (!sameType || (same && !sameLength)) {
     return [
-      finding(severity, "column_type", message, remedy),
-      ...filled,
-      ...(await nullability(db, table, column, stored, filled)),
+      finding(
+        sameType || bothText ? "warning" : "error",
+        "column_type",
+        `Column ${name} is ${stored.type}, not ${type}.`,
+        `declare it as ${stored.type}, or ${BY_MIGRATION}`,
+      ),
+      ...(await nullability(context, column, stored)),
     ];
   }
-  const filled = await howFilled(db, table, column, stored);
+  const labels = await missingLabels(db, column);
   return [
-    ...(await missingLabels(db, column)),
-    ...filled,
-    ...(await nullability(db, table, column, stored, filled)),
+    ...labels,
+    ...(await howFilled(context, column, stored, labels.length === 0)),
+    ...(await nullability(context, column, stored)),
   ];
-}
-
-const NUMBER = /^(smallint|integer|bigint|numeric|real|double precision)/;
-
-/** Whether a cast to the type would change a value, as varchar(9) cuts text off, or would fail. */
-async function changesValues(
-  { db, inTransaction, table }: Context,
-  { name, type: from }: Stored,
-  to: string,
-): Promise<boolean> {
-  const select = `select from ${table.sql} where (${name}::${to})::${from} is distinct from ${name}`;
-  const exists = async (on: Database) =>
-    (await read<{ exists: boolean }>(on, sql.raw(`select exists (${select}) as exists`)))[0]?.exists === true;
-  try {
-    // A savepoint, so that a cast that fails does not end the transaction.
-    return inTransaction ? await db.transaction(exists) : await exists(db);
-  } catch (thrown) {
-    if (!fromDriver(thrown, true).sqlState?.startsWith("22")) throw thrown;
-    return true;
-  }
 }
 
 /** The values of an enum that its type lacks in the database. */
@@ -168,45 +190,28 @@ async function missingLabels(db: Database, column: OwnColumn): Promise<Finding[]
   );
 }
 
-function sameModifiers({ modifiers }: OwnColumn, { type, is_domain }: Stored): boolean {
-  if (modifiers === undefined || is_domain) return true;
-  const inside = /\(([^)]*)\)/.exec(type)?.[1];
-  const base = type.replace(/\(.*/s, "").trim();
-  return modifiers === (inside === undefined ? "" : modifiersOf(base, inside));
-}
-
 /** What an insert stores that leaves the column out. */
 async function howFilled(
-  db: Database,
-  table: DeclaredTable,
+  context: Context,
   column: OwnColumn,
   stored: Stored,
+  hasLabels: boolean,
 ): Promise<Finding[]> {
   const { name } = stored;
   const { filledBy, notNull } = column;
-  const alter = (action: string) => `alter table ${table.sql} alter column ${name} ${action}`;
+  const alter = (action: string) => `alter table ${context.table.sql} alter column ${name} ${action}`;
   const fails = notNull ? "error" : "warning";
   const generated = stored.filled_by === "expression";
   if (filledBy === "expression") {
     if (generated) return [];
     const message = `Column ${name} is not generated, as the schema declares it: the database does not compute its value.`;
-    const remedy = "rename it, and run journey-db verify for the SQL that adds the declared column";
-    return [finding(fails, "column_default", message, remedy)];
+    return [finding(fails, "column_default", message, BY_MIGRATION)];
   }
   if (generated) {
     const message = `Column ${name} is generated, but the schema declares an ordinary column: a call that sets it fails.`;
-    const declare = "declare it with generatedAlwaysAs";
-    return [
-      error(
-        "column_default",
-        message,
-        stored.fixed
-          ? declare
-          : { sql: alter("drop expression if exists"), rest: `, or ${declare} to keep it generated` },
-      ),
-    ];
+    return [error("column_default", message, `declare it with generatedAlwaysAs, or ${BY_MIGRATION}`)];
   }
-  if (stored.identity === "a" && column.column.generatedIdentity?.type !== "always") {
+  if (stored.identity === "a" && !column.always) {
     const message = `Column ${name} is generated always as identity, but the schema lets calls set it: such a call fails.`;
     return [
       warning("column_default", message, {
@@ -215,63 +220,63 @@ async function howFilled(
       }),
     ];
   }
-  const storedDefault = stored.default?.startsWith("NULL::") ? null : stored.default;
   if (filledBy === undefined) return [];
+  const storedDefault = stored.default?.startsWith("NULL::")
+    ? null
+    : (stored.default ?? stored.domain_default);
+  const setDefault =
+    column.default === undefined ? BY_MIGRATION : { sql: alter(`set default ${column.default}`) };
   if (storedDefault === null) {
     const message = `Column ${name} has no default, but the schema declares ${filledBy === "default" ? "one" : `it as ${filledBy}`}: ${notNull ? "no session can be created without a value for it" : "sessions created without a value for it get NULL"}.`;
-    if (filledBy === "default") {
-      const remedy =
-        column.default === undefined
-          ? "set the declared default"
-          : { sql: alter(`set default ${column.default}`) };
-      return [finding(fails, "column_default", message, remedy)];
-    }
-    const how = column.column.generatedIdentity?.type === "always" ? "always" : "by default";
-    const next = `perform setval(pg_get_serial_sequence(${literal(table.sql)}, ${literal(column.key)}), coalesce((select max(${name}) from ${table.sql}), 0) + 1, false)`;
-    const identity = atOnce([alter("set not null"), alter(`add generated ${how} as identity`), next]);
-    return [
-      finding(
-        fails,
-        "column_default",
-        message,
-        (await hasNulls(db, table, name))
-          ? "give each row a value, then run journey-db verify"
-          : { sql: identity },
-      ),
-    ];
+    return [finding(fails, "column_default", message, setDefault)];
   }
-  if (filledBy !== "default" || column.default === undefined || !column.defaultIsValue) return [];
-  // Values of json have no equality, and a value is compared only with a value.
-  if (!VALUE.test(storedDefault) || /^json\b/.test(stored.type)) return [];
-  const asText = (value: string) => sql.raw(`((${value})::${stored.type})::text`);
-  const [compared] = await read<{ differs: boolean }>(
-    db,
-    sql`select ${asText(storedDefault)} is distinct from ${asText(column.default)} as differs`,
-  );
-  if (!compared?.differs) return [];
-  const message = `Column ${name} has another default than the schema declares.`;
-  return [warning("column_default", message, { sql: alter(`set default ${column.default}`) })];
+  const differs = hasLabels && (await hasOtherDefault(context, column, stored.type, storedDefault));
+  if (!differs) return [];
+  return [
+    warning("column_default", `Column ${name} has another default than the schema declares.`, setDefault),
+  ];
+}
+
+/** Compares a value with a value. Values of json have no equality. */
+async function hasOtherDefault(
+  context: Context,
+  column: OwnColumn,
+  type: string,
+  stored: string,
+): Promise<boolean> {
+  const { default: declared } = column;
+  if (declared === undefined || !column.defaultIsValue || !VALUE.test(stored) || /^json\b/.test(type))
+    return false;
+  const asText = (value: string) => sql.raw(`((${value})::${type})::text`);
+  const compare = sql`select ${asText(stored)} is distinct from ${asText(declared)} as differs`;
+  try {
+    const [compared] = await isolated(context, (on) => read<{ differs: boolean }>(on, compare));
+    return compared?.differs === true;
+  } catch (thrown) {
+    // A value that the type or its domain refuses cannot be compared.
+    if (!/^2[23]/.test(fromDriver(thrown, true).sqlState ?? "")) throw thrown;
+    return false;
+  }
 }
 
 async function nullability(
-  db: Database,
-  table: DeclaredTable,
+  { db, table }: Context,
   { notNull }: OwnColumn,
   stored: Stored,
-  filled: readonly Finding[],
 ): Promise<Finding[]> {
   const { name } = stored;
-  if (notNull === stored.not_null) return [];
+  if (notNull === (stored.not_null || stored.domain_not_null)) return [];
   const alter = (action: string) => `alter table ${table.sql} alter column ${name} ${action}`;
   if (notNull) {
-    const message = `Column ${name} allows NULL, but the schema declares it NOT NULL.`;
-    // The SQL of an identity sets it, too.
-    if (filled.some(({ sql }) => sql?.includes(" add generated "))) return [];
+    const [found] = await read<{ nulls: boolean }>(
+      db,
+      sql.raw(`select exists (select from ${table.sql} where ${name} is null) as nulls`),
+    );
     return [
       warning(
         "column_nullable",
-        message,
-        (await hasNulls(db, table, name))
+        `Column ${name} allows NULL, but the schema declares it NOT NULL.`,
+        found?.nulls
           ? `give each row with NULL in ${name} a value, then run journey-db verify`
           : { sql: alter("set not null") },
       ),
@@ -279,19 +284,20 @@ async function nullability(
   }
   // Of an identity, which cannot allow NULL.
   if (stored.identity !== "") return [];
+  if (stored.in_trigger) {
+    const message = `Column ${name} is NOT NULL, but the schema lets calls leave it out or set it to null. A trigger mentions it, and may set it.`;
+    return [note("column_nullable", message, "none is needed if the trigger sets it")];
+  }
   const message = `Column ${name} is NOT NULL, but the schema lets calls leave it out or set it to null: such a call fails.`;
+  const isFilled = (stored.default ?? stored.domain_default) !== null;
   return [
-    finding(stored.default === null ? "error" : "warning", "column_nullable", message, {
-      sql: alter("drop not null"),
-      rest: ", or declare it with notNull()",
-    }),
+    finding(
+      isFilled ? "warning" : "error",
+      "column_nullable",
+      message,
+      stored.domain_not_null
+        ? "declare it with notNull()"
+        : { sql: alter("drop not null"), rest: ", or declare it with notNull()" },
+    ),
   ];
-}
-
-async function hasNulls(db: Database, table: DeclaredTable, name: string): Promise<boolean> {
-  const [found] = await read<{ nulls: boolean }>(
-    db,
-    sql.raw(`select exists (select from ${table.sql} where ${name} is null) as nulls`),
-  );
-  return found?.nulls === true;
 }
