@@ -38,7 +38,7 @@ async function made(statements: string) {
   return opened;
 }
 
-type Extra = NonNullable<Parameters<typeof journeyTable<"chats", typeof columns>>[2]>;
+type Extra = NonNullable<Parameters<typeof journeyTable<"chats", undefined, typeof columns>>[2]>;
 
 /** What the schema declares, what the database has, and the findings; without SQL, unless following it ends clean. */
 const CASES: Record<

@@ -1,10 +1,7 @@
-import { is } from "drizzle-orm";
-import { PgTable } from "drizzle-orm/pg-core";
 import * as z from "zod";
 import type { Database } from "../../model/database.js";
-import { type JourneyTable, journeySessions, SESSION_KEYS } from "../../schema.js";
+import type { JourneyTable } from "../../schema.js";
 import { journeyOptionsSchema } from "../../validation/journey-options.js";
-import { custom } from "../../validation/options.js";
 import { parse } from "../../validation/parse.js";
 import { requireDatabase, THE_JOURNAL } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
@@ -35,13 +32,8 @@ export interface VerifyOptions {
   phases?: readonly string[] | undefined;
 }
 
-const tableSchema = custom<JourneyTable>(
-  "a table that journeyTable declares",
-  (table) => is(table, PgTable) && SESSION_KEYS.every((key) => key in table),
-);
-
 const optionsSchema = z.strictObject({
-  table: tableSchema.default(journeySessions),
+  table: journeyOptionsSchema.out.shape.table,
   phases: journeyOptionsSchema.out.shape.phases,
 });
 
@@ -129,15 +121,18 @@ const STEPS: Step[] = [
  */
 export async function verify(db: Database, options: VerifyOptions = {}): Promise<Finding[]> {
   const { table, phases } = parse(optionsSchema, options);
-  return verifyTable(db, table, { phases });
+  return (await verifyTable(db, table, { phases })).findings;
 }
 
-/** @param options `packageOnly`: the table has other columns, indexes and so on, which only the application knows */
+/**
+ * @param options `packageOnly`: the table has other columns, indexes and so on, which only the application knows
+ * @returns the findings, and whether a row could be inserted
+ */
 export async function verifyTable(
   db: Database,
   journeyTable: JourneyTable,
   { phases, packageOnly = false }: Pick<VerifyOptions, "phases"> & { packageOnly?: boolean },
-): Promise<Finding[]> {
+): Promise<{ findings: Finding[]; inserted: boolean }> {
   requireDatabase(db, "verify");
   let table: DeclaredTable | undefined;
   let reapply = (exact: string): Remedy => ({ sql: exact });
@@ -198,15 +193,14 @@ export async function verifyTable(
     // The other steps would wait for the same lock, one after the other.
     if (locked || (required && found.some((one) => one.severity === "error"))) break;
   }
-  return (
-    findings
-      .filter(({ code }) => !packageOnly || code !== "column_unexpected")
-      // A trigger fills a column that seemed to need a value.
-      .map((one) =>
-        inserted && one.code === "column_unexpected" ? { ...one, severity: "note" as const } : one,
-      )
-      .sort((a, b) => rank(a) - rank(b))
-  );
+  const sorted = findings
+    .filter(({ code }) => !packageOnly || code !== "column_unexpected")
+    // A trigger fills a column that seemed to need a value.
+    .map((one) =>
+      inserted && one.code === "column_unexpected" ? { ...one, severity: "note" as const } : one,
+    )
+    .sort((a, b) => rank(a) - rank(b));
+  return { findings: sorted, inserted };
 }
 
 /** What creates a table of the application. */
