@@ -18,6 +18,7 @@ import { verify } from "../../src/maintenance/verify/verify.js";
 import { journeyTable } from "../../src/schema.js";
 import { codesOf, follow, prepared, problems } from "../support/changes.js";
 import { generated } from "../support/drizzle-kit.js";
+import { OLD_TABLE } from "../support/old-table.js";
 
 const owners = pgTable("owners", { id: uuid("id").primaryKey(), code: text("code") });
 const app = pgSchema("app");
@@ -192,6 +193,33 @@ describe.each(Object.keys(CASES))("%s", (name) => {
     await follow(found, opened);
     if (how === "sql") expect(problems(await verify(opened.db, { table }))).toEqual([]);
   });
+});
+
+test("before the default table is adopted, only what a pending file creates is left to migrate", async () => {
+  const opened = await prepared(`${OLD_TABLE}; insert into journey_sessions (user_id) values ('user_a')`);
+  const table = journeyTable(
+    "journey_sessions",
+    { runId: text("run_id"), nr: integer("nr").notNull() },
+    (t) => [index("by_run").on(t.runId)],
+  );
+  const found = await verify(opened.db, { table });
+  const own = found.filter(({ message }) => /run_id|nr|by_run/.test(message));
+  expect(codesOf(own)).toEqual(["error column_missing", "error column_missing", "warning index_missing"]);
+  for (const { remedy } of own) expect(remedy).not.toMatch(/migrate/);
+});
+
+test("a foreign key from the table to itself that does not cascade is noted", async () => {
+  const { db, sql: raw } = await made("alter table chats add parent uuid references chats (id)");
+  const table = journeyTable("chats", columns);
+  expect(codesOf(await verify(db, { table }))).toContain("note foreign_key");
+  await raw`alter table chats drop constraint chats_parent_fkey, add foreign key (parent) references chats (id) on delete cascade`;
+  expect(codesOf(await verify(db, { table }))).not.toContain("note foreign_key");
+});
+
+test("the command that a remedy names quotes the table's name", async () => {
+  const { db } = await prepared();
+  const [missing] = await verify(db, { table: journeyTable({ name: "Chats of 'me'", schema: "my app" }) });
+  expect(missing?.remedy).toContain(`--table 'Chats of '\\''me'\\''' --schema 'my app' prints`);
 });
 
 test("a failure in one object hides no other", async () => {
