@@ -26,7 +26,6 @@ const REMEDY: Record<string, string> = {
   "42P01": "the table is not on the search_path; run journey-db verify",
   "42P07": NAME_TAKEN,
   "42P13": "another function has the name of this package's function; rename it",
-  "55006": "a session or a trigger of the application still uses the table",
   "55P03": "a lock was not available in time; try again when no long query runs on the table",
   P0001:
     "a trigger or a function of the application raised an error; disable the table's triggers that do (alter table journey_sessions disable trigger …), migrate, and enable them again",

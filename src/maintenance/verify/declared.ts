@@ -63,8 +63,7 @@ interface OwnIndex extends Named {
   partial: boolean;
   /** The names of its columns; undefined if it has expressions or covers only some rows. */
   columns: string[] | undefined;
-  /** SQL that creates it; undefined if it cannot be written. */
-  create: string | undefined;
+  create: string;
 }
 
 interface OwnConstraint extends Named {

@@ -170,13 +170,13 @@ async function indexFindings(context: Context, stored: Stored): Promise<Finding[
     const remedy = async (): Promise<Remedy> => {
       if (named) {
         // A foreign key may need a unique index, and stored rows may break the new one.
-        return unique || named.unique || create === undefined
+        return unique || named.unique
           ? `drop it, and ${APPLY}`
           : { sql: atOnce([`drop index ${named.qualified_name}`, create]) };
       }
       if (isTaken) return RENAME;
       const alike = !columns && indexes.some((one) => one.columns === null && !isDeclared(one));
-      if (create === undefined || (unique && !columns) || alike) return APPLY;
+      if ((unique && !columns) || alike) return APPLY;
       if (!unique || !columns) return { sql: create };
       const list = columns.map((column) => `"${column.replaceAll('"', '""')}"`);
       const filled = nullsNotDistinct ? "true" : list.map((one) => `${one} is not null`).join(" and ");
