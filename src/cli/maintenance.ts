@@ -54,17 +54,21 @@ export const runVerify = ({ url, json, strict, phases: list, ...named }: VerifyC
   const names = list?.split(",").map((phase) => phase.trim());
   const phases = parse(journeyOptionsSchema.out.shape.phases, names, "--phases");
   return withDatabase(url, async (db) => {
-    const findings = await verifyTable(db, table, { phases, packageOnly: named.table !== undefined });
+    const packageOnly = named.table !== undefined;
+    const { findings, inserted } = await verifyTable(db, table, { phases, packageOnly });
     const has = (wanted: Finding["severity"]) => findings.some(({ severity }) => severity === wanted);
     const failed = has("error");
     if (failed || (strict && has("warning"))) process.exitCode = FAILED;
     if (json) return say(JSON.stringify({ findings }));
     for (const finding of findings) say(lineOf(finding));
-    if (!failed && !findings.some(({ code }) => code === "unchecked"))
-      say(`ok       ${has("warning") ? "Nothing but warnings." : CHECKED}`);
+    if (failed || findings.some(({ code, severity }) => code === "unchecked" && severity !== "note")) return;
+    const what = packageOnly
+      ? "The package's columns, constraints and indexes"
+      : "Migrations, columns, constraints, indexes";
+    const written = inserted
+      ? "a row was inserted, updated and deleted"
+      : "no row could be inserted to try it";
+    const checked = `${what}, trigger, storage, rights, row level security and stored rows are as they should be; ${written}.`;
+    say(`ok       ${has("warning") ? "Nothing but warnings." : checked}`);
   });
 };
-
-const CHECKED =
-  "Migrations, columns, constraints, indexes, trigger, storage, rights, row level security and stored rows are as " +
-  "they should be; a row was inserted, updated and deleted.";

@@ -7,7 +7,8 @@ const NAME_TAKEN = "another object has a name that this package needs; rename it
 /** The remedy for each SQLSTATE with which a migration is known to fail. */
 const REMEDY: Record<string, string> = {
   "22P02": OTHER_TYPE,
-  "23502": "a row has NULL in a required column; run journey-db verify",
+  "23502":
+    "a row has NULL in a required column; run journey-db verify. A column that the file adds as NOT NULL needs a default, or add it as nullable, fill it, and generate again",
   "25006": "the server or the transaction is read-only",
   "3F000": "the search_path has no schema to create the table in",
   "42501":
@@ -26,6 +27,8 @@ const REMEDY: Record<string, string> = {
   "42P07": NAME_TAKEN,
   "42P13": "another function has the name of this package's function; rename it",
   "55P03": "a lock was not available in time; try again when no long query runs on the table",
+  P0001:
+    "a trigger or a function of the application raised an error; disable the table's triggers that do (alter table journey_sessions disable trigger …), migrate, and enable them again",
 };
 
 /** Drizzle's HTTP drivers throw this before they send anything. */

@@ -11,7 +11,7 @@ import { JourneyDbError } from "../model/errors.js";
 import { databaseSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
-import { findTable, read, TABLE } from "./read.js";
+import { findTable, IS_COMPLETE, read, TABLE } from "./read.js";
 
 /**
  * The journal of applied migrations: a table of our own, also named in drizzle.config.ts. An
@@ -34,6 +34,9 @@ const toEntry = ({ hash, when }: Migration) =>
 
 /** The advisory lock of processes that migrate: "journeydb" in base 36. */
 export const MIGRATION_LOCK = Number.parseInt("journeydb", 36);
+
+/** ALTER TABLE fails while a deferred trigger of the application waits for the end of the transaction. */
+const NOT_DEFERRED = "SET CONSTRAINTS ALL IMMEDIATE";
 
 /** How long to wait for another process that migrates. */
 const WAIT_FOR_LOCK = "60s";
@@ -112,7 +115,7 @@ async function requireNoneHidden(db: Database, pending: readonly Migration[]): P
   const [hidden] = await read<{ schema: string; first: string }>(
     db,
     sql`select relnamespace::regnamespace::text as schema, quote_ident(current_schema()) as first from pg_class where oid = ${TABLE}
-      and relpersistence <> 't' and relnamespace <> (select oid from pg_namespace where nspname = current_schema())`,
+      and relpersistence <> 't' and relnamespace <> (select oid from pg_namespace where nspname = current_schema()) and not ${IS_COMPLETE}`,
   );
   if (!hidden) return;
   const { schema, first } = hidden;
@@ -156,6 +159,7 @@ DO $$
 BEGIN
 	PERFORM set_config('lock_timeout', '10s', true);
 	PERFORM pg_advisory_xact_lock(${MIGRATION_LOCK});
+	${NOT_DEFERRED};
 	${CREATE_JOURNAL.join(";\n\t")};
 	IF EXISTS (SELECT FROM ${journalName} WHERE created_at IN (${dates})) THEN
 		RAISE EXCEPTION 'already applied, at least in part: create this script again';
@@ -201,6 +205,7 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
         await run(`SET LOCAL lock_timeout = '${WAIT_FOR_LOCK}'`);
         await run(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
         await run(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
+        await run(NOT_DEFERRED);
         const applied = await appliedMigrations(tx);
         const pending = shippedMigrations().filter(({ when }) => !applied?.includes(when));
         await requireNoneHidden(tx, pending);

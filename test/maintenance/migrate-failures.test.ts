@@ -80,6 +80,14 @@ describe("a migration that fails", () => {
       "23502",
       "a row has NULL in a required column",
     ],
+    "a trigger refuses the update": [
+      `${OLD_TABLE}; insert into journey_sessions (user_id, phase) values ('user_a', null);
+        create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$;
+        create trigger refuse before update on journey_sessions for each row execute function refuse()`,
+      "0001_adopt_existing_rows",
+      "P0001",
+      "a trigger .* disable the table's triggers",
+    ],
     "another function has the name": [
       "create function update_journey_sessions_updated_at() returns int language sql as 'select 1'",
       "0004_updated_at_trigger",
@@ -130,6 +138,20 @@ describe("a migration that fails", () => {
     expect(await verify(db)).toEqual([]);
   });
 });
+
+test.each([false, true])(
+  "a deferred trigger of the table does not stop the migrations, scripted: %s",
+  async (scripted) => {
+    const { sql, db } =
+      await prepared(`${OLD_TABLE}; insert into journey_sessions (user_id, phase) values ('user_a', null);
+    create function nothing() returns trigger language plpgsql as $$ begin return null; end $$;
+    create constraint trigger later after update on journey_sessions deferrable initially deferred
+      for each row execute function nothing()`);
+    if (scripted) await sql.unsafe(toScript(shippedMigrations()));
+    else await migrate(db);
+    expect([...(await sql`select phase from journey_sessions`)]).toEqual([{ phase: "setup" }]);
+  },
+);
 
 test("a table that stays locked is a retryable error", async () => {
   const { sql, db } = await prepared(OLD_TABLE);

@@ -1,7 +1,12 @@
+import { pgSchema } from "drizzle-orm/pg-core";
 import { expect, test } from "vitest";
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../../src/maintenance/migrate.js";
+import { tableSql } from "../../src/maintenance/table-sql.js";
+import { verify } from "../../src/maintenance/verify/verify.js";
+import { journeyTable } from "../../src/schema.js";
 import { migrated, prepared } from "../support/changes.js";
 import { openPostgresJs, rawClient } from "../support/database.js";
+import { generated } from "../support/drizzle-kit.js";
 import { errorOf } from "../support/errors.js";
 import { OLD_TABLE } from "../support/old-table.js";
 
@@ -41,6 +46,25 @@ test("a table behind another schema of the search_path is not hidden by an empty
   await migrate(through('public, "My app"'));
   // An adopted table stays in use if a schema is put before it later.
   expect(await migrate(hiding)).toEqual({ applied: [] });
+});
+
+test("a table of the application with the same name, in its own schema, is no obstacle", async () => {
+  const app = pgSchema("app");
+  const table = journeyTable({ name: "journey_sessions", schema: "app" });
+  const { url, sql } = await prepared();
+  for (const statement of [...(await generated({ app, table })), ...tableSql(table)])
+    await sql.unsafe(statement);
+  await sql`insert into app.journey_sessions (user_id) values ('user_a')`;
+  const db = openPostgresJs(url, { connection: { search_path: "public, app" } });
+  const before = openPostgresJs(url);
+  expect((await verify(before)).find(({ code }) => code === "table_missing")).toMatchObject({
+    message: "There is no table journey_sessions.",
+    remedy: "run journey-db migrate",
+  });
+  expect((await migrate(db)).applied).toHaveLength(shippedMigrations().length);
+  expect(await verify(db)).toMatchObject([{ severity: "note", code: "table_elsewhere" }]);
+  expect(await verify(db, { table })).toEqual([]);
+  expect([...(await sql`select from public.journey_sessions`)]).toHaveLength(0);
 });
 
 test("pendingMigrations fails if the table is missing, but its first migrations are applied", async () => {

@@ -93,4 +93,27 @@ describe("columns that are declared in src/schema.ts, in the middle and at the e
     expect(await npm("migrate")).toMatchObject(done);
     expect(await npm("verify", "--", "--strict")).toMatchObject(done);
   });
+
+  test("that are NOT NULL without a default cannot be added to rows, which verify and migrate say", async () => {
+    await sql`insert into journey_sessions (user_id, run_id) values ('user_a', 'a')`;
+    const file = join(folder, "src/schema.ts");
+    await writeFile(
+      file,
+      (await readFile(file, "utf8")).replace(
+        'label: text("label")',
+        'label: text("label"), must: text("must").notNull()',
+      ),
+    );
+    expect(await npm("generate", "--", "--name=must")).toMatchObject(done);
+    expect(await npm("migrate")).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(
+        /23502.*needs a default, or add it as nullable, fill it, and generate again/,
+      ),
+    });
+    const { stdout } = await npm("verify");
+    expect(stdout).toMatch(
+      /^error {4}column_missing: .*must.* Remedy: give the column a default, or declare it without notNull\(\), and generate/m,
+    );
+  });
 });

@@ -315,7 +315,7 @@ test.each([[pgTable("chats", { id: uuid("id") })], [{}], ["chats"], [null]])(
     await expect(verify(db, { table } as never)).rejects.toMatchObject({
       name: "JourneyDbError",
       code: "invalid_input",
-      message: expect.stringMatching(/table: expected a table that journeyTable declares/),
+      message: expect.stringMatching(/table: expected a table that journeyTable has declared/),
     });
   },
 );

@@ -113,7 +113,7 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       // because a column that it sets is NOT NULL. By to_jsonb, since confdelsetcols is of PostgreSQL 15, conenforced of 18.
       query: sql`
       with recursive enforced as (
-        select * from pg_constraint k where contype = 'f' and conparentid = 0 and conrelid <> ${table.oid}
+        select * from pg_constraint k where contype = 'f' and conparentid = 0
           and coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true)
       ), reached as (
         select oid, conrelid, confdeltype from enforced where confrelid = ${table.oid}

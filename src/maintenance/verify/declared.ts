@@ -58,10 +58,11 @@ export interface OwnColumn extends Named {
 
 interface OwnIndex extends Named {
   unique: boolean;
+  method: string;
+  partial: boolean;
   /** The names of its columns; undefined if it has expressions or covers only some rows. */
   columns: string[] | undefined;
-  /** SQL that creates it; undefined if it cannot be written. */
-  create: string | undefined;
+  create: string;
 }
 
 interface OwnConstraint extends Named {
@@ -80,7 +81,10 @@ export interface OwnForeignKey extends OwnConstraint {
 }
 
 interface OwnPolicy extends Named {
-  create: string | undefined;
+  /** The roles that must exist, as SQL writes them. */
+  roles: string[];
+  conditions: string[];
+  create: string;
 }
 
 /** The table as the schema declares it. What verify expects is derived from this. */
@@ -104,7 +108,7 @@ export interface DeclaredTable {
   own: {
     columns: readonly OwnColumn[];
     indexes: readonly OwnIndex[];
-    uniques: readonly OwnConstraint[];
+    uniques: readonly (OwnConstraint & { nullsNotDistinct: boolean })[];
     checks: readonly DeclaredCheck[];
     foreignKeys: readonly OwnForeignKey[];
     policies: readonly OwnPolicy[];
@@ -202,6 +206,8 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
           key,
           name: quoted(key),
           unique: index.unique,
+          method: index.method ?? "btree",
+          partial: index.where !== undefined,
           columns,
           create: createIndex(key, target, index, of, textOf),
         })),
@@ -222,6 +228,7 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
         key,
         name: quoted(key),
         columns,
+        nullsNotDistinct,
         create: `alter table ${target} add constraint ${quoted(key)} unique${nullsNotDistinct ? " nulls not distinct" : ""} (${columns.map(quoted).join(", ")})`,
       })),
       checks: allChecks.filter(({ key }) => !checkNames.includes(key)),
@@ -249,13 +256,15 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
       policies: config.policies.map((policy) => {
         const to = (Array.isArray(policy.to) ? policy.to : [policy.to ?? "public"]).map((role) => {
           const name = is(role, PgRole) ? role.name : String(role);
-          return /^(public|current_role|current_user|session_user)$/.test(name) ? name : quoted(name);
+          return KEYWORD.test(name) ? name : quoted(name);
         });
         const clause = (word: string, condition: SQL | undefined) =>
           condition === undefined ? "" : ` ${word} (${textOf(condition)})`;
         return {
           key: policy.name,
           name: quoted(policy.name),
+          roles: to.filter((role) => !KEYWORD.test(role)),
+          conditions: [policy.using, policy.withCheck].flatMap((one) => (one ? [textOf(one)] : [])),
           create: `create policy ${quoted(policy.name)} on ${target} as ${policy.as ?? "permissive"} for ${policy.for ?? "all"} to ${to.join(", ")}${clause("using", policy.using)}${clause("with check", policy.withCheck)}`,
         };
       }),
@@ -265,6 +274,9 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
     indexRows: asRows(indexes, sql`name text, columns text, definition text`),
   };
 }
+
+/** What a policy's list of roles may name besides roles. */
+const KEYWORD = /^(public|current_role|current_user|session_user)$/;
 
 const columnOf = (columns: readonly PgColumn[], name: string) =>
   columns.find((column) => column.name === name) as PgColumn;

@@ -1,6 +1,6 @@
 import type { Database } from "../../model/database.js";
 import type { JourneyDbError } from "../../model/errors.js";
-import { appliedMigrations, JOURNAL, shippedMigrations, THE_JOURNAL } from "../migrate.js";
+import { appliedMigrations, JOURNAL, type Migration, shippedMigrations, THE_JOURNAL } from "../migrate.js";
 import { findTable } from "../read.js";
 import { before, error, type Finding, type Remedy, warning } from "./finding.js";
 
@@ -16,8 +16,8 @@ interface Journal {
   reapply: (sql: string) => Remedy;
   /** How to create the table again. */
   recreate: Remedy;
-  /** Whether there are migrations to apply, which may create what the application declares. */
-  pending: boolean;
+  /** The migrations to apply. In a workspace they may create what the application declares. */
+  pending: readonly Migration[];
 }
 
 /** Compares the journal with the shipped migrations. */
@@ -33,7 +33,7 @@ export async function checkJournal(db: Database): Promise<Journal> {
       findings: [error("journal_damaged", message, before(rename, MIGRATE))],
       reapply: () => MIGRATE,
       recreate: MIGRATE,
-      pending: true,
+      pending: shippedMigrations(),
     };
   }
   const findings: Finding[] = [];
@@ -79,5 +79,5 @@ export async function checkJournal(db: Database): Promise<Journal> {
       ),
     );
   }
-  return { findings, reapply, recreate, pending: pending.length > 0 };
+  return { findings, reapply, recreate, pending };
 }

@@ -24,7 +24,7 @@ export const repeatedIds = (table: DeclaredTable): Check => ({
   severity: "warning",
   // Collation "C" compares bytes, which is faster.
   query: sql`select count(*) as sessions from ${sql.raw(table.sql)}
-    where (select count(*) <> count(distinct i collate "C") from ${sql.raw(IDS)} as i) having count(*) > 0`,
+    where (select count(*) <> count(distinct i.id collate "C") from ${sql.raw(IDS)} as i (id)) having count(*) > 0`,
   finding: (counts: Counts) => [
     `${have(counts)} several messages with the same id: append replaces the first of them, messages({ before }) ends before the first, and truncate, append({ from }) and fork({ through }) use the last.`,
     {

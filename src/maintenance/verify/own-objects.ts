@@ -1,10 +1,11 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
+import { fromDriver } from "../../model/driver-errors.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import type { DeclaredTable, OwnForeignKey } from "./declared.js";
-import { type Finding, note, warning } from "./finding.js";
+import { atOnce, type Finding, note, type Remedy, warning } from "./finding.js";
 
 interface StoredIndex {
   key: string;
@@ -13,6 +14,9 @@ interface StoredIndex {
   qualified_name: string;
   unique: boolean;
   valid: boolean;
+  method: string;
+  partial: boolean;
+  nulls_not_distinct: boolean;
   is_constraint: boolean;
   /** The names of its columns; null if it has expressions or covers only some rows. */
   columns: string[] | null;
@@ -22,6 +26,7 @@ interface StoredConstraint {
   key: string;
   name: string;
   type: "c" | "f" | "x";
+  validated: boolean;
   columns: string[] | null;
   foreign_schema: string | null;
   foreign_table: string | null;
@@ -34,46 +39,54 @@ interface Stored {
   indexes: StoredIndex[];
   constraints: StoredConstraint[];
   policies: { key: string; name: string }[];
-  /** Whether the table has all declared columns, so that conditions on them can be checked. */
-  complete: boolean;
-  /** The names of other relations in the table's schema that declared indexes need. */
-  taken: string[];
+  /** The names of the table's columns. */
+  columns: string[];
+  /** The names of constraints of the table of every kind, and of other relations in its schema. */
+  constraint_names: string[];
+  relation_names: string[];
 }
 
+const APPLY = "apply the application's migration that creates it";
+const LATER = "resolve the findings about its columns, then run journey-db verify";
+const RENAME = "rename what has its name, then run journey-db verify";
+
 /**
- * Compares the application's indexes, constraints and policies with what it declares. A constraint is found by what it
- * does if not by its name, since a table made by hand has other names than drizzle-kit's.
+ * Compares the application's indexes, constraints and policies with what it declares. An index or a foreign key is found
+ * by what it does if not by its name, since a table made by hand has other names than drizzle-kit's; a check or a policy
+ * by its name only. The remedy has SQL only if it is sure to succeed once the table has the declared columns.
  */
 export async function checkOwnObjects(context: Context): Promise<Finding[]> {
-  const { db, table, packageOnly } = context;
-  if (packageOnly) return [];
-  const stored = await readStored(db, table);
+  if (context.packageOnly) return [];
+  const stored = await readStored(context.db, context.table);
   return [
-    ...(await indexFindings(db, table, stored)),
-    ...(await checkFindings(db, table, stored)),
-    ...(await foreignKeyFindings(db, table, stored)),
-    ...policyFindings(table, stored),
+    ...(await indexFindings(context, stored)),
+    ...(await checkFindings(context, stored)),
+    ...(await foreignKeyFindings(context, stored)),
+    ...(await policyFindings(context, stored)),
   ];
 }
 
 const names = (keys: string, of: string, relation: string) =>
   `(select jsonb_agg(attname::text order by ord) from unnest(${keys}) with ordinality as k (num, ord) join pg_attribute on attrelid = ${relation} and attnum = num where ${of})`;
 
+const keyColumns = sql.raw(names("i.indkey::int2[]", "ord <= i.indnkeyatts", "i.indrelid"));
+
 async function readStored(db: Database, { oid, own }: DeclaredTable): Promise<Stored> {
-  const wanted = [...own.indexes, ...own.uniques].map(({ key }) => key);
-  const columns = own.columns.map(({ key }) => key);
+  const wanted = [...own.indexes, ...own.uniques].map(({ key }) => literal(cut(key)));
   const action = (column: string) =>
     `case ${column} when 'a' then 'no action' when 'r' then 'restrict' when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' end`;
+  // By to_jsonb, since indnullsnotdistinct is of PostgreSQL 15.
   const [stored] = await read<Stored>(
     db,
     sql`select (
         select coalesce(jsonb_agg(jsonb_build_object('key', c.relname, 'name', quote_ident(c.relname), 'qualified_name', format('%I.%I', n.nspname, c.relname),
-          'unique', indisunique, 'valid', indisvalid,
-          'is_constraint', exists (select from pg_constraint where conindid = indexrelid and contype in ('u', 'x')),
-          'columns', case when indexprs is null and indpred is null then ${sql.raw(names("i.indkey::int2[]", "ord <= i.indnkeyatts", "i.indrelid"))} end) order by c.relname), '[]')
-        from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace
+          'unique', indisunique, 'valid', indisvalid, 'method', amname, 'partial', indpred is not null,
+          'nulls_not_distinct', coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
+          'is_constraint', exists (select from pg_constraint where conindid = indexrelid and contype = 'u'),
+          'columns', case when indexprs is null and indpred is null then ${keyColumns} end) order by c.relname), '[]')
+        from pg_index i join pg_class c on c.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace join pg_am on pg_am.oid = c.relam
         where indrelid = ${oid} and not indisprimary and not exists (select from pg_constraint where conindid = indexrelid and contype = 'x')) as indexes, (
-        select coalesce(jsonb_agg(jsonb_build_object('key', conname, 'name', quote_ident(conname), 'type', contype,
+        select coalesce(jsonb_agg(jsonb_build_object('key', conname, 'name', quote_ident(conname), 'type', contype, 'validated', convalidated,
           'columns', ${sql.raw(names("conkey", "true", "conrelid"))}, 'foreign_columns', ${sql.raw(names("confkey", "true", "confrelid"))},
           'foreign_schema', (select nspname from pg_namespace n join pg_class c on c.relnamespace = n.oid where c.oid = confrelid),
           'foreign_table', (select relname from pg_class where oid = confrelid),
@@ -81,81 +94,108 @@ async function readStored(db: Database, { oid, own }: DeclaredTable): Promise<St
         from pg_constraint where conrelid = ${oid} and contype in ('c', 'f', 'x') and conparentid = 0) as constraints, (
         select coalesce(jsonb_agg(jsonb_build_object('key', polname, 'name', quote_ident(polname)) order by polname), '[]')
         from pg_policy where polrelid = ${oid}) as policies, (
+        select coalesce(jsonb_agg(attname), '[]') from pg_attribute where attrelid = ${oid} and attnum > 0 and not attisdropped) as columns, (
+        select coalesce(jsonb_agg(conname), '[]') from pg_constraint where conrelid = ${oid}) as constraint_names, (
         select coalesce(jsonb_agg(relname), '[]') from pg_class where relnamespace = (select relnamespace from pg_class where oid = ${oid})
-          and relname in (${sql.raw([...wanted.map((key) => literal(cut(key))), "null"].join(", "))})
-          and not exists (select from pg_index where indexrelid = pg_class.oid and indrelid = ${oid})) as taken, (
-        select count(*) = ${sql.raw(String(columns.length))} from pg_attribute where attrelid = ${oid} and not attisdropped
-          and attname in (${sql.raw([...columns.map((key) => literal(key)), "null"].join(", "))})) as complete`,
+          and relname in (${sql.raw([...wanted, "null"].join(", "))})
+          and not exists (select from pg_index where indexrelid = pg_class.oid and indrelid = ${oid})) as relation_names`,
   );
   return stored as Stored;
 }
 
-/** As the server stores a longer name. Only ASCII names can be cut exactly here. */
-const cut = (name: string) => new TextDecoder().decode(new TextEncoder().encode(name).slice(0, 63));
+/** As the server stores a longer name: without a character that does not fit as a whole. */
+const cut = (name: string) =>
+  new TextDecoder().decode(new TextEncoder().encode(name).slice(0, 63), { stream: true });
 
 const sameColumns = (
   some: readonly string[] | null | undefined,
   others: readonly string[] | null | undefined,
 ) => some != null && others != null && some.join("\n") === others.join("\n");
 
-async function indexFindings(
-  db: Database,
-  table: DeclaredTable,
-  { indexes, taken, complete }: Stored,
-): Promise<Finding[]> {
+/** Whether a query finds a row; undefined if the server cannot run it, because what it names is missing or has another type. */
+async function finds({ db, inTransaction }: Context, select: string): Promise<boolean | undefined> {
+  const exists = async (on: Database) =>
+    (await read<{ exists: boolean }>(on, sql.raw(`select exists (${select})`)))[0]?.exists;
+  try {
+    // A savepoint, so that the other objects can be checked after a failure.
+    return inTransaction ? await db.transaction(exists) : await exists(db);
+  } catch (thrown) {
+    if (/^(08|28|3D|53|55|57)/.test(fromDriver(thrown, true).sqlState ?? "08")) throw thrown;
+    return undefined;
+  }
+}
+
+const hasAllColumns = ({ own }: DeclaredTable, { columns }: Stored) =>
+  own.columns.every(({ key }) => columns.includes(key));
+
+async function indexFindings(context: Context, stored: Stored): Promise<Finding[]> {
+  const { table } = context;
+  const { indexes, constraint_names, relation_names } = stored;
   const findings: Finding[] = [];
   const known = new Set(table.indexes.map(({ key }) => key));
   const declared = [
-    ...table.own.indexes.map((index) => ({ ...index, constraint: false })),
-    ...table.own.uniques.map((unique) => ({ ...unique, unique: true, constraint: true })),
+    ...table.own.indexes.map((index) => ({ ...index, constraint: false, nullsNotDistinct: false })),
+    ...table.own.uniques.map((unique) => ({
+      ...unique,
+      unique: true,
+      method: "btree",
+      partial: false,
+      constraint: true,
+    })),
   ];
-  for (const { key, name, unique, columns, create, constraint } of declared) {
-    const what = constraint ? `Unique constraint ${name}` : `Index ${name}`;
+  const isDeclared = (one: StoredIndex) => declared.some(({ key }) => cut(key) === one.key);
+  for (const {
+    key,
+    name,
+    unique,
+    method,
+    partial,
+    columns,
+    create,
+    constraint,
+    nullsNotDistinct,
+  } of declared) {
+    const isSame = (one: StoredIndex) =>
+      one.valid &&
+      one.unique === unique &&
+      one.method === method &&
+      one.partial === partial &&
+      one.nulls_not_distinct === nullsNotDistinct &&
+      (columns === undefined || sameColumns(one.columns, columns));
     const named = indexes.find((one) => one.key === cut(key));
-    const alike = indexes.find(
-      (one) => one.unique === unique && one.valid && sameColumns(one.columns, columns),
-    );
-    const found = named ?? alike;
+    const found = named ?? indexes.find((one) => columns !== undefined && isSame(one));
     if (found) known.add(found.key);
-    const differs =
-      named &&
-      (!named.valid ||
-        named.unique !== unique ||
-        (columns !== undefined && !sameColumns(named.columns, columns)));
-    if (found && !differs) continue;
-    const code = found ? "index_different" : constraint ? "constraint_missing" : "index_missing";
+    if (found && isSame(found)) continue;
+    const isTaken = relation_names.includes(cut(key)) || (constraint && constraint_names.includes(cut(key)));
+    const remedy = async (): Promise<Remedy> => {
+      if (named) {
+        // A foreign key may need a unique index, and stored rows may break the new one.
+        return unique || named.unique
+          ? `drop it, and ${APPLY}`
+          : { sql: atOnce([`drop index ${named.qualified_name}`, create]) };
+      }
+      if (isTaken) return RENAME;
+      const alike = !columns && indexes.some((one) => one.columns === null && !isDeclared(one));
+      if ((unique && !columns) || alike) return APPLY;
+      if (!unique || !columns) return { sql: create };
+      const list = columns.map((column) => `"${column.replaceAll('"', '""')}"`);
+      const filled = nullsNotDistinct ? "true" : list.map((one) => `${one} is not null`).join(" and ");
+      const duplicates = await finds(
+        context,
+        `select from ${table.sql} where ${filled} group by ${list.join(", ")} having count(*) > 1`,
+      );
+      if (duplicates === undefined) return LATER;
+      return duplicates
+        ? `change or delete the rows that have the same ${columns.join(", ")}, then run journey-db verify`
+        : { sql: create };
+    };
+    const what = `${constraint ? "Unique constraint" : "Index"} ${name}`;
     const problem = found ? `${what} is not as the schema declares it` : `${what} is missing`;
     const consequence = unique
-      ? "; sessions that it would refuse are stored"
-      : "; a filter that it serves reads all rows of the user";
-    if (create === undefined || (named?.is_constraint && !constraint) || taken.includes(cut(key))) {
-      const remedy = taken.includes(cut(key))
-        ? `rename what has its name, then run journey-db verify`
-        : "apply the application's migration that creates it";
-      findings.push(warning(code, `${problem}${consequence}.`, remedy));
-      continue;
-    }
-    const duplicates = complete && unique && columns ? await hasDuplicates(db, table, columns) : false;
-    if (duplicates) {
-      findings.push(
-        warning(
-          code,
-          `${problem}, and stored rows break it.`,
-          `change or delete the rows that have the same ${columns?.join(", ")}, then run journey-db verify`,
-        ),
-      );
-      continue;
-    }
-    const drop = named
-      ? named.is_constraint
-        ? `alter table ${table.sql} drop constraint ${named.name}; `
-        : `drop index ${named.qualified_name}; `
-      : "";
-    findings.push(
-      warning(code, `${problem}${consequence}.`, {
-        sql: drop === "" ? create : `do $remedy$ begin ${drop}${create}; end $remedy$`,
-      }),
-    );
+      ? "sessions that it would refuse are stored"
+      : "a filter that it serves reads all rows of the user";
+    const code = found ? "index_different" : constraint ? "constraint_missing" : "index_missing";
+    findings.push(warning(code, `${problem}; ${consequence}.`, await remedy()));
   }
   for (const { key, name, unique, is_constraint } of indexes) {
     if (known.has(key)) continue;
@@ -177,47 +217,31 @@ async function indexFindings(
   return findings;
 }
 
-async function hasDuplicates(
-  db: Database,
-  table: DeclaredTable,
-  columns: readonly string[],
-): Promise<boolean> {
-  const list = columns.map((column) => `"${column.replaceAll('"', '""')}"`);
-  const filled = list.map((one) => `${one} is not null`).join(" and ");
-  return someRow(
-    db,
-    `select from ${table.sql} where ${filled} group by ${list.join(", ")} having count(*) > 1`,
-  );
-}
-
-async function someRow(db: Database, select: string): Promise<boolean> {
-  const [found] = await read<{ exists: boolean }>(db, sql.raw(`select exists (${select})`));
-  return found?.exists === true;
-}
-
-async function checkFindings(
-  db: Database,
-  table: DeclaredTable,
-  { constraints, complete }: Stored,
-): Promise<Finding[]> {
+async function checkFindings(context: Context, stored: Stored): Promise<Finding[]> {
+  const { table } = context;
   const findings: Finding[] = [];
-  const stored = constraints.filter(({ type }) => type !== "f");
+  const checks = stored.constraints.filter(({ type }) => type !== "f");
+  const declared = [...table.checks, ...table.own.checks].map(({ key }) => cut(key));
+  const alike = checks.some(({ key, type }) => type === "c" && !declared.includes(key));
   for (const { key, name, condition } of table.own.checks) {
-    if (stored.some((one) => one.key === cut(key))) continue;
-    const broken = complete && (await someRow(db, `select from ${table.sql} where not (${condition})`));
-    findings.push(
-      warning(
-        "check_missing",
-        `Check ${name} is missing; sessions that it would refuse are stored.`,
-        broken
-          ? "change or delete the rows that break it, then run journey-db verify"
-          : { sql: `alter table ${table.sql} add constraint ${name} check (${condition})` },
-      ),
-    );
+    const found = checks.find((one) => one.key === cut(key));
+    if (found?.validated === false) findings.push(notValidated("check_not_validated", `Check ${name}`));
+    if (found) continue;
+    const remedy = async (): Promise<Remedy> => {
+      if (stored.constraint_names.includes(cut(key))) return RENAME;
+      if (alike) return `rename the check that does the same, or ${APPLY}`;
+      const broken = await finds(context, `select from ${table.sql} where not (${condition})`);
+      if (broken) return "change or delete the rows that break it, then run journey-db verify";
+      return broken === undefined && hasAllColumns(table, stored)
+        ? LATER
+        : { sql: `alter table ${table.sql} add constraint ${name} check (${condition})` };
+    };
+    const unless = alike ? ", unless a check with another name does the same" : "";
+    const message = `Check ${name} is missing; sessions that it would refuse are stored${unless}.`;
+    findings.push(warning("check_missing", message, await remedy()));
   }
-  const known = [...table.checks, ...table.own.checks].map(({ key }) => cut(key));
-  for (const { key, name, type } of stored) {
-    if (known.includes(key)) continue;
+  for (const { key, name, type } of checks) {
+    if (declared.includes(key)) continue;
     findings.push(
       type === "x"
         ? note(
@@ -235,39 +259,57 @@ async function checkFindings(
   return findings;
 }
 
-async function foreignKeyFindings(
-  db: Database,
-  table: DeclaredTable,
-  { constraints, complete }: Stored,
-): Promise<Finding[]> {
+const notValidated = (code: "check_not_validated" | "constraint_different", what: string) =>
+  note(code, `${what} is NOT VALID: stored rows may break it.`, "validate it when no stored row breaks it");
+
+async function foreignKeyFindings(context: Context, stored: Stored): Promise<Finding[]> {
+  const { table } = context;
   const findings: Finding[] = [];
-  const stored = constraints.filter(({ type }) => type === "f");
+  const foreignKeys = stored.constraints.filter(({ type }) => type === "f");
   const known = new Set<string>();
   for (const declared of table.own.foreignKeys) {
     const { key, name, create, broken, onDelete, onUpdate } = declared;
+    const named = foreignKeys.find((one) => one.key === cut(key));
     const found =
-      stored.find((one) => one.key === cut(key) && references(declared, one)) ??
-      stored.find((one) => references(declared, one)) ??
-      stored.find((one) => one.key === cut(key));
+      named && references(declared, named)
+        ? named
+        : (foreignKeys.find((one) => references(declared, one)) ?? named);
     if (found) known.add(found.key);
-    const same =
-      found && references(declared, found) && found.on_delete === onDelete && found.on_update === onUpdate;
-    if (same) continue;
-    const isBroken = complete && (await someRow(db, `select from ${table.sql} t where ${broken}`));
-    const drop = found ? `drop constraint ${found.name}, ` : "";
+    if (
+      found &&
+      references(declared, found) &&
+      found.on_delete === onDelete &&
+      found.on_update === onUpdate
+    ) {
+      if (!found.validated) findings.push(notValidated("constraint_different", `Foreign key ${found.name}`));
+      continue;
+    }
+    const isFit = await fits(context, declared);
+    const remedy = async (): Promise<Remedy> => {
+      if (!isFit) return APPLY;
+      if (found?.key !== cut(key) && stored.constraint_names.includes(cut(key))) return RENAME;
+      const isBroken = await finds(context, `select from ${table.sql} t where ${broken}`);
+      if (isBroken) return "change the rows that reference no row, then run journey-db verify";
+      if (isBroken === undefined && hasAllColumns(table, stored)) return APPLY;
+      return { sql: `alter table ${table.sql} ${found ? `drop constraint ${found.name}, ` : ""}${create}` };
+    };
+    const problem =
+      isFit === undefined
+        ? " and references a table that does not exist"
+        : isFit
+          ? ""
+          : " and cannot be created: what it references must be unique and have the same type";
     findings.push(
       warning(
         found ? "constraint_different" : "constraint_missing",
         found
-          ? `Foreign key ${found.name} is not as the schema declares it.`
-          : `Foreign key ${name} is missing; values that reference no row are stored.`,
-        isBroken
-          ? "change the rows that reference no row, then run journey-db verify"
-          : { sql: `alter table ${table.sql} ${drop}${create}` },
+          ? `Foreign key ${found.name} is not as the schema declares it${problem}.`
+          : `Foreign key ${name} is missing${problem}; values that reference no row are stored.`,
+        await remedy(),
       ),
     );
   }
-  for (const { key, name, foreign_table } of stored) {
+  for (const { key, name, foreign_table } of foreignKeys) {
     if (known.has(key)) continue;
     findings.push(
       note(
@@ -278,6 +320,29 @@ async function foreignKeyFindings(
     );
   }
   return findings;
+}
+
+/** Whether the server would accept the foreign key; undefined if there is no such table. */
+async function fits(
+  { db, table }: Context,
+  { columns, foreignSchema, foreignTable, foreignColumns }: OwnForeignKey,
+): Promise<boolean | undefined> {
+  const schema = foreignSchema === undefined ? null : literal(foreignSchema);
+  const wanted = JSON.stringify(foreignColumns);
+  const [found] = await read<{ fits: boolean }>(
+    db,
+    sql`select exists (
+        select from pg_index i where indrelid = c.oid and indisunique and indisvalid and indimmediate and indpred is null and indexprs is null
+          and ${keyColumns} @> ${wanted}::text::jsonb and ${keyColumns} <@ ${wanted}::text::jsonb
+      ) and not exists (
+        select from jsonb_array_elements_text(${JSON.stringify(columns)}::text::jsonb) with ordinality as o (name, ord)
+          join jsonb_array_elements_text(${wanted}::text::jsonb) with ordinality as f (name, ord) using (ord)
+          join pg_attribute a on a.attrelid = ${table.oid} and a.attname = o.name join pg_attribute b on b.attrelid = c.oid and b.attname = f.name
+        where a.atttypid <> b.atttypid
+      ) as fits from pg_class c join pg_namespace n on n.oid = relnamespace where relname = ${sql.raw(literal(cut(foreignTable)))} and relkind in ('r', 'p')
+        and ${sql.raw(schema === null ? "pg_table_is_visible(c.oid)" : `nspname = ${schema}`)}`,
+  );
+  return found?.fits;
 }
 
 function references(declared: OwnForeignKey, stored: StoredConstraint): boolean {
@@ -293,26 +358,33 @@ function references(declared: OwnForeignKey, stored: StoredConstraint): boolean 
   );
 }
 
-function policyFindings(table: DeclaredTable, { policies }: Stored): Finding[] {
-  const declared = table.own.policies;
-  return [
-    ...declared
-      .filter(({ key }) => !policies.some((one) => one.key === cut(key)))
-      .map(({ name, create }) =>
-        warning(
-          "policy_missing",
-          `Policy ${name} is missing.`,
-          create === undefined ? "create it" : { sql: create },
-        ),
+async function policyFindings(context: Context, stored: Stored): Promise<Finding[]> {
+  const { table } = context;
+  const findings: Finding[] = [];
+  for (const { key, name, roles, conditions, create } of table.own.policies) {
+    if (stored.policies.some((one) => one.key === cut(key))) continue;
+    const all = [
+      "false",
+      ...conditions.map((one) => `(${one})`),
+      ...roles.map((role) => `${literal(role)}::regrole is null`),
+    ];
+    // It finds no row, but fails if a role or a function is missing.
+    const accepted = await finds(context, `select from ${table.sql} where ${all.join(" and ")}`);
+    const remedy =
+      accepted === undefined && hasAllColumns(table, stored)
+        ? `create the roles and functions that it names, then ${APPLY}`
+        : { sql: create };
+    findings.push(warning("policy_missing", `Policy ${name} is missing.`, remedy));
+  }
+  for (const { key, name } of stored.policies) {
+    if (table.own.policies.some((one) => cut(one.key) === key)) continue;
+    findings.push(
+      note(
+        "policy",
+        `Policy ${name} is not in the schema. It applies to roles that have privileges on the table and do not bypass row level security, which the package's role does.`,
+        "declare it in the table's schema with pgPolicy",
       ),
-    ...policies
-      .filter(({ key }) => !declared.some((one) => cut(one.key) === key))
-      .map(({ name }) =>
-        note(
-          "policy",
-          `Policy ${name} is not in the schema. It applies to roles that have privileges on the table and do not bypass row level security, which the package's role does.`,
-          "declare it in the table's schema with pgPolicy",
-        ),
-      ),
-  ];
+    );
+  }
+  return findings;
 }

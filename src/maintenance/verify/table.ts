@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
-import { ELSEWHERE, read, SCHEMAS_ELSEWHERE, TABLE } from "../read.js";
+import { ELSEWHERE, INCOMPLETE_ELSEWHERE, IS_COMPLETE, read, SCHEMAS_ELSEWHERE, TABLE } from "../read.js";
 import { qualified } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
@@ -45,9 +45,11 @@ export const SERVER_CHECKS: Check[] = [
 interface Place {
   schema: string;
   readable: boolean;
+  /** Whether the application's migrations created it. */
+  complete: boolean;
 }
 
-const PLACE = sql`relnamespace::regnamespace::text as schema,
+const PLACE = sql`relnamespace::regnamespace::text as schema, ${IS_COMPLETE} as complete,
   has_schema_privilege(relnamespace, 'USAGE') and has_table_privilege(oid, 'SELECT') and not row_security_active(oid) as readable`;
 
 async function withRows(db: Database, places: readonly Place[]): Promise<string[]> {
@@ -97,21 +99,32 @@ const defaultTableChecks = (table: DeclaredTable): Check[] => [
   notATable(table),
   {
     code: "table_missing",
-    query: sql`select (${SCHEMAS_ELSEWHERE}) as schemas where ${TABLE} is null`,
-    finding: ({ schemas }: { schemas: string | null }, { recreate }) =>
-      schemas
+    query: sql`select (${SCHEMAS_ELSEWHERE}) as schemas, (${INCOMPLETE_ELSEWHERE}) as incomplete where ${TABLE} is null`,
+    finding: ({ schemas, incomplete }: Record<"schemas" | "incomplete", string | null>, { recreate }) => {
+      // If the migrations were never applied, a complete table is the application's.
+      const found = recreate === MIGRATE ? incomplete : schemas;
+      return found
         ? [
-            `The table is in schema ${schemas}, which is not on the connected role's search_path. A database has only one journal.`,
+            `The table is in schema ${found}, which is not on the connected role's search_path. A database has only one journal.`,
             `grant usage on that schema to the role and add it to its search_path${recreate === MIGRATE ? `, or ${MIGRATE}` : ""}`,
           ]
-        : ["There is no table journey_sessions.", recreate],
+        : ["There is no table journey_sessions.", recreate];
+    },
   },
   {
     code: "table_elsewhere",
     severity: "warning",
     query: sql`select ${PLACE}, (select jsonb_agg(p order by schema) from (select ${PLACE} from pg_class where ${ELSEWHERE}) as p) as others
       from pg_class where oid = ${TABLE} and relkind = 'r' and exists (select from pg_class where ${ELSEWHERE})`,
-    finding: async ({ others, ...table }: Place & { others: Place[] }, { db }) => {
+    finding: async ({ others: all, ...table }: Place & { others: Place[] }, { db }) => {
+      const others = all.filter(({ complete }) => !complete);
+      if (others.length === 0) {
+        return [
+          `There is a table journey_sessions in schema ${all.map(({ schema }) => schema).join(", ")}, too. Calls use the one in schema ${table.schema}, unless the table is declared with its schema.`,
+          "none is needed if the application declares the other with its schema",
+          "note",
+        ];
+      }
       const full = await withRows(db, [table, ...others]);
       if (table.readable && full.length > 0 && !full.includes(table.schema)) {
         const where = full.join(", ");

@@ -1,14 +1,11 @@
-import { is } from "drizzle-orm";
-import { PgTable } from "drizzle-orm/pg-core";
 import * as z from "zod";
 import type { Database } from "../../model/database.js";
-import { type JourneyTable, journeySessions, SESSION_KEYS } from "../../schema.js";
+import type { JourneyTable } from "../../schema.js";
 import { journeyOptionsSchema } from "../../validation/journey-options.js";
-import { custom } from "../../validation/options.js";
 import { parse } from "../../validation/parse.js";
-import { requireDatabase, THE_JOURNAL } from "../migrate.js";
+import { type Migration, requireDatabase, THE_JOURNAL } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
-import { namesOf } from "../table-sql.js";
+import { alwaysQuoted, namesOf } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
@@ -35,13 +32,8 @@ export interface VerifyOptions {
   phases?: readonly string[] | undefined;
 }
 
-const tableSchema = custom<JourneyTable>(
-  "a table that journeyTable declares",
-  (table) => is(table, PgTable) && SESSION_KEYS.every((key) => key in table),
-);
-
 const optionsSchema = z.strictObject({
-  table: tableSchema.default(journeySessions),
+  table: journeyOptionsSchema.out.shape.table,
   phases: journeyOptionsSchema.out.shape.phases,
 });
 
@@ -129,20 +121,23 @@ const STEPS: Step[] = [
  */
 export async function verify(db: Database, options: VerifyOptions = {}): Promise<Finding[]> {
   const { table, phases } = parse(optionsSchema, options);
-  return verifyTable(db, table, { phases });
+  return (await verifyTable(db, table, { phases })).findings;
 }
 
-/** @param options `packageOnly`: the table has other columns, indexes and so on, which only the application knows */
+/**
+ * @param options `packageOnly`: the table has other columns, indexes and so on, which only the application knows
+ * @returns the findings, and whether a row could be inserted
+ */
 export async function verifyTable(
   db: Database,
   journeyTable: JourneyTable,
   { phases, packageOnly = false }: Pick<VerifyOptions, "phases"> & { packageOnly?: boolean },
-): Promise<Finding[]> {
+): Promise<{ findings: Finding[]; inserted: boolean }> {
   requireDatabase(db, "verify");
   let table: DeclaredTable | undefined;
   let reapply = (exact: string): Remedy => ({ sql: exact });
   let recreate: Remedy = MIGRATE;
-  let pending = false;
+  let pending: readonly Migration[] = [];
   let inserted = false;
   const inContext = (run: Step["run"]) =>
     rolledBack(db, async (tx, inTransaction) => {
@@ -192,32 +187,55 @@ export async function verifyTable(
         return finding("warning", "unchecked", message, slow(table as DeclaredTable));
       },
     );
-    // A pending migration that creates the same would fail after the SQL.
-    const inMigration = own && pending ? found.map(byMigration) : found;
-    findings.push(...inMigration);
+    findings.push(...(own && table ? byMigration(found, table, pending) : found));
     // The other steps would wait for the same lock, one after the other.
     if (locked || (required && found.some((one) => one.severity === "error"))) break;
   }
-  return (
-    findings
-      .filter(({ code }) => !packageOnly || code !== "column_unexpected")
-      // A trigger fills a column that seemed to need a value.
-      .map((one) =>
-        inserted && one.code === "column_unexpected" ? { ...one, severity: "note" as const } : one,
-      )
-      .sort((a, b) => rank(a) - rank(b))
-  );
+  const sorted = findings
+    .filter(({ code }) => !packageOnly || code !== "column_unexpected")
+    // A trigger fills a column that seemed to need a value.
+    .map((one) =>
+      inserted && one.code === "column_unexpected" ? { ...one, severity: "note" as const } : one,
+    )
+    .sort((a, b) => rank(a) - rank(b));
+  return { findings: sorted, inserted };
 }
+
+const shell = (word: string) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** What creates a table of the application. */
 function createOwn(table: JourneyTable): string {
   const { table: name, schema } = namesOf(table);
-  const of = schema === undefined ? "" : ` --schema ${schema}`;
-  return `apply the application's migrations; one of them must have the SQL that journey-db sql --table ${name}${of} prints`;
+  const of = schema === undefined ? "" : ` --schema ${shell(schema)}`;
+  return `apply the application's migrations; one of them must have the SQL that journey-db sql --table ${shell(name)}${of} prints`;
 }
 
-const byMigration = ({ sql, ...found }: Finding): Finding =>
-  sql === undefined ? found : { ...found, remedy: MIGRATE };
+/** Replaces the SQL for an object of the application that a pending migration creates, which would then fail. */
+function byMigration(
+  findings: readonly Finding[],
+  { own }: DeclaredTable,
+  pending: readonly Migration[],
+): Finding[] {
+  const text = pending.flatMap(({ statements }) => statements).join("\n");
+  const created = [
+    ...Object.values(own)
+      .flat()
+      .filter(({ key }) => text.includes(alwaysQuoted(key)))
+      .map(({ name }) => name),
+    ...own.columns.flatMap((one) => (one.enum && text.includes(one.enum.type) ? [one.enum.type] : [])),
+  ];
+  return findings.map((found) => {
+    const { sql, ...rest } = found;
+    if (found.severity === "note" || !created.some((name) => found.message.includes(` ${name} `)))
+      return found;
+    const column = own.columns.find(({ name }) => found.message === `Column ${name} is missing.`);
+    return { ...rest, remedy: column?.notNull && !sql?.includes(" not null") ? NULLABLE_FIRST : MIGRATE };
+  });
+}
+
+/** For a column that is NOT NULL without a default, in a table with rows. */
+const NULLABLE_FIRST =
+  "give the column a default, or declare it without notNull(), and generate the migration again, since stored rows have no value for it; set it NOT NULL in a later migration, when each row has a value";
 
 const REFUSES_WRITES: readonly FindingCode[] = ["read_only", "role_rights", "rls_active"];
 
