@@ -52,7 +52,7 @@ export const isDuplicate = (thrown: unknown): boolean =>
   ["23505", "40P01"].includes(driverErrorOf(thrown).code);
 
 /** Whether a unique index on the sessions' id refused the row, whatever its name. */
-export function isTakenId(thrown: unknown, table: string): boolean {
+function isTakenId(thrown: unknown, table: string): boolean {
   const { code, constraint, error } = driverErrorOf(thrown);
   if (code !== "23505") return false;
   if (ID_INDEX.test(endOf(constraint, table) ?? "")) return true;
