@@ -162,13 +162,13 @@ export function ownColumnsOf(
     },
 
     /** The own columns of a row, of their JSON. */
-    read: (json: readonly unknown[]): Record<string, unknown> =>
-      Object.fromEntries(
-        columns.map(({ key, column }, n) => [
-          key,
-          converted(key, () => fromJson(column, json[n] ?? null), CANNOT_CONVERT, "internal"),
-        ]),
-      ),
+    read(json: readonly unknown[]): Record<string, unknown> {
+      const read: Record<string, unknown> = {};
+      for (const [n, { key, column }] of columns.entries()) {
+        read[key] = converted(key, () => fromJson(column, json[n] ?? null), CANNOT_CONVERT, "internal");
+      }
+      return read;
+    },
   };
 }
 
