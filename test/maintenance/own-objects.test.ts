@@ -163,13 +163,7 @@ const CASES: Record<
     () => [pgPolicy("own", { to: "nobody_of_this_name", using: sql`true` })],
     "",
     ["warning policy_missing"],
-    /create the roles and functions/,
-  ],
-  "a policy that calls a function that does not exist": [
-    () => [pgPolicy("own", { using: sql`user_id = auth.uid()` })],
-    "",
-    ["warning policy_missing"],
-    /create the roles and functions/,
+    /apply the application's migration/,
   ],
   "a name that is cut off within a character": [
     (t) => [index(`${"x".repeat(62)}é`).on(t.orgId), check(`${"y".repeat(62)}é`, sql`nr > 0`)],

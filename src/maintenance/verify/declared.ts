@@ -81,9 +81,6 @@ export interface OwnForeignKey extends OwnConstraint {
 }
 
 interface OwnPolicy extends Named {
-  /** The roles that must exist, as SQL writes them. */
-  roles: string[];
-  conditions: string[];
   create: string;
 }
 
@@ -256,15 +253,13 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
       policies: config.policies.map((policy) => {
         const to = (Array.isArray(policy.to) ? policy.to : [policy.to ?? "public"]).map((role) => {
           const name = is(role, PgRole) ? role.name : String(role);
-          return KEYWORD.test(name) ? name : quoted(name);
+          return /^(public|current_role|current_user|session_user)$/.test(name) ? name : quoted(name);
         });
         const clause = (word: string, condition: SQL | undefined) =>
           condition === undefined ? "" : ` ${word} (${textOf(condition)})`;
         return {
           key: policy.name,
           name: quoted(policy.name),
-          roles: to.filter((role) => !KEYWORD.test(role)),
-          conditions: [policy.using, policy.withCheck].flatMap((one) => (one ? [textOf(one)] : [])),
           create: `create policy ${quoted(policy.name)} on ${target} as ${policy.as ?? "permissive"} for ${policy.for ?? "all"} to ${to.join(", ")}${clause("using", policy.using)}${clause("with check", policy.withCheck)}`,
         };
       }),
@@ -274,9 +269,6 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
     indexRows: asRows(indexes, sql`name text, columns text, definition text`),
   };
 }
-
-/** What a policy's list of roles may name besides roles. */
-const KEYWORD = /^(public|current_role|current_user|session_user)$/;
 
 const columnOf = (columns: readonly PgColumn[], name: string) =>
   columns.find((column) => column.name === name) as PgColumn;

@@ -41,9 +41,8 @@ interface Stored {
   policies: { key: string; name: string }[];
   /** The names of the table's columns. */
   columns: string[];
-  /** The names of constraints of the table of every kind, and of other relations in its schema. */
-  constraint_names: string[];
-  relation_names: string[];
+  /** The names of all constraints of the table, and of what else has the name of a declared index. */
+  taken: string[];
 }
 
 const APPLY = "apply the application's migration that creates it";
@@ -62,7 +61,7 @@ export async function checkOwnObjects(context: Context): Promise<Finding[]> {
     ...(await indexFindings(context, stored)),
     ...(await checkFindings(context, stored)),
     ...(await foreignKeyFindings(context, stored)),
-    ...(await policyFindings(context, stored)),
+    ...policyFindings(context.table, stored),
   ];
 }
 
@@ -95,10 +94,10 @@ async function readStored(db: Database, { oid, own }: DeclaredTable): Promise<St
         select coalesce(jsonb_agg(jsonb_build_object('key', polname, 'name', quote_ident(polname)) order by polname), '[]')
         from pg_policy where polrelid = ${oid}) as policies, (
         select coalesce(jsonb_agg(attname), '[]') from pg_attribute where attrelid = ${oid} and attnum > 0 and not attisdropped) as columns, (
-        select coalesce(jsonb_agg(conname), '[]') from pg_constraint where conrelid = ${oid}) as constraint_names, (
-        select coalesce(jsonb_agg(relname), '[]') from pg_class where relnamespace = (select relnamespace from pg_class where oid = ${oid})
+        select coalesce(jsonb_agg(name), '[]') from (select conname as name from pg_constraint where conrelid = ${oid} union all
+        select relname from pg_class where relnamespace = (select relnamespace from pg_class where oid = ${oid})
           and relname in (${sql.raw([...wanted, "null"].join(", "))})
-          and not exists (select from pg_index where indexrelid = pg_class.oid and indrelid = ${oid})) as relation_names`,
+          and not exists (select from pg_index where indexrelid = pg_class.oid and indrelid = ${oid})) as names) as taken`,
   );
   return stored as Stored;
 }
@@ -130,7 +129,7 @@ const hasAllColumns = ({ own }: DeclaredTable, { columns }: Stored) =>
 
 async function indexFindings(context: Context, stored: Stored): Promise<Finding[]> {
   const { table } = context;
-  const { indexes, constraint_names, relation_names } = stored;
+  const { indexes, taken } = stored;
   const findings: Finding[] = [];
   const known = new Set(table.indexes.map(({ key }) => key));
   const declared = [
@@ -166,7 +165,6 @@ async function indexFindings(context: Context, stored: Stored): Promise<Finding[
     const found = named ?? indexes.find((one) => columns !== undefined && isSame(one));
     if (found) known.add(found.key);
     if (found && isSame(found)) continue;
-    const isTaken = relation_names.includes(cut(key)) || (constraint && constraint_names.includes(cut(key)));
     const remedy = async (): Promise<Remedy> => {
       if (named) {
         // A foreign key may need a unique index, and stored rows may break the new one.
@@ -174,7 +172,7 @@ async function indexFindings(context: Context, stored: Stored): Promise<Finding[
           ? `drop it, and ${APPLY}`
           : { sql: atOnce([`drop index ${named.qualified_name}`, create]) };
       }
-      if (isTaken) return RENAME;
+      if (taken.includes(cut(key))) return RENAME;
       const alike = !columns && indexes.some((one) => one.columns === null && !isDeclared(one));
       if ((unique && !columns) || alike) return APPLY;
       if (!unique || !columns) return { sql: create };
@@ -228,7 +226,7 @@ async function checkFindings(context: Context, stored: Stored): Promise<Finding[
     if (found?.validated === false) findings.push(notValidated("check_not_validated", `Check ${name}`));
     if (found) continue;
     const remedy = async (): Promise<Remedy> => {
-      if (stored.constraint_names.includes(cut(key))) return RENAME;
+      if (stored.taken.includes(cut(key))) return RENAME;
       if (alike) return `rename the check that does the same, or ${APPLY}`;
       const broken = await finds(context, `select from ${table.sql} where not (${condition})`);
       if (broken) return "change or delete the rows that break it, then run journey-db verify";
@@ -287,7 +285,7 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
     const isFit = await fits(context, declared);
     const remedy = async (): Promise<Remedy> => {
       if (!isFit) return APPLY;
-      if (found?.key !== cut(key) && stored.constraint_names.includes(cut(key))) return RENAME;
+      if (found?.key !== cut(key) && stored.taken.includes(cut(key))) return RENAME;
       const isBroken = await finds(context, `select from ${table.sql} t where ${broken}`);
       if (isBroken) return "change the rows that reference no row, then run journey-db verify";
       if (isBroken === undefined && hasAllColumns(table, stored)) return APPLY;
@@ -358,33 +356,20 @@ function references(declared: OwnForeignKey, stored: StoredConstraint): boolean 
   );
 }
 
-async function policyFindings(context: Context, stored: Stored): Promise<Finding[]> {
-  const { table } = context;
-  const findings: Finding[] = [];
-  for (const { key, name, roles, conditions, create } of table.own.policies) {
-    if (stored.policies.some((one) => one.key === cut(key))) continue;
-    const all = [
-      "false",
-      ...conditions.map((one) => `(${one})`),
-      ...roles.map((role) => `${literal(role)}::regrole is null`),
-    ];
-    // It finds no row, but fails if a role or a function is missing.
-    const accepted = await finds(context, `select from ${table.sql} where ${all.join(" and ")}`);
-    const remedy =
-      accepted === undefined && hasAllColumns(table, stored)
-        ? `create the roles and functions that it names, then ${APPLY}`
-        : { sql: create };
-    findings.push(warning("policy_missing", `Policy ${name} is missing.`, remedy));
-  }
-  for (const { key, name } of stored.policies) {
-    if (table.own.policies.some((one) => cut(one.key) === key)) continue;
-    findings.push(
-      note(
-        "policy",
-        `Policy ${name} is not in the schema. It applies to roles that have privileges on the table and do not bypass row level security, which the package's role does.`,
-        "declare it in the table's schema with pgPolicy",
+function policyFindings(table: DeclaredTable, { policies }: Stored): Finding[] {
+  const declared = table.own.policies;
+  return [
+    ...declared
+      .filter(({ key }) => !policies.some((one) => one.key === cut(key)))
+      .map(({ name }) => warning("policy_missing", `Policy ${name} is missing.`, APPLY)),
+    ...policies
+      .filter(({ key }) => !declared.some((one) => cut(one.key) === key))
+      .map(({ name }) =>
+        note(
+          "policy",
+          `Policy ${name} is not in the schema. It applies to roles that have privileges on the table and do not bypass row level security, which the package's role does.`,
+          "declare it in the table's schema with pgPolicy",
+        ),
       ),
-    );
-  }
-  return findings;
+  ];
 }

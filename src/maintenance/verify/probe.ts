@@ -113,12 +113,15 @@ function refusedBy(thrown: unknown, { context, samples, triggers }: Probe): stri
   const { key, checks } = context.table;
   const packages = ["", `${key}_pkey`, ...checks.map((one) => one.key)];
   if (sqlState === "23502" || /^(08|28|3D|53|55|57)/.test(sqlState)) return undefined;
-  if (sqlState.startsWith("23") && !packages.includes(constraint)) return `constraint ${constraint} refuses`;
+  if (sqlState.startsWith("23") && !packages.includes(constraint))
+    return `constraint ${constraint} ${REFUSES}`;
   if (sqlState === "42501" && samples.some(isReferenced))
-    return "a foreign key references a table that the role may not read, for";
-  if (triggers.length > 0) return `trigger ${triggers.join(" or ")} refuses`;
+    return "the role may not read a table that a foreign key references.";
+  if (triggers.length > 0) return `trigger ${triggers.join(" or ")} ${REFUSES}`;
   return undefined;
 }
+
+const REFUSES = "refuses the row that verify inserts.";
 
 const isReferenced = ({ value }: Samples[number]) => value.startsWith("(select ");
 
@@ -163,7 +166,7 @@ async function insertUpdateDelete(one: Probe): Promise<Finding[]> {
       } catch (thrown) {
         const refused = refusedBy(thrown, one);
         if (refused) {
-          const message = `Inserting was not tried to the end: ${refused} the row that verify inserts.`;
+          const message = `Inserting was not tried to the end: ${refused}`;
           return [note("unchecked", message, "none is needed if the application's sessions are accepted")];
         }
         if (isBadSample(thrown, samples)) return [];
