@@ -2,7 +2,7 @@ export { type Connection, type ConnectOptions, connect } from "./connection/conn
 export type { JourneyMessage, JourneyMetadata, MessageShape } from "./messages.js";
 export type { Database } from "./model/database.js";
 export { JourneyDbError, type JourneyDbErrorCode } from "./model/errors.js";
-export type { JourneyTable, NewOwn, Own, Where } from "./schema.js";
+export type { JourneyTable, NewOwn as NewOwnColumns, Own as OwnColumns, Where } from "./schema.js";
 export type { Appended, AppendOptions, Creation } from "./sessions/append.js";
 export type { NewSession } from "./sessions/create.js";
 export { defineJourney, forUser, type Journey } from "./sessions/define-journey.js";

@@ -36,7 +36,7 @@ await client.close();
 const ownTable = `
 import { PGlite } from "@electric-sql/pglite";
 import { drizzle } from "drizzle-orm/pglite";
-import { defineJourney, type Own } from "@aigos/journey-db";
+import { defineJourney, type OwnColumns } from "@aigos/journey-db";
 import { migrate, tableSql, verify } from "@aigos/journey-db/migrate";
 import { journeyTable } from "@aigos/journey-db/schema";
 import { sql } from "drizzle-orm";
@@ -70,7 +70,7 @@ await sessions.create({ orgId: "org_1", team: "red" }).catch(() => {});
 // @ts-expect-error not a boolean
 await sessions.list({ where: { pinned: "yes" } }).catch(() => {});
 const created = await sessions.create({ orgId: "org_1", draft: { text: "Hello" } });
-const own: Own<typeof chats> = created;
+const own: OwnColumns<typeof chats> = created;
 await sessions.update(created.id, { pinned: true });
 const found = await sessions.getBy({ orgId: "org_1", pinned: true });
 const queried = await db.query.chats.findFirst({ columns: { draft: true } });

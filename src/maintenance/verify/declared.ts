@@ -119,9 +119,9 @@ export interface DeclaredTable {
 const asRows = (objects: readonly object[], fields: SQL) =>
   sql`jsonb_to_recordset(${JSON.stringify(objects)}::text::jsonb) as declared (${fields})`;
 
-/** As the server stores a name that is longer than 63 bytes: without a part of a character at the end. */
-const cut = (name: string) =>
-  new TextDecoder().decode(new TextEncoder().encode(name).slice(0, 63)).replace(/\uFFFD$/, "");
+/** As the server stores a name that is longer than 63 bytes: without a character that does not fit as a whole. */
+export const cut = (name: string) =>
+  new TextDecoder().decode(new TextEncoder().encode(name).slice(0, 63), { stream: true });
 
 function oidOf(schema: string | undefined, name: string): SQL {
   if (schema === undefined) return sql.raw(`to_regclass(${literal(quoted(name))})`);

@@ -4,7 +4,7 @@ import { fromDriver } from "../../model/driver-errors.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
-import type { DeclaredTable, OwnForeignKey } from "./declared.js";
+import { cut, type DeclaredTable, type OwnForeignKey } from "./declared.js";
 import { atOnce, type Finding, note, type Remedy, warning } from "./finding.js";
 
 interface StoredIndex {
@@ -101,10 +101,6 @@ async function readStored(db: Database, { oid, own }: DeclaredTable): Promise<St
   );
   return stored as Stored;
 }
-
-/** As the server stores a longer name: without a character that does not fit as a whole. */
-const cut = (name: string) =>
-  new TextDecoder().decode(new TextEncoder().encode(name).slice(0, 63), { stream: true });
 
 const sameColumns = (
   some: readonly string[] | null | undefined,
