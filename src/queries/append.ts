@@ -1,6 +1,6 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import type { SessionTable } from "../schema.js";
-import { type WrittenRow, written, writtenColumns } from "./columns.js";
+import { newSession, type WrittenRow, written, writtenColumns } from "./columns.js";
 import {
   bytes,
   conversationFits,
@@ -18,7 +18,7 @@ import {
   upsertedOne,
   upTo,
 } from "./conversation.js";
-import { onlyColumns, ownInserted, ownTouched } from "./own-columns.js";
+import { onlyColumns, ownTouched } from "./own-columns.js";
 import { input, insertion, isEmpty, jsonParam, ownedBy, param, perShape, perTable } from "./statement.js";
 import {
   type Condition,
@@ -124,16 +124,7 @@ const appendOrCreateOf = (name: string, kind: Kind) =>
     const result = kind.upsert(m, excluded);
     const isOtherwiseEmpty = endsWith(sql`null::text`, kind.isAdded(excluded));
     const conditions = conditionsOf(table, kind, kind.upsert(m, added));
-    const columns: Record<string, SQL> = {
-      id: sql`${param("id")}::uuid`,
-      userId: sql`${param("userId")}::text`,
-      phase: sql`${param("phase")}::text`,
-      messages: sql`messages`,
-      metadata: sql`metadata`,
-      createdAt: sql`now()`,
-      updatedAt: sql`now()`,
-      ...ownInserted(table, own),
-    };
+    const columns = newSession(table, sql`${param("id")}::uuid`, own);
     // Not now(): distributed engines refuse functions here that are not immutable.
     const set = {
       updatedAt: sql`excluded.updated_at`,

@@ -1,7 +1,8 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import type { SessionTable } from "../schema.js";
-import { ownInJson, ownSelected } from "./own-columns.js";
+import { ownInJson, ownInserted, ownSelected } from "./own-columns.js";
+import { param } from "./statement.js";
 
 /**
  * A timestamp that JSON shows to the microsecond, independent of the connection's TimeZone and DateStyle, also
@@ -67,6 +68,22 @@ export const writtenColumns = { id: written.id, updatedAt: exactTime(written.upd
 export const createdSession = (table: SessionTable) => ({
   summary: summaryOf(written, ownInJson(table, sql`written`)),
   messages: sql<string>`${written.messages}::text`,
+});
+
+/**
+ * The columns of a new session, over an inner query that selects `messages` and `metadata`.
+ *
+ * @param own the keys of the own columns that it sets; the server sets the others to their defaults
+ */
+export const newSession = (table: SessionTable, id: SQL, own: readonly string[]): Record<string, SQL> => ({
+  id,
+  userId: sql`${param("userId")}::text`,
+  phase: sql`${param("phase")}::text`,
+  messages: sql`messages`,
+  metadata: sql`metadata`,
+  createdAt: sql`now()`,
+  updatedAt: sql`now()`,
+  ...ownInserted(table, own),
 });
 
 /** What a write that creates a session returns, for `createdSession`. */

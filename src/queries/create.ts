@@ -1,7 +1,7 @@
-import { type SQL, sql } from "drizzle-orm";
-import { allColumns, createdSession, type SessionRow } from "./columns.js";
+import { sql } from "drizzle-orm";
+import { allColumns, createdSession, newSession, type SessionRow } from "./columns.js";
 import { fits, paramLimits } from "./conversation.js";
-import { onlyColumns, ownInserted } from "./own-columns.js";
+import { onlyColumns } from "./own-columns.js";
 import { input, insertion, isEmpty, jsonParam, param, perShape, statement } from "./statement.js";
 import { type RefusalRow, returned, type Write } from "./write.js";
 
@@ -10,20 +10,10 @@ const bothFit = sql`(${fits(sql`messages`, paramLimits)} and ${fits(sql`metadata
 
 /**
  * Inserts a session. Returns no row if the id is taken, by anyone, or a value is too large. The refusal reads no stored row.
- *
- * Its shape is the keys of the own columns that it sets; the server sets the others to their defaults.
+ * Its shape is the keys of the own columns that it sets.
  */
 export const create = perShape(isEmpty, (table, own: readonly string[], preparing): Write<SessionRow> => {
-  const set: Record<string, SQL> = {
-    id: sql`coalesce(${param("id")}::uuid, gen_random_uuid())`,
-    userId: sql`${param("userId")}::text`,
-    phase: sql`${param("phase")}::text`,
-    messages: sql`messages`,
-    metadata: sql`metadata`,
-    createdAt: sql`now()`,
-    updatedAt: sql`now()`,
-    ...ownInserted(table, own),
-  };
+  const set = newSession(table, sql`coalesce(${param("id")}::uuid, gen_random_uuid())`, own);
   return {
     statement: insertion(
       table,

@@ -5,12 +5,7 @@ import { inputLimits, paramLimits, resultFits } from "./conversation.js";
 import { jsonParam, ownedBy, perTable } from "./statement.js";
 import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update, type Write } from "./write.js";
 
-const values = {
-  patch: jsonParam("patch"),
-  ifMatch: jsonParam("ifMatch"),
-  ifRevision,
-  ...paramLimits,
-};
+const values = { ifMatch: jsonParam("ifMatch"), ifRevision, ...paramLimits };
 
 /**
  * `base` with the keys of `patch`: replaces keys; removes those whose patch is null. Keeps nested nulls.
@@ -30,12 +25,12 @@ end`;
  * `base` with the steps of a deep patch, one for each of its objects: each makes sure that there is an object
  * at its path, and merges its values into that.
  */
-const deeplyMerged = (base: SQL): SQL => {
+const deeplyMerged = (base: SQL, patch: SQL): SQL => {
   const at = sql`merging.doc #> step.path`;
   const object = sql`(case when jsonb_typeof(${at}) = 'object' then ${at} else '{}' end)`;
   const merged = shallowlyMerged(object, sql`step.patch`);
   return sql`(with recursive step as (
-    select n, (step ->> 'path')::text[] as path, step -> 'patch' as patch from jsonb_array_elements(input.patch) with ordinality as e(step, n)
+    select n, (step ->> 'path')::text[] as path, step -> 'patch' as patch from jsonb_array_elements(${patch}) with ordinality as e(step, n)
   ), merging as (
     select 0::bigint as n, ${base} as doc
     union all
@@ -48,17 +43,18 @@ const deeplyMerged = (base: SQL): SQL => {
 const matches = ({ metadata }: SessionTable): SQL =>
   sql`coalesce((select bool_and(coalesce(stored.metadata -> key, 'null') = value) from (select ${metadata} #> '{}' as metadata offset 0) as stored, jsonb_each(input."ifMatch")), true)`;
 
+/** @param merged the new metadata, in terms of the table and of `given`, more columns of `input` */
 const mergeMetadataOf = (
   table: SessionTable,
   name: string,
+  given: Record<string, SQL>,
   merged: SQL,
-  more: Record<string, SQL> = {},
 ): Write<WrittenRow & { metadata: string }> =>
   update(
     table,
     name,
     {
-      values: { ...values, ...more },
+      values: { ...given, ...values },
       row: [
         sameRevision(table),
         metadataIsObject(table),
@@ -73,7 +69,12 @@ const mergeMetadataOf = (
 
 /** Merges the top-level keys. */
 export const mergeMetadata = perTable((table) =>
-  mergeMetadataOf(table, "merge_metadata", shallowlyMerged(sql`${table.metadata}`, sql`input.patch`)),
+  mergeMetadataOf(
+    table,
+    "merge_metadata",
+    { patch: jsonParam("patch") },
+    shallowlyMerged(sql`${table.metadata}`, sql`input.patch`),
+  ),
 );
 
 /**
@@ -83,10 +84,13 @@ export const mergeMetadata = perTable((table) =>
  * row, but a WITH keeps the result of the old one, which would undo what the other transaction has written.
  */
 export const mergeMetadataDeeply = perTable((table) => {
-  const name = "merge_metadata_deeply";
-  const locked = sql`(select ${table.metadata} from ${table} where ${ownedBy(table)} for no key update)`;
+  const merging = (lock: SQL) => {
+    const stored = sql`(select ${table.metadata} from ${table} where ${ownedBy(table)}${lock}) as stored`;
+    const merged = sql`(select ${deeplyMerged(sql`stored.metadata`, jsonParam("patch"))} from ${stored})`;
+    return mergeMetadataOf(table, "merge_metadata_deeply", { merged }, sql`input.merged`);
+  };
   return {
-    ...mergeMetadataOf(table, name, deeplyMerged(sql`input.stored`), { stored: locked }),
-    refusal: mergeMetadataOf(table, name, deeplyMerged(sql`${table.metadata}`)).refusal,
+    statement: merging(sql` for no key update`).statement,
+    refusal: merging(sql``).refusal,
   };
 });
