@@ -418,11 +418,17 @@ describe("--table and --schema", { timeout: 120_000 }, () => {
   });
 
   test.each([
-    [["stats", "--table", ""], "journeyTable: name: expected 1 to 33 bytes of text."],
-    [["export", "user_1", "--table", "x".repeat(34)], "journeyTable: name: expected 1 to 33 bytes of text."],
+    [
+      ["stats", "--table", ""],
+      "journeyTable: name: expected 1 to 33 bytes of well-formed text without U+0000.",
+    ],
+    [
+      ["export", "user_1", "--table", "x".repeat(34)],
+      "journeyTable: name: expected 1 to 33 bytes of well-formed text without U+0000.",
+    ],
     [
       ["erase", "user_1", "--table", "t", "--schema", ""],
-      "journeyTable: schema: expected 1 to 63 bytes of text.",
+      "journeyTable: schema: expected 1 to 63 bytes of well-formed text without U+0000.",
     ],
     [["stats", "--schema", "app"], "--schema: expected together with --table."],
   ])("are checked before anything is done: %j", async (args, why) => {

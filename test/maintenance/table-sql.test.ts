@@ -48,9 +48,15 @@ describe("journey-db sql", () => {
   });
 
   test.each([
-    [["--table", "x".repeat(34)], "journeyTable: name: expected 1 to 33 bytes of text"],
-    [["--table", ""], "journeyTable: name: expected 1 to 33 bytes of text"],
-    [["--table", "chats", "--schema", ""], "journeyTable: schema: expected 1 to 63 bytes of text"],
+    [
+      ["--table", "x".repeat(34)],
+      "journeyTable: name: expected 1 to 33 bytes of well-formed text without U+0000",
+    ],
+    [["--table", ""], "journeyTable: name: expected 1 to 33 bytes of well-formed text without U+0000"],
+    [
+      ["--table", "chats", "--schema", ""],
+      "journeyTable: schema: expected 1 to 63 bytes of well-formed text without U+0000",
+    ],
     [["--schema", "app"], "--schema: expected together with --table"],
   ])("refuses %j", async (args, message) => {
     expect(await run(...args)).toEqual({
