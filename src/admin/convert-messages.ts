@@ -2,10 +2,10 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
 import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import type { Database } from "../model/database.js";
-import { exactTime, touched } from "../queries/columns.js";
+import { exactTime } from "../queries/columns.js";
 import { arrayOf } from "../queries/conversation.js";
-import { onlyColumns, ownTouched } from "../queries/own-columns.js";
 import { jsonParam, param, perTable, type Statement, statement } from "../queries/statement.js";
+import { updating } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
@@ -82,8 +82,8 @@ const statementsOf = perTable((table) => {
   const writeConverted: Statement<
     { id: string },
     { id: string; revision: string | null; converted: string }
-  > = statement(table, "admin_write_ai_sdk_4", (db) => {
-    const set = {
+  > = statement(table, "admin_write_ai_sdk_4", (db) =>
+    updating(db, table, {
       messages: sql`(
         select ${arrayOf(sql`coalesce(c.message, e.message)`, sql`e.n`)}
         from jsonb_array_elements(${messages}) with ordinality as e(message, n)
@@ -91,15 +91,10 @@ const statementsOf = perTable((table) => {
           select (pair -> 0)::int as n, pair -> 1 as message from jsonb_array_elements(${jsonParam("converted")}) as pairs(pair)
         ) as c on c.n = e.n
       )`,
-      ...touched,
-      ...ownTouched(table),
-    };
-    return db
-      .update(onlyColumns(table, Object.keys(set)))
-      .set(set)
+    })
       .where(unchangedSession(table))
-      .returning({ id });
-  });
+      .returning({ id }),
+  );
 
   return { findOlder, readOlder, writeConverted };
 });

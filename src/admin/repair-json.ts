@@ -1,9 +1,9 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
-import { exactTime, touched } from "../queries/columns.js";
-import { onlyColumns, ownTouched } from "../queries/own-columns.js";
+import { exactTime } from "../queries/columns.js";
 import { input, jsonParam, param, perTable, type Statement, statement } from "../queries/statement.js";
+import { updating } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
@@ -72,19 +72,14 @@ const statementsOf = perTable((table) => {
 
   /** Replaces the columns that have new JSON, if nobody has changed the row since it was read. */
   const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: string | null }> =
-    statement(table, "admin_write_decoded", (db) => {
-      const set = {
+    statement(table, "admin_write_decoded", (db) =>
+      updating(db, table, {
         messages: sql`coalesce(${jsonParam("messages")}, ${messages})`,
         metadata: sql`coalesce(${jsonParam("metadata")}, ${metadata})`,
-        ...touched,
-        ...ownTouched(table),
-      };
-      return db
-        .update(onlyColumns(table, Object.keys(set)))
-        .set(set)
+      })
         .where(unchangedSession(table))
-        .returning({ id });
-    });
+        .returning({ id }),
+    );
 
   return {
     findEncoded: findSessions(table, "admin_find_encoded", sql`case when ${isText} then to_json(${id}) end`),

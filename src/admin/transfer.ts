@@ -2,9 +2,8 @@ import { eq, sql } from "drizzle-orm";
 import * as z from "zod";
 import { userIdSchema } from "../messages.js";
 import type { Database } from "../model/database.js";
-import { touched } from "../queries/columns.js";
-import { onlyColumns, ownTouched } from "../queries/own-columns.js";
 import { param, perTable, statement } from "../queries/statement.js";
+import { updating } from "../queries/write.js";
 import type { JourneyTable } from "../schema.js";
 import { type AdminStatement, optionsOf, rowOf, table, timeoutMs } from "./call.js";
 
@@ -34,11 +33,8 @@ const transferOptions = z
 const transferAll = perTable(
   (table): AdminStatement<Transferred> =>
     statement(table, "admin_transfer", (db) => {
-      const set = { userId: sql`${param("to")}`, ...touched, ...ownTouched(table) };
       const moved = db.$with("moved").as(
-        db
-          .update(onlyColumns(table, Object.keys(set)))
-          .set(set)
+        updating(db, table, { userId: sql`${param("to")}` })
           .where(eq(table.userId, param("from")))
           .returning({ id: table.id }),
       );

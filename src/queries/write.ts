@@ -130,6 +130,12 @@ export type RowOf<Columns> = {
   [Name in keyof Columns]: Columns[Name] extends SQL<infer Value> ? Value : never;
 };
 
+/** Begins an update of sessions, which sets `updated_at` and the own columns with `$onUpdate` too. */
+export function updating(db: Database, table: SessionTable, set: Record<string, SQL>) {
+  const all = { ...set, ...touched, ...ownTouched(table, Object.keys(set)) };
+  return db.update(onlyColumns(table, Object.keys(all))).set(all);
+}
+
 /** Updates the owner's row if the conditions hold, and returns `row`, computed from what it sets. */
 export function update<Columns extends Record<string, SQL>>(
   table: SessionTable,
@@ -141,10 +147,7 @@ export function update<Columns extends Record<string, SQL>>(
 ): Write<WrittenRow & RowOf<Columns>> {
   const build: Statement<never>["build"] = (db) => {
     const { id, metadata, createdAt, updatedAt } = table;
-    const all = { ...set, ...touched, ...ownTouched(table, Object.keys(set)) };
-    const updating = db
-      .update(onlyColumns(table, Object.keys(all)))
-      .set(all)
+    const updated = updating(db, table, set)
       .from(input(conditions.values))
       .where(writable(table, conditions))
       .returning({
@@ -154,7 +157,7 @@ export function update<Columns extends Record<string, SQL>>(
         ...(set.messages && counted(table)),
         ...(set.metadata && { metadata }),
       });
-    return returned(db, updating, { ...writtenColumns, ...row } as never);
+    return returned(db, updated, { ...writtenColumns, ...row } as never);
   };
   return write(table, name, conditions, build, { preparing });
 }
