@@ -1,4 +1,4 @@
-import { getBy } from "../queries/get-by.js";
+import { getBy } from "../queries/latest.js";
 import { ownValues } from "../queries/own-columns.js";
 import type { JourneyTable, Where } from "../schema.js";
 import { atLeastOne } from "../validation/options.js";

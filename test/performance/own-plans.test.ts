@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { getBy } from "../../src/queries/get-by.js";
+import { getBy } from "../../src/queries/latest.js";
 import { list } from "../../src/queries/list.js";
 import type { Filter, SessionTable } from "../../src/schema.js";
 import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
