@@ -178,10 +178,13 @@ export const isJourneyTable = (given: unknown): given is JourneyTable => {
   return SESSION_KEYS.every((key) => columns[key]?.name === journeySessions[key].name);
 };
 
+/** A name as a quoted identifier. */
+export const quotedName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
 /** The name of a table as PostgreSQL reads it in text, such as for `to_regclass`: `"app"."chats"`. */
 export const qualifiedName = (table: JourneyTable): string =>
   [getTableConfig(table).schema, getTableName(table)]
-    .flatMap((name) => (name === undefined ? [] : `"${name.replaceAll('"', '""')}"`))
+    .flatMap((name) => (name === undefined ? [] : quotedName(name)))
     .join(".");
 
 /** The application's own columns, by their keys. */

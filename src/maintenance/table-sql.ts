@@ -1,5 +1,5 @@
 import { getTableConfig } from "drizzle-orm/pg-core";
-import type { JourneyTable } from "../schema.js";
+import { type JourneyTable, quotedName } from "../schema.js";
 
 const ALONE = new Set(["id", "phase", "messages", "metadata"]);
 
@@ -7,9 +7,7 @@ const ALONE = new Set(["id", "phase", "messages", "metadata"]);
 export const quoted = (name: string): string =>
   ALONE.has(name) || /^(?!current_|session_user$|system_user$)[a-z_]+_[a-z0-9_]*$/.test(name)
     ? name
-    : alwaysQuoted(name);
-
-export const alwaysQuoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
+    : quotedName(name);
 
 /** A string literal, whatever standard_conforming_strings is. */
 export const literal = (text: string): string =>
@@ -62,9 +60,9 @@ function block(body: string): string {
 }
 
 export function tableSqlParts(names: TableNames): TableSql {
-  const target = qualified(names.schema, names.table, alwaysQuoted);
-  const call = `${qualified(names.schema, names.function, alwaysQuoted)}()`;
-  const trigger = alwaysQuoted(names.trigger);
+  const target = qualified(names.schema, names.table, quotedName);
+  const call = `${qualified(names.schema, names.function, quotedName)}()`;
+  const trigger = quotedName(names.trigger);
   const regclass = `${literal(qualified(names.schema, names.table))}::regclass`;
   const revokeFrom = (what: string) =>
     `EXECUTE format(${literal(`REVOKE ALL ON ${what.replaceAll("%", "%%")} FROM %I`)}, role_name);`;

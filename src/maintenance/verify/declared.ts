@@ -1,17 +1,9 @@
 import { getTableName, is, SQL, sql } from "drizzle-orm";
 import { getTableConfig, PgArray, type PgColumn, PgDialect, PgRole, type PgTable } from "drizzle-orm/pg-core";
 import type { Database } from "../../model/database.js";
-import { type JourneyTable, SESSION_KEYS } from "../../schema.js";
+import { type JourneyTable, quotedName, SESSION_KEYS } from "../../schema.js";
 import { read } from "../read.js";
-import {
-  alwaysQuoted,
-  literal,
-  namesOf,
-  qualified,
-  quoted,
-  type TableSql,
-  tableSqlParts,
-} from "../table-sql.js";
+import { literal, namesOf, qualified, quoted, type TableSql, tableSqlParts } from "../table-sql.js";
 
 /** A column of the package, its type and default as the server prints them. */
 export interface DeclaredColumn {
@@ -301,7 +293,7 @@ function ownColumn(column: PgColumn, key: string, textOf: (expression: SQL) => s
   const declaredType = column.getSQLType().trim();
   const serial = SERIAL[declaredType];
   const declaredEnum = (elementOf(column) as PgColumn & { enum?: DeclaredEnum }).enum;
-  const enumType = declaredEnum && qualified(declaredEnum.schema, declaredEnum.enumName, alwaysQuoted);
+  const enumType = declaredEnum && qualified(declaredEnum.schema, declaredEnum.enumName, quotedName);
   const dimensions = /(\[\d*\])*$/.exec(declaredType)?.[0] ?? "";
   const type = enumType ? enumType + dimensions : (serial ?? declaredType);
   // A collation is no part of the type's name.

@@ -8,7 +8,7 @@ import type { StoredColumn } from "./column-type.js";
 import { storedColumns } from "./columns.js";
 import { type DeclaredTable, modifiersOf, type OwnColumn } from "./declared.js";
 import { atOnce, error, type Finding, finding, note, warning } from "./finding.js";
-import { attempt } from "./run.js";
+import { attempt, isolated } from "./run.js";
 
 /** A declared column of the application in the database. */
 interface Stored extends StoredColumn {
@@ -70,10 +70,6 @@ export async function checkOwnColumns(context: Context): Promise<Finding[]> {
   }
   return findings;
 }
-
-/** With a savepoint, so that a statement that fails does not end the transaction. */
-const isolated = <T>({ db, inTransaction }: Context, run: (on: Database) => Promise<T>): Promise<T> =>
-  inTransaction ? db.transaction(run) : run(db);
 
 /** One row per declared column that the table has. */
 function readStored(db: Database, { oid, own }: DeclaredTable): Promise<Stored[]> {

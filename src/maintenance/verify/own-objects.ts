@@ -1,11 +1,13 @@
 import { sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
 import { fromDriver } from "../../model/driver-errors.js";
+import { quotedName } from "../../schema.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import { cut, type DeclaredTable, type OwnForeignKey } from "./declared.js";
 import { atOnce, type Finding, note, type Remedy, warning } from "./finding.js";
+import { isOfServer, isolated } from "./run.js";
 
 interface StoredIndex {
   key: string;
@@ -108,14 +110,15 @@ const sameColumns = (
 ) => some != null && others != null && some.join("\n") === others.join("\n");
 
 /** Whether a query finds a row; undefined if the server cannot run it, because what it names is missing or has another type. */
-async function finds({ db, inTransaction }: Context, select: string): Promise<boolean | undefined> {
-  const exists = async (on: Database) =>
-    (await read<{ exists: boolean }>(on, sql.raw(`select exists (${select})`)))[0]?.exists;
+async function finds(context: Context, select: string): Promise<boolean | undefined> {
   try {
-    // A savepoint, so that the other objects can be checked after a failure.
-    return inTransaction ? await db.transaction(exists) : await exists(db);
+    const [row] = await isolated(context, (on) =>
+      read<{ exists: boolean }>(on, sql.raw(`select exists (${select})`)),
+    );
+    return row?.exists;
   } catch (thrown) {
-    if (/^(08|28|3D|53|55|57)/.test(fromDriver(thrown, true).sqlState ?? "08")) throw thrown;
+    const { sqlState } = fromDriver(thrown, true);
+    if (sqlState === undefined || isOfServer(sqlState)) throw thrown;
     return undefined;
   }
 }
@@ -172,7 +175,7 @@ async function indexFindings(context: Context, stored: Stored): Promise<Finding[
       const alike = !columns && indexes.some((one) => one.columns === null && !isDeclared(one));
       if ((unique && !columns) || alike) return APPLY;
       if (!unique || !columns) return { sql: create };
-      const list = columns.map((column) => `"${column.replaceAll('"', '""')}"`);
+      const list = columns.map(quotedName);
       const filled = nullsNotDistinct ? "true" : list.map((one) => `${one} is not null`).join(" and ");
       const duplicates = await finds(
         context,

@@ -6,7 +6,7 @@ import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
 import { error, type Finding, type FindingCode, note, type Remedy } from "./finding.js";
-import { attempt } from "./run.js";
+import { attempt, isOfServer } from "./run.js";
 
 /** The columns with a default, and the condition that the default was stored. */
 export const defaultsOf = ({ columns }: DeclaredTable): Record<string, string> =>
@@ -112,7 +112,7 @@ function refusedBy(thrown: unknown, { context, samples, triggers }: Probe): stri
   const { sqlState = "", constraint = "" } = fromDriver(thrown, true);
   const { key, checks } = context.table;
   const packages = ["", `${key}_pkey`, ...checks.map((one) => one.key)];
-  if (sqlState === "23502" || /^(08|28|3D|53|55|57)/.test(sqlState)) return undefined;
+  if (sqlState === "23502" || isOfServer(sqlState)) return undefined;
   if (sqlState.startsWith("23") && !packages.includes(constraint))
     return `constraint ${constraint} ${REFUSES}`;
   if (sqlState === "42501" && samples.some(isReferenced))

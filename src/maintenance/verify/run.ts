@@ -3,6 +3,7 @@ import type { Database } from "../../model/database.js";
 import { fromDriver } from "../../model/driver-errors.js";
 import type { JourneyDbError } from "../../model/errors.js";
 import { lacksTransactions } from "../migrate-failure.js";
+import type { Context } from "./check.js";
 import { error, type Finding, finding } from "./finding.js";
 
 /** Bounds the wait for a lock, and fixes how the server prints definitions, whatever the role or the database has set. */
@@ -57,6 +58,13 @@ export async function rolledBack<T>(
   }
   return (result as { value: T }).value;
 }
+
+/** With a savepoint, so that a statement that fails does not end the transaction. */
+export const isolated = <T>({ db, inTransaction }: Context, run: (on: Database) => Promise<T>): Promise<T> =>
+  inTransaction ? db.transaction(run) : run(db);
+
+/** Whether the server, the connection or a lock is at fault, and not what the statement names. */
+export const isOfServer = (sqlState: string): boolean => /^(08|28|3D|53|55|57)/.test(sqlState);
 
 const DISK_FULL = "53100";
 /** A lock was not available in time. */

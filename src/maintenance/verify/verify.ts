@@ -1,11 +1,11 @@
 import * as z from "zod";
 import type { Database } from "../../model/database.js";
-import type { JourneyTable } from "../../schema.js";
+import { type JourneyTable, quotedName } from "../../schema.js";
 import { journeyOptionsSchema } from "../../validation/journey-options.js";
 import { parse } from "../../validation/parse.js";
 import { type Migration, requireDatabase, THE_JOURNAL } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
-import { alwaysQuoted, namesOf } from "../table-sql.js";
+import { namesOf } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
@@ -220,7 +220,7 @@ function byMigration(
   const created = [
     ...Object.values(own)
       .flat()
-      .filter(({ key }) => text.includes(alwaysQuoted(key)))
+      .filter(({ key }) => text.includes(quotedName(key)))
       .map(({ name }) => name),
     ...own.columns.flatMap((one) => (one.enum && text.includes(one.enum.type) ? [one.enum.type] : [])),
   ];
