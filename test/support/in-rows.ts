@@ -15,15 +15,15 @@ function messagesOf(table: JourneyTable | undefined) {
 }
 
 export const defineJourney = ((options: { table?: JourneyTable } = {}) => {
-  // What is no options is refused as it is, and a getter is the package's to read.
-  if (typeof options !== "object" || options === null || Array.isArray(options)) return defined(options);
-  const table = Object.getOwnPropertyDescriptor(options, "table")?.value;
-  return defined(
-    Object.defineProperties(
-      { messages: messagesOf(table) },
-      Object.getOwnPropertyDescriptors(options),
-    ) as never,
-  );
+  let own: ReturnType<typeof Object.getOwnPropertyDescriptors> | undefined;
+  try {
+    if (!Array.isArray(options)) own = Object.getOwnPropertyDescriptors(options);
+  } catch {
+    // Null, or a Proxy that throws.
+  }
+  // What is no options is refused as it is.
+  if (typeof options !== "object" || !own) return defined(options);
+  return defined(Object.defineProperties({ messages: messagesOf(own.table?.value) }, own) as never);
 }) as typeof defined;
 
 export const { forUser } = defineJourney();
