@@ -70,6 +70,9 @@ async function migratedPglite(): Promise<Blob> {
 /** The URL of a migrated database of the test file's own, dropped after it. */
 export const migratedDatabase = () => makeDatabase(inject("templates")[IN_ROWS ? "rows" : "column"]);
 
+/** As migratedDatabase, with the table of messages in rows. */
+export const rowsDatabase = () => makeDatabase(inject("templates").rows);
+
 /** As migratedDatabase, but with nothing in it. */
 export const emptyDatabase = () => makeDatabase("template0");
 
