@@ -18,10 +18,7 @@ const limits = { maxSessionBytes: 200_000_000, maxMessageBytes: 200_000_000, tim
 
 const server = await startServer("fsync=off", "max_wal_size=8GB");
 const { db, close } = await connect({ url: server.url, max: 1, statementTimeoutMs: 60_000 });
-await migrate(db);
-for (const q of [`alter table journey_sessions drop constraint journey_sessions_messages_is_array, add constraint journey_sessions_messages_is_array check (jsonb_typeof(messages) = 'array' or jsonb_typeof(messages -> 'rows') is not distinct from 'number')`,
-`create table journey_messages (user_id text not null, session_id uuid not null references journey_sessions(id) on delete cascade, id text not null, appended_at timestamptz not null, n int not null, message json not null, constraint journey_messages_pkey primary key (session_id, user_id, id))`,
-`create index idx_journey_messages_order on journey_messages (user_id, session_id, appended_at, n)`, `alter table journey_messages alter message set storage external`]) await db.execute(sql.raw(q));
+await migrate(db, { with: ["message-rows"] });
 const handles = {
   column: defineJourney(limits).forUser(db, "user_1"),
   rows: defineJourney({ ...limits, messages: messagesTable(journeySessions) }).forUser(db, "user_2"),
@@ -42,8 +39,14 @@ const file = (megabytes: number): JourneyMessage => ({
     },
   ],
 });
-const said = (id: string, text: string): JourneyMessage => ({ id, role: "user", parts: [{ type: "text", text }] });
-const conversation = Array.from({ length: 20 }, (_, n) => said(`m${n}`, randomBytes(1500).toString("base64")));
+const said = (id: string, text: string): JourneyMessage => ({
+  id,
+  role: "user",
+  parts: [{ type: "text", text }],
+});
+const conversation = Array.from({ length: 20 }, (_, n) =>
+  said(`m${n}`, randomBytes(1500).toString("base64")),
+);
 async function one<T>(query: SQL): Promise<T> {
   const [row] = (await db.execute(query)) as unknown as T[];
   return row as T;
@@ -74,7 +77,9 @@ for (const megabytes of MEGABYTES) {
       const name = `${String(megabytes).padStart(2)} MB, ${layout.padEnd(6)} `;
       const message = file(megabytes);
       await measured(`${name}append it`, () => sessions.append(id, message));
-      await measured(`${name}append a short one after it`, () => sessions.append(id, said("after", "Thank you")));
+      await measured(`${name}append a short one after it`, () =>
+        sessions.append(id, said("after", "Thank you")),
+      );
       await measured(`${name}get`, () => sessions.get(id));
       await measured(`${name}messages, the last 20`, () => sessions.messages(id, { limit: 20 }));
       for (let more = 2; more <= 25; more++) await sessions.append(id, said(`after ${more}`, "Thank you"));

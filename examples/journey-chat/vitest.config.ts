@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
@@ -27,7 +28,8 @@ export default defineConfig({
     root: here("../.."),
     // Of the run: both projects have one server and one build.
     globalSetup: [here("../../test/support/global-setup.ts"), here("e2e/support/build.ts")],
-    maxWorkers: "100%",
+    // A test waits as often as it computes.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     allowOnly: false,
     projects: [
       inLayout("column", { include: [e2e("*")], exclude: [e2e("message-rows")] }),

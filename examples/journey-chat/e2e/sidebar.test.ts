@@ -1,8 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { store } from "./support/rows.js";
 import { inBrowser } from "./support/scene.js";
+<<<<<<< HEAD
 import { listed, scrollToEnd, storeMany } from "./support/session-list.js";
 import { read } from "./support/tab.js";
+=======
+import { listed, listsFrom, scrollToEnd, storeMany } from "./support/session-list.js";
+import { read, type Tab } from "./support/tab.js";
+>>>>>>> main
 
 describe("the list of sessions", () => {
   test(
@@ -13,7 +18,7 @@ describe("the list of sessions", () => {
       await expect.poll(() => listed(tab)).toEqual(titles.slice(0, 20));
       for (const length of [40, 45]) {
         await scrollToEnd(tab);
-        await expect.poll(() => listed(tab)).toEqual(titles.slice(0, length));
+        await listsFrom(tab, titles, length);
       }
       await tab.item("Session 45").click();
       await tab.has(2);
