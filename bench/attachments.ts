@@ -16,7 +16,7 @@ const MEGABYTES = [0, 1, 5, 20];
 const CALLS = 9;
 const limits = { maxSessionBytes: 200_000_000, maxMessageBytes: 200_000_000, timeoutMs: 60_000 };
 
-const server = await startServer("fsync=off", "max_wal_size=8GB");
+const server = await startServer("fsync=off", "max_wal_size=8GB", "autovacuum=off");
 const { db, close } = await connect({ url: server.url, max: 1, statementTimeoutMs: 60_000 });
 await migrate(db, { with: ["message-rows"] });
 const handles = {

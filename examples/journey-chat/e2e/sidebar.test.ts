@@ -1,13 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { store } from "./support/rows.js";
 import { inBrowser } from "./support/scene.js";
-<<<<<<< HEAD
-import { listed, scrollToEnd, storeMany } from "./support/session-list.js";
-import { read } from "./support/tab.js";
-=======
 import { listed, listsFrom, scrollToEnd, storeMany } from "./support/session-list.js";
-import { read, type Tab } from "./support/tab.js";
->>>>>>> main
+import { read } from "./support/tab.js";
 
 describe("the list of sessions", () => {
   test(
