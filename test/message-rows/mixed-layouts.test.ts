@@ -96,7 +96,8 @@ describe("a session in the column", () => {
     });
     await expect(sessions.messages(id, { before: "none" })).rejects.toMatchObject({ code: "not_found" });
     expect((await sessions.search("text of m2"))[0]?.messageId).toBe("m2");
-    for await (const session of sessions.export()) expect(idsOf(session.messages)).toEqual(["m1", "m2", "m3"]);
+    for await (const session of sessions.export())
+      expect(idsOf(session.messages)).toEqual(["m1", "m2", "m3"]);
     expect(await formOf(id)).toBe("array");
   });
 

@@ -16,9 +16,9 @@ import {
   unique,
   varchar,
 } from "drizzle-orm/pg-core";
+import { tableSql } from "../../src/maintenance/table-sql.js";
 import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
-import { tableSql } from "../../src/maintenance/table-sql.js";
 import { isJourneyTable, type JourneyTable, journeyTable } from "../../src/schema.js";
 import { IN_ROWS } from "./layout.js";
 import { repository } from "./tools.js";
