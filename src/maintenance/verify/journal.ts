@@ -5,6 +5,7 @@ import { findTable } from "../read.js";
 import { before, error, type Finding, type Remedy, warning } from "./finding.js";
 
 export const MIGRATE = "run journey-db migrate";
+export const MIGRATE_ROWS = `${MIGRATE} --with message-rows`;
 
 const UPDATE = "update the package first, then run journey-db verify";
 
