@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { read } from "../read.js";
-import type { Check } from "./check.js";
+import type { Check, Context } from "./check.js";
 import type { DeclaredCheck, DeclaredTable } from "./declared.js";
 import { atOnce, before } from "./finding.js";
 
@@ -33,6 +33,13 @@ function addCheck({ sql: table, checks }: DeclaredTable, name: string): string[]
 
 const createIndex = ({ sql: table }: DeclaredTable, name: string, columns: string) =>
   `create index ${name} on ${table} using btree (${columns})`;
+
+/** By the migrations that create it. */
+const reapplying = (
+  declared: readonly { name: string; forRows?: boolean }[],
+  name: string,
+  { reapply, ofRows }: Context,
+) => (declared.some((one) => one.name === name && one.forRows) ? ofRows.reapply : reapply);
 
 const otherName = (name: string) => (name.endsWith('"') ? `${name.slice(0, -1)}_other"` : `${name}_other`);
 
@@ -94,18 +101,22 @@ export function constraintChecks(table: DeclaredTable): Check[] {
     {
       code: "check_missing",
       query: sql`select name from ${table.checkRows} where name not in (select name from ${constraints})`,
-      finding: ({ name }: { name: string }, { reapply }) => [
+      finding: ({ name }: { name: string }, context) => [
         `Check ${name} is missing.`,
-        reapply(atOnce(addCheck(table, name))),
+        reapplying(table.checks, name, context)(atOnce(addCheck(table, name))),
       ],
     },
     {
       code: "check_different",
       query: sql`select name from ${table.checkRows} join ${constraints} using (name)
       where regexp_replace(stored.definition, ' NOT VALID$', '') not in (declared.definition, coalesce(declared.wider ->> 'definition', declared.definition))`,
-      finding: ({ name }: { name: string }, { reapply }) => [
+      finding: ({ name }: { name: string }, context) => [
         `Check ${name} has another definition.`,
-        reapply(atOnce([`alter table ${table.sql} drop constraint ${name}`, ...addCheck(table, name)])),
+        reapplying(
+          table.checks,
+          name,
+          context,
+        )(atOnce([`alter table ${table.sql} drop constraint ${name}`, ...addCheck(table, name)])),
       ],
     },
     {
@@ -146,17 +157,16 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       // "create index if not exists" does nothing if anything else has the name.
       finding: (
         { name, columns, holder }: { name: string; columns: string; holder: string | null },
-        { reapply },
-      ) =>
-        holder === null
-          ? [`Index ${name} is missing.`, reapply(createIndex(table, name, columns))]
+        context,
+      ) => {
+        const create = reapplying(table.indexes, name, context)(createIndex(table, name, columns));
+        return holder === null
+          ? [`Index ${name} is missing.`, create]
           : [
               `Index ${name} is missing: ${holder}, which is not an index of the table, has its name.`,
-              before(
-                `alter table ${holder} rename to ${otherName(name)}`,
-                reapply(createIndex(table, name, columns)),
-              ),
-            ],
+              before(`alter table ${holder} rename to ${otherName(name)}`, create),
+            ];
+      },
     },
     {
       code: "index_different",
@@ -164,10 +174,13 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       where not indisvalid or indisunique or stored.definition <> declared.definition`,
       finding: (
         { name, qualified_name, columns, definition, valid }: Index & { columns: string; valid: boolean },
-        { reapply },
+        context,
       ) => [
         `Index ${name} is ${valid ? `not a plain ${definition}` : "invalid"}.`,
-        before(`drop index if exists ${qualified_name}`, reapply(createIndex(table, name, columns))),
+        before(
+          `drop index if exists ${qualified_name}`,
+          reapplying(table.indexes, name, context)(createIndex(table, name, columns)),
+        ),
       ],
     },
   ];

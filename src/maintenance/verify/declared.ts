@@ -10,7 +10,16 @@ import {
   type SessionTable,
 } from "../../schema.js";
 import { read } from "../read.js";
-import { literal, namesOf, qualified, quoted, type TableSql, tableSqlParts } from "../table-sql.js";
+import {
+  literal,
+  MARKER_CONDITION,
+  messageNamesOf,
+  namesOf,
+  qualified,
+  quoted,
+  type TableSql,
+  tableSqlParts,
+} from "../table-sql.js";
 
 /** A column of the package, its type and default as the server prints them. */
 export interface DeclaredColumn {
@@ -35,6 +44,8 @@ interface PackageCheck extends DeclaredCheck {
   definition: string;
   /** Another definition that is as good, and is what stored rows have to meet. */
   wider: Pick<PackageCheck, "condition" | "definition"> | null;
+  /** Whether the migrations of message rows make it so. */
+  forRows?: true;
 }
 
 /** A column of the application. */
@@ -106,7 +117,7 @@ export interface DeclaredTable {
   columns: readonly DeclaredColumn[];
   primaryKey: string;
   checks: readonly PackageCheck[];
-  indexes: readonly { key: string; name: string; columns: string; definition: string }[];
+  indexes: readonly { key: string; name: string; columns: string; definition: string; forRows: boolean }[];
   own: {
     columns: readonly OwnColumn[];
     indexes: readonly OwnIndex[];
@@ -158,8 +169,7 @@ async function hasTable(db: Database, { oid, columns }: DeclaredTable): Promise<
 
 /** The check of `messages` of a table whose sessions may have them in rows. */
 const ARRAY_OR_ROWS = {
-  condition:
-    "jsonb_typeof(messages) = 'array' or jsonb_typeof(messages -> 'rows') is not distinct from 'number'",
+  condition: MARKER_CONDITION,
   definition:
     "CHECK (((jsonb_typeof(messages) = 'array'::text) OR (NOT (jsonb_typeof((messages -> 'rows'::text)) IS DISTINCT FROM 'number'::text))))",
 };
@@ -197,7 +207,7 @@ function describe(
     .filter(({ key }) => checkNames.includes(key))
     .map((check): PackageCheck => {
       const ofMessages = check.key === `${config.name}_messages_is_array`;
-      if (ofMessages && messages) return { ...check, ...ARRAY_OR_ROWS, wider: null };
+      if (ofMessages && messages) return { ...check, ...ARRAY_OR_ROWS, wider: null, forRows: true };
       return {
         ...check,
         // The server prints the type of each literal.
@@ -205,7 +215,10 @@ function describe(
         wider: ofMessages ? ARRAY_OR_ROWS : null,
       };
     });
-  const byUpdate = { key: `idx_${config.name}_user_id_updated_at_id`, of: ["user_id", "updated_at", "id"] };
+  const byUpdate = messages && {
+    key: messageNamesOf(table as JourneyTable).updatedIndex,
+    of: ["user_id", "updated_at", "id"],
+  };
   const indexNames =
     row === "message"
       ? config.indexes.map(({ config: { name } }) => name as string)
@@ -220,12 +233,13 @@ function describe(
   });
   const indexes = [
     ...allIndexes.filter(({ key }) => indexNames.includes(key)),
-    ...(messages ? [byUpdate] : []),
+    ...(byUpdate ? [byUpdate] : []),
   ].map(({ key, of }) => ({
     key,
     name: quoted(key),
     columns: of.join(", "),
     definition: `btree (${of.join(", ")})`,
+    forRows: key === byUpdate?.key,
   }));
   const target = qualified(config.schema, config.name);
   return {

@@ -110,6 +110,10 @@ export const before = (statement: string, remedy: Remedy): Remedy =>
     ? { sql: statement, rest: `, then ${remedy}` }
     : { ...remedy, sql: atOnce([statement, remedy.sql]) };
 
+/** The remedy, followed by text. */
+export const withRest = (remedy: Remedy, rest: string): Remedy =>
+  typeof remedy === "string" ? remedy + rest : { ...remedy, rest: (remedy.rest ?? "") + rest };
+
 /** A literal, a quoted name, or a line break elsewhere. */
 const LINE_BREAKS = /('[^']*'|"[^"]*")|\s*\n\s*/g;
 

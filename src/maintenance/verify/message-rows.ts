@@ -18,7 +18,7 @@ export async function checkMessagesTable(context: Context): Promise<Finding[]> {
   const { messages: table } = context.table;
   if (!table) return [];
   if (context.inTransaction) await putBuiltInsFirst(context.db);
-  const ofMessages = { ...context, table, packageOnly: false };
+  const ofMessages = { ...context, ...context.ofRows, table, packageOnly: false };
   const checks = [columnChecks, constraintChecks, storageChecks, rightsChecks].flatMap((of) => of(table));
   const other = await runChecks([notATable(table)], ofMessages);
   const findings =
@@ -47,7 +47,7 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
     nullable.map(({ name }) => nullCheck(messages, name)),
   );
   const [complete] = await read(db, sql`select where ${isComplete(table)} and ${isComplete(messages)}`);
-  if (!complete) return nulls;
+  if (!complete || nulls.length > 0) return nulls;
   const [s, m] = [table.sql, messages.sql];
   const ofSession = `from ${m} m where m.session_id = s.id`;
   const last = `(select m.id ${ofSession} and m.user_id = s.user_id order by m.appended_at desc, m.n desc limit 1)`;

@@ -5,10 +5,11 @@ import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
-import { type Finding, type FindingCode, finding, type Remedy, warning } from "./finding.js";
+import { type Finding, type FindingCode, finding, type Remedy, warning, withRest } from "./finding.js";
+import { MIGRATE_ROWS } from "./journal.js";
 import { defaultsOf } from "./probe.js";
 import { putBuiltInsFirst } from "./run.js";
-import { CONVERT_TO_ROWS, forTable, isDefaultTable, migrateRows } from "./table.js";
+import { forTable, isDefaultTable } from "./table.js";
 
 /** A problem of stored rows. */
 export interface RowCheck {
@@ -51,7 +52,7 @@ const selectFrom = (table: string) => (columns: string, where: string) =>
 const THEN_VERIFY = ", then run journey-db verify";
 
 /** Counts the rows that break the table's or this package's rules, in one scan. */
-export async function countRows({ db, inTransaction, table, phases }: Context): Promise<Finding[]> {
+export async function countRows({ db, inTransaction, table, phases, ofRows }: Context): Promise<Finding[]> {
   if (inTransaction) await putBuiltInsFirst(db);
   const [stored] = await read<Stored>(db, storedOf(table));
   if (!stored) return [];
@@ -63,7 +64,7 @@ export async function countRows({ db, inTransaction, table, phases }: Context): 
       .map((name) => nullCheck(table, name)),
     ...(stored.types.user_id === "text" ? userIdChecks(table, stored.utf8) : []),
     ...(phases && stored.types.phase === "text" ? [phaseCheck(table, phases)] : []),
-    ...(stored.types.messages === "jsonb" ? layoutChecks(table) : []),
+    ...(stored.types.messages === "jsonb" ? layoutChecks(table, ofRows) : []),
     ...(stored.types.updated_at === "timestamp with time zone" ? timeChecks(table) : []),
   ]);
 }
@@ -229,10 +230,17 @@ function phaseCheck(table: DeclaredTable, phases: readonly string[]): RowCheck {
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** How sessions keep their messages. Reads no long conversation: each size is that of the stored, compressed value. */
-function layoutChecks(table: DeclaredTable): RowCheck[] {
-  const { messages } = table;
-  const toRows = `${CONVERT_TO_ROWS}${isDefaultTable(table) ? "" : ` --table ${table.label}`}`;
-  const withHandle = `declare messagesTable in defineJourney({ messages })`;
+function layoutChecks(table: DeclaredTable, { recreate }: Context["ofRows"]): RowCheck[] {
+  const create = typeof recreate === "string" ? recreate : MIGRATE_ROWS;
+  const named = isDefaultTable(table) ? "" : ` with the options of ${table.label}`;
+  const convert = `run journey-db convert --to rows${named}`;
+  const missing: RowCheck = {
+    code: "message_rows_missing",
+    severity: "error",
+    where: isMarked("messages"),
+    what: "messages in rows, but there is no table of messages",
+    remedy: withRest(recreate, ", and restore the messages from a backup"),
+  };
   return [
     {
       code: "large_sessions",
@@ -240,22 +248,12 @@ function layoutChecks(table: DeclaredTable): RowCheck[] {
       where: `pg_column_size(messages) > ${LARGE_SESSION_BYTES}`,
       measured: "pg_column_size(messages)",
       what: (mean, largest) =>
-        `more than ${megabytes(LARGE_SESSION_BYTES)} of messages, as stored: each append rewrites ${megabytes(mean)} on average and ${megabytes(largest)} at most, and with messages in rows only the message`,
-      remedy: messages
-        ? toRows
-        : `${migrateRows(table)}, then ${withHandle}, then ${toRows}; docs/layouts.md says when it is worth it`,
+        `more than ${megabytes(LARGE_SESSION_BYTES)} of messages, as stored: each append rewrites ${megabytes(mean)} on average and ${megabytes(largest)} at most; with messages in rows it writes a few kB`,
+      remedy: table.messages
+        ? convert
+        : `${create}, then declare messagesTable in defineJourney({ messages }), then ${convert}`,
     },
-    ...(messages
-      ? []
-      : [
-          {
-            code: "message_rows_missing",
-            severity: "error",
-            where: isMarked("messages"),
-            what: `messages in rows, but there is no table of messages that the connected role finds`,
-            remedy: `restore that table from a backup; if it never had messages, ${migrateRows(table)}`,
-          } as const,
-        ]),
+    ...(table.messages ? [] : [missing]),
   ];
 }
 

@@ -5,7 +5,7 @@ import { qualified } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
 import { before, type Finding } from "./finding.js";
-import { MIGRATE, MIGRATE_ROWS } from "./journal.js";
+import { MIGRATE } from "./journal.js";
 
 /** Whether this package's migrations create the table. */
 export const isDefaultTable = ({ schema, key }: DeclaredTable) =>
@@ -16,14 +16,6 @@ export const forTable = (table: DeclaredTable, command: string, call: string) =>
   isDefaultTable(table)
     ? command
     : `${call}(db, { table }) of @aigos/journey-db/admin, after a backup; dryRun only counts`;
-
-export const CONVERT_TO_ROWS = "journey-db convert --to rows";
-
-/** What creates the table of a table's messages. */
-export const migrateRows = (table: DeclaredTable) =>
-  isDefaultTable(table)
-    ? MIGRATE_ROWS
-    : `apply the application's migrations; one of them must have the SQL that journey-db sql --with message-rows --table ${table.key}${table.schema === undefined ? "" : ` --schema ${table.schema}`} prints`;
 
 /** Whether the server accepts writes, and text in every language. */
 export const SERVER_CHECKS: Check[] = [

@@ -11,7 +11,7 @@ import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
 import { type DeclaredTable, declare } from "./declared.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
-import { checkJournal, MIGRATE } from "./journal.js";
+import { checkJournal, MIGRATE, MIGRATE_ROWS } from "./journal.js";
 import { checkMessagesTable, countMessageRows } from "./message-rows.js";
 import { countMessages, olderMessages, repeatedIds, selectRepeatedIds } from "./messages.js";
 import { checkOwnColumns } from "./own-columns.js";
@@ -142,12 +142,13 @@ export async function verifyTable(
   let table: DeclaredTable | undefined;
   let reapply = (exact: string): Remedy => ({ sql: exact });
   let recreate: Remedy = MIGRATE;
+  let ofRows: Context["ofRows"] = { reapply, recreate: MIGRATE_ROWS };
   let pending: readonly Migration[] = [];
   let inserted = false;
   const inContext = (run: Step["run"]) =>
     rolledBack(db, async (tx, inTransaction) => {
       table ??= await declare(tx, journeyTable);
-      const context = { db: tx, inTransaction, table, packageOnly, phases, reapply, recreate };
+      const context = { db: tx, inTransaction, table, packageOnly, phases, reapply, recreate, ofRows };
       return run({ ...context, onInserted: () => (inserted = true) });
     });
 
@@ -159,11 +160,14 @@ export async function verifyTable(
     run: async (context) => {
       if (!isDefaultTable(context.table)) {
         recreate = createOwn(journeyTable);
+        ofRows = { reapply, recreate: createOwn(journeyTable, " --with message-rows") };
         return [];
       }
       const checked = await checkJournal(context.db);
       ({ reapply, recreate, pending } = checked);
-      return checked.findings;
+      const rows = await checkJournal(context.db, "message-rows");
+      ofRows = rows;
+      return [...checked.findings, ...(rows.begun || context.table.messages ? rows.findings : [])];
     },
   };
   for (const { subject, run, required, writes, own, slow } of [journal, ...STEPS]) {
@@ -211,10 +215,10 @@ export async function verifyTable(
 const shell = (word: string) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** What creates a table of the application. */
-function createOwn(table: JourneyTable): string {
+function createOwn(table: JourneyTable, options = ""): string {
   const { table: name, schema } = namesOf(table);
   const of = schema === undefined ? "" : ` --schema ${shell(schema)}`;
-  return `apply the application's migrations; one of them must have the SQL that journey-db sql --table ${shell(name)}${of} prints`;
+  return `apply the application's migrations; one of them must have the SQL that journey-db sql --table ${shell(name)}${of}${options} prints`;
 }
 
 /** Replaces the SQL for an object of the application that a pending migration creates, which would then fail. */
