@@ -1,10 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { defineJourney, type JourneyMessage } from "../../src/index.js";
+import type { JourneyMessage } from "../../src/index.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { tableSql } from "../../src/maintenance/table-sql.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
 import { messagesTable } from "../../src/message-rows.js";
 import { journeySessions, journeyTable } from "../../src/schema.js";
+import { defineJourney } from "../../src/sessions/define-journey.js";
 import { codesOf, follow, migrated, prepared, problems } from "../support/changes.js";
 import { generated } from "../support/drizzle-kit.js";
 import { idsOf, text } from "../support/messages.js";
@@ -164,7 +165,8 @@ const CHANGES: Record<string, Change> = {
     found: ["error trigger_disabled", "error updated_at_unchanged"],
   },
   "a session has the latest time": {
-    change: "alter table S disable trigger user; update S set updated_at = 'infinity' where user_id = 'user_a'; alter table S enable trigger user",
+    change:
+      "alter table S disable trigger user; update S set updated_at = 'infinity' where user_id = 'user_a'; alter table S enable trigger user",
     found: ["error updated_at_unordered"],
   },
   "a session and its messages have late times": {
@@ -187,7 +189,8 @@ const CHANGES: Record<string, Change> = {
     left: [[], [], ["c1"], ["c1"], ["m1", "m2"], ["m1", "m2"]],
   },
   "messages belong to a session in the column": {
-    change: "insert into M select user_id, id, 'm9', now(), 1, '{}' from S where jsonb_typeof(messages) = 'array'",
+    change:
+      "insert into M select user_id, id, 'm9', now(), 1, '{}' from S where jsonb_typeof(messages) = 'array'",
     found: ["error message_rows_unmarked"],
     by: "delete from M where id = 'm9'",
   },
@@ -220,7 +223,9 @@ describe.each(Object.keys(TABLES) as Which[])("the %s table, with message rows",
     await opened.change(change.replaceAll("I_", which === "own" ? "app.idx_" : "idx_"));
     const findings = await opened.verify();
     expect(codesOf(findings), JSON.stringify(findings)).toEqual(found);
-    expect(findings.map(({ sql }) => sql === undefined).includes(true) || by === undefined || true).toBe(true);
+    expect(findings.map(({ sql }) => sql === undefined).includes(true) || by === undefined || true).toBe(
+      true,
+    );
     await follow(findings, opened);
     if (by) await opened.change(by);
     expect(problems(await opened.verify())).toEqual([]);

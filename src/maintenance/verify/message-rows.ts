@@ -15,8 +15,7 @@ import { notATable } from "./table.js";
 
 /** The same checks as of the sessions' table, of the table of their messages. */
 export async function checkMessagesTable(context: Context): Promise<Finding[]> {
-  const { messages: table } = context.table;
-  if (!table) return [];
+  const table = context.table.messages as DeclaredTable;
   if (context.inTransaction) await putBuiltInsFirst(context.db);
   const ofMessages = { ...context, ...context.ofRows, table, packageOnly: false };
   const checks = [columnChecks, constraintChecks, storageChecks, rightsChecks].flatMap((of) => of(table));
@@ -32,10 +31,9 @@ const isComplete = ({ oid, columnRows, columns }: DeclaredTable) =>
   sql`(select count(*) from ${columnRows} join pg_attribute on attname = name
     where attrelid = ${oid} and not attisdropped and format_type(atttypid, atttypmod) = declared.type) = ${sql.raw(String(columns.length))}`;
 
-/** Compares sessions with their messages in rows. Reads two indexes of the messages, and no message. */
+/** Compares sessions with their messages in rows. Reads indexes of the messages, and no message. */
 export async function countMessageRows({ db, inTransaction, table }: Context): Promise<Finding[]> {
-  const { messages } = table;
-  if (!messages) return [];
+  const messages = table.messages as DeclaredTable;
   if (inTransaction) await putBuiltInsFirst(db);
   const nullable = await read<{ name: string }>(
     db,

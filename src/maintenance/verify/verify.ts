@@ -49,6 +49,8 @@ interface Step {
   writes?: true;
   /** Whether it compares what the application declares itself. */
   own?: true;
+  /** Whether it needs a table of messages. */
+  ofMessages?: true;
   /** For a step that reads every row: the remedy if that takes more than 30 s. */
   slow?: (table: DeclaredTable) => string;
 }
@@ -86,13 +88,13 @@ const STEPS: Step[] = [
     ...storageChecks(table),
     ...rightsChecks(table),
   ]),
-  { subject: "The table of messages", run: checkMessagesTable },
+  { subject: "The table of messages", run: checkMessagesTable, ofMessages: true },
   {
     subject: "The stored rows",
     run: countRows,
     slow: WHEN_LESS_BUSY,
   },
-  { subject: "The messages in rows", run: countMessageRows, slow: WHEN_LESS_BUSY },
+  { subject: "The messages in rows", run: countMessageRows, ofMessages: true, slow: WHEN_LESS_BUSY },
   {
     subject: "The ids of messages",
     run: countMessages(repeatedIds),
@@ -170,8 +172,9 @@ export async function verifyTable(
       return [...checked.findings, ...(rows.begun || context.table.messages ? rows.findings : [])];
     },
   };
-  for (const { subject, run, required, writes, own, slow } of [journal, ...STEPS]) {
+  for (const { subject, run, required, writes, own, ofMessages, slow } of [journal, ...STEPS]) {
     if (writes && findings.some(({ code }) => REFUSES_WRITES.includes(code))) continue;
+    if (ofMessages && !(table as DeclaredTable | undefined)?.messages) continue;
     const severity = required ? "error" : "warning";
     let locked = false;
     const found = await attempt(
