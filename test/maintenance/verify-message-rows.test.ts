@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { JourneyMessage } from "../../src/index.js";
 import { migrate } from "../../src/maintenance/migrate.js";
@@ -7,8 +8,10 @@ import { messagesTable } from "../../src/message-rows.js";
 import { journeySessions, journeyTable } from "../../src/schema.js";
 import { defineJourney } from "../../src/sessions/define-journey.js";
 import { codesOf, follow, migrated, prepared, problems } from "../support/changes.js";
+import { openPostgresJs } from "../support/database.js";
 import { generated } from "../support/drizzle-kit.js";
 import { idsOf, text } from "../support/messages.js";
+import { countedDuring } from "../support/table-statistics.js";
 
 const chats = journeyTable({ name: "chats", schema: "app" });
 const app = { chats, chatMessages: messagesTable(chats) };
@@ -72,7 +75,7 @@ const LATEST = "'294276-06-01 00:00:00+00'";
 interface Change {
   change: string;
   found: string[];
-  /** Where the remedies are not SQL and no command: what a person does. */
+  /** What a person does, after the SQL of the remedies. */
   by?: string;
   /** What the users see at the end. @default EVERY */
   left?: string[][];
@@ -82,7 +85,7 @@ const CHANGES: Record<string, Change> = {
   "a column is missing": {
     change: "alter table M drop n",
     found: ["error column_missing", "error index_missing"],
-    by: "update M set n = 1; alter table M alter n set not null",
+    by: "update M set n = substr(id, 2)::int; alter table M alter n set not null",
   },
   "there is another column that needs a value": {
     change: "alter table M add more text not null default 'x'; alter table M alter more drop default",
@@ -97,13 +100,6 @@ const CHANGES: Record<string, Change> = {
   "a column allows NULL": {
     change: "alter table M alter message drop not null",
     found: ["error column_nullable"],
-  },
-  "a message has no time": {
-    change:
-      "alter table M alter appended_at drop not null; update M set appended_at = null where id = 'm1' and user_id = 'user_a'",
-    found: ["error null_values", "error column_nullable"],
-    by: "delete from M where appended_at is null; alter table M alter appended_at set not null; update S set messages = jsonb_set(messages, '{rows}', '2') where user_id = 'user_a' and messages ->> 'rows' = '3'",
-    left: [[], [], ["c1"], ["c1"], ["m1", "m2", "m3"], ["m2", "m3"]],
   },
   "the primary key is another": {
     change: "alter table M drop constraint O_pkey, add primary key (user_id, session_id, id)",
@@ -229,6 +225,181 @@ describe.each(Object.keys(TABLES) as Which[])("the %s table, with message rows",
     await follow(findings, opened);
     if (by) await opened.change(by);
     expect(problems(await opened.verify())).toEqual([]);
-    if (!by?.includes("set n = 1")) expect(await opened.seen()).toEqual(left);
+    expect(await opened.seen()).toEqual(left);
+  });
+});
+
+describe("the default table", () => {
+  const {
+    names: { S, M },
+  } = TABLES.default;
+  const codes = async (opened: { verify: () => ReturnType<typeof verify> }) => codesOf(await opened.verify());
+
+  test("a message without a time is shown", async () => {
+    const { change, sql, verify } = await inRows("default");
+    await change(
+      `alter table ${M} alter appended_at drop not null; update ${M} set appended_at = null where id = 'm1'`,
+    );
+    const [found, ...more] = await verify();
+    expect(codesOf(more)).toEqual(["error column_nullable"]);
+    expect(found).toMatchObject({ severity: "error", code: "null_values" });
+    expect(await sql.unsafe(found?.sql ?? "")).toMatchObject([{ id: "m1" }, { id: "m1" }]);
+    await change(`update ${M} set appended_at = '2020-01-01' where appended_at is null; ${more[0]?.sql}`);
+    expect(await verify()).toEqual([]);
+  });
+
+  test("without a table of messages, sessions in rows are an error, and others are none", async () => {
+    const opened = await inRows("default");
+    await opened.change(`drop table ${M}`);
+    const findings = await opened.verify();
+    expect(codesOf(findings)).toEqual([
+      "error message_rows_missing",
+      "warning table_missing",
+      "note index_unexpected",
+    ]);
+    expect(findings[0]?.message).toBe("4 rows have messages in rows, but there is no table of messages.");
+    await follow(findings, opened);
+    expect(await codes(opened)).toEqual(["error message_rows_missing"]);
+    await opened.change(
+      `update ${S} set messages = '{"rows": 0, "last": null}' where jsonb_typeof(messages) = 'object'`,
+    );
+    expect(await opened.verify()).toEqual([]);
+    await opened.change(`drop table ${M}; delete from ${S} where jsonb_typeof(messages) = 'object'`);
+    expect(await codes(opened)).toEqual(["warning table_missing", "note index_unexpected"]);
+  });
+
+  test("migrations that the journal does not list are pending, if there is a table of messages", async () => {
+    const opened = await inRows("default");
+    for (const lost of [
+      "delete from drizzle.__journey_db_message_rows where id > 2",
+      "drop table drizzle.__journey_db_message_rows",
+      "alter table drizzle.__journey_db_message_rows drop created_at",
+    ]) {
+      await opened.change(lost);
+      const findings = await opened.verify();
+      expect(codesOf(findings)).toEqual([
+        `error ${lost.includes("created_at") ? "journal_damaged" : "migrations_pending"}`,
+      ]);
+      expect(findings[0]?.remedy).toMatch(/run journey-db migrate --with message-rows$/);
+      await follow(findings, opened);
+      expect(await opened.verify()).toEqual([]);
+    }
+  });
+
+  test("a table that was made by hand is completed by the command", async () => {
+    const opened = await inRows("default");
+    await opened.change(`drop table drizzle.__journey_db_message_rows; drop index idx_journey_sessions_user_id_updated_at_id;
+      alter table ${S} drop constraint journey_sessions_messages_is_array,
+        add constraint journey_sessions_messages_is_array check (jsonb_typeof(messages) = 'array') not valid`);
+    const findings = await opened.verify();
+    expect(codesOf(findings)).toEqual([
+      "error migrations_pending",
+      "error check_different",
+      "error index_missing",
+    ]);
+    for (const { remedy } of findings) expect(remedy).toBe("run journey-db migrate --with message-rows");
+    await follow(findings, opened);
+    expect(await opened.verify()).toEqual([]);
+  });
+
+  test("the wider check is as good without a table of messages", async () => {
+    const { sql, db } = await migrated();
+    await sql`alter table journey_sessions drop constraint journey_sessions_messages_is_array,
+      add constraint journey_sessions_messages_is_array check (jsonb_typeof(messages) = 'array' or jsonb_typeof(messages -> 'rows') is not distinct from 'number')`;
+    expect(await verify(db)).toEqual([]);
+  });
+
+  test("a table of the same name with other columns is the application's", async () => {
+    const { sql, db } = await migrated();
+    await sql`create table journey_messages (id uuid primary key, session_id uuid not null, user_id text, message text, created_at timestamptz)`;
+    expect(await verify(db)).toEqual([]);
+  });
+
+  test("sessions in rows are not among those whose messages are no array", async () => {
+    const opened = await inRows("default");
+    await opened.change(`alter table ${S} drop constraint journey_sessions_messages_is_array;
+      insert into ${S} (user_id, messages) values ('user_c', '"no"'), ('user_c', '{"rows": "2"}')`);
+    const forbidden = (await opened.verify()).filter(({ code }) => code === "rows_forbidden");
+    expect(forbidden.map(({ message }) => message.split(":")[0])).toEqual([
+      "2 rows have a messages value that is not a JSON array",
+    ]);
+    expect(await opened.sql.unsafe(forbidden[0]?.sql ?? "")).toHaveLength(2);
+  });
+
+  test("messages of others keep their order where a session's time starts again", async () => {
+    const opened = await inRows("default");
+    await opened.change(
+      `alter table ${S} disable trigger user; update ${S} set updated_at = ${LATEST}; alter table ${S} enable trigger user`,
+    );
+    const [{ id } = {}] =
+      await opened.sql`select id from journey_sessions where messages ->> 'rows' = '3' and user_id = 'user_a'`;
+    const sessions = opened.rows.forUser(opened.db, "user_a");
+    await expect(sessions.append(id, text("m4"))).rejects.toMatchObject({ code: "corrupt" });
+    await follow(await opened.verify(), opened);
+    await sessions.append(id, text("m4"));
+    expect(idsOf((await sessions.get(id))?.messages as JourneyMessage[])).toEqual(["m1", "m2", "m3", "m4"]);
+    expect(await opened.verify()).toEqual([]);
+  });
+
+  test("the counts of messages in rows read none of them", async () => {
+    const opened = await inRows("default");
+    const large = randomBytes(750_000).toString("base64");
+    const sessions = opened.rows.forUser(opened.db, "user_a");
+    const { id } = await sessions.create({ messages: [text("m1", large), text("m2", large)] });
+    const db = openPostgresJs(opened.url, { max: 1 });
+    const read = await countedDuring(db, () => verify(db), "journey_messages");
+    expect(read.toastBlocks).toBe(0);
+    expect(
+      (await countedDuring(db, () => opened.rows.forUser(db, "user_a").get(id), "journey_messages"))
+        .toastBlocks,
+    ).toBeGreaterThan(100);
+  });
+});
+
+describe("sessions that an append rewrites", () => {
+  const large = randomBytes(900_000).toString("base64");
+
+  test("are a note from 1 MB on, with the bytes and the commands", async () => {
+    const { db, sql } = await migrated();
+    const column = defineJourney().forUser(db, "user_a");
+    await column.create({ messages: [text("m1", large)] });
+    await column.create({ messages: [text("m1", large), text("m2", large)] });
+    await column.create({ messages: [text("m1", large.slice(0, 900_000))] });
+    expect(await verify(db)).toEqual([
+      {
+        severity: "note",
+        code: "large_sessions",
+        message:
+          "2 rows have more than 1.0 MB of messages, as stored: each append rewrites 1.8 MB on average and 2.4 MB at most; with messages in rows it writes a few kB.",
+        remedy:
+          "run journey-db migrate --with message-rows, then declare messagesTable in defineJourney({ messages }), then run journey-db convert --to rows",
+      },
+    ]);
+    await migrate(db, { with: ["message-rows"] });
+    expect(await verify(db)).toMatchObject([
+      { code: "large_sessions", remedy: "run journey-db convert --to rows" },
+    ]);
+    await sql`delete from journey_sessions where pg_column_size(messages) > 1000000`;
+    expect(await verify(db)).toEqual([]);
+  });
+
+  test("of an application's table", async () => {
+    const opened = await inRows("own");
+    const column = defineJourney({ table: chats }).forUser(opened.db, "user_a");
+    await column.create({ messages: [text("m1", large)] });
+    expect(await opened.verify()).toMatchObject([
+      { code: "large_sessions", remedy: "run journey-db convert --to rows --table chats --schema app" },
+    ]);
+    await opened.change(
+      "drop table M cascade; update S set messages = '[]' where jsonb_typeof(messages) = 'object'; drop index app.idx_chats_user_id_updated_at_id",
+    );
+    expect(await opened.verify()).toMatchObject([
+      {
+        code: "large_sessions",
+        remedy: expect.stringMatching(
+          /^apply the application's migrations; one of them must have the SQL that journey-db sql --table chats --schema app --with message-rows prints, then declare/,
+        ),
+      },
+    ]);
   });
 });

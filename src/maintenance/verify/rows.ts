@@ -9,7 +9,7 @@ import { type Finding, type FindingCode, finding, type Remedy, warning, withRest
 import { MIGRATE_ROWS } from "./journal.js";
 import { defaultsOf } from "./probe.js";
 import { putBuiltInsFirst } from "./run.js";
-import { forTable, isDefaultTable } from "./table.js";
+import { forTable, isDefaultTable, optionsOf } from "./table.js";
 
 /** A problem of stored rows. */
 export interface RowCheck {
@@ -232,8 +232,7 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 /** How sessions keep their messages. Reads no long conversation: each size is that of the stored, compressed value. */
 function layoutChecks(table: DeclaredTable, { recreate }: Context["ofRows"]): RowCheck[] {
   const create = typeof recreate === "string" ? recreate : MIGRATE_ROWS;
-  const named = isDefaultTable(table) ? "" : ` with the options of ${table.label}`;
-  const convert = `run journey-db convert --to rows${named}`;
+  const convert = `run journey-db convert --to rows${optionsOf(table)}`;
   const missing: RowCheck = {
     code: "message_rows_missing",
     severity: "error",

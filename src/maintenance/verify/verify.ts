@@ -5,7 +5,6 @@ import { journeyOptionsSchema } from "../../validation/journey-options.js";
 import { parse } from "../../validation/parse.js";
 import { type Migration, requireDatabase, theJournal } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
-import { namesOf } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
@@ -21,7 +20,7 @@ import { rightsChecks } from "./rights.js";
 import { countRows } from "./rows.js";
 import { attempt, LOCKED, limitTime, putBuiltInsFirst, rolledBack, tooLate } from "./run.js";
 import { storageChecks } from "./storage.js";
-import { checkTable, forTable, isDefaultTable, SERVER_CHECKS } from "./table.js";
+import { checkTable, forTable, isDefaultTable, optionsOf, SERVER_CHECKS } from "./table.js";
 import { triggerChecks } from "./trigger.js";
 
 export type { Finding, FindingCode } from "./finding.js";
@@ -161,8 +160,8 @@ export async function verifyTable(
     subject: theJournal("main"),
     run: async (context) => {
       if (!isDefaultTable(context.table)) {
-        recreate = createOwn(journeyTable);
-        ofRows = { reapply, recreate: createOwn(journeyTable, " --with message-rows") };
+        recreate = createOwn(context.table);
+        ofRows = { reapply, recreate: createOwn(context.table, " --with message-rows") };
         return [];
       }
       const checked = await checkJournal(context.db);
@@ -215,14 +214,9 @@ export async function verifyTable(
   return { findings: sorted, inserted };
 }
 
-const shell = (word: string) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
 /** What creates a table of the application. */
-function createOwn(table: JourneyTable, options = ""): string {
-  const { table: name, schema } = namesOf(table);
-  const of = schema === undefined ? "" : ` --schema ${shell(schema)}`;
-  return `apply the application's migrations; one of them must have the SQL that journey-db sql --table ${shell(name)}${of}${options} prints`;
-}
+const createOwn = (table: DeclaredTable, more = "") =>
+  `apply the application's migrations; one of them must have the SQL that journey-db sql${optionsOf(table)}${more} prints`;
 
 /** Replaces the SQL for an object of the application that a pending migration creates, which would then fail. */
 function byMigration(
