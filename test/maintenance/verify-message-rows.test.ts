@@ -329,10 +329,11 @@ describe("the default table", () => {
     }
   });
 
-  test("messages of others keep their order where a session's time starts again", async () => {
+  test("a new message is the last one where a session's time starts again", async () => {
     const opened = await inRows("default");
     await opened.change(
-      `alter table ${S} disable trigger user; update ${S} set updated_at = ${LATEST}; alter table ${S} enable trigger user`,
+      `alter table ${S} disable trigger user; update ${S} set updated_at = ${LATEST}; alter table ${S} enable trigger user;
+      update ${M} set appended_at = ${LATEST} where id = 'm3'`,
     );
     const [{ id } = {}] =
       await opened.sql`select id from journey_sessions where messages ->> 'rows' = '3' and user_id = 'user_a'`;
