@@ -374,7 +374,7 @@ describe("sessions that an append rewrites", () => {
         severity: "note",
         code: "large_sessions",
         message:
-          "2 rows have more than 1.0 MB of messages, as stored: each append rewrites 1.8 MB on average and 2.4 MB at most; with messages in rows it writes a few kB.",
+          "2 rows have more than 1 MB of messages in the column, as stored: each append rewrites 1.8 MB on average and 2.4 MB at most; with messages in rows it writes a few kB.",
         remedy:
           "run journey-db migrate --with message-rows, then declare messagesTable in defineJourney({ messages }), then run journey-db convert --to rows",
       },

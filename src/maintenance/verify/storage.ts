@@ -50,7 +50,7 @@ export const storageChecks = (table: DeclaredTable): Check[] => [
     severity: "warning",
     query: sql`select from pg_attribute where attrelid = ${table.oid} and attname = 'message' and attstorage <> 'e' and ${table.row === "message"}`,
     finding: () => [
-      "message is compressed, which costs more than it saves.",
+      "Column message is compressed, which takes more time than it saves.",
       { sql: atOnce(storageOf(table, "message")) },
     ],
   },
