@@ -137,6 +137,14 @@ const CHANGES: Record<string, Change> = {
     change: "alter table M alter message set storage extended",
     found: ["warning storage"],
   },
+  "messages move to TOAST early": {
+    change: "alter table M reset (toast_tuple_target)",
+    found: ["warning storage"],
+  },
+  "the statistics are missing": {
+    change: "drop statistics T_O_owner",
+    found: ["warning storage"],
+  },
   "the table is unlogged": { change: "alter table M set unlogged", found: ["error table_unlogged"] },
   "the sessions' check refuses markers": {
     change:
@@ -216,7 +224,11 @@ describe.each(Object.keys(TABLES) as Which[])("the %s table, with message rows",
   test.each(Object.keys(CHANGES))("is reported where %s, and the remedies put it right", async (name) => {
     const { change, found, by, left = EVERY } = CHANGES[name] as Change;
     const opened = await inRows(which);
-    await opened.change(change.replaceAll("I_", which === "own" ? "app.idx_" : "idx_"));
+    await opened.change(
+      change
+        .replaceAll("I_", which === "own" ? "app.idx_" : "idx_")
+        .replaceAll("T_", which === "own" ? "app." : ""),
+    );
     const findings = await opened.verify();
     expect(codesOf(findings), JSON.stringify(findings)).toEqual(found);
     expect(findings.map(({ sql }) => sql === undefined).includes(true) || by === undefined || true).toBe(
