@@ -1,5 +1,7 @@
 import { desc, type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
+import { isMarked, LARGE_SESSION_BYTES } from "../message-rows/figures.js";
+import { messagesOf } from "../message-rows/table.js";
 import type { Database } from "../model/database.js";
 import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
@@ -24,6 +26,15 @@ export interface Stats {
   bytes: number;
   /** The session whose messages and metadata take the most bytes as stored, compressed; null without a session. */
   largest: { id: string; bytes: number } | null;
+  /** Sessions with more than 1 MB of messages in the column, as stored, compressed. They gain most from message rows. */
+  largeSessions: number;
+  /**
+   * Bytes of messages that an append to a session of the column layout rewrites, as stored, compressed: over all of
+   * them, and of the largest; null without such a session.
+   */
+  appendBytes: { mean: number; largest: number } | null;
+  /** Sessions that keep their messages in rows, those messages, and the bytes on disk of their table. */
+  messageRows: { sessions: number; messages: number; bytes: number };
   /** Old row versions that vacuum has not removed yet, as estimated by the server. */
   deadRows: number;
   /** When the oldest session was created; null without a session. */
@@ -34,8 +45,9 @@ export interface Stats {
   newestUpdatedAt: Date | null;
 }
 
-type StatsRow = Record<"sessions" | "owners" | "bytes" | "deadRows", number> &
-  Record<"phases", string> &
+type StatsRow = Record<"sessions" | "owners" | "bytes" | "largeSessions" | "deadRows", number> &
+  Record<"phases" | "messageRows", string> &
+  Record<"appendBytes", string | null> &
   Record<"largest" | "oldestCreatedAt" | "oldestUpdatedAt" | "newestUpdatedAt", string | null>;
 
 const statsOptions = z.strictObject({ table, timeoutMs });
@@ -46,11 +58,16 @@ const number = (count: SQL) => sql<number>`(${count})::float8`;
 const readStats = perTable((table): AdminStatement<StatsRow> => {
   const { id, userId, phase, messages, metadata, createdAt, updatedAt } = table;
   // Without a schema it is found by the search_path, as in the other statements.
-  const regclass = sql.raw(`'${qualifiedName(table).replaceAll("'", "''")}'::regclass`);
+  const text = (of: JourneyTable) => `'${qualifiedName(of).replaceAll("'", "''")}'`;
+  const regclass = sql.raw(`${text(table)}::regclass`);
+  const ofMessages = sql.raw(`to_regclass(${text(messagesOf(table) as never)})`);
   return statement(table, "admin_stats", (db) => {
     const owner = db.selectDistinct({ userId }).from(table).as("owner");
     // pg_column_size reads the row only: it has the size of a long value, which is stored elsewhere.
     const size = sql<number>`pg_column_size(${messages}) + pg_column_size(${metadata})`;
+    // No conversation either, but the marker of one in rows.
+    const marked = sql.raw(isMarked(`"messages"`));
+    const stored = sql`pg_column_size(${messages})`;
     const largest = db
       .select({ found: sql`json_build_object('id', ${id}, 'bytes', ${size})::text` })
       .from(table)
@@ -71,6 +88,14 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
         owners: number(sql`${db.select({ count: sql`count(*)` }).from(owner)}`),
         bytes: number(sql`pg_total_relation_size(${regclass})`),
         largest: sql<string | null>`(${largest})`,
+        largeSessions: number(sql`count(*) filter (where ${stored} > ${sql.raw(`${LARGE_SESSION_BYTES}`)})`),
+        appendBytes: sql<
+          string | null
+        >`case when count(*) filter (where not ${marked}) > 0 then json_build_object(
+          'mean', round(avg(${stored}) filter (where not ${marked})), 'largest', max(${stored}) filter (where not ${marked}))::text end`,
+        messageRows: sql<string>`json_build_object('sessions', count(*) filter (where ${marked}),
+          'messages', coalesce(sum((${messages} ->> 'rows')::numeric) filter (where ${marked}), 0),
+          'bytes', coalesce(pg_total_relation_size(${ofMessages}), 0))::text`,
         deadRows: number(sql`pg_stat_get_dead_tuples(${regclass})`),
         oldestCreatedAt: exactTime(sql`min(${createdAt})`),
         oldestUpdatedAt: exactTime(sql`min(${updatedAt})`),
@@ -91,7 +116,7 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
  */
 export async function stats(db: Database, options: StatsOptions = {}): Promise<Stats> {
   const { table, timeoutMs } = optionsOf(statsOptions, db, options);
-  const { sessions, owners, phases, bytes, deadRows, ...row } = await rowOf(
+  const { sessions, owners, phases, bytes, largeSessions, deadRows, ...row } = await rowOf(
     readStats(table),
     db,
     {},
@@ -104,6 +129,9 @@ export async function stats(db: Database, options: StatsOptions = {}): Promise<S
     phases: JSON.parse(phases),
     bytes,
     largest: JSON.parse(row.largest ?? "null"),
+    largeSessions,
+    appendBytes: JSON.parse(row.appendBytes ?? "null"),
+    messageRows: JSON.parse(row.messageRows),
     deadRows,
     oldestCreatedAt: date(row.oldestCreatedAt),
     oldestUpdatedAt: date(row.oldestUpdatedAt),

@@ -3,6 +3,7 @@ import type { MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
 import type { Appended } from "../sessions/append.js";
+import type { MessageLayout } from "../sessions/types.js";
 import { LARGEST_JSONB, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { type OnError, report } from "./error-response.js";
@@ -61,7 +62,7 @@ export interface TurnResponse<Message> {
 }
 
 /** A turn whose message is stored. */
-export interface Turn<Message> {
+export interface Turn<Message, Layout extends MessageLayout = "column"> {
   /**
    * The conversation for the model, ending with the user's message, or with the answer to continue. It leaves
    * out interrupted parts that a provider or the AI SDK would refuse, and stored elements that are not
@@ -80,7 +81,7 @@ export interface Turn<Message> {
    * `not_found` if another user has the session now. It never settles without a stream. Pass it to `after` of
    * Next.js, so that the process stays alive until then.
    */
-  stored: Promise<Appended | null>;
+  stored: Promise<Appended<Layout> | null>;
   /** The request's JSON, including fields that the application added. */
   body: Record<string, unknown>;
 }
@@ -172,12 +173,16 @@ async function storeTitled<Message extends MessageShape>(
  * const result = streamText({ model, messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }), abortSignal: request.signal });
  * return result.toUIMessageStreamResponse(turn.response);
  */
-export async function startTurn<Message extends MessageShape, Table extends JourneyTable>(
-  sessions: AnySessions<Message, Table>,
+export async function startTurn<
+  Message extends MessageShape,
+  Table extends JourneyTable,
+  Layout extends MessageLayout = "column",
+>(
+  sessions: AnySessions<Message, Layout, Table>,
   id: string,
   request: Request | NodeRequest,
   ...given: TurnArguments<Message, Table>
-): Promise<Turn<Message>> {
+): Promise<Turn<Message, Layout>> {
   const [options = {}] = given as [StartTurnOptions<Message, Table>?];
   const { limit, maxBodyBytes, create } = parse(optionsSchema, options);
   const { onError } = options;
@@ -191,7 +196,7 @@ export async function startTurn<Message extends MessageShape, Table extends Jour
     : await storeToolAnswers(sessions, id, sent.message, limit);
   const target = { id, answerId, begun: isQuestion ? undefined : messages.at(-1), revision };
 
-  async function storeEnding(ending: Ending): Promise<Appended | null> {
+  async function storeEnding(ending: Ending): Promise<Appended<Layout> | null> {
     const answer = asReceived(ending.responseMessage as Message);
     // Without generateMessageId the AI SDK gives it no id.
     const identified = withoutStreaming({ ...answer, id: answer.id || answerId });
@@ -200,8 +205,8 @@ export async function startTurn<Message extends MessageShape, Table extends Jour
     return hasContent(marked) ? storeAnswer(sessions, target, marked) : null;
   }
 
-  let settle: (appended: Promise<Appended | null>) => void;
-  const settled = new Promise<Appended | null>((resolve) => {
+  let settle: (appended: Promise<Appended<Layout> | null>) => void;
+  const settled = new Promise<Appended<Layout> | null>((resolve) => {
     settle = resolve;
   });
   settled.catch((error) => {

@@ -2,6 +2,7 @@ import type { MessageShape } from "../messages.js";
 import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { JourneyTable } from "../schema.js";
 import type { Appended } from "../sessions/append.js";
+import type { MessageLayout } from "../sessions/types.js";
 import type { UserSessions } from "../sessions/verbs.js";
 import { heldByAnother, type Witness } from "../sessions/witness.js";
 import { withoutDepthLimit } from "../validation/json.js";
@@ -10,9 +11,14 @@ import { storeMostParts } from "./partial-answer.js";
 import { retry } from "./retry.js";
 import { answerIdOf } from "./turn-request.js";
 
-/** A user's sessions, with metadata, phases and own columns of any type. */
-// biome-ignore lint/suspicious/noExplicitAny: types of the application, which are not read here
-export type AnySessions<Message, Table extends JourneyTable = any> = UserSessions<Message, any, any, Table>;
+/** A user's sessions in either layout, with metadata, phases and own columns of any type. */
+export type AnySessions<
+  Message,
+  Layout extends MessageLayout = MessageLayout,
+  // biome-ignore lint/suspicious/noExplicitAny: types of the application, which are not read here
+  Table extends JourneyTable = any,
+  // biome-ignore lint/suspicious/noExplicitAny: likewise
+> = UserSessions<Message, any, any, Table, Layout>;
 
 /** Maximum attempts to store an answer, each after a longer pause: no other copy of the answer exists. */
 const ATTEMPTS = 10;
@@ -48,11 +54,11 @@ export interface AnswerTarget<Message> {
  * @throws JourneyDbError as append; conflict and unavailable only after several attempts; invalid_input
  *   and too_large also if a part of the answer was stored; not_found if another user has the session now
  */
-export async function storeAnswer<Message extends MessageShape>(
-  sessions: AnySessions<Message>,
+export async function storeAnswer<Message extends MessageShape, Layout extends MessageLayout>(
+  sessions: AnySessions<Message, Layout>,
   target: AnswerTarget<Message>,
   answer: Message,
-): Promise<Appended | null> {
+): Promise<Appended<Layout> | null> {
   try {
     return await store(sessions, target, answer);
   } catch (error) {
@@ -63,17 +69,17 @@ export async function storeAnswer<Message extends MessageShape>(
   }
 }
 
-async function store<Message extends MessageShape>(
-  sessions: AnySessions<Message>,
+async function store<Message extends MessageShape, Layout extends MessageLayout>(
+  sessions: AnySessions<Message, Layout>,
   { id, answerId, begun, revision }: AnswerTarget<Message>,
   message: Message,
-): Promise<Appended | null> {
+): Promise<Appended<Layout> | null> {
   const answer = withoutDepthLimit(message);
   let isUnknown = false;
   let isTransferred = false;
 
   /** Reads the session to find where the answer belongs now. */
-  async function storeInPlace(): Promise<Appended | null> {
+  async function storeInPlace(): Promise<Appended<Layout> | null> {
     const session = await sessions.get(id);
     if (!session) {
       isTransferred = (await (sessions as Witness)[heldByAnother]?.(id)) === true;

@@ -19,6 +19,11 @@ export const runStats = ({ url, json, ...named }: TableOptions & { json?: true }
       "oldest created": found.oldestCreatedAt?.toISOString() ?? "none",
       "longest inactive": found.oldestUpdatedAt?.toISOString() ?? "none",
       "last update": found.newestUpdatedAt?.toISOString() ?? "none",
+      "over 1 MB": found.largeSessions,
+      "append rewrites": found.appendBytes
+        ? `${found.appendBytes.mean} bytes on average, ${found.appendBytes.largest} at most`
+        : "nothing",
+      "in rows": `${found.messageRows.sessions} sessions, ${found.messageRows.messages} messages, ${found.messageRows.bytes} bytes`,
     };
     for (const [name, value] of Object.entries(figures)) say(`${name.padEnd(18)}${value}`);
   });

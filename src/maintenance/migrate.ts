@@ -125,7 +125,10 @@ export async function appliedMigrations(
 const createsTable = (of: MigrationSet, pending: readonly Migration[]) =>
   pending[0]?.when === shippedMigrations(of)[0]?.when;
 
-const TABLES: Record<MigrationSet, string> = { main: "journey_sessions", "message-rows": "journey_messages" };
+export const TABLES: Record<MigrationSet, string> = {
+  main: "journey_sessions",
+  "message-rows": "journey_messages",
+};
 
 /** There is one journal per database, but a table per schema: migrations applied to one table are not applied to another. */
 async function requireTable(db: Database, of: MigrationSet): Promise<void> {

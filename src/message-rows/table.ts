@@ -58,7 +58,8 @@ export const messagesOf = perTable((table): MessageTable => {
   return declare(name, messageColumns(), (message) => [
     // The session first: a deleted session's messages are found by it alone.
     primaryKey({ name: `${name}_pkey`, columns: [message.sessionId, message.userId, message.id] }),
-    index(`idx_${name}_order`).on(message.userId, message.sessionId, message.appendedAt, message.n),
+    // Without the owner, since a session has one.
+    index(`idx_${name}_order`).on(message.sessionId, message.appendedAt, message.n),
     foreignKey({
       name: `${name}_session_id_fkey`,
       columns: [message.sessionId],

@@ -32,7 +32,10 @@ const steps = (told: PruneProgress[]) =>
 onEveryDriver((database, { defineJourney, forUser }) => {
   it("messages in rows are deleted with their sessions, and each is found by an index", async () => {
     await createMessages(database(), journeySessions);
-    const sessions = defineJourney({ messages: messagesTable(journeySessions) }).forUser(database(), newUser());
+    const sessions = defineJourney({ messages: messagesTable(journeySessions) }).forUser(
+      database(),
+      newUser(),
+    );
     const kept = await sessions.create({ messages: [text("m1")] });
     await database().execute(sql`
       with due as (

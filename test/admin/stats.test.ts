@@ -3,7 +3,10 @@ import { sql } from "drizzle-orm";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { prune, stats } from "../../src/admin.js";
 import { forUser as forUserOf } from "../../src/index.js";
+import { migrate } from "../../src/maintenance/migrate.js";
+import { messagesTable } from "../../src/message-rows.js";
 import { journeySessions } from "../../src/schema-zod.js";
+import { defineJourney } from "../../src/sessions/define-journey.js";
 import { agedSessions } from "../support/aged-sessions.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
@@ -11,12 +14,16 @@ import { errorOf } from "../support/errors.js";
 import { text } from "../support/messages.js";
 import { countedDuring } from "../support/table-statistics.js";
 
+const { forUser: forRows } = defineJourney({ messages: messagesTable(journeySessions) });
+const { forUser: forColumn } = defineJourney();
+
 const MAX_DATE = new Date(8.64e15);
 const MIN_DATE = new Date(-8.64e15);
 
 onEveryDriver((database, { forUser }) => {
   // stats counts all sessions of the database, which is this file's own.
   beforeEach(async () => {
+    await migrate(database(), { with: ["message-rows"] });
     await database().delete(journeySessions);
   });
 
@@ -27,6 +34,9 @@ onEveryDriver((database, { forUser }) => {
       phases: [],
       bytes: expect.any(Number),
       largest: null,
+      largeSessions: 0,
+      appendBytes: null,
+      messageRows: { sessions: 0, messages: 0, bytes: expect.any(Number) },
       deadRows: expect.any(Number),
       oldestCreatedAt: null,
       oldestUpdatedAt: null,
@@ -50,6 +60,32 @@ onEveryDriver((database, { forUser }) => {
     expect(bytes).toBe(stored?.table);
     expect(largest).toEqual({ id, bytes: stored?.largest });
     expect(deadRows).toBeTypeOf("number");
+  });
+
+  it("tells what an append rewrites in the column, and what is in rows", async () => {
+    const large = text("m1", randomBytes(900_000).toString("base64"));
+    await forColumn(database(), newUser()).create({ messages: [large] });
+    await forColumn(database(), newUser()).create();
+    const rows = forRows(database(), newUser());
+    const { id } = await rows.create({ messages: [text("m2"), large] });
+    await rows.append(id, text("m3"));
+    await rows.create();
+    const [stored] = await database()
+      .select({
+        largest: sql<number>`max(pg_column_size(messages))`,
+        mean: sql<number>`round(avg(pg_column_size(messages)))::float8`,
+      })
+      .from(journeySessions)
+      .where(sql`jsonb_typeof(messages) = 'array'`);
+    const found = await stats(database());
+    expect(found).toMatchObject({ largeSessions: 1, appendBytes: stored });
+    expect(found.appendBytes?.largest).toBeGreaterThan(1_000_000);
+    expect(found.messageRows).toEqual({ sessions: 2, messages: 3, bytes: expect.any(Number) });
+    const [table] = await database()
+      .select({ bytes: sql<number>`pg_total_relation_size('journey_messages')::float8` })
+      .from(sql`(select) as nothing`);
+    expect(found.messageRows.bytes).toBe(table?.bytes);
+    expect(found.messageRows.bytes).toBeGreaterThan(900_000);
   });
 
   it("the metadata counts for the largest, too", async () => {

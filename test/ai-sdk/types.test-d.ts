@@ -5,6 +5,8 @@ import * as v7 from "ai7";
 import { describe, expectTypeOf, test } from "vitest";
 import { startTurn, titleOf, turnRequest, turnsOf } from "../../src/ai-sdk.js";
 import { defineJourney, forUser, type JourneyMessage } from "../../src/index.js";
+import { messagesTable } from "../../src/message-rows.js";
+import { journeySessions } from "../../src/schema.js";
 
 declare const db: Parameters<typeof forUser>[0];
 declare const request: Request;
@@ -34,6 +36,14 @@ describe("without a cast, in each version of the AI SDK", () => {
       ...turn.response,
       sendReasoning: false,
     });
+  });
+
+  test("a turn takes a handle of either layout; with messages in rows, nothing counts bytes", async () => {
+    const inColumn = await startTurn(forUser(db, "user_1"), "id", request);
+    expectTypeOf((await inColumn.stored)?.bytes).toEqualTypeOf<number | undefined>();
+    const rows = defineJourney({ messages: messagesTable(journeySessions) }).forUser(db, "user_1");
+    const inRows = await startTurn(rows, "id", request);
+    expectTypeOf<NonNullable<Awaited<typeof inRows.stored>>>().not.toHaveProperty("bytes");
   });
 
   test("an application's own message type stays its own", async () => {

@@ -221,6 +221,12 @@ describe("stats", { timeout: 60_000 }, () => {
       ["oldest created", found.oldestCreatedAt?.toISOString()],
       ["longest inactive", found.oldestUpdatedAt?.toISOString()],
       ["last update", found.newestUpdatedAt?.toISOString()],
+      ["over 1 MB", "0"],
+      [
+        "append rewrites",
+        `${found.appendBytes?.mean} bytes on average, ${found.appendBytes?.largest} at most`,
+      ],
+      ["in rows", "0 sessions, 0 messages, 0 bytes"],
       [""],
     ]);
   });
@@ -248,6 +254,9 @@ describe("stats", { timeout: 60_000 }, () => {
         "oldest created    none",
         "longest inactive  none",
         "last update       none",
+        "over 1 MB         0",
+        "append rewrites   nothing",
+        "in rows           0 sessions, 0 messages, 0 bytes",
         "",
       ].join("\n"),
     );

@@ -1,8 +1,10 @@
 import type { ReservedSql, Sql } from "postgres";
 import { beforeAll, describe, expect, it } from "vitest";
-import { forUser } from "../../src/index.js";
+import { defineJourney, forUser } from "../../src/index.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
+import { messagesTable } from "../../src/message-rows.js";
+import { journeySessions } from "../../src/schema.js";
 import { contentAlone } from "../support/ai-sdk-4.js";
 import { startServer } from "../support/child-server.js";
 import { atEnd, openPostgresJs, rawClient } from "../support/database.js";
@@ -20,6 +22,7 @@ const NOT_RUN: Record<string, string> = {
   "docs/drivers.md: Drizzle Studio": "runs until it is stopped; studio.test.ts starts it",
   "docs/schema.md: Your first column": "changes the sources; schema-workspace.test.ts runs it in a copy",
   "docs/schema.md: Your own table": "needs drizzle-kit; schema-own-table.test.ts runs it in an application",
+  "docs/schema.md: Message rows": "as docs/schema.md: Your own table",
   "docs/nextjs-supabase.md: 2. Install the package": "as docs/install.md: As a workspace",
 };
 
@@ -57,6 +60,9 @@ const SECTIONS: Record<string, Section> = {
   "Check the database": {},
   "Move or erase a user's sessions": { given: migratedWithSessions, after: haveBeenMoved },
   "Work on all users": { given: migratedWithSessions },
+  "Use message rows": {},
+  "Read a conversation in SQL": { given: inBothLayouts, after: readsTheConversations },
+  Convert: { given: migratedWithSessions, after: areInColumnAgain },
 };
 
 /** The one place where the documents' URLs become the test server's. */
@@ -154,6 +160,37 @@ async function migratedWithAiSdk4(databases: Databases): Promise<void> {
   const sql = rawClient(databases.project);
   for (const messages of [contentAlone.slice(0, 1), contentAlone.slice(1, 4)])
     await sql`insert into journey_sessions (user_id, messages) values ('user_2abc', ${sql.json(messages)})`;
+}
+
+const inColumn = "0198c0de-0000-7000-8000-000000000001";
+const inRows = "0198c0de-0000-7000-8000-000000000002";
+
+async function inBothLayouts({ project }: Databases): Promise<void> {
+  const db = openPostgresJs(project);
+  await migrate(db, { with: ["message-rows"] });
+  const messages = [
+    ...HELLO,
+    { id: "m2", role: "assistant" as const, parts: [{ type: "text", text: "Hi" }] },
+  ];
+  await forUser(db, "user_2abc").create({ id: inColumn, messages });
+  const rows = defineJourney({ messages: messagesTable(journeySessions) }).forUser(db, "user_2abc");
+  await rows.create({ id: inRows, messages: HELLO });
+  await rows.append(inRows, messages.slice(1));
+}
+
+async function readsTheConversations(_: Databases, done: Done[]): Promise<void> {
+  const ids = done.map(({ rows }) => rows.map(({ message }) => (message as { id: string }).id));
+  expect(ids).toEqual([
+    ["m1", "m2"],
+    ["m1", "m2"],
+    ["m1", "m2", "m1", "m2"],
+  ]);
+}
+
+async function areInColumnAgain({ project }: Databases, [, ...done]: Done[]): Promise<void> {
+  expect(done.every(({ printed }) => printed.includes("3"))).toBe(true);
+  const rows = await rowsOf(rawClient(project));
+  expect(rows.map(({ messages }) => JSON.parse(messages))).toEqual([HELLO, HELLO, HELLO]);
 }
 
 async function haveTheSameRows(databases: Databases): Promise<void> {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runIn } from "../support/cli.js";
 import { emptyDatabase, rawClient } from "../support/database.js";
+import { readDocument } from "../support/markdown.js";
 import { programIn, schemaApplication, schemaBlocks } from "../support/schema-page.js";
 
 const folder = schemaApplication();
@@ -17,19 +18,20 @@ const answerOf = async (program: string) => {
   return JSON.parse(stdout);
 };
 
+/** Runs the commands of a section in the application. */
+async function runSection(name: string) {
+  for (const { value } of schemaBlocks.filter(({ lang, section }) => lang === "sh" && section === name)) {
+    const ended = await runIn(folder, env, "bash", "-e", "-o", "pipefail", "-c", value);
+    expect(ended, value).toMatchObject({ status: 0 });
+    expect(ended.stdout).not.toMatch(/^(error|warning)/m);
+  }
+  expect((await runIn(folder, env, "npx", "drizzle-kit", "generate")).stdout).toContain("No schema changes");
+  expect((await runIn(folder, env, "npx", "drizzle-kit", "push")).stdout).toContain("No changes detected");
+}
+
 describe("docs/schema.md's own tables", { timeout: 120_000 }, () => {
   test("its commands create them with trigger, privileges and storage, and verify finds no error", async () => {
-    for (const { value } of schemaBlocks.filter(
-      ({ lang, section }) => lang === "sh" && section === "Your own table",
-    )) {
-      const ended = await runIn(folder, env, "bash", "-e", "-o", "pipefail", "-c", value);
-      expect(ended, value).toMatchObject({ status: 0 });
-      expect(ended.stdout).not.toMatch(/^(error|warning)/m);
-    }
-    expect((await runIn(folder, env, "npx", "drizzle-kit", "generate")).stdout).toContain(
-      "No schema changes",
-    );
-    expect((await runIn(folder, env, "npx", "drizzle-kit", "push")).stdout).toContain("No changes detected");
+    await runSection("Your own table");
     const schemas = await sql`select table_schema, table_name from information_schema.tables
       where table_schema in ('app', 'public') order by 1, 2`;
     expect(schemas.map(({ table_schema, table_name }) => `${table_schema}.${table_name}`)).toEqual([
@@ -138,6 +140,33 @@ describe("docs/schema.md's own tables", { timeout: 120_000 }, () => {
     const text = plan.map((row) => row["QUERY PLAN"]).join("\n");
     expect(text).toMatch(/Index (Only )?Scan Backward using chats_user_id_org_id_created_at_id/);
     expect(text).not.toContain("Sort");
+  });
+
+  test("the commands of message rows create the second table, and sessions move into it when they are written to", async () => {
+    const before = await answerOf(`import { connection, reviewJourney } from "./lib/journey";
+      const { db } = await connection();
+      const hello = { id: "m1", role: "user", parts: [{ type: "text", text: "Hello" }] };
+      const { id } = await reviewJourney.forUser(db, "user_6").create({ runId: "run_6", messages: [hello] });
+      console.log(JSON.stringify({ id }));`);
+    const config = join(folder, "drizzle.config.ts");
+    const [, both = ""] = /`(schema: \[.*?\])`/.exec(readDocument("docs/schema.md")) ?? [];
+    writeFileSync(config, readFileSync(config, "utf8").replace(/schema: "[^"]*"/, both));
+    await runSection("Message rows");
+    const result = await answerOf(`import { verify } from "@aigos/journey-db/migrate";
+      import { connection } from "./lib/journey";
+      import { reviewMessages } from "./lib/messages";
+      import { reviewJourney } from "./lib/review-journey";
+      import { reviews } from "./lib/schema";
+      const { db } = await connection();
+      const sessions = reviewJourney.forUser(db, "user_6");
+      const answer = { id: "m2", role: "assistant", parts: [{ type: "text", text: "Hi" }] };
+      await sessions.append("${before.id}", answer, { after: "m1" });
+      console.log(JSON.stringify({
+        findings: await verify(db, { table: reviews }),
+        rows: (await db.select({ id: reviewMessages.id }).from(reviewMessages)).map(({ id }) => id).sort(),
+        read: (await sessions.getBy({ runId: "run_6" })).messages.map(({ id }) => id),
+      }));`);
+    expect(result).toEqual({ findings: [], rows: ["m1", "m2"], read: ["m1", "m2"] });
   });
 
   test("the embedded database has the tables once their migrations are applied", async () => {

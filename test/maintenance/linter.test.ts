@@ -19,6 +19,7 @@ async function lint(sql: Pick<Sql, "unsafe">): Promise<Findings> {
 }
 
 const TABLE = ["journey_sessions"];
+const MESSAGES = ["journey_messages"];
 const FUNCTION = ["update_journey_sessions_updated_at"];
 
 /** Changes to a migrated database, and what the rules find then. Each rule finds something in one of them. */
@@ -77,13 +78,33 @@ const BREAKS: [what: string, change: string, findings: Findings][] = [
     { policy_exists_rls_disabled: ["own"], rls_disabled_in_public: TABLE },
   ],
   [
+    "row level security of messages is off",
+    "alter table journey_messages disable row level security",
+    { rls_disabled_in_public: MESSAGES },
+  ],
+  [
+    "anon may read messages",
+    "grant select (message) on journey_messages to anon",
+    { pg_graphql_anon_table_exposed: MESSAGES },
+  ],
+  [
+    "messages have no primary key, which is the index of their foreign key, too",
+    "alter table journey_messages drop constraint journey_messages_pkey",
+    { no_primary_key: MESSAGES, unindexed_foreign_keys: ["journey_messages_session_id_fkey"] },
+  ],
+  [
+    "there is a duplicate index of messages",
+    "create index again on journey_messages (user_id, session_id, appended_at, n)",
+    { duplicate_index: ["again idx_journey_messages_order"] },
+  ],
+  [
     "a foreign key has no index",
     "alter table journey_sessions add column account uuid references auth.users (id)",
     { unindexed_foreign_keys: ["journey_sessions_account_fkey"] },
   ],
   [
     "there is no primary key",
-    "alter table journey_sessions drop constraint journey_sessions_pkey",
+    "alter table journey_sessions drop constraint journey_sessions_pkey cascade",
     { no_primary_key: TABLE },
   ],
   [
@@ -123,11 +144,11 @@ describe.each<[Grants, before: Findings]>([
   let fresh: Sql;
   beforeAll(async () => {
     const { urlAs, sql } = await supabaseDatabase(server, `fresh_${grants}`, grants);
-    await migrate(openPostgresJs(urlAs("owner")));
+    await migrate(openPostgresJs(urlAs("owner")), { with: ["message-rows"] });
     fresh = sql;
   });
 
-  test("the linter has nothing against a table that the migrations made", async () => {
+  test("the linter has nothing against the tables that the migrations made", async () => {
     expect(await lint(fresh)).toEqual({});
   });
 
@@ -136,6 +157,8 @@ describe.each<[Grants, before: Findings]>([
     await rawClient(urlAs("owner")).unsafe(OLD_TABLE);
     expect(await lint(sql)).toEqual(before);
     await migrate(openPostgresJs(urlAs("owner")));
+    expect(await lint(sql)).toEqual({});
+    await migrate(openPostgresJs(urlAs("owner")), { with: ["message-rows"] });
     expect(await lint(sql)).toEqual({});
   });
 

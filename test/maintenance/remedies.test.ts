@@ -61,7 +61,10 @@ const WITHOUT_SQL = {
   index_unexpected: "note",
   insert_failed: "by another object",
   journal_ahead: "update the package",
+  large_sessions: "note",
   message_ids: "shows rows",
+  message_rows_missing: "shows rows",
+  message_rows_unmarked: "shows rows",
   messages_ai_sdk_4: "a command",
   migrations_pending: "a command",
   null_values: "shows rows",
@@ -149,10 +152,16 @@ const CASES = {
   user_id_unusable: "update T set user_id = ' user_a ' where user_id = 'user_a'",
   view_rights: "create view seen as select * from T; grant select on seen to public",
   probe_left: "",
+  marker_different: "",
+  message_owner: "",
+  updated_at_unordered: "",
 } satisfies Record<Followed, string | { default?: string; own?: string }>;
 
 /** Cases that need a role of their own, or a driver without transactions. */
 const ELSEWHERE: Partial<Record<Followed, string>> = {
+  marker_different: "verify-message-rows.test.ts",
+  message_owner: "verify-message-rows.test.ts",
+  updated_at_unordered: "verify-message-rows.test.ts",
   probe_left: "verify-without-transactions.test.ts",
   rls_active: "verify-states.test.ts",
   role_rights: "verify-states.test.ts",

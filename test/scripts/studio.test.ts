@@ -4,7 +4,10 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { lockFolder } from "../../src/connection/folder-lock.js";
-import { forUser } from "../../src/sessions/define-journey.js";
+import { migrate } from "../../src/maintenance/migrate.js";
+import { messagesTable } from "../../src/message-rows.js";
+import { journeySessions } from "../../src/schema.js";
+import { defineJourney, forUser } from "../../src/sessions/define-journey.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { embeddedIn } from "../support/embedded.js";
 import { text } from "../support/messages.js";
@@ -94,17 +97,26 @@ test("Studio reads .env files as the command line does", async () => {
 test("Studio's page gets the schema's files, the list of tables, and the rows with their messages", async () => {
   const user = newUser();
   const messages = [text("m1", "Hello")];
-  const session = await forUser(openPostgresJs(url), user).create({ messages });
+  const db = openPostgresJs(url);
+  const session = await forUser(db, user).create({ messages });
+  await migrate(db, { with: ["message-rows"] });
+  const inRows = defineJourney({ messages: messagesTable(journeySessions) }).forUser(db, newUser());
+  const { id } = await inRows.create({ messages });
   const studio = await startStudio({ DATABASE_URL: url });
   expect(await studio.post({ type: "init" })).toMatchObject({
     dialect: "postgresql",
     schemaFiles: [{ name: "schema.ts", content: expect.stringContaining("journeySessions") }],
   });
   const tables =
-    "select table_schema, table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'";
-  expect(await studio.ask(tables)).toEqual([{ table_schema: "public", table_name: "journey_sessions" }]);
+    "select table_schema, table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by table_name";
+  expect(await studio.ask(tables)).toEqual([
+    { table_schema: "public", table_name: "journey_messages" },
+    { table_schema: "public", table_name: "journey_sessions" },
+  ]);
   const rows = `select * from "public"."journey_sessions" where "user_id" = $1 order by "created_at" desc limit 50 offset 0`;
   expect(await studio.ask(rows, [user])).toMatchObject([{ id: session.id, phase: "setup", messages }]);
+  const messageRows = `select * from "public"."journey_messages" where "session_id" = $1 limit 50 offset 0`;
+  expect(await studio.ask(messageRows, [id])).toMatchObject([{ id: "m1", message: messages[0] }]);
   studio.child.kill("SIGINT");
   expect(await studio.ended).toBe(130);
 });

@@ -39,8 +39,11 @@ export async function prepared(...statements: string[]): Promise<Open> {
 
 /** Follows the remedies in the order in which they are printed, if they are SQL or a command. */
 export async function follow(findings: readonly Finding[], { sql, db }: Open): Promise<void> {
-  for (const { remedy, sql: statement } of findings) {
+  for (const { severity, remedy, sql: statement } of findings) {
+    if (severity === "note") continue;
     if (statement !== undefined) await sql.unsafe(statement);
+    if (remedy.includes("run journey-db migrate --with message-rows"))
+      await migrate(db, { with: ["message-rows"] });
     if (remedy.endsWith("run journey-db migrate")) await migrate(db);
     if (remedy.startsWith("journey-db repair-json")) await repairJson(db);
   }

@@ -16,8 +16,11 @@ import {
   unique,
   varchar,
 } from "drizzle-orm/pg-core";
+import { tableSql } from "../../src/maintenance/table-sql.js";
+import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
 import { isJourneyTable, type JourneyTable, journeyTable } from "../../src/schema.js";
+import { IN_ROWS } from "./layout.js";
 import { repository } from "./tools.js";
 
 export const app = pgSchema("app");
@@ -78,9 +81,16 @@ export async function sqlOf(schema: Record<string, unknown>): Promise<string[]> 
   return [...generated, ...Object.values(schema).filter(isJourneyTable).flatMap(triggerOf)];
 }
 
-/** Creates what a schema file declares. */
+/** What a table of sessions needs for messages in rows, and Drizzle cannot declare. */
+const rowsSqlOf = (table: JourneyTable): string[] =>
+  tableSql(table, { with: ["message-rows"] }).slice(tableSql(table).length);
+
+/** Creates what a schema file declares, with the tables of messages where they are in rows. */
 export async function createTables(db: Database, schema: Record<string, unknown>): Promise<void> {
-  for (const statement of await sqlOf(schema)) await db.execute(sql.raw(statement));
+  const tables = IN_ROWS ? Object.values(schema).filter(isJourneyTable) : [];
+  const messages = Object.fromEntries(tables.map((table, n) => [`messages${n}`, messagesTable(table)]));
+  const statements = [...(await sqlOf({ ...schema, ...messages })), ...tables.flatMap(rowsSqlOf)];
+  for (const statement of statements) await db.execute(sql.raw(statement));
 }
 
 export const createChats = (db: Database) => createTables(db, { app, stage, chats });

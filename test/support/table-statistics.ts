@@ -12,10 +12,10 @@ export interface TableCounts {
   hotUpdates: number;
 }
 
-const TABLE = sql`'journey_sessions'::regclass`;
 const number = (count: SQL) => sql<number>`(${count})::float8`;
 
-async function countsOf(db: Database): Promise<TableCounts> {
+async function countsOf(db: Database, table: string): Promise<TableCounts> {
+  const oid = sql`${table}::text::regclass`;
   // The counts of a session are kept back for a while; those of the others have to have ended.
   await db.execute(sql`select pg_stat_force_next_flush()`);
   const [counts] = await db
@@ -23,12 +23,12 @@ async function countsOf(db: Database): Promise<TableCounts> {
       toastBlocks: number(sql`toast_blks_read + toast_blks_hit + tidx_blks_read + tidx_blks_hit`),
       toastWrites: number(sql`(
         select n_tup_ins + n_tup_del from pg_stat_all_tables
-        where relid = (select reltoastrelid from pg_class where oid = ${TABLE}))`),
+        where relid = (select reltoastrelid from pg_class where oid = ${oid}))`),
       updates: number(sql`n_tup_upd`),
       hotUpdates: number(sql`n_tup_hot_upd`),
     })
     .from(sql`pg_statio_user_tables join pg_stat_user_tables using (relid)`)
-    .where(sql`relid = ${TABLE}`);
+    .where(sql`relid = ${oid}`);
   if (!counts) throw new Error("there are no statistics of the table");
   return counts;
 }
@@ -38,10 +38,14 @@ async function countsOf(db: Database): Promise<TableCounts> {
  *
  * @param db with one connection, on which the call is made too: what others count comes late
  */
-export async function countedDuring(db: Database, call: () => Promise<unknown>): Promise<TableCounts> {
-  const before = await countsOf(db);
+export async function countedDuring(
+  db: Database,
+  call: () => Promise<unknown>,
+  table = "journey_sessions",
+): Promise<TableCounts> {
+  const before = await countsOf(db, table);
   await call();
-  const after = await countsOf(db);
+  const after = await countsOf(db, table);
   return {
     toastBlocks: after.toastBlocks - before.toastBlocks,
     toastWrites: after.toastWrites - before.toastWrites,

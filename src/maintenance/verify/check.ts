@@ -18,6 +18,8 @@ export interface Context {
   reapply: (sql: string) => Remedy;
   /** How to create the table if it is gone. */
   recreate: Remedy;
+  /** The same of what message rows need. */
+  ofRows: Pick<Context, "reapply" | "recreate">;
   /** Called if a session could be created. */
   onInserted: () => void;
 }

@@ -108,8 +108,11 @@ export async function changeColumn(
 }
 
 /** A column that is new or of another type has the server's storage settings. */
-export const storageOf = ({ parts }: DeclaredTable, name: string): string[] =>
-  name === "messages" ? [parts().compression, parts().storage] : [];
+export function storageOf({ row, sql, parts }: DeclaredTable, name: string): string[] {
+  if (row === "message")
+    return name === "message" ? [`alter table ${sql} alter message set storage external`] : [];
+  return name === "messages" ? [parts().compression, parts().storage] : [];
+}
 
 const renamed = (name: string) => (name.endsWith('"') ? `${name.slice(0, -1)}_old"` : `${name}_old`);
 

@@ -43,8 +43,8 @@ export function columnChecks(table: DeclaredTable): Check[] {
         `Column ${name} is missing.`,
         value === null
           ? {
-              sql: alterTable(`add column ${name} ${type}`),
-              rest: ", then fill it, then run journey-db migrate",
+              sql: atOnce([alterTable(`add column ${name} ${type}`), ...storageOf(table, name)]),
+              rest: `, then fill it, then run journey-db ${table.row === "message" ? "verify" : "migrate"}`,
             }
           : {
               sql: atOnce([
@@ -119,13 +119,15 @@ export function columnChecks(table: DeclaredTable): Check[] {
           (column.not_null || column.domain_not_null) && (column.default ?? column.domain_default) === null;
         return needed
           ? [
-              `Column ${name} is not in the schema, is NOT NULL and has no default: no session can be created, unless a trigger sets it.`,
-              `declare it in the table's schema, or give it a default (alter table ${table.sql} alter column ${name} set default …)`,
+              `Column ${name} is not in the schema, is NOT NULL and has no default: no ${table.row} can be stored, unless a trigger sets it.`,
+              `${table.row === "message" ? "drop it" : "declare it in the table's schema"}, or give it a default (alter table ${table.sql} alter column ${name} set default …)`,
               "error",
             ]
           : [
               `Column ${name} is not in the schema: no call reads or writes it.`,
-              "declare it in the table's schema if sessions should have it",
+              table.row === "message"
+                ? "none is needed"
+                : "declare it in the table's schema if sessions should have it",
             ];
       },
     },

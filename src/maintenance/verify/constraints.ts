@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { read } from "../read.js";
-import type { Check } from "./check.js";
+import type { Check, Context } from "./check.js";
 import type { DeclaredCheck, DeclaredTable } from "./declared.js";
 import { atOnce, before } from "./finding.js";
 
@@ -34,6 +34,13 @@ function addCheck({ sql: table, checks }: DeclaredTable, name: string): string[]
 const createIndex = ({ sql: table }: DeclaredTable, name: string, columns: string) =>
   `create index ${name} on ${table} using btree (${columns})`;
 
+/** By the migrations that create it. */
+const reapplying = (
+  declared: readonly { name: string; forRows?: boolean }[],
+  name: string,
+  { reapply, ofRows }: Context,
+) => (declared.some((one) => one.name === name && one.forRows) ? ofRows.reapply : reapply);
+
 const otherName = (name: string) => (name.endsWith('"') ? `${name.slice(0, -1)}_other"` : `${name}_other`);
 
 export function constraintChecks(table: DeclaredTable): Check[] {
@@ -51,27 +58,29 @@ export function constraintChecks(table: DeclaredTable): Check[] {
     {
       code: "primary_key",
       query: sql`select (select name from ${constraints} where type = 'p') as name,
-        exists (select from pg_attribute where attrelid = ${table.oid} and attname = 'id' and not attisdropped) as has_id,
+        not exists (select from unnest(string_to_array(${table.primaryKey}::text, ', ')) as of (name)
+          where name not in (select attname::text from pg_attribute where attrelid = ${table.oid} and not attisdropped)) as has_columns,
         (select ${FOREIGN_KEYS} from pg_constraint where contype = 'f' and confrelid = ${table.oid} and conparentid = 0
           and conindid = (select conindid from ${constraints} where type = 'p')) as users
       where not exists (select from ${constraints} where definition = ${`PRIMARY KEY (${table.primaryKey})`}::text)`,
       finding: async (
-        { name, has_id, users }: { name: string | null; has_id: boolean; users: string | null },
+        { name, has_columns, users }: { name: string | null; has_columns: boolean; users: string | null },
         { db },
       ) => {
-        const problem = `The primary key is ${name ? `deferrable or not (${table.primaryKey})` : "missing"}`;
-        const [ids] = has_id
+        const key = table.primaryKey;
+        const problem = `The primary key is ${name ? `deferrable or not (${key})` : "missing"}`;
+        const [ids] = has_columns
           ? await read<{ duplicate: number; missing: number | null }>(
               db,
-              sql`select count(*) filter (where id is not null and rows > 1) as duplicate, sum(rows) filter (where id is null) as missing
-              from (select id, count(*) as rows from ${sql.raw(table.sql)} group by id) as ids`,
+              sql.raw(`select count(*) filter (where num_nulls(${key}) = 0 and rows > 1) as duplicate, sum(rows) filter (where num_nulls(${key}) > 0) as missing
+              from (select ${key}, count(*) as rows from ${table.sql} group by ${key}) as ids`),
             )
           : [];
         if (ids && (ids.duplicate > 0 || ids.missing)) {
           return [
             `${problem}: ${ids.duplicate} ids have several rows, and ${ids.missing ?? 0} rows have no id.`,
             {
-              sql: `select * from ${table.sql} where id is null or id in (select id from ${table.sql} group by id having count(*) > 1)`,
+              sql: `select * from ${table.sql} where num_nulls(${key}) > 0 or (${key}) in (select ${key} from ${table.sql} group by ${key} having count(*) > 1)`,
               rest: ", then give each of these rows an id of its own, then run journey-db verify",
             },
           ];
@@ -92,18 +101,22 @@ export function constraintChecks(table: DeclaredTable): Check[] {
     {
       code: "check_missing",
       query: sql`select name from ${table.checkRows} where name not in (select name from ${constraints})`,
-      finding: ({ name }: { name: string }, { reapply }) => [
+      finding: ({ name }: { name: string }, context) => [
         `Check ${name} is missing.`,
-        reapply(atOnce(addCheck(table, name))),
+        reapplying(table.checks, name, context)(atOnce(addCheck(table, name))),
       ],
     },
     {
       code: "check_different",
       query: sql`select name from ${table.checkRows} join ${constraints} using (name)
-      where regexp_replace(stored.definition, ' NOT VALID$', '') <> declared.definition`,
-      finding: ({ name }: { name: string }, { reapply }) => [
+      where regexp_replace(stored.definition, ' NOT VALID$', '') not in (declared.definition, coalesce(declared.wider ->> 'definition', declared.definition))`,
+      finding: ({ name }: { name: string }, context) => [
         `Check ${name} has another definition.`,
-        reapply(atOnce([`alter table ${table.sql} drop constraint ${name}`, ...addCheck(table, name)])),
+        reapplying(
+          table.checks,
+          name,
+          context,
+        )(atOnce([`alter table ${table.sql} drop constraint ${name}`, ...addCheck(table, name)])),
       ],
     },
     {
@@ -144,17 +157,16 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       // "create index if not exists" does nothing if anything else has the name.
       finding: (
         { name, columns, holder }: { name: string; columns: string; holder: string | null },
-        { reapply },
-      ) =>
-        holder === null
-          ? [`Index ${name} is missing.`, reapply(createIndex(table, name, columns))]
+        context,
+      ) => {
+        const create = reapplying(table.indexes, name, context)(createIndex(table, name, columns));
+        return holder === null
+          ? [`Index ${name} is missing.`, create]
           : [
               `Index ${name} is missing: ${holder}, which is not an index of the table, has its name.`,
-              before(
-                `alter table ${holder} rename to ${otherName(name)}`,
-                reapply(createIndex(table, name, columns)),
-              ),
-            ],
+              before(`alter table ${holder} rename to ${otherName(name)}`, create),
+            ];
+      },
     },
     {
       code: "index_different",
@@ -162,10 +174,13 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       where not indisvalid or indisunique or stored.definition <> declared.definition`,
       finding: (
         { name, qualified_name, columns, definition, valid }: Index & { columns: string; valid: boolean },
-        { reapply },
+        context,
       ) => [
         `Index ${name} is ${valid ? `not a plain ${definition}` : "invalid"}.`,
-        before(`drop index if exists ${qualified_name}`, reapply(createIndex(table, name, columns))),
+        before(
+          `drop index if exists ${qualified_name}`,
+          reapplying(table.indexes, name, context)(createIndex(table, name, columns)),
+        ),
       ],
     },
   ];

@@ -1,9 +1,25 @@
 import { getTableName, is, SQL, sql } from "drizzle-orm";
 import { getTableConfig, PgArray, type PgColumn, PgDialect, PgRole, type PgTable } from "drizzle-orm/pg-core";
+import { messagesOf } from "../../message-rows/table.js";
 import type { Database } from "../../model/database.js";
-import { type JourneyTable, quotedName, SESSION_KEYS } from "../../schema.js";
+import {
+  isJourneyTable,
+  type JourneyTable,
+  quotedName,
+  SESSION_KEYS,
+  type SessionTable,
+} from "../../schema.js";
 import { read } from "../read.js";
-import { literal, namesOf, qualified, quoted, type TableSql, tableSqlParts } from "../table-sql.js";
+import {
+  literal,
+  MARKER_CONDITION,
+  messageNamesOf,
+  namesOf,
+  qualified,
+  quoted,
+  type TableSql,
+  tableSqlParts,
+} from "../table-sql.js";
 
 /** A column of the package, its type and default as the server prints them. */
 export interface DeclaredColumn {
@@ -26,6 +42,10 @@ export interface DeclaredCheck extends Named {
 interface PackageCheck extends DeclaredCheck {
   /** As the server prints it. */
   definition: string;
+  /** Another definition that is as good, and is what stored rows have to meet. */
+  wider: Pick<PackageCheck, "condition" | "definition"> | null;
+  /** Whether the migrations of message rows make it so. */
+  forRows?: true;
 }
 
 /** A column of the application. */
@@ -76,8 +96,12 @@ interface OwnPolicy extends Named {
   create: string;
 }
 
-/** The table as the schema declares it. What verify expects is derived from this. */
+/** A table as it is declared. What verify expects is derived from this. */
 export interface DeclaredTable {
+  /** What each of its rows is. */
+  row: "session" | "message";
+  /** The table of its sessions' messages, if the database has it. */
+  messages: DeclaredTable | undefined;
   /** Its name as SQL writes it, with its schema if it has one. */
   sql: string;
   /** Its name without quotes, for messages. */
@@ -93,7 +117,7 @@ export interface DeclaredTable {
   columns: readonly DeclaredColumn[];
   primaryKey: string;
   checks: readonly PackageCheck[];
-  indexes: readonly { key: string; name: string; columns: string; definition: string }[];
+  indexes: readonly { key: string; name: string; columns: string; definition: string; forRows: boolean }[];
   own: {
     columns: readonly OwnColumn[];
     indexes: readonly OwnIndex[];
@@ -124,19 +148,52 @@ function oidOf(schema: string | undefined, name: string): SQL {
 
 /** @param db to find out by which name the database has a column that is declared without one (Drizzle's `casing`) */
 export async function declare(db: Database, table: JourneyTable): Promise<DeclaredTable> {
+  const { schema, name, columns } = getTableConfig(table);
+  const dialect = await dialectOf(db, oidOf(schema, name), columns);
+  const keys = SESSION_KEYS.map((key) => table[key]);
+  const declaredMessages = messagesOf(table as unknown as SessionTable);
+  const ofMessages = getTableConfig(declaredMessages);
+  const messages = describe(declaredMessages, dialect, ofMessages.columns, undefined);
+  return describe(table, dialect, keys, (await hasTable(db, messages)) ? messages : undefined);
+}
+
+/** An application may have a table of the same name for something else. */
+async function hasTable(db: Database, { oid, columns }: DeclaredTable): Promise<boolean> {
+  const names = columns.map(({ name }) => literal(name)).join(", ");
+  const [found] = await read<{ columns: number }>(
+    db,
+    sql`select count(*) as columns from pg_attribute where attrelid = ${oid} and not attisdropped and attname in (${sql.raw(names)})`,
+  );
+  return (found?.columns ?? 0) >= columns.length - 1;
+}
+
+/** The check of `messages` of a table whose sessions may have them in rows. */
+const ARRAY_OR_ROWS = {
+  condition: MARKER_CONDITION,
+  definition:
+    "CHECK (((jsonb_typeof(messages) = 'array'::text) OR (NOT (jsonb_typeof((messages -> 'rows'::text)) IS DISTINCT FROM 'number'::text))))",
+};
+
+/** @param packageColumns the columns that are not the application's */
+function describe(
+  table: PgTable,
+  dialect: Dialect,
+  packageColumns: readonly PgColumn[],
+  messages: DeclaredTable | undefined,
+): DeclaredTable {
   const config = getTableConfig(table);
-  const names = namesOf(table);
-  const oid = oidOf(config.schema, config.name);
-  const dialect = await dialectOf(db, oid, config.columns);
+  const row = isJourneyTable(table) ? "session" : "message";
+  const names = namesOf(table as JourneyTable);
   const nameOf = (column: PgColumn) => cut(dialect.casing.getColumnCasing(column));
   const textOf = (expression: SQL) => dialect.sqlToQuery(expression.inlineParams()).sql;
-  const own = config.columns.filter((column) => !SESSION_KEYS.some((key) => table[key] === column));
-  const columns = SESSION_KEYS.map((key) => table[key]).map((column) => {
+  const own = config.columns.filter((column) => !packageColumns.includes(column));
+  const key = config.primaryKeys[0]?.columns ?? packageColumns.filter(({ primary }) => primary);
+  const columns = packageColumns.map((column) => {
     const type = column.getSQLType();
     const value: unknown = column.default;
     const stated = () => `'${typeof value === "string" ? value : JSON.stringify(value)}'::${type}`;
     const declaredDefault = value === undefined ? null : is(value, SQL) ? textOf(value) : stated();
-    return { name: column.name, type, default: declaredDefault, primary: column.primary };
+    return { name: column.name, type, default: declaredDefault, primary: key.includes(column) };
   });
   const checkNames = ["user_id_not_empty", "messages_is_array", "metadata_is_object"].map(
     (suffix) => `${config.name}_${suffix}`,
@@ -148,12 +205,24 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
   }));
   const checks = allChecks
     .filter(({ key }) => checkNames.includes(key))
-    .map((check) => ({
-      ...check,
-      // The server prints the type of each literal.
-      definition: `CHECK ((${check.condition.replaceAll(/'[^']*'/g, "$&::text")}))`,
-    }));
-  const indexNames = [`idx_${config.name}_user_id`, `idx_${config.name}_user_id_created_at_id`];
+    .map((check): PackageCheck => {
+      const ofMessages = check.key === `${config.name}_messages_is_array`;
+      if (ofMessages && messages) return { ...check, ...ARRAY_OR_ROWS, wider: null, forRows: true };
+      return {
+        ...check,
+        // The server prints the type of each literal.
+        definition: `CHECK ((${check.condition.replaceAll(/'[^']*'/g, "$&::text")}))`,
+        wider: ofMessages ? ARRAY_OR_ROWS : null,
+      };
+    });
+  const byUpdate = messages && {
+    key: messageNamesOf(table as JourneyTable).updatedIndex,
+    of: ["user_id", "updated_at", "id"],
+  };
+  const indexNames =
+    row === "message"
+      ? config.indexes.map(({ config: { name } }) => name as string)
+      : [`idx_${config.name}_user_id`, `idx_${config.name}_user_id_created_at_id`];
   const allIndexes = config.indexes.map(({ config: index }) => {
     const plain = index.columns.every((one) => "name" in one) && index.where === undefined;
     const of = index.columns.map((one) =>
@@ -162,35 +231,36 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
     const key = index.name ?? `${config.name}_${of.join("_")}_index`;
     return { key, index, columns: plain ? of : undefined, of };
   });
-  const indexes = allIndexes
-    .filter(({ key }) => indexNames.includes(key))
-    .map(({ key, of }) => ({
-      key,
-      name: quoted(key),
-      columns: of.join(", "),
-      definition: `btree (${of.join(", ")})`,
-    }));
+  const indexes = [
+    ...allIndexes.filter(({ key }) => indexNames.includes(key)),
+    ...(byUpdate ? [byUpdate] : []),
+  ].map(({ key, of }) => ({
+    key,
+    name: quoted(key),
+    columns: of.join(", "),
+    definition: `btree (${of.join(", ")})`,
+    forRows: key === byUpdate?.key,
+  }));
   const target = qualified(config.schema, config.name);
   return {
+    row,
+    messages,
     sql: target,
     label: config.schema === undefined ? config.name : `${config.schema}.${config.name}`,
-    oid,
+    oid: oidOf(config.schema, config.name),
     key: config.name,
     schema: config.schema,
     trigger: { key: names.trigger, name: quoted(names.trigger) },
     function: { key: names.function, name: quoted(names.function) },
     parts: (schema = names.schema) => tableSqlParts({ ...names, schema }),
     columns,
-    primaryKey: columns
-      .filter(({ primary }) => primary)
-      .map(({ name }) => name)
-      .join(", "),
+    primaryKey: key.map(({ name }) => name).join(", "),
     checks,
     indexes,
     own: {
       columns: own.map((column) => ownColumn(column, nameOf(column), textOf)),
       indexes: allIndexes
-        .filter(({ key }) => !indexNames.includes(key))
+        .filter(({ key }) => !indexes.some((one) => one.key === key))
         .map(({ key, index, columns, of }) => ({
           key,
           name: quoted(key),
@@ -257,7 +327,7 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
       }),
     },
     columnRows: asRows(columns, sql`name text, type text, "default" text, "primary" boolean`),
-    checkRows: asRows(checks, sql`name text, definition text`),
+    checkRows: asRows(checks, sql`name text, definition text, wider jsonb`),
     indexRows: asRows(indexes, sql`name text, columns text, definition text`),
   };
 }

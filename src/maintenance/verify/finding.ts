@@ -27,7 +27,12 @@ export type FindingCode =
   | "insert_failed"
   | "journal_ahead"
   | "journal_damaged"
+  | "large_sessions"
+  | "marker_different"
   | "message_ids"
+  | "message_owner"
+  | "message_rows_missing"
+  | "message_rows_unmarked"
   | "messages_ai_sdk_4"
   | "migrations_pending"
   | "not_a_table"
@@ -60,13 +65,15 @@ export type FindingCode =
   | "update_failed"
   | "user_id_unusable"
   | "updated_at_unchanged"
+  | "updated_at_unordered"
   | "view_rights";
 
 /** One problem that verify found. No field contains anything a user wrote. */
 export interface Finding {
   /**
    * error: calls of this package fail, lose data or expose it. warning: calls work, but the problem needs attention.
-   * note: something that the schema does not declare, probably made on purpose; the message says what it means for calls.
+   * note: something that the schema does not declare, probably made on purpose, or that another layout of messages would
+   * make faster; the message says what it means for calls.
    */
   severity: "error" | "warning" | "note";
   code: FindingCode;
@@ -102,6 +109,10 @@ export const before = (statement: string, remedy: Remedy): Remedy =>
   typeof remedy === "string"
     ? { sql: statement, rest: `, then ${remedy}` }
     : { ...remedy, sql: atOnce([statement, remedy.sql]) };
+
+/** The remedy, followed by text. */
+export const withRest = (remedy: Remedy, rest: string): Remedy =>
+  typeof remedy === "string" ? remedy + rest : { ...remedy, rest: (remedy.rest ?? "") + rest };
 
 /** A literal, a quoted name, or a line break elsewhere. */
 const LINE_BREAKS = /('[^']*'|"[^"]*")|\s*\n\s*/g;

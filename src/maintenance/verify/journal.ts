@@ -1,17 +1,26 @@
 import type { Database } from "../../model/database.js";
 import type { JourneyDbError } from "../../model/errors.js";
-import { appliedMigrations, JOURNALS, type Migration, shippedMigrations, theJournal } from "../migrate.js";
+import {
+  appliedMigrations,
+  JOURNALS,
+  type Migration,
+  type MigrationSet,
+  shippedMigrations,
+  TABLES,
+  theJournal,
+} from "../migrate.js";
 import { findTable } from "../read.js";
 import { before, error, type Finding, type Remedy, warning } from "./finding.js";
 
 export const MIGRATE = "run journey-db migrate";
+export const MIGRATE_ROWS = `${MIGRATE} --with message-rows`;
 
 const UPDATE = "update the package first, then run journey-db verify";
 
-const NAME = `${JOURNALS.main.schema}.${JOURNALS.main.table}`;
-
-interface Journal {
+export interface Journal {
   findings: Finding[];
+  /** Whether any migration was applied. */
+  begun: boolean;
   /** How to create something again that is missing or different. */
   reapply: (sql: string) => Remedy;
   /** How to create the table again. */
@@ -20,20 +29,23 @@ interface Journal {
   pending: readonly Migration[];
 }
 
-/** Compares the journal with the shipped migrations. */
-export async function checkJournal(db: Database): Promise<Journal> {
+/** Compares a journal with the shipped migrations. */
+export async function checkJournal(db: Database, of: MigrationSet = "main"): Promise<Journal> {
+  const migrate = of === "main" ? MIGRATE : MIGRATE_ROWS;
+  const journal = `${JOURNALS[of].schema}.${JOURNALS[of].table}`;
   let applied: (number | null)[];
   try {
-    applied = (await appliedMigrations(db)) ?? [];
+    applied = (await appliedMigrations(db, of)) ?? [];
   } catch (thrown) {
     const { code, message } = thrown as JourneyDbError;
     if (code !== "migration") throw thrown;
-    const rename = `alter table ${NAME} rename to old_migrations`;
+    const rename = `alter table ${journal} rename to old_${JOURNALS[of].table.replace("__journey_db_", "")}`;
     return {
-      findings: [error("journal_damaged", message, before(rename, MIGRATE))],
-      reapply: () => MIGRATE,
-      recreate: MIGRATE,
-      pending: shippedMigrations(),
+      findings: [error("journal_damaged", message, before(rename, migrate))],
+      begun: true,
+      reapply: () => migrate,
+      recreate: migrate,
+      pending: shippedMigrations(of),
     };
   }
   const findings: Finding[] = [];
@@ -42,32 +54,32 @@ export async function checkJournal(db: Database): Promise<Journal> {
     findings.push(
       error(
         "journal_damaged",
-        `${theJournal("main")} is damaged: ${undated} of its rows have no date.`,
-        before(`delete from ${NAME} where created_at is null`, MIGRATE),
+        `${theJournal(of)} is damaged: ${undated} of its rows have no date.`,
+        before(`delete from ${journal} where created_at is null`, migrate),
       ),
     );
   }
-  const shipped = shippedMigrations();
+  const shipped = shippedMigrations(of);
   const pending = shipped.filter(({ when }) => !applied.includes(when));
-  const { exists, elsewhere } = await findTable(db);
+  const { exists, elsewhere } = await findTable(db, TABLES[of]);
   // The first migration creates the table. If it is applied already, it does not run again.
   const gone = pending[0] !== shipped[0] && !exists;
   const unknown = applied.filter((when) => when !== null && !shipped.some((one) => one.when === when)).length;
   // A newer version may create the missing objects differently.
   const update = unknown > 0 && (gone || pending.length === 0) ? UPDATE : undefined;
   const recreate =
-    update ?? (gone || pending.length === 0 ? before(`delete from ${NAME}`, MIGRATE) : MIGRATE);
+    update ?? (gone || pending.length === 0 ? before(`delete from ${journal}`, migrate) : migrate);
   // Migrations that are applied do not run again: an application's own, such as ADD COLUMN, would fail.
   const adopts = pending.length === shipped.length;
-  const reapply = (sql: string): Remedy => update ?? (adopts ? MIGRATE : { sql });
+  const reapply = (sql: string): Remedy => update ?? (adopts ? migrate : { sql });
   if (pending.length > 0) {
     const names = pending.map(({ name }) => name).join(", ");
     const remedy =
       gone && elsewhere
-        ? `make the table accessible by the search_path first, then ${MIGRATE}`
+        ? `make the table accessible by the search_path first, then ${migrate}`
         : gone
           ? recreate
-          : MIGRATE;
+          : migrate;
     findings.push(error("migrations_pending", `Not applied: ${names}.`, remedy));
   }
   if (unknown > 0) {
@@ -79,5 +91,8 @@ export async function checkJournal(db: Database): Promise<Journal> {
       ),
     );
   }
-  return { findings, reapply, recreate, pending };
+  // Of the optional migrations: whoever has dropped the table may not want it any more.
+  if (of !== "main" && gone && pending.length === 0)
+    findings.push(warning("table_missing", `There is no table ${TABLES[of]}.`, recreate));
+  return { findings, begun: applied.length > 0, reapply, recreate, pending };
 }

@@ -6,7 +6,7 @@ import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import { cut, type DeclaredTable, type OwnForeignKey } from "./declared.js";
-import { atOnce, type Finding, note, type Remedy, warning } from "./finding.js";
+import { atOnce, type Finding, finding, note, type Remedy, warning } from "./finding.js";
 import { isOfServer, isolated } from "./run.js";
 
 interface StoredIndex {
@@ -50,6 +50,12 @@ interface Stored {
 const APPLY = "apply the application's migration that creates it";
 const LATER = "resolve the findings about its columns, then run journey-db verify";
 const RENAME = "rename what has its name, then run journey-db verify";
+
+/** Applications declare the table of sessions, but not that of messages. */
+const declareIt = ({ row }: DeclaredTable, how = "") =>
+  row === "session"
+    ? `declare it in the table's schema${how}`
+    : "none is needed; messagesTable cannot declare it, so this note stays";
 
 /**
  * Compares the application's indexes, constraints and policies with what it declares. An index or a foreign key is found
@@ -196,18 +202,17 @@ async function indexFindings(context: Context, stored: Stored): Promise<Finding[
   }
   for (const { key, name, unique, is_constraint } of indexes) {
     if (known.has(key)) continue;
-    const declare = "declare it in the table's schema";
     findings.push(
       unique
         ? note(
             "unique_index",
             `Unique ${is_constraint ? "constraint" : "index"} ${name} is not in the schema: a call that would break it is refused with conflict.`,
-            declare,
+            declareIt(table),
           )
         : note(
             "index_unexpected",
-            `Index ${name} is not in the schema: each new session is entered in it, too.`,
-            declare,
+            `Index ${name} is not in the schema: each new ${table.row} is entered in it, too.`,
+            declareIt(table),
           ),
     );
   }
@@ -249,7 +254,7 @@ async function checkFindings(context: Context, stored: Stored): Promise<Finding[
         : note(
             "constraint_unexpected",
             `Check ${name} is not in the schema: a call that would break it is refused.`,
-            "declare it in the table's schema",
+            declareIt(table),
           ),
     );
   }
@@ -286,6 +291,13 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
       if (!isFit) return APPLY;
       if (found?.key !== cut(key) && stored.taken.includes(cut(key))) return RENAME;
       const isBroken = await finds(context, `select from ${table.sql} t where ${broken}`);
+      if (isBroken && table.row === "message") {
+        const orphans = `select ${table.primaryKey} from ${table.sql} t where ${broken}`;
+        return {
+          sql: orphans,
+          rest: ", then delete these rows, whose sessions are deleted, then run journey-db verify",
+        };
+      }
       if (isBroken) return "change the rows that reference no row, then run journey-db verify";
       if (isBroken === undefined && hasAllColumns(table, stored)) return APPLY;
       return { sql: `alter table ${table.sql} ${found ? `drop constraint ${found.name}, ` : ""}${create}` };
@@ -296,12 +308,17 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
         : isFit
           ? ""
           : " and cannot be created: what it references must be unique and have the same type";
+    const consequence =
+      table.row === "session"
+        ? "values that reference no row are stored"
+        : "messages of deleted sessions stay";
     findings.push(
-      warning(
+      finding(
+        table.row === "session" ? "warning" : "error",
         found ? "constraint_different" : "constraint_missing",
         found
           ? `Foreign key ${found.name} is not as the schema declares it${problem}.`
-          : `Foreign key ${name} is missing${problem}; values that reference no row are stored.`,
+          : `Foreign key ${name} is missing${problem}; ${consequence}.`,
         await remedy(),
       ),
     );
@@ -312,7 +329,7 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
       note(
         "constraint_unexpected",
         `Foreign key ${name} is not in the schema: a call with a value that ${foreign_table} does not have is refused.`,
-        "declare it in the table's schema, with its column",
+        declareIt(table, ", with its column"),
       ),
     );
   }
@@ -367,7 +384,7 @@ function policyFindings(table: DeclaredTable, { policies }: Stored): Finding[] {
         note(
           "policy",
           `Policy ${name} is not in the schema. It applies to roles that have privileges on the table and do not bypass row level security, which the package's role does.`,
-          "declare it in the table's schema with pgPolicy",
+          declareIt(table, " with pgPolicy"),
         ),
       ),
   ];

@@ -1,21 +1,25 @@
 import { sql } from "drizzle-orm";
+import { isMarked, LARGE_SESSION_BYTES } from "../../message-rows/figures.js";
+import type { Database } from "../../model/database.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
-import { type Finding, type FindingCode, finding, type Remedy, warning } from "./finding.js";
+import { type Finding, type FindingCode, finding, type Remedy, warning, withRest } from "./finding.js";
+import { MIGRATE_ROWS } from "./journal.js";
 import { defaultsOf } from "./probe.js";
 import { putBuiltInsFirst } from "./run.js";
-import { forTable, isDefaultTable } from "./table.js";
+import { forTable, isDefaultTable, optionsOf } from "./table.js";
 
 /** A problem of stored rows. */
-interface RowCheck {
+export interface RowCheck {
   code: FindingCode;
   severity: Finding["severity"];
   /** The condition of the rows that have it. */
   where: string;
-  /** Follows "1 row has" or "2 rows have". */
-  what: string;
+  /** Follows "1 row has" or "2 rows have". Of the numbers of `measured`, the mean and the largest. */
+  what: string | ((mean: number, largest: number) => string);
+  measured?: string;
   remedy: Remedy;
   /** The check that would reject these rows, if it is not validated. */
   notValidated?: string | undefined;
@@ -37,44 +41,61 @@ const storedOf = ({ oid, checkRows }: DeclaredTable) => sql`select
     jsonb_object_agg(attname, format_type(atttypid, atttypmod)) as types,
     coalesce(jsonb_agg(attname order by attnum) filter (where not attnotnull), '[]') as nullable,
     (select coalesce(jsonb_object_agg(name, convalidated), '{}') from ${checkRows} join pg_constraint
-      on conrelid = ${oid} and quote_ident(conname) = name and regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '') = definition) as checks,
+      on conrelid = ${oid} and quote_ident(conname) = name
+        and regexp_replace(pg_get_constraintdef(oid), ' NOT VALID$', '') in (definition, coalesce(wider ->> 'definition', definition))) as checks,
     current_setting('server_version_num')::int >= 160000 as tests_input,
     current_setting('server_encoding') = 'UTF8' as utf8
   from pg_attribute where attrelid = ${oid} and attnum > 0 and not attisdropped having count(*) > 0`;
 
-const have = (rows: number) => (rows === 1 ? "1 row has" : `${rows} rows have`);
 const selectFrom = (table: string) => (columns: string, where: string) =>
   `select ${columns} from ${table} where ${where}`;
 const THEN_VERIFY = ", then run journey-db verify";
 
 /** Counts the rows that break the table's or this package's rules, in one scan. */
-export async function countRows({ db, inTransaction, table, phases }: Context): Promise<Finding[]> {
+export async function countRows({ db, inTransaction, table, phases, ofRows }: Context): Promise<Finding[]> {
   if (inTransaction) await putBuiltInsFirst(db);
   const [stored] = await read<Stored>(db, storedOf(table));
   if (!stored) return [];
   const defaults = defaultsOf(table);
-  const checks = [
+  return countRowsOf(db, table.sql, [
     ...shapeChecks(table, stored),
     ...stored.nullable
       .filter((name) => name === "user_id" || name in defaults)
       .map((name) => nullCheck(table, name)),
     ...(stored.types.user_id === "text" ? userIdChecks(table, stored.utf8) : []),
     ...(phases && stored.types.phase === "text" ? [phaseCheck(table, phases)] : []),
-  ];
+    ...(stored.types.messages === "jsonb" ? layoutChecks(table, ofRows) : []),
+    ...(stored.types.updated_at === "timestamp with time zone" ? timeChecks(table) : []),
+  ]);
+}
+
+/** Counts the rows of a table or sub-select, in one scan. */
+export async function countRowsOf(
+  db: Database,
+  from: string,
+  checks: readonly RowCheck[],
+  noun: "row" | "session" = "row",
+): Promise<Finding[]> {
   if (checks.length === 0) return [];
-  const counts = checks.map(({ where }) => sql.raw(`count(*) filter (where ${where})`));
-  const [row] = await read<{ counts: number[] }>(
+  const counts = checks.map(({ where, measured }) => {
+    const filter = `filter (where ${where})`;
+    const numbers = measured ? `, round(avg(${measured}) ${filter}), max(${measured}) ${filter}` : "";
+    return sql.raw(`jsonb_build_array(count(*) ${filter}${numbers})`);
+  });
+  const [row] = await read<{ counts: number[][] }>(
     db,
-    sql`select array[${sql.join(counts, sql`, `)}] as counts from ${sql.raw(table.sql)}`,
+    sql`select jsonb_build_array(${sql.join(counts, sql`, `)}) as counts from ${sql.raw(from)}`,
   );
   return checks.flatMap(({ code, severity, what, remedy, notValidated }, index) => {
-    const rows = row?.counts[index] ?? 0;
-    const findings = rows > 0 ? [finding(severity, code, `${have(rows)} ${what}.`, remedy)] : [];
+    const [rows = 0, mean = 0, largest = 0] = row?.counts[index] ?? [];
+    const have = rows === 1 ? `1 ${noun} has` : `${rows} ${noun}s have`;
+    const said = typeof what === "string" ? what : what(mean, largest);
+    const findings = rows > 0 ? [finding(severity, code, `${have} ${said}.`, remedy)] : [];
     if (notValidated === undefined) return findings;
     const validate =
       rows > 0
         ? `repair or delete the rows that break it (rows_forbidden counts them)${THEN_VERIFY}`
-        : { sql: `alter table ${table.sql} validate constraint ${notValidated}` };
+        : { sql: `alter table ${from} validate constraint ${notValidated}` };
     const message = `Check ${notValidated} applies to new rows only.`;
     return [...findings, warning("check_not_validated", message, validate)];
   });
@@ -83,7 +104,8 @@ export async function countRows({ db, inTransaction, table, phases }: Context): 
 /** Rows that a declared check rejects. */
 function shapeChecks(table: DeclaredTable, { types, checks, tests_input }: Stored): RowCheck[] {
   const select = selectFrom(table.sql);
-  const shapes = table.checks.flatMap(({ name, condition }) => {
+  const shapes = table.checks.flatMap(({ name, wider, ...check }) => {
+    const { condition } = wider ?? check;
     const column = table.columns.find((one) => new RegExp(`\\b${one.name}\\b`).test(condition));
     if (!column || types[column.name] !== column.type) return [];
     const json = /'(array|object)'/.exec(condition)?.[1];
@@ -136,10 +158,10 @@ const encodedTwice = (column: string, type: string, testsInput: boolean) =>
       ) select jsonb_typeof(value) = '${type}' from layer order by depth desc limit 1) else false end`
     : `jsonb_typeof(${column}) = 'string' and left(ltrim(${column} #>> '{}', E' \\t\\r\\n"\\\\'), 1) = '${type === "array" ? "[" : "{"}'`;
 
-function nullCheck(table: DeclaredTable, name: string): RowCheck {
+export function nullCheck(table: DeclaredTable, name: string): RowCheck {
   const where = `${name} is null`;
   const check = { code: "null_values", where, what: `NULL in ${name}` } as const;
-  if (name !== "user_id" && name !== "id")
+  if (table.row === "session" && name !== "user_id" && name !== "id")
     return {
       ...check,
       severity: "warning",
@@ -149,7 +171,8 @@ function nullCheck(table: DeclaredTable, name: string): RowCheck {
     };
   // The migrations fail at a NULL that no default replaces.
   const rest = `, then set ${name} in each of these rows or delete it${THEN_VERIFY}`;
-  return { ...check, severity: "error", remedy: { sql: selectFrom(table.sql)("*", where), rest } };
+  const columns = table.row === "session" ? "*" : table.primaryKey;
+  return { ...check, severity: "error", remedy: { sql: selectFrom(table.sql)(columns, where), rest } };
 }
 
 /** The characters that JavaScript's trim() removes, as an SQL literal, and the ASCII ones for other encodings. */
@@ -202,4 +225,52 @@ function phaseCheck(table: DeclaredTable, phases: readonly string[]): RowCheck {
       rest: ", then update the rows of each of these phases, or list the phase in defineJourney({ phases })",
     },
   };
+}
+
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** How sessions keep their messages. Reads no long conversation: each size is that of the stored, compressed value. */
+function layoutChecks(table: DeclaredTable, { recreate }: Context["ofRows"]): RowCheck[] {
+  const create = typeof recreate === "string" ? recreate : MIGRATE_ROWS;
+  const convert = `run journey-db convert --to rows${optionsOf(table)}`;
+  const missing: RowCheck = {
+    code: "message_rows_missing",
+    severity: "error",
+    where: isMarked("messages"),
+    what: "messages in rows, but there is no table of messages",
+    remedy: withRest(recreate, ", and restore the messages from a backup"),
+  };
+  return [
+    {
+      code: "large_sessions",
+      severity: "note",
+      where: `pg_column_size(messages) > ${LARGE_SESSION_BYTES}`,
+      measured: "pg_column_size(messages)",
+      what: (mean, largest) =>
+        `more than ${megabytes(LARGE_SESSION_BYTES)} of messages, as stored: each append rewrites ${megabytes(mean)} on average and ${megabytes(largest)} at most; with messages in rows it writes a few kB`,
+      remedy: table.messages
+        ? convert
+        : `${create}, then declare messagesTable in defineJourney({ messages }), then ${convert}`,
+    },
+    ...(table.messages ? [] : [missing]),
+  ];
+}
+
+/** With rows, new messages would come before those that have the latest time. */
+function timeChecks({ sql: s, messages }: DeclaredTable): RowCheck[] {
+  if (!messages) return [];
+  const m = messages.sql;
+  const where = "updated_at >= '294276-01-01 00:00:00+00'::timestamptz";
+  return [
+    {
+      code: "updated_at_unordered",
+      severity: "error",
+      where,
+      what: "an updated_at that no later time follows: writes to its messages fail with corrupt",
+      // The trigger sets now(). Messages that have a later time keep their order.
+      remedy: {
+        sql: `with reset as (update ${s} set updated_at = now() where ${where} returning id), placed as (select m.session_id, m.user_id, m.id, row_number() over (partition by m.session_id, m.user_id order by m.appended_at, m.n) as place from ${m} m join reset on m.session_id = reset.id) update ${m} m set appended_at = least(m.appended_at, now()), n = placed.place from placed where (m.session_id, m.user_id, m.id) = (placed.session_id, placed.user_id, placed.id)`,
+      },
+    },
+  ];
 }

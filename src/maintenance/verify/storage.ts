@@ -1,5 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Check } from "./check.js";
+import { storageOf } from "./column-type.js";
 import type { DeclaredTable } from "./declared.js";
 import { atOnce } from "./finding.js";
 
@@ -42,6 +43,15 @@ export const storageChecks = (table: DeclaredTable): Check[] => [
     finding: (_, { reapply }) => [
       "The fillfactor of the table, or the autovacuum threshold of its TOAST table, is not set.",
       reapply(atOnce([table.parts().settings])),
+    ],
+  },
+  {
+    code: "storage",
+    severity: "warning",
+    query: sql`select from pg_attribute where attrelid = ${table.oid} and attname = 'message' and attstorage <> 'e' and ${table.row === "message"}`,
+    finding: () => [
+      "message is compressed, which costs more than it saves.",
+      { sql: atOnce(storageOf(table, "message")) },
     ],
   },
   {

@@ -17,6 +17,14 @@ export const forTable = (table: DeclaredTable, command: string, call: string) =>
     ? command
     : `${call}(db, { table }) of @aigos/journey-db/admin, after a backup; dryRun only counts`;
 
+const shell = (word: string) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+/** How the command line names a table. */
+export const optionsOf = (table: DeclaredTable) =>
+  isDefaultTable(table)
+    ? ""
+    : ` --table ${shell(table.key)}${table.schema === undefined ? "" : ` --schema ${shell(table.schema)}`}`;
+
 /** Whether the server accepts writes, and text in every language. */
 export const SERVER_CHECKS: Check[] = [
   {
@@ -63,7 +71,7 @@ async function withRows(db: Database, places: readonly Place[]): Promise<string[
   return found.map(({ schema }) => schema);
 }
 
-const notATable = (table: DeclaredTable): Check => ({
+export const notATable = (table: DeclaredTable): Check => ({
   code: "not_a_table",
   query: sql`select relkind::text as kind from pg_class where oid = ${table.oid} and relkind <> 'r'`,
   finding: ({ kind }: { kind: string }, { recreate }) => {

@@ -17,6 +17,7 @@ export function triggerChecks({
   trigger,
   function: called,
   parts,
+  messages,
 }: DeclaredTable): Check[] {
   const raw = (text: string) => sql.raw(literal(text));
   // tgtype: for each row (1), before (2), update (16).
@@ -36,12 +37,13 @@ export function triggerChecks({
     const { createFunction, dropTrigger, createTrigger, rights } = parts(schema);
     return atOnce([createFunction, dropTrigger, createTrigger, rights]);
   };
+  const consequence = `updated_at does not change${messages ? ", and messages in rows get out of order" : ""}`;
   return [
     {
       code: "trigger_missing",
       query: sql`select ${schemaOf} where not exists (${own(sql`true`)})`,
       finding: (found: { schema: string }, { reapply }) => [
-        `Trigger ${trigger.name} is missing: updated_at does not change.`,
+        `Trigger ${trigger.name} is missing: ${consequence}.`,
         reapply(create(found)),
       ],
     },
@@ -49,7 +51,7 @@ export function triggerChecks({
       code: "trigger_disabled",
       query: own(sql`not enabled`),
       finding: () => [
-        `Trigger ${trigger.name} is disabled: updated_at does not change.`,
+        `Trigger ${trigger.name} is disabled: ${consequence}.`,
         { sql: `alter table ${table} enable trigger ${trigger.name}` },
       ],
     },

@@ -5,13 +5,13 @@ import { journeyOptionsSchema } from "../../validation/journey-options.js";
 import { parse } from "../../validation/parse.js";
 import { type Migration, requireDatabase, theJournal } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
-import { namesOf } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
 import { type DeclaredTable, declare } from "./declared.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
-import { checkJournal, MIGRATE } from "./journal.js";
+import { checkJournal, MIGRATE, MIGRATE_ROWS } from "./journal.js";
+import { checkMessagesTable, countMessageRows } from "./message-rows.js";
 import { countMessages, olderMessages, repeatedIds, selectRepeatedIds } from "./messages.js";
 import { checkOwnColumns } from "./own-columns.js";
 import { checkOwnObjects } from "./own-objects.js";
@@ -20,7 +20,7 @@ import { rightsChecks } from "./rights.js";
 import { countRows } from "./rows.js";
 import { attempt, LOCKED, limitTime, putBuiltInsFirst, rolledBack, tooLate } from "./run.js";
 import { storageChecks } from "./storage.js";
-import { checkTable, forTable, isDefaultTable, SERVER_CHECKS } from "./table.js";
+import { checkTable, forTable, isDefaultTable, optionsOf, SERVER_CHECKS } from "./table.js";
 import { triggerChecks } from "./trigger.js";
 
 export type { Finding, FindingCode } from "./finding.js";
@@ -48,6 +48,8 @@ interface Step {
   writes?: true;
   /** Whether it compares what the application declares itself. */
   own?: true;
+  /** Whether it needs a table of messages. */
+  ofMessages?: true;
   /** For a step that reads every row: the remedy if that takes more than 30 s. */
   slow?: (table: DeclaredTable) => string;
 }
@@ -60,6 +62,8 @@ const definitions = (subject: string, checks: (table: DeclaredTable) => readonly
     return runChecks(checks(context.table), context);
   },
 });
+
+const WHEN_LESS_BUSY = () => "run journey-db verify again when the server is less busy";
 
 const STEPS: Step[] = [
   { subject: "The table", run: checkTable, required: true },
@@ -83,11 +87,13 @@ const STEPS: Step[] = [
     ...storageChecks(table),
     ...rightsChecks(table),
   ]),
+  { subject: "The table of messages", run: checkMessagesTable, ofMessages: true },
   {
     subject: "The stored rows",
     run: countRows,
-    slow: () => "run journey-db verify again when the server is less busy",
+    slow: WHEN_LESS_BUSY,
   },
+  { subject: "The messages in rows", run: countMessageRows, ofMessages: true, slow: WHEN_LESS_BUSY },
   {
     subject: "The ids of messages",
     run: countMessages(repeatedIds),
@@ -137,12 +143,13 @@ export async function verifyTable(
   let table: DeclaredTable | undefined;
   let reapply = (exact: string): Remedy => ({ sql: exact });
   let recreate: Remedy = MIGRATE;
+  let ofRows: Context["ofRows"] = { reapply, recreate: MIGRATE_ROWS };
   let pending: readonly Migration[] = [];
   let inserted = false;
   const inContext = (run: Step["run"]) =>
     rolledBack(db, async (tx, inTransaction) => {
       table ??= await declare(tx, journeyTable);
-      const context = { db: tx, inTransaction, table, packageOnly, phases, reapply, recreate };
+      const context = { db: tx, inTransaction, table, packageOnly, phases, reapply, recreate, ofRows };
       return run({ ...context, onInserted: () => (inserted = true) });
     });
 
@@ -153,16 +160,20 @@ export async function verifyTable(
     subject: theJournal("main"),
     run: async (context) => {
       if (!isDefaultTable(context.table)) {
-        recreate = createOwn(journeyTable);
+        recreate = createOwn(context.table);
+        ofRows = { reapply, recreate: createOwn(context.table, " --with message-rows") };
         return [];
       }
       const checked = await checkJournal(context.db);
       ({ reapply, recreate, pending } = checked);
-      return checked.findings;
+      const rows = await checkJournal(context.db, "message-rows");
+      ofRows = rows;
+      return [...checked.findings, ...(rows.begun || context.table.messages ? rows.findings : [])];
     },
   };
-  for (const { subject, run, required, writes, own, slow } of [journal, ...STEPS]) {
+  for (const { subject, run, required, writes, own, ofMessages, slow } of [journal, ...STEPS]) {
     if (writes && findings.some(({ code }) => REFUSES_WRITES.includes(code))) continue;
+    if (ofMessages && !(table as DeclaredTable | undefined)?.messages) continue;
     const severity = required ? "error" : "warning";
     let locked = false;
     const found = await attempt(
@@ -195,20 +206,17 @@ export async function verifyTable(
     .filter(({ code }) => !packageOnly || code !== "column_unexpected")
     // A trigger fills a column that seemed to need a value.
     .map((one) =>
-      inserted && one.code === "column_unexpected" ? { ...one, severity: "note" as const } : one,
+      inserted && one.code === "column_unexpected" && one.message.includes("no session")
+        ? { ...one, severity: "note" as const }
+        : one,
     )
     .sort((a, b) => rank(a) - rank(b));
   return { findings: sorted, inserted };
 }
 
-const shell = (word: string) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
 /** What creates a table of the application. */
-function createOwn(table: JourneyTable): string {
-  const { table: name, schema } = namesOf(table);
-  const of = schema === undefined ? "" : ` --schema ${shell(schema)}`;
-  return `apply the application's migrations; one of them must have the SQL that journey-db sql --table ${shell(name)}${of} prints`;
-}
+const createOwn = (table: DeclaredTable, more = "") =>
+  `apply the application's migrations; one of them must have the SQL that journey-db sql${optionsOf(table)}${more} prints`;
 
 /** Replaces the SQL for an object of the application that a pending migration creates, which would then fail. */
 function byMigration(

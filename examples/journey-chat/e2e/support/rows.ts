@@ -14,10 +14,19 @@ export interface Row {
   updated_at: string;
 }
 
+/** The layout of the run, of the application's environment. */
+const hasRows = process.env.MESSAGE_LAYOUT === "rows";
+
 /** All sessions, the newest created first. */
-export const rowsOf = (sql: postgres.Sql): Promise<Row[]> => sql<Row[]>`
-  select id, user_id, phase, messages, metadata, pinned, archived, updated_at::text
-  from journey_sessions order by created_at desc, id desc`;
+export const rowsOf = (sql: postgres.Sql): Promise<Row[]> => {
+  const messages = hasRows
+    ? sql`case when jsonb_typeof(messages) = 'array' then messages else
+        (select coalesce(jsonb_agg(message order by appended_at, n), '[]') from journey_messages where session_id = sessions.id) end`
+    : sql`messages`;
+  return sql<Row[]>`
+    select id, user_id, phase, ${messages} as messages, metadata, pinned, archived, updated_at::text
+    from journey_sessions as sessions order by created_at desc, id desc`;
+};
 
 /** A message of text parts. */
 export const said = (role: "user" | "assistant", id: string, ...texts: string[]): JourneyMessage => ({
@@ -43,18 +52,30 @@ export interface Stored {
   archived?: boolean;
   /** @default now */
   createdAt?: Date;
+  /** Where the messages are. @default as the application keeps them */
+  layout?: "column" | "rows";
 }
 
 /** Stores a session as an earlier visit would have left it, and answers its id. */
 export async function store(sql: postgres.Sql, session: Stored = {}): Promise<string> {
   const { as = "ada", title = "Earlier", phase = "setup", messages = conversation(2) } = session;
   const { pinned = false, archived = false } = session;
+  const { layout = hasRows ? "rows" : "column" } = session;
   const id = randomUUID();
   const time = (session.createdAt ?? new Date()).toISOString();
+  const text = JSON.stringify(messages);
+  const kept =
+    layout === "rows" ? JSON.stringify({ rows: messages.length, last: messages.at(-1)?.id ?? null }) : text;
   await sql`
     insert into journey_sessions (id, user_id, phase, messages, metadata, pinned, archived, created_at)
-    values (${id}, ${`user_${as}`}, ${phase}, ${JSON.stringify(messages)}::text::jsonb,
+    values (${id}, ${`user_${as}`}, ${phase}, ${kept}::text::jsonb,
             ${JSON.stringify({ title })}::text::jsonb, ${pinned}, ${archived}, ${time})`;
+  if (layout === "rows")
+    await sql`
+      insert into journey_messages (user_id, session_id, id, appended_at, n, message)
+      select user_id, sessions.id, message ->> 'id', updated_at, n, message
+      from journey_sessions as sessions, json_array_elements(${text}::text::json) with ordinality as e (message, n)
+      where sessions.id = ${id}`;
   return id;
 }
 
