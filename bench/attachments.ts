@@ -13,7 +13,7 @@ import { journeySessions } from "../src/schema.js";
 import { startServer } from "../test/support/child-server.js";
 
 const MEGABYTES = [0, 1, 5, 20];
-const CALLS = 9;
+const CALLS = 15;
 const limits = { maxSessionBytes: 200_000_000, maxMessageBytes: 200_000_000, timeoutMs: 60_000 };
 
 const server = await startServer("fsync=off", "max_wal_size=8GB", "autovacuum=off");
@@ -87,10 +87,12 @@ for (const megabytes of MEGABYTES) {
       await sessions.delete(id);
     }
   }
-  for (const [name, { ms, wal }] of figures)
-    console.log(
-      `${name.padEnd(50)} ${median(ms).toFixed(1).padStart(8)} ms ${(median(wal) / 1000).toFixed(0).padStart(9)} kB of WAL`,
-    );
+  for (const [name, { ms, wal }] of figures) {
+    const times = `${Math.min(...ms)
+      .toFixed(1)
+      .padStart(8)} ms at least, ${median(ms).toFixed(1).padStart(8)} ms median`;
+    console.log(`${name.padEnd(50)} ${times} ${(median(wal) / 1000).toFixed(1).padStart(9)} kB of WAL`);
+  }
   figures.clear();
 }
 await close();

@@ -12,4 +12,4 @@ CREATE TABLE IF NOT EXISTS "journey_messages" (
 );
 --> statement-breakpoint
 ALTER TABLE "journey_messages" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
-CREATE INDEX IF NOT EXISTS "idx_journey_messages_order" ON "journey_messages" USING btree ("user_id","session_id","appended_at","n");
+CREATE INDEX IF NOT EXISTS "idx_journey_messages_order" ON "journey_messages" USING btree ("session_id","appended_at","n");

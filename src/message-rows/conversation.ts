@@ -29,10 +29,17 @@ export const place = (messages: MessageTable): SQL => sql`(${messages.appendedAt
 const select = (what: SQL, messages: MessageTable, rest: SQL): SQL =>
   sql`(select ${what} from ${messages} where ${ownRows(messages)} ${rest})`;
 
-/** The place of the message with this id, or NULLs. */
+/**
+ * The place of the message with this id, or NULLs. One query for each column, since an index serves a comparison of rows
+ * with values only.
+ */
 export const placeOf = (table: SessionTable, id: SQL): SQL => {
   const messages = messagesOf(table);
-  return select(sql`${messages.appendedAt}, ${messages.n}`, messages, sql`and ${messages.id} = ${id}`);
+  const { appendedAt, n } = messages;
+  const [time, number] = [appendedAt, n].map((column) =>
+    select(sql`${column}`, messages, sql`and ${messages.id} = ${id}`),
+  );
+  return sql`(${time}, ${number})`;
 };
 
 /** Whether the session has the message; true if `id` is null. */

@@ -58,7 +58,9 @@ export const messagesOf = perTable((table): MessageTable => {
   return declare(name, messageColumns(), (message) => [
     // The session first: a deleted session's messages are found by it alone.
     primaryKey({ name: `${name}_pkey`, columns: [message.sessionId, message.userId, message.id] }),
-    index(`idx_${name}_order`).on(message.userId, message.sessionId, message.appendedAt, message.n),
+    // Without the owner, of whom the session has one: the planner would take each for a further restriction, expect one
+    // row of the longest session, and look for an id in this index.
+    index(`idx_${name}_order`).on(message.sessionId, message.appendedAt, message.n),
     foreignKey({
       name: `${name}_session_id_fkey`,
       columns: [message.sessionId],
