@@ -7,8 +7,8 @@ import { runConvert, runConvertMessages, runPrune, runRepairJson } from "./cli/j
 import { runMigrate, runSql, runVerify } from "./cli/maintenance.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
-import { OPTIONAL } from "./maintenance/optional.js";
 import { JourneyDbError } from "./model/errors.js";
+import { OPTIONAL } from "./validation/options.js";
 
 const URL_HELP = `
 The database is given by --url, or else by DIRECT_URL, or else by DATABASE_URL; --embedded selects the

@@ -2,8 +2,8 @@ import { getTableConfig } from "drizzle-orm/pg-core";
 import * as z from "zod";
 import { messagesOf } from "../message-rows/table.js";
 import { type JourneyTable, quotedName } from "../schema.js";
+import { type OptionalMigrations, withSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
-import { type OptionalMigrations, withSchema } from "./optional.js";
 
 const ALONE = new Set(["id", "phase", "messages", "metadata"]);
 
@@ -145,6 +145,7 @@ export interface MessageTableSql {
   validate: string;
   rights: string;
   storage: string;
+  statistics: string;
   updatedIndex: string;
 }
 
@@ -191,6 +192,7 @@ BEGIN
 	END LOOP;
 END`),
     storage: `ALTER TABLE ${messages} ALTER COLUMN "message" SET STORAGE EXTERNAL, SET (toast_tuple_target = 4080);`,
+    statistics: `CREATE STATISTICS IF NOT EXISTS ${qualified(names.schema, `${names.messages}_owner`, quotedName)} (dependencies) ON "session_id", "user_id" FROM ${messages};`,
     updatedIndex: `CREATE INDEX IF NOT EXISTS ${quotedName(names.updatedIndex)} ON ${sessions} USING btree ("user_id","updated_at","id");`,
   };
 }
@@ -203,6 +205,7 @@ function messageTableSql(table: JourneyTable): string[] {
     `-- Validating reads every conversation while the table is locked: on a large table, journey-db verify prints the statement.\n${parts.validate}`,
     `-- The owner and the privileges of the sessions.\n${parts.rights}`,
     `-- Messages of up to 4 kB stay in their row, and longer ones are not compressed: both make writing and reading faster.\n${parts.storage}`,
+    `-- A session has one owner: otherwise the planner expects one message of the longest session.\n${parts.statistics}`,
     `-- Serves list with orderBy "updated".\n${parts.updatedIndex}`,
   ];
 }

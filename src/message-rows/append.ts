@@ -11,17 +11,7 @@ import { onlyColumns, turn } from "../queries/own-columns.js";
 import { input, param, perShape } from "../queries/statement.js";
 import { type Conditions, ifRevision, metadataIsObject, sameRevision, type Write } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
-import {
-  hasRow,
-  isUnchanged,
-  lastOf,
-  lastRow,
-  marker,
-  ownRows,
-  place,
-  placeOf,
-  rowsOf,
-} from "./conversation.js";
+import { hasRow, isPlaced, isUnchanged, lastOf, lastRow, marker, ownRows, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
 import {
   conditionsOf,
@@ -93,15 +83,15 @@ const grown = marker(
 /** The parts of an append that first drops the message `from` and all that follow. */
 function partsWithFrom(table: SessionTable): Record<string, SQL> {
   const messages = messagesOf(table);
-  const first = placeOf(table, sql`${param("from")}::text`);
-  const isDropped = sql`${place(messages)} >= ${first}`;
+  const from = sql`${param("from")}::text`;
+  const isDropped = isPlaced(table, ">=", from);
   const owned = ownRows(messages);
   // A dropped message that the call has is not deleted, but moved: one statement must not change a row twice.
   const movedTo = (column: "appended_at" | "n") =>
     sql`${sql.raw(column)} = case when ${isDropped} then excluded.${sql.raw(column)} else ${messages}.${sql.raw(column)} end`;
   return {
     dropped: sql`select count(*)::int as rows from ${messages} where ${owned} and ${isDropped}`,
-    kept: lastRow(table, sql`${place(messages)} < ${first}`),
+    kept: lastRow(table, isPlaced(table, "<", from)),
     deleted: sql`delete from ${messages} using locked
       where ${owned} and ${isDropped} and ${messages.id} not in (select id from given) returning 1`,
     stored: insertMessages(

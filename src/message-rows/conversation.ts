@@ -22,24 +22,23 @@ export const lastOf = (messages: SQL): SQL => sql`(${messages} ->> 'last')`;
 export const ownRows = (messages: MessageTable): SQL =>
   sql`${messages.userId} = ${param("userId")} and ${messages.sessionId} = ${param("id")}`;
 
-/** The place of a message. Those of one session are in the order of their places. */
-export const place = (messages: MessageTable): SQL => sql`(${messages.appendedAt}, ${messages.n})`;
-
 /** A row or rows of the owner's session. */
 const select = (what: SQL, messages: MessageTable, rest: SQL): SQL =>
   sql`(select ${what} from ${messages} where ${ownRows(messages)} ${rest})`;
 
-/**
- * The place of the message with this id, or NULLs. One query for each column, since an index serves a comparison of rows
- * with values only.
- */
-export const placeOf = (table: SessionTable, id: SQL): SQL => {
+/** The place of the message with this id, or NULLs: each of its columns, since an index serves no comparison with a row. */
+export function placeOf(table: SessionTable, id: SQL): [appendedAt: SQL, n: SQL] {
   const messages = messagesOf(table);
-  const { appendedAt, n } = messages;
-  const [time, number] = [appendedAt, n].map((column) =>
-    select(sql`${column}`, messages, sql`and ${messages.id} = ${id}`),
-  );
-  return sql`(${time}, ${number})`;
+  const column = (name: "appendedAt" | "n") =>
+    select(sql`${messages[name]}`, messages, sql`and ${messages.id} = ${id}`);
+  return [column("appendedAt"), column("n")];
+}
+
+/** Compares places with that of a message: `>=`, `<`. */
+export const isPlaced = (table: SessionTable, comparison: ">=" | "<=" | "<", id: SQL): SQL => {
+  const { appendedAt, n } = messagesOf(table);
+  const [time, number] = placeOf(table, id);
+  return sql`(${appendedAt}, ${n}) ${sql.raw(comparison)} (${time}, ${number})`;
 };
 
 /** Whether the session has the message; true if `id` is null. */

@@ -5,7 +5,7 @@ import type { ReadRow } from "../queries/layout.js";
 import { onlyColumns } from "../queries/own-columns.js";
 import { input, param, perShape } from "../queries/statement.js";
 import { type Conditions, metadataIsObject, type Write, writable } from "../queries/write.js";
-import { hasRow, isInRows, marker, ownRows, place, placeOf } from "./conversation.js";
+import { hasRow, isInRows, isPlaced, marker, ownRows } from "./conversation.js";
 import { sessionThenMessages } from "./read.js";
 import { messagesOf } from "./table.js";
 import { rowsWrite } from "./write.js";
@@ -26,7 +26,7 @@ export const fork = perShape(isPlainFork, (table, shape: ForkShape, preparing): 
       ["id", sql`input."newId" is null`, "explained only"],
     ],
   };
-  const isCopied = sql`${ownRows(messages)} and (${through} is null or ${place(messages)} <= ${placeOf(table, through)})`;
+  const isCopied = sql`${ownRows(messages)} and (${through} is null or ${isPlaced(table, "<=", through)})`;
   const copies = sql`case when ${through} is null then ${table.messages}
     else ${marker(sql`(select count(*)::int from ${messages} where ${isCopied})`, through)} end`;
   return rowsWrite<ReadRow>(

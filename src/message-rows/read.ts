@@ -112,7 +112,6 @@ const limit = sql`${param("limit")}::int`;
 export const messages = perTable((table) =>
   statement<MessagesRow | MessageRow>(table, "messages_rows", (db) => {
     const { appendedAt, n, id } = messagesOf(table);
-    const place = placeOf(table, before);
     const isKnown = sql`exists (select from ${messagesOf(table)} where ${ownRows(messagesOf(table))} and ${id} = ${before})`;
     const columns = messagesColumns(table);
     const named = {
@@ -124,8 +123,9 @@ export const messages = perTable((table) =>
       Object.entries(named).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),
       sql`, `,
     );
-    // NULLs, for a comparison that holds for all.
-    const bound = sql`(coalesce((select appended_at from ${place} as place), 'infinity'), coalesce((select n from ${place} as place), 2147483647))`;
+    // Without `before`, a place after all others.
+    const [time, number] = placeOf(table, before);
+    const bound = sql`(coalesce(${time}, 'infinity'), coalesce(${number}, 2147483647))`;
     return sessionThenMessages<MessagesRow | MessageRow>(
       db,
       {

@@ -58,8 +58,7 @@ export const messagesOf = perTable((table): MessageTable => {
   return declare(name, messageColumns(), (message) => [
     // The session first: a deleted session's messages are found by it alone.
     primaryKey({ name: `${name}_pkey`, columns: [message.sessionId, message.userId, message.id] }),
-    // Without the owner, of whom the session has one: the planner would take each for a further restriction, expect one
-    // row of the longest session, and look for an id in this index.
+    // Without the owner, since a session has one.
     index(`idx_${name}_order`).on(message.sessionId, message.appendedAt, message.n),
     foreignKey({
       name: `${name}_session_id_fkey`,

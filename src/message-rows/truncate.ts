@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { param, perTable } from "../queries/statement.js";
 import { truncate as truncateColumn } from "../queries/truncate.js";
 import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
-import { hasRow, isUnchanged, lastRow, marker, ownRows, place, placeOf, rowsOf } from "./conversation.js";
+import { hasRow, isPlaced, isUnchanged, lastRow, marker, ownRows, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
 import {
   conditionsOf,
@@ -18,7 +18,6 @@ const from = sql`${param("from")}::text`;
 
 export const truncate = perTable((table) => {
   const messages = messagesOf(table);
-  const first = placeOf(table, from);
   const conditions = conditionsOf(table, { from, ifRevision }, [
     sameRevision(table),
     metadataIsObject(table),
@@ -33,9 +32,9 @@ export const truncate = perTable((table) => {
         db,
         {
           locked: locked(table, conditions),
-          deleted: sql`delete from ${messages} using locked where ${ownRows(messages)} and ${place(messages)} >= ${first} returning 1`,
+          deleted: sql`delete from ${messages} using locked where ${ownRows(messages)} and ${isPlaced(table, ">=", from)} returning 1`,
           dropped: sql`select count(*)::int as rows from deleted`,
-          kept: lastRow(table, sql`${place(messages)} < ${first}`),
+          kept: lastRow(table, isPlaced(table, "<", from)),
           written: updated(
             db,
             table,

@@ -1,8 +1,16 @@
 import { getTableName, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
-import { isDuplicate, isSerializationFailure } from "../model/driver-errors.js";
+import { isSerializationFailure } from "../model/driver-errors.js";
 import { exactTime, type WrittenRow } from "../queries/columns.js";
-import { type Builder, input, param, repeated, type Statement, statement } from "../queries/statement.js";
+import {
+  type Builder,
+  input,
+  insertion,
+  param,
+  repeated,
+  type Statement,
+  type statement,
+} from "../queries/statement.js";
 import { type Condition, type Conditions, updating, type Write, writable, write } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
 import { hasOrderedTime, isInRows, marker, rowsOf } from "./conversation.js";
@@ -16,7 +24,7 @@ const ATTEMPTS = 10;
  * changed then, and the statement is sent again; within a transaction of the caller's, which has failed, it is not.
  */
 export const rowsStatement = <Row>(...of: Parameters<typeof statement<Row>>): Statement<Row> =>
-  repeated(statement(...of), (thrown) => isDuplicate(thrown) || isSerializationFailure(thrown), ATTEMPTS);
+  repeated(insertion(...of), isSerializationFailure, ATTEMPTS);
 
 /** The parts of a statement by their names, each of which can read those before it, and what it returns of the last. */
 export function withParts<Row extends object>(

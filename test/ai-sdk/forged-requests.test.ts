@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { startTurn } from "../../src/ai-sdk.js";
 import { defineJourney } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
+import { testInColumn } from "../support/in-column.js";
 import { text } from "../support/messages.js";
 import { openFor, requestOf } from "../support/turn.js";
 
@@ -158,7 +159,7 @@ describe("a session with no room for an answer", () => {
     return { id, sessions };
   }
 
-  test("takes no question, so that the model is not asked in vain", async () => {
+  testInColumn("takes no question, so that the model is not asked in vain", async () => {
     const { id, sessions } = await full(7_200);
     const before = await sessions.get(id);
     const refused = startTurn(sessions, id, requestOf({ message: text("m2"), after: "a1" }));
@@ -175,7 +176,7 @@ describe("a session with no room for an answer", () => {
     expect(turn.messages.map(({ id }) => id)).toEqual(["m1"]);
   });
 
-  test("and one that leaves room is answered, as far as there is", async () => {
+  testInColumn("and one that leaves room is answered, as far as there is", async () => {
     const { id, sessions } = await full(6_600);
     const turn = await startTurn(sessions, id, requestOf({ message: text("m2"), after: "a1" }), {
       onError: () => {},

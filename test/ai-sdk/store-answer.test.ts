@@ -4,6 +4,7 @@ import { startTurn } from "../../src/ai-sdk.js";
 import { defineJourney, forUser, JourneyDbError, type JourneyMessage } from "../../src/index.js";
 import { messageSchema } from "../../src/messages.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
+import { testInColumn } from "../support/in-column.js";
 import { text } from "../support/messages.js";
 import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
 
@@ -163,28 +164,31 @@ test("a handle's error that is not of this package settles the answer, and is re
   expect(told).toMatchObject([{ code: "internal", message: expect.not.stringContaining("user wrote") }]);
 });
 
-test("messages of any depth that follow the question do not cost an answer, nor those that a rule refuses now", async () => {
-  const { user, id, sessions } = open();
-  const deep = JSON.parse(`${"[".repeat(600)}${"]".repeat(600)}`);
-  const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
-  await sql`update journey_sessions set messages = messages || ${sql.json([{ ...text("m2"), deep }])} where id = ${id}`;
-  await turn.response.onFinish(ended(text("a1", "first", "assistant")));
-  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1", "m2"]);
+testInColumn(
+  "messages of any depth that follow the question do not cost an answer, nor those that a rule refuses now",
+  async () => {
+    const { user, id, sessions } = open();
+    const deep = JSON.parse(`${"[".repeat(600)}${"]".repeat(600)}`);
+    const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }));
+    await sql`update journey_sessions set messages = messages || ${sql.json([{ ...text("m2"), deep }])} where id = ${id}`;
+    await turn.response.onFinish(ended(text("a1", "first", "assistant")));
+    expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual(["m1", "a1", "m2"]);
 
-  const message = messageSchema.refine(({ parts }) => parts.every(({ text }) => text !== "refused"));
-  const strict = defineJourney({ message }).forUser(db, user);
-  const next = await startTurn(strict, id, requestOf({ message: text("m3"), after: "m2" }));
-  await sessions.append(id, text("m4", "refused"));
-  await next.response.onFinish(ended(text("a3", "third", "assistant")));
-  expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual([
-    "m1",
-    "a1",
-    "m2",
-    "m3",
-    "m4",
-    "a3",
-  ]);
-});
+    const message = messageSchema.refine(({ parts }) => parts.every(({ text }) => text !== "refused"));
+    const strict = defineJourney({ message }).forUser(db, user);
+    const next = await startTurn(strict, id, requestOf({ message: text("m3"), after: "m2" }));
+    await sessions.append(id, text("m4", "refused"));
+    await next.response.onFinish(ended(text("a3", "third", "assistant")));
+    expect((await sessions.get(id))?.messages.map(({ id }) => id)).toEqual([
+      "m1",
+      "a1",
+      "m2",
+      "m3",
+      "m4",
+      "a3",
+    ]);
+  },
+);
 
 test("an answer that goes on may be of any depth", async () => {
   const { user, id, sessions } = open();
@@ -297,7 +301,7 @@ test("with an early v5, which reports no finish reason, a complete answer counts
   expect((await sessions.get(id))?.messages[1]).toEqual({ id: "a1", role: "assistant", parts });
 });
 
-test("an answer whose session is another user's now is refused, and nobody gets it", async () => {
+testInColumn("an answer whose session is another user's now is refused, and nobody gets it", async () => {
   const { user, id, sessions } = open();
   const turn = await startTurn(sessions, id, requestOf({ message: text("m1"), after: null }), { onError });
   const member = newUser();

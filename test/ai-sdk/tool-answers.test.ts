@@ -3,6 +3,7 @@ import * as z from "zod";
 import { startTurn } from "../../src/ai-sdk.js";
 import { defineJourney, forUser } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
+import { testInColumn } from "../support/in-column.js";
 import { idsOf, text } from "../support/messages.js";
 import { answerWith, approved, call, output, request, waiting } from "../support/tool-calls.js";
 import { ended, NOWHERE, openFor, requestOf, type Sessions } from "../support/turn.js";
@@ -136,7 +137,7 @@ test("nothing is lost if the database becomes unavailable after it was stored", 
   expect(turn.messages).toEqual(await stored());
 });
 
-test("an element that is no message does not hide the answer", async () => {
+testInColumn("an element that is no message does not hide the answer", async () => {
   const { id, send } = await waiting(db, answerWith(call("input-available")));
   await sql`update journey_sessions set messages = messages || '[null]' where id = ${id}`;
   const turn = await send(answerWith(call("output-available", output)));

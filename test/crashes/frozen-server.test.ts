@@ -5,6 +5,7 @@ import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import { newUser, openConnected, openNodePostgres, openPostgresJs } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
+import { OPTIONAL } from "../support/layout.js";
 import { idsOf, text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
 import { CASES, conversation } from "../support/verbs.js";
@@ -12,7 +13,7 @@ import { CASES, conversation } from "../support/verbs.js";
 let server: OwnServer;
 beforeAll(async () => {
   server = await startOwnServer();
-  await migrate(openPostgresJs(server.url));
+  await migrate(openPostgresJs(server.url), { with: OPTIONAL });
 });
 
 const frozen = new Set<number>();

@@ -7,6 +7,7 @@ import { verify } from "../../src/maintenance/verify/verify.js";
 import type { Database } from "../../src/model/database.js";
 import { newUser, openConnected, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf, SECRET } from "../support/errors.js";
+import { OPTIONAL } from "../support/layout.js";
 import { idsOf, text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
 
@@ -16,7 +17,7 @@ vi.setConfig({ testTimeout: 180_000 });
 let server: OwnServer;
 beforeAll(async () => {
   server = await startOwnServer();
-  await migrate(openPostgresJs(server.url));
+  await migrate(openPostgresJs(server.url), { with: OPTIONAL });
 });
 
 const OPEN: Record<string, () => Promise<Database>> = {

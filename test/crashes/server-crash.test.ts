@@ -1,6 +1,7 @@
 import { beforeAll, expect, it } from "vitest";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { openPostgresJs, rawClient } from "../support/database.js";
+import { OPTIONAL } from "../support/layout.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
 import { CLIENTS, expectStored, someCalls, startWriting, toldOf } from "../support/writers.js";
 import { WRITERS } from "../support/written.js";
@@ -14,7 +15,7 @@ const TERMINATIONS = LONG ? 400 : 40;
 let server: OwnServer;
 beforeAll(async () => {
   server = await startOwnServer();
-  await migrate(openPostgresJs(server.url));
+  await migrate(openPostgresJs(server.url), { with: OPTIONAL });
 });
 
 it(

@@ -129,7 +129,8 @@ describe("plans", () => {
     ...{ maxBytes: 1_048_576, text: "nobody wrote this" },
   };
   const explain = async () => {
-    const statements = await every(undefined);
+    await client`deallocate all`;
+    const statements = await every();
     return explainer(client, new Map([...statements].filter(([name]) => /_rows$|^list_updated/.test(name))));
   };
 
@@ -141,7 +142,6 @@ describe("plans", () => {
     const scans = scansOf(plan, "journey_messages").filter(({ rowsRead }) => rowsRead > 0);
     expect(scans).toMatchObject([{ indexes: ["idx_journey_messages_order"], backward: true, rowsRead: 21 }]);
     expect(sorts(plan)).toBe(false);
-    await client`deallocate all`;
   });
 
   it.each(["force_custom_plan", "force_generic_plan"] as const)(
@@ -167,7 +167,6 @@ describe("plans", () => {
         backward: true,
       });
     }
-    await client`deallocate all`;
   });
 
   it("a deleted session's messages are found by an index", async () => {

@@ -13,7 +13,7 @@ import { type ConnectOptions, connect } from "../../src/connection/connect.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import { atEnd } from "./at-end.js";
-import { IN_ROWS } from "./layout.js";
+import { IN_ROWS, OPTIONAL } from "./layout.js";
 import { startPgbouncer } from "./pgbouncer.js";
 
 export { atEnd };
@@ -56,7 +56,7 @@ async function migratedPglite(): Promise<Blob> {
   const file = join(process.env.TEST_BUILD as string, IN_ROWS ? "pglite-rows.tar" : "pglite.tar");
   if (!existsSync(file)) {
     const client = new PGlite();
-    await migrate(drizzlePglite({ client }), { with: IN_ROWS ? ["message-rows"] : [] });
+    await migrate(drizzlePglite({ client }), { with: OPTIONAL });
     const data = await client.dumpDataDir("none");
     await client.close();
     // Whole when it is there, also where two make it.

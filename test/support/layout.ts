@@ -4,6 +4,9 @@ import type { Plugin } from "vitest/config";
 /** Whether this run is of messages in rows. Its tests are those of the column, with another handle. */
 export const IN_ROWS = process.env.LAYOUT === "rows";
 
+/** The optional migrations of this run. */
+export const OPTIONAL = IN_ROWS ? (["message-rows"] as const) : [];
+
 const folder = import.meta.dirname;
 const replaced = resolve(folder, "../../src/index.ts");
 const replacement = resolve(folder, "in-rows.ts");
