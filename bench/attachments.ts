@@ -13,7 +13,7 @@ import { journeySessions } from "../src/schema.js";
 import { startServer } from "../test/support/child-server.js";
 
 const MEGABYTES = [0, 1, 5, 20];
-const CALLS = 15;
+const CALLS = 9;
 const limits = { maxSessionBytes: 200_000_000, maxMessageBytes: 200_000_000, timeoutMs: 60_000 };
 
 const server = await startServer("fsync=off", "max_wal_size=8GB", "autovacuum=off");
