@@ -53,9 +53,9 @@ export function sessionThenMessages<Row extends object>(
 }
 
 /** The messages of the session in `found`. */
-const messagesOfFound = (table: SessionTable, more: SQL, order: SQL): SQL => {
+const messagesOfFound = (table: SessionTable, more: SQL, order: SQL, message?: SQL): SQL => {
   const messages = messagesOf(table);
-  return sql`${messages.message} from ${messages} where (${messages.userId}, ${messages.sessionId}) = (select user_id, id from found)${more} order by ${order}`;
+  return sql`${message ?? messages.message} from ${messages} where (${messages.userId}, ${messages.sessionId}) = (select user_id, id from found)${more} order by ${order}`;
 };
 
 const oldestFirst = (table: SessionTable): SQL => {
@@ -109,6 +109,7 @@ export const getBy = perShape(isEmpty, (table, where: Filter[], preparing) =>
 );
 
 const before = sql`${param("before")}::text`;
+const limit = sql`${param("limit")}::int`;
 
 /**
  * The newest `limit` messages, or those just before one of them, newest first, and one more if there is one. A session
@@ -140,7 +141,9 @@ export const messages = perTable((table) =>
       messagesOfFound(
         table,
         sql` and (${appendedAt}, ${n}) < ${bound}`,
-        sql`${newestFirst(table)} limit ${param("limit")}::int + 1`,
+        sql`${newestFirst(table)} limit ${limit} + 1`,
+        // The one more may be large, and is only to be there.
+        sql`case when row_number() over (order by ${newestFirst(table)}) <= ${limit} then ${messagesOf(table).message} end`,
       ),
     );
   }),

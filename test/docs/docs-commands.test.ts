@@ -179,7 +179,8 @@ async function inBothLayouts({ project }: Databases): Promise<void> {
 }
 
 async function readsTheConversations(_: Databases, done: Done[]): Promise<void> {
-  const ids = done.map(({ rows }) => rows.map(({ message }) => (message as { id: string }).id));
+  const read = done.map(({ rows }) => rows).filter(({ length }) => length > 0);
+  const ids = read.map((rows) => rows.map(({ message }) => (message as { id: string }).id));
   expect(ids).toEqual([
     ["m1", "m2"],
     ["m1", "m2"],
@@ -187,8 +188,10 @@ async function readsTheConversations(_: Databases, done: Done[]): Promise<void> 
   ]);
 }
 
-async function areInColumnAgain({ project }: Databases, [, ...done]: Done[]): Promise<void> {
-  expect(done.every(({ printed }) => printed.includes("3"))).toBe(true);
+async function areInColumnAgain({ project }: Databases, done: Done[]): Promise<void> {
+  const [toRows = "", toColumn = ""] = done.slice(-2).map(({ printed }) => printed);
+  expect(toRows).toMatch(/converted 3 sessions/);
+  expect(toColumn).toMatch(/converted 3 sessions/);
   const rows = await rowsOf(rawClient(project));
   expect(rows.map(({ messages }) => JSON.parse(messages))).toEqual([HELLO, HELLO, HELLO]);
 }
