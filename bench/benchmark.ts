@@ -9,7 +9,7 @@ import { makeTexts } from "./texts.js";
 import { throughput } from "./throughput.js";
 import { tryOut } from "./trial.js";
 import { warmUp } from "./warm-up.js";
-import { type Workload, workloads } from "./workloads.js";
+import { workloads } from "./workloads.js";
 
 export interface Selection {
   quick: boolean;
@@ -19,12 +19,6 @@ export interface Selection {
 }
 
 const SEED = 1;
-/** A quick run leaves out what takes longest. */
-const isQuick = ({ workload, size, text }: Workload): boolean => {
-  if (workload === "fork") return false;
-  if (workload === "open" || workload === "last") return size === 10 || size === 100;
-  return size === null || size <= (text === "tool" ? 10 : 1000);
-};
 
 export const chosen = (pattern: RegExp | undefined, name: string): boolean => pattern?.test(name) ?? true;
 
@@ -65,7 +59,7 @@ async function calls(
 ): Promise<Call[]> {
   const texts = makeTexts(SEED);
   const selected = workloads.filter(
-    (workload) => chosen(only, nameOf(workload)) && (!quick || isQuick(workload)),
+    (workload) => chosen(only, nameOf(workload)) && (!quick || workload.quick),
   );
   if (selected.length === 0) return [];
   const entrants: Entrant[] = await timed("opening", () =>

@@ -64,13 +64,11 @@ function throughputPlot(server: ServerResults): string | undefined {
   const panels = { one: "all writers on one session", each: "every writer on a session of its own" };
   const points = among(
     series,
-    server.throughput.map(({ contestant, writers, appendsPerSecond, sessions, lost }) => ({
-      series: contestant,
-      x: writers,
-      y: appendsPerSecond,
-      panel: panels[sessions],
-      lost,
-    })),
+    server.throughput.flatMap(({ contestant, writers, appendsPerSecond, sessions, lost }) =>
+      sessions === "busy"
+        ? []
+        : [{ series: contestant, x: writers, y: appendsPerSecond, panel: panels[sessions], lost }],
+    ),
   ) as (Point & { lost: number })[];
   if (points.length === 0) return undefined;
   const x = chosenAxis({ values: points.map((point) => point.x), label: "writers at once", format: whole });

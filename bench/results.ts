@@ -32,7 +32,10 @@ export interface ServerResults {
 export interface Call {
   /** e.g. "turn". */
   workload: string;
-  /** Messages in the session before the call, or bytes a session for the list; null where it has no size. */
+  /**
+   * Messages in the session before the call. For the list by creation, bytes a session; by last change, sessions.
+   * Null where it has no size.
+   */
   size: number | null;
   /** Kind of text: prose of about 2 kB a message, or tool results of 40 kB. */
   text: "prose" | "tool";
@@ -67,8 +70,8 @@ export interface Cost {
 }
 
 export interface Throughput {
-  /** All on one session, or each on its own. */
-  sessions: "one" | "each";
+  /** All on one session, each on its own, or all on one that grows to hundreds of messages. */
+  sessions: "one" | "each" | "busy";
   writers: number;
   contestant: string;
   appendsPerSecond: number;

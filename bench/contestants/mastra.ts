@@ -63,6 +63,15 @@ export const mastra: Contestant = {
       await memory.saveMessages({ messages: [toMastra(session, message, now())] });
     };
 
+    const page = async (userId: string, field: "createdAt" | "updatedAt") => {
+      const { threads } = await memory.listThreads({
+        filter: { resourceId: userId },
+        perPage: 20,
+        orderBy: { field, direction: "DESC" },
+      });
+      return threads.length;
+    };
+
     return {
       tables: ["mastra_threads", "mastra_messages"],
       async seed(session, messages) {
@@ -83,6 +92,12 @@ export const mastra: Contestant = {
         await append(session, assistant);
       },
       append,
+      async grow(session, versions) {
+        const createdAt = now();
+        for (const version of versions) {
+          await memory.saveMessages({ messages: [toMastra(session, version, createdAt)] });
+        }
+      },
       async open({ id, userId }) {
         const { messages } = await memory.listMessages({
           threadId: id,
@@ -102,14 +117,8 @@ export const mastra: Contestant = {
         });
         return messages.reverse().length;
       },
-      async list(userId) {
-        const { threads } = await memory.listThreads({
-          filter: { resourceId: userId },
-          perPage: 20,
-          orderBy: { field: "createdAt", direction: "DESC" },
-        });
-        return threads.length;
-      },
+      list: (userId) => page(userId, "createdAt"),
+      updated: (userId) => page(userId, "updatedAt"),
       async merge({ id }, patch) {
         await memory.updateThread({ id, metadata: patch });
       },

@@ -53,9 +53,13 @@ function storeOf({ db, journey, close }: Opened): Store {
     async append(session, message) {
       await sessionsOf(session).append(session.id, message);
     },
+    async grow(session, versions) {
+      for (const version of versions) await sessionsOf(session).append(session.id, version);
+    },
     open: async (session) => (await sessionsOf(session).get(session.id))?.messages.length ?? 0,
     last: async (session) => (await sessionsOf(session).messages(session.id, { limit: 20 })).messages.length,
     list: async (userId) => (await sessionsOf({ userId }).list()).sessions.length,
+    updated: async (userId) => (await sessionsOf({ userId }).list({ orderBy: "updated" })).sessions.length,
     async merge(session, patch) {
       await sessionsOf(session).mergeMetadata(session.id, patch);
     },
