@@ -122,13 +122,17 @@ export const workloads: readonly Workload[] = [
   { workload: "fork", size: 100, ...prose, ...common, rounds: 200 },
 ];
 
+/** Messages that a session counts for each one it has where an answer is stored six times. */
+const COSTS_OF_GROWING = 4;
+
 /** Whether the workload is one for this contestant. */
 export const takesPart = (
   { workload, size, direct }: Workload,
   { through, longest = Number.POSITIVE_INFINITY }: Contestant,
 ): boolean => {
   if (direct && through) return false;
-  return workload === "list" || workload === "updated" || (size ?? 0) <= longest;
+  if (workload === "list" || workload === "updated") return true;
+  return (size ?? 0) * (workload === "grow" ? COSTS_OF_GROWING : 1) <= longest;
 };
 
 /** Versions of an answer that is stored while it grows. */

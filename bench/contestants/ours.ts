@@ -75,6 +75,7 @@ const ours = (name: string, about: string, open: (url: string, max: number) => P
     name: `ours, ${name}`,
     kind: "ours",
     about,
+    longest: 20_000,
     async open({ url, connections }) {
       const opened = await open(url, connections);
       await migrate(opened.db);
