@@ -73,7 +73,10 @@ const LONGEST_NAME = 33;
 /** A function of PostgreSQL has at most 100 arguments. */
 const MOST_COLUMNS = 90;
 /** Names that a statement gives to its own parts beside the table. */
-const ALIASES = ["input", "own", "page", "batch", "hit", "passed", "due", "deleted", "counted", "excluded"];
+const ALIASES =
+  "input own page batch hit passed due deleted counted excluded conversation copied changed kept locked given stored added dropped made target found written".split(
+    " ",
+  );
 
 /**
  * Declares a table of sessions: the columns of this package, followed by the application's own. Pass it to
@@ -186,6 +189,22 @@ export const qualifiedName = (table: JourneyTable): string =>
   [getTableConfig(table).schema, getTableName(table)]
     .flatMap((name) => (name === undefined ? [] : quotedName(name)))
     .join(".");
+
+/** The property of a table of messages that names its sessions' table and its statements. */
+export const MESSAGE_ROWS = Symbol.for("@aigos/journey-db/message-rows");
+
+/** A table that `messagesTable` of `@aigos/journey-db/message-rows` has declared. */
+export type MessagesTable<Table extends JourneyTable = JourneyTable> = PgTable & {
+  readonly [MESSAGE_ROWS]: {
+    sessions: Table;
+    /** A `Layout` of `queries/layout.ts`. */
+    layout: unknown;
+  };
+};
+
+/** Whether a table is one of messages. */
+export const isMessagesTable = (given: unknown): given is MessagesTable =>
+  is(given, PgTable) && MESSAGE_ROWS in given;
 
 /** The application's own columns, by their keys. */
 export const ownColumns = (table: JourneyTable): [key: string, column: PgColumn][] =>

@@ -51,6 +51,9 @@ const endOf = (name: unknown, table: string): string | undefined =>
 export const isDuplicate = (thrown: unknown): boolean =>
   ["23505", "40P01"].includes(driverErrorOf(thrown).code);
 
+/** Whether a serializable transaction was refused, which a statement of its own may repeat. */
+export const isSerializationFailure = (thrown: unknown): boolean => driverErrorOf(thrown).code === "40001";
+
 /** Whether a unique index on the sessions' id refused the row, whatever its name. */
 function isTakenId(thrown: unknown, table: string): boolean {
   const { code, constraint, error } = driverErrorOf(thrown);

@@ -33,6 +33,8 @@ import {
   write,
 } from "./write.js";
 
+export type AppendedRow = WrittenRow & { messageCount: number; bytes?: number; created: boolean };
+
 const row = {
   // Not `xmax = 0`, which is an implementation detail of PostgreSQL.
   created: sql<boolean>`${written.createdAt} = ${written.updatedAt}`,
@@ -107,16 +109,16 @@ export const append = perTable((table) => {
 // `on conflict` cannot refer to `input`; there the messages are `excluded.messages`.
 const excluded = sql`excluded.messages`;
 /** With limits of its own: `leaveRoom` concerns the conversation only, and each is measured as text only if it may be wide. */
-const newMetadata = {
+export const newMetadata = {
   metadata: jsonParam("metadata"),
   maxMetadataBytes: sql`${param("maxMetadataBytes")}::int`,
   maxMetadataTextBytes: sql`${param("maxMetadataTextBytes")}::int`,
 };
-const metadataFits = fits(sql`input.metadata`, {
+export const newMetadataFits = fits(sql`input.metadata`, {
   maxBytes: sql`input."maxMetadataBytes"`,
   maxTextBytes: sql`input."maxMetadataTextBytes"`,
 });
-const newFits = sql`(${fits(added, inputLimits)} and ${metadataFits})`;
+const newFits = sql`(${fits(added, inputLimits)} and ${newMetadataFits})`;
 
 const appendOrCreateOf = (name: string, kind: Kind) =>
   perShape(isEmpty, (table, own: readonly string[], preparing) => {
@@ -138,7 +140,7 @@ const appendOrCreateOf = (name: string, kind: Kind) =>
         ...conditions,
         values: { ...values, ...newMetadata },
         // Metadata that does not fit is refused, whether or not there is a session to give it to.
-        conversation: [...conditions.conversation, ["size", metadataFits, "explained only"]],
+        conversation: [...conditions.conversation, ["size", newMetadataFits, "explained only"]],
         created: ["size", newFits],
       },
       (db) =>

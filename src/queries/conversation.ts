@@ -1,4 +1,4 @@
-import { type SQL, sql } from "drizzle-orm";
+import { type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import type { SessionTable } from "../schema.js";
 import { param } from "./statement.js";
 
@@ -13,6 +13,10 @@ export const overMessages = <T>(table: SessionTable, expression: SQL): SQL<T> =>
   sql<T>`(select ${expression} from (select ${table.messages} #> '{}' as m offset 0) as stored)`;
 
 export const isArray: SQL = sql`jsonb_typeof(${m}) = 'array'`;
+
+/** Whether a session keeps its messages in rows: then `messages` has their number and the id of the last. */
+export const areInRows = (messages: SQLWrapper): SQL =>
+  sql`(jsonb_typeof(${messages} -> 'rows') is not distinct from 'number')`;
 
 const placeBy = (which: "min" | "max", id: SQL): SQL =>
   sql`(select ${sql.raw(which)}(n) from jsonb_array_elements(${m}) with ordinality as e(message, n) where message -> 'id' = to_jsonb(${id}))`;

@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
-import { ownColumns } from "../schema.js";
-import { type SessionRow, sessionColumns, timeOf } from "./columns.js";
+import { ownColumns, type SessionTable } from "../schema.js";
+import { type SessionRow, sessionColumns, summary, timeOf } from "./columns.js";
 import { allOwnedBy, param, perTable, statement } from "./statement.js";
 
 export interface ExportRow extends SessionRow {
@@ -17,10 +17,11 @@ const NOTHING_BEFORE = sql.raw("'00000000-0000-0000-0000-000000000000'");
 /**
  * The owner's sessions after a position, oldest first, until they reach `maxBytes`. It reads one row at a time, so that
  * it reads no conversation that it does not return: the size of the text is known only after the value was read.
+ *
+ * @param messages the session's messages, as the text of a JSON array
  */
-export const exportBatch = perTable((table) => {
+export const exportBatchOf = (table: SessionTable, name: string, messages: SQL<string>) => {
   const { createdAt, id } = table;
-  const { summary, messages } = sessionColumns(table);
   const columns = ownColumns(table).map(([key, column]) => {
     // A value of type json keeps white space around it, which no import could keep.
     const value = column.getSQLType() === "json" ? sql`btrim(${column}::text, E' \\t\\n\\r')::json` : column;
@@ -28,7 +29,7 @@ export const exportBatch = perTable((table) => {
   });
   const own = sql`(select row_to_json(columns)::text from (select ${sql.join(columns, sql`, `)}) as columns)`;
   const texts: Record<string, SQL> = {
-    summary,
+    summary: summary(table),
     metadata: sql`${table.metadata}::text`,
     messages,
     ...(columns.length > 0 && { own }),
@@ -39,7 +40,7 @@ export const exportBatch = perTable((table) => {
       Object.entries(texts).map(([name, text]) => write(sql.raw(name), text)),
       separator,
     );
-  return statement<ExportRow>(table, "export", (db) =>
+  return statement<ExportRow>(table, name, (db) =>
     db
       .select({
         ...(Object.fromEntries(
@@ -66,4 +67,8 @@ export const exportBatch = perTable((table) => {
       select ${each((name) => name)}, bytes from batch where summary is not null
     ) as batch`),
   );
-});
+};
+
+export const exportBatch = perTable((table) =>
+  exportBatchOf(table, "export", sessionColumns(table).messages),
+);

@@ -3,7 +3,14 @@ import type { SessionTable } from "../schema.js";
 import { type WrittenRow, written } from "./columns.js";
 import { inputLimits, paramLimits, resultFits } from "./conversation.js";
 import { jsonParam, ownedBy, perTable } from "./statement.js";
-import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update, type Write } from "./write.js";
+import {
+  ifRevision,
+  messagesAreStorable,
+  metadataIsObject,
+  sameRevision,
+  update,
+  type Write,
+} from "./write.js";
 
 const values = { ifMatch: jsonParam("ifMatch"), ifRevision, ...paramLimits };
 
@@ -58,7 +65,7 @@ const mergeMetadataOf = (
       row: [
         sameRevision(table),
         metadataIsObject(table),
-        messagesAreArray(table),
+        messagesAreStorable(table),
         ["ifMatch", matches(table)],
         ["size", resultFits(merged, inputLimits)],
       ],

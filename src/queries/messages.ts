@@ -1,11 +1,12 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
+import type { SessionTable } from "../schema.js";
 import { type SummaryRow, summary } from "./columns.js";
-import { isArray, m, placeOf, slice } from "./conversation.js";
+import { areInRows, isArray, m, placeOf, slice } from "./conversation.js";
 import { input, ownedBy, param, perTable, statement } from "./statement.js";
 
 export interface MessagesRow extends SummaryRow {
-  /** False if an older program stored something else. */
-  isArray: boolean;
+  /** How they are stored; null if an older program stored something else. */
+  stored: "array" | "rows" | null;
   /** Null if there is no message `before`. */
   messages: string | null;
   hasMore: boolean | null;
@@ -18,19 +19,9 @@ const values = {
 const last = sql`place.last`;
 const size = sql`place."limit"`;
 
-/** The newest `limit` messages, or those just before one of them. */
-export const messages = perTable((table) =>
-  statement<MessagesRow>(table, "messages", (db) =>
-    db
-      .select({
-        summary: summary(table),
-        isArray: sql<boolean>`page.is_array`,
-        messages: sql<string | null>`page.messages::text`,
-        hasMore: sql<boolean | null>`page.has_more`,
-      })
-      .from(table)
-      .crossJoinLateral(sql`(
-      select is_array, ${last} > ${size} as has_more,
+/** The page of a row of the table. */
+export const messagesPage = (table: SessionTable): SQL => sql`(
+      select case when place.is_array then 'array' when ${areInRows(m)} then 'rows' end as stored, ${last} > ${size} as has_more,
         case when ${last} is not null then ${slice(sql`greatest(${last} - ${size}, 0) + 1`, last)} end as messages
       from (
         select ${m}, ${isArray} as is_array, input."limit", case
@@ -41,7 +32,19 @@ export const messages = perTable((table) =>
         from (select ${table.messages} #> '{}' as m offset 0) as stored, ${input(values)}
         offset 0
       ) as place
-    ) as page`)
-      .where(ownedBy(table)),
+    ) as page`;
+
+/** The columns of the session and its page. */
+export const messagesColumns = (table: SessionTable) => ({
+  summary: summary(table),
+  stored: sql<MessagesRow["stored"]>`page.stored`,
+  messages: sql<string | null>`page.messages::text`,
+  hasMore: sql<boolean | null>`page.has_more`,
+});
+
+/** The newest `limit` messages, or those just before one of them. */
+export const messages = perTable((table) =>
+  statement<MessagesRow>(table, "messages", (db) =>
+    db.select(messagesColumns(table)).from(table).crossJoinLateral(messagesPage(table)).where(ownedBy(table)),
   ),
 );

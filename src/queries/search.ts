@@ -1,10 +1,12 @@
-import { desc, sql } from "drizzle-orm";
+import { desc, type SQL, sql } from "drizzle-orm";
+import type { SessionTable } from "../schema.js";
 import { type SummaryRow, summary } from "./columns.js";
-import { isArray, m } from "./conversation.js";
+import { areInRows, isArray, m } from "./conversation.js";
 import { allOwnedBy, input, param, perTable, statement } from "./statement.js";
 
 export interface FoundRow extends SummaryRow {
-  messageId: string;
+  /** Null if the session keeps its messages in rows, which the statement of the column cannot read. */
+  messageId: string | null;
   before: string;
   match: string;
   after: string;
@@ -21,13 +23,43 @@ const TEXTS = sql.raw(`'$.parts[*] ? (@.type == "text").text ? (@.type() == "str
 // match as written; positions of strpos(lower(…)) refer to a text whose length may differ.
 const values = { pattern: sql`'(?iq)' || ${param("text")}::text` };
 
-/** The sessions with the text in a text part, newest first, each with the newest message that contains it. */
-export const search = perTable((table) =>
-  statement<FoundRow>(table, "search", (db) =>
+/**
+ * The newest message with the text.
+ *
+ * @param elements the messages as rows of `e`, as jsonb in `e.message`
+ * @param newestFirst their order
+ */
+export const newestOf = (elements: SQL, newestFirst: SQL): SQL => sql`(
+          select e.message ->> 'id' as message_id, p.text, input.pattern
+          from ${input(values)}, ${elements},
+            jsonb_array_elements_text(jsonb_path_query_array(e.message, ${TEXTS})) with ordinality as p(text, k)
+          where jsonb_typeof(e.message -> 'id') = 'string' and p.text ~ input.pattern
+          order by ${newestFirst}, p.k
+          limit 1
+        )`;
+
+export const newestInColumn = (table: SessionTable): SQL =>
+  newestOf(
+    sql`(select ${table.messages} #> '{}' as m offset 0) as stored,
+            jsonb_array_elements(case when ${isArray} then ${m} else '[]' end) with ordinality as e(message, n)`,
+    sql`e.n desc`,
+  );
+
+/** The session's marker is short, and the size of a stored value is known without reading it. */
+const isMarked = ({ messages }: SessionTable): SQL =>
+  sql`case when pg_column_size(${messages}) < 2000 then ${areInRows(messages)} else false end`;
+
+/**
+ * The sessions with the text in a text part, newest first, each with the newest message that contains it.
+ *
+ * @param newest the newest message with the text, of a session
+ */
+export const searchOf = (table: SessionTable, name: string, newest: SQL) =>
+  statement<FoundRow>(table, name, (db) =>
     db
       .select({
         summary: summary(table),
-        messageId: sql<string>`hit.message_id`,
+        messageId: sql<string | null>`hit.message_id`,
         before: sql<string>`case when hit.place > ${AROUND} + 1 then '…' else '' end || substring(hit.text from greatest(hit.place - ${AROUND}, 1) for least(hit.place - 1, ${AROUND}))`,
         match: sql<string>`hit.match`,
         after: sql<string>`substring(hit.text from hit.place + hit.length for ${AROUND}) || case when hit.place + hit.length + ${AROUND} <= char_length(hit.text) then '…' else '' end`,
@@ -37,21 +69,20 @@ export const search = perTable((table) =>
       select found.*, strpos(found.text, found.match) as place, char_length(found.match) as length
       from (
         select newest.*, (regexp_match(newest.text, newest.pattern))[1] as match
-        from (
-          select e.message ->> 'id' as message_id, p.text, input.pattern
-          from ${input(values)},
-            (select ${table.messages} #> '{}' as m offset 0) as stored,
-            jsonb_array_elements(case when ${isArray} then ${m} else '[]' end) with ordinality as e(message, n),
-            jsonb_array_elements_text(jsonb_path_query_array(e.message, ${TEXTS})) with ordinality as p(text, k)
-          where jsonb_typeof(e.message -> 'id') = 'string' and p.text ~ input.pattern
-          order by e.n desc, p.k
-          limit 1
-        ) as newest
+        from ${newest} as newest
         offset 0
       ) as found
     ) as hit`)
       .where(allOwnedBy(table))
       .orderBy(desc(table.createdAt), desc(table.id))
       .limit(param("limit")),
+  );
+
+/** It returns a session that keeps its messages in rows, too, with no message. */
+export const search = perTable((table) =>
+  searchOf(
+    table,
+    "search",
+    sql`(${newestInColumn(table)} union all select null, '', '' where ${isMarked(table)})`,
   ),
 );

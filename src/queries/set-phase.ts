@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { param, perTable } from "./statement.js";
-import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update } from "./write.js";
+import { ifRevision, messagesAreStorable, metadataIsObject, sameRevision, update } from "./write.js";
 
 const values = {
   phase: sql`${param("phase")}::text`,
@@ -15,7 +15,7 @@ export const setPhase = perTable((table) => {
     "set_phase",
     {
       values,
-      row: [sameRevision(table), metadataIsObject(table), messagesAreArray(table), ["phase", isInPhase]],
+      row: [sameRevision(table), metadataIsObject(table), messagesAreStorable(table), ["phase", isInPhase]],
     },
     { phase: sql`input.phase` },
     {},

@@ -145,32 +145,39 @@ export function statement<Row, Given extends Named = Values>(
 const INSERTIONS = 3;
 
 /**
- * An insert with `on conflict`, which handles one unique index only. If another refuses one of several concurrent inserts
- * of the same id (an index of the application's; during REINDEX CONCURRENTLY, the second index of the id), it has changed
- * nothing. It is sent again, which finds the row by its id.
+ * A statement that is sent again if the server has refused it, and nothing else.
+ *
+ * @param isRefusal whether it was, with an error that the same statement need not meet again
+ * @param most how often it is sent, at most
  */
-export function insertion<Row>(
-  table: SessionTable,
-  name: string,
-  build: Statement<Row>["build"],
-  preparing?: Preparing,
+export function repeated<Row>(
+  once: Statement<Row>,
+  isRefusal: (thrown: unknown) => boolean,
+  most: number,
 ): Statement<Row> {
-  const inserting = statement<Row>(table, name, build, preparing);
   return {
-    ...inserting,
+    ...once,
     async run(...call) {
       const callEnd = endOfCall();
       let refusal: unknown;
       for (let n = 1; ; n++) {
         try {
-          return await callWith(callEnd, () => inserting.run(...call));
+          return await callWith(callEnd, () => once.run(...call));
         } catch (failure) {
           const { thrown } = failure as DriverFailure;
           if (refusal && isInFailedTransaction(thrown)) throw refusal;
-          if (!isDuplicate(thrown) || n === INSERTIONS) throw failure;
+          if (!isRefusal(thrown) || n === most || callEnd?.ended) throw failure;
           refusal = failure;
         }
       }
     },
   };
 }
+
+/**
+ * An insert with `on conflict`, which handles one unique index only. If another refuses one of several concurrent inserts
+ * of the same id (an index of the application's; during REINDEX CONCURRENTLY, the second index of the id), it has changed
+ * nothing. It is sent again, which finds the row by its id.
+ */
+export const insertion = <Row>(...of: Parameters<typeof statement<Row>>): Statement<Row> =>
+  repeated(statement(...of), isDuplicate, INSERTIONS);

@@ -3,7 +3,13 @@ import { inputLimits, paramLimits, resultFits } from "./conversation.js";
 import { shallowlyMerged } from "./merge-metadata.js";
 import { ownOf, ownParam, ownValue } from "./own-columns.js";
 import { jsonParam, param, perShape } from "./statement.js";
-import { ifRevision, messagesAreArray, metadataIsObject, sameRevision, update as updateOf } from "./write.js";
+import {
+  ifRevision,
+  messagesAreStorable,
+  metadataIsObject,
+  sameRevision,
+  update as updateOf,
+} from "./write.js";
 
 interface Shape {
   phase: boolean;
@@ -32,7 +38,7 @@ export const update = perShape(
         row: [
           sameRevision(table),
           metadataIsObject(table),
-          messagesAreArray(table),
+          messagesAreStorable(table),
           ...(metadata ? [["size", resultFits(merged, inputLimits)] as const] : []),
         ],
       },

@@ -2,12 +2,11 @@ import { and, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import type { SessionTable } from "../schema.js";
 import { timeOf, touched, type WrittenRow, writtenColumns } from "./columns.js";
-import { counted, isArray, overMessages } from "./conversation.js";
+import { areInRows, counted, isArray, m, overMessages } from "./conversation.js";
 import { onlyColumns, ownTouched } from "./own-columns.js";
 import {
   type Builder,
   input,
-  type insertion,
   ownedBy,
   type Preparing,
   param,
@@ -26,6 +25,10 @@ export type Reason =
   | "message"
   | "after"
   | "size"
+  | "message size"
+  | "time"
+  | "rows"
+  | "column"
   | "id";
 
 /**
@@ -50,6 +53,8 @@ export interface Conditions {
 /** A statement that changes one session, and the query that explains why it did not. */
 export interface Write<Row> {
   readonly statement: Statement<Row>;
+  /** Absent if it reads no stored row. */
+  readonly conditions?: Conditions;
   readonly refusal: Statement<RefusalRow>;
 }
 
@@ -75,9 +80,9 @@ const inStatement = (conditions: readonly Condition[]): SQL[] =>
   conditions.flatMap(([, holds, kind]) => (kind === undefined ? [holds] : []));
 
 /** Enforced by the table's check constraint. In the statement it would read the whole conversation once more. */
-export const messagesAreArray = (table: SessionTable): Condition => [
+export const messagesAreStorable = (table: SessionTable): Condition => [
   "messages",
-  overMessages(table, isArray),
+  overMessages(table, sql`(${isArray} or ${areInRows(m)})`),
   "explained only",
 ];
 
@@ -111,17 +116,27 @@ export const returned = <Row extends object>(
 /**
  * @param build the statement, with the same conditions
  * @param kind `insertion` if it may insert
+ * @param inColumn of a write to messages in rows: the conditions of the same write to messages in the column
  */
 export function write<Row>(
   table: SessionTable,
   name: string,
   conditions: Conditions,
   build: Statement<Row>["build"],
-  { kind = statement, preparing }: { kind?: typeof insertion<Row>; preparing?: Preparing | undefined } = {},
+  {
+    kind = statement,
+    preparing,
+    inColumn,
+  }: {
+    kind?: (...of: Parameters<typeof statement<Row>>) => Statement<Row>;
+    preparing?: Preparing | undefined;
+    inColumn?: Conditions | undefined;
+  } = {},
 ): Write<Row> {
   return {
     statement: kind(table, name, build, preparing),
-    refusal: refusalOf(table, name, conditions, preparing),
+    conditions,
+    refusal: refusalOf(table, name, conditions, preparing, inColumn),
   };
 }
 
@@ -132,7 +147,7 @@ export type RowOf<Columns> = {
 
 /** Begins an update of sessions, which sets `updated_at` and the own columns with `$onUpdate` too. */
 export function updating(db: Database, table: SessionTable, set: Record<string, SQL>) {
-  const all = { ...set, ...touched, ...ownTouched(table, Object.keys(set)) };
+  const all = { ...touched, ...set, ...ownTouched(table, Object.keys(set)) };
   return db.update(onlyColumns(table, Object.keys(all))).set(all);
 }
 
@@ -169,23 +184,36 @@ const firstUnmet = (conditions: readonly Condition[], otherwise: SQL = sql`null`
     otherwise,
   );
 
+/** The reason why the stored session is not written to, or null. */
+const ofStored = (table: SessionTable, { row, conversation }: Conditions): SQL =>
+  firstUnmet(
+    row,
+    conversation &&
+      overMessages(
+        table,
+        firstUnmet([["rows", sql`not ${areInRows(m)}`], ["messages", isArray], ...conversation]),
+      ),
+  );
+
 function refusalOf(
   table: SessionTable,
   name: string,
-  { values, row, conversation, created }: Conditions,
+  conditions: Conditions,
   preparing?: Preparing,
+  inColumn?: Conditions,
 ): Statement<RefusalRow> {
-  const ofStored = firstUnmet(
-    row,
-    conversation && overMessages(table, firstUnmet([["messages", isArray], ...conversation])),
-  );
+  const { values, created } = conditions;
+  // A session that is too large for the column is not too large for rows.
+  const reason = inColumn
+    ? sql`case when ${areInRows(table.messages)} then ${ofStored(table, conditions)} else coalesce(nullif(${ofStored(table, inColumn)}, 'size'), 'column') end`
+    : ofStored(table, conditions);
   const ofNew = firstUnmet(created ? [created] : [], sql`'session'`);
   const build: Statement<RefusalRow>["build"] = (db) =>
     db
       .select({
-        reason: sql<Reason | null>`case when ${table.id} is null then ${ofNew} else ${ofStored} end`,
+        reason: sql<Reason | null>`case when ${table.id} is null then ${ofNew} else ${reason} end`,
       })
-      .from(input(values))
+      .from(input({ ...inColumn?.values, ...values }))
       .leftJoin(table, ownedBy(table));
   return statement(table, `${name}_refusal`, build, preparing);
 }

@@ -1,13 +1,12 @@
 import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
-import { append, appendOne, appendOneOrCreate, appendOrCreate } from "../queries/append.js";
 import { ownValues } from "../queries/own-columns.js";
 import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
 import { isObject } from "../validation/json.js";
 import { atLeastOne, custom, ifRevisionSchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
-import type { IfRevision, Written } from "./types.js";
+import type { IfRevision, MessageLayout, Size, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
 
 /** What a session that `append` creates gets: metadata and own columns. */
@@ -34,22 +33,20 @@ export interface AppendOptions<Metadata = any, Table extends JourneyTable = any>
   from?: string | undefined;
   /**
    * Also refuses, with `too_large`, if less than an eighth of `maxSessionBytes` (at most 64 KiB) would stay free. Use
-   * it before you call a model, whose answer needs room.
+   * it before you call a model, whose answer needs room. With messages in rows there is always room.
    * @default false
    */
   leaveRoom?: boolean | undefined;
 }
 
-export interface Appended extends Written {
+export type Appended<Layout extends MessageLayout = "column"> = Written & {
   /** Whether this call created the session. */
   created: boolean;
   /** Number of messages in the conversation after the call. */
   messageCount: number;
-  /** Bytes of the conversation as jsonb, uncompressed; `maxSessionBytes` limits them. */
-  bytes: number;
-}
+} & Size<Layout>;
 
-export interface Append<Message, Metadata, Table extends JourneyTable> {
+export interface Append<Message, Metadata, Table extends JourneyTable, Layout extends MessageLayout> {
   /**
    * Adds messages at the end of the conversation. A message whose id already exists replaces the stored one
    * in the same position, so repeating a call does not change the conversation.
@@ -61,7 +58,7 @@ export interface Append<Message, Metadata, Table extends JourneyTable> {
     id: string,
     messages: Message | readonly Message[],
     options?: AppendOptions<Metadata, Table>,
-  ): Promise<Appended>;
+  ): Promise<Appended<Layout>>;
 }
 
 const optionsSchema = options<AppendOptions>()({
@@ -79,7 +76,7 @@ const newSessionSchema = options<{ metadata?: unknown }>()({ metadata: z.unknown
 /** An empty array is refused as a mistake of the caller. */
 const someMessages = atLeastOne("at least 1 message");
 
-export const verb: Verb<Append<unknown, object, JourneyTable>["append"]> = {
+export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["append"]> = {
   takes: ["id", "messages", "options"],
   isRepeatable: without("from", "ifRevision"),
   async run(handle, id, given, options) {
@@ -103,16 +100,17 @@ export const verb: Verb<Append<unknown, object, JourneyTable>["append"]> = {
     // A new session satisfies no precondition but `after: null`.
     const mayCreate = create !== false && values.after === null && from === null && ifRevision === null;
     const one = messages.length === 1 && from === null;
-    const { messageCount, bytes, created, ...row } = mayCreate
-      ? await handle.change((one ? appendOneOrCreate : appendOrCreate)(Object.keys(columns)), {
-          ...values,
-          ...ownValues(columns),
-          phase: handle.firstPhase,
-          metadata: metadata.text,
-          maxMetadataBytes: newLimits.maxBytes,
-          maxMetadataTextBytes: newLimits.maxTextBytes,
-        })
-      : await handle.change(one ? appendOne : append, values);
-    return { ...toWritten(row), created, messageCount, bytes };
+    const shape = { one, from: from !== null, create: mayCreate ? Object.keys(columns) : null };
+    const [{ messageCount, bytes, created, ...row }] = await handle.change(({ append }) => append(shape), {
+      ...values,
+      ...(mayCreate && {
+        ...ownValues(columns),
+        phase: handle.firstPhase,
+        metadata: metadata.text,
+        maxMetadataBytes: newLimits.maxBytes,
+        maxMetadataTextBytes: newLimits.maxTextBytes,
+      }),
+    });
+    return { ...toWritten(row), created, messageCount, ...(bytes !== undefined && { bytes }) };
   },
 };

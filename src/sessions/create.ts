@@ -1,6 +1,5 @@
 import * as z from "zod";
 import { sessionIdSchema } from "../messages.js";
-import { create } from "../queries/create.js";
 import { ownValues } from "../queries/own-columns.js";
 import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
 import { arraySchema, options } from "../validation/options.js";
@@ -54,14 +53,17 @@ export const verb: Verb<Create<unknown, object, string, JourneyTable>["create"]>
     const messages = handle.json.messages(session.messages ?? [], "session.messages");
     const metadata = handle.metadata(session.metadata, "session.metadata");
     const columns = handle.own.created(own, "session");
-    const row = await handle.change(create(Object.keys(columns)), {
+    const newLimits = handle.limits(messages.isWide || metadata.isWide);
+    const rows = await handle.change(({ create }) => create(Object.keys(columns)), {
       id: session.id ?? null,
       phase: handle.phase(session.phase, "session.phase") ?? handle.firstPhase,
       messages: messages.text,
       metadata: metadata.text,
       ...ownValues(columns),
-      ...handle.limits(messages.isWide || metadata.isWide),
+      maxMetadataBytes: newLimits.maxBytes,
+      maxMetadataTextBytes: newLimits.maxTextBytes,
+      ...newLimits,
     });
-    return toSession(handle.own, row);
+    return toSession(handle.own, rows);
   },
 };

@@ -3,15 +3,17 @@ import { callWith, endOfCall } from "../model/call-end.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import { heldElsewhere } from "../queries/held-elsewhere.js";
+import { COLUMN, type Layout, type MovedRow } from "../queries/layout.js";
 import { touchValues } from "../queries/own-columns.js";
 import type { Statement } from "../queries/statement.js";
-import type { JourneyTable, journeySessions } from "../schema.js";
+import { type JourneyTable, type journeySessions, MESSAGE_ROWS, type MessagesTable } from "../schema.js";
 import { argumentsOf } from "../validation/arguments.js";
 import type { JourneyOptions } from "../validation/journey-options.js";
 import { databaseSchema, type RequestOptions, requestOptionsSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { within } from "./call.js";
 import { refusalError } from "./refusal.js";
+import type { MessageLayout } from "./types.js";
 import { always, type Handle, type Sent, type Verb } from "./verb.js";
 import { type UserSessions, VERBS } from "./verbs.js";
 import { heldByAnother, type Witness } from "./witness.js";
@@ -22,6 +24,7 @@ export interface Journey<
   Metadata,
   Phase extends string,
   Table extends JourneyTable = typeof journeySessions,
+  Layout extends MessageLayout = "column",
 > {
   /**
    * The sessions of one user. A handle is cheap: create one per request.
@@ -34,7 +37,7 @@ export interface Journey<
     db: Database,
     userId: string,
     options?: RequestOptions,
-  ): UserSessions<Message, Metadata, Phase, Table>;
+  ): UserSessions<Message, Metadata, Phase, Table, Layout>;
 }
 
 type AnyVerb = Verb<(...args: never[]) => unknown>;
@@ -60,8 +63,12 @@ export function defineJourney<
   Metadata extends object = JourneyMetadata,
   const Phase extends string = string,
   Table extends JourneyTable = typeof journeySessions,
->(options: JourneyOptions<Message, Metadata, Phase, Table> = {}): Journey<Message, Metadata, Phase, Table> {
+  Messages extends MessagesTable<Table> | undefined = undefined,
+>(
+  options: JourneyOptions<Message, Metadata, Phase, Table, Messages> = {},
+): Journey<Message, Metadata, Phase, Table, Messages extends MessagesTable ? "rows" : "column"> {
   const args = argumentsOf(options);
+  const ownLayout = (options.messages?.[MESSAGE_ROWS].layout ?? COLUMN) as Layout;
   return {
     forUser(db, givenUserId, request) {
       parse(databaseSchema, db, "db");
@@ -74,15 +81,32 @@ export function defineJourney<
         statement.run(db, { ...values, userId }, args.prepare);
       const handle: Handle = {
         ...args,
+        layout: ownLayout,
         signal,
         send: (statementOf, values = {}) => run(statementOf(table), values),
-        async change(writeOf, values) {
+        async change(writeOf, given, moves = true) {
           const callEnd = endOfCall();
-          const { statement, refusal: reasonOf } = writeOf(table);
-          const [row] = await run(statement, { ...touchValues(table), ...values });
-          if (row) return row;
-          const [refusal] = await callWith(callEnd, () => run(reasonOf, values));
-          throw refusalError(refusal?.reason ?? null, values);
+          const later = <Row>(statement: Statement<Row>, values: Sent) =>
+            callWith(callEnd, () => run(statement, values));
+          const { move } = ownLayout;
+          let values = given;
+          let layout = ownLayout;
+          for (;;) {
+            const { statement, refusal } = writeOf(layout)(table);
+            const [row, ...rows] = await later(statement, { ...touchValues(table), ...values });
+            if (row) return [row, ...rows];
+            const [{ reason } = { reason: null }] = await later(refusal, values);
+            const isToRepeat = reason === null || reason === "column" || reason === "rows";
+            if (!move || !isToRepeat || callEnd?.ended) throw refusalError(reason, given);
+            layout = ownLayout;
+            if (reason !== "column") continue;
+            const [moved] = moves
+              ? await later(move(table), { ifRevision: null, ...touchValues(table), ...values })
+              : ([] as MovedRow[]);
+            if (!moved) layout = COLUMN;
+            // The caller's revision was that of before the move.
+            else if (values.ifRevision) values = { ...values, ifRevision: moved.revision };
+          }
         },
         withinDeadline: (part) => within(deadline, { isRepeatable: always, table: args.tableName }, part),
       };
@@ -112,7 +136,7 @@ export function defineJourney<
         [heldByAnother]: async (id) =>
           (await handle.withinDeadline(() => handle.send(heldElsewhere, { id }))).length > 0,
       };
-      return Object.assign(sessions as unknown as UserSessions<Message, Metadata, Phase, Table>, witness);
+      return Object.assign(sessions as never, witness);
     },
   };
 }

@@ -19,12 +19,14 @@ export const verb: Verb<Delete["delete"]> = {
     const values = { id: handle.sessionId(id), ifRevision };
     if (ifRevision === null)
       return (await handle.send((table) => deleteOne(table).statement, values)).length > 0;
-    return handle.change(deleteOne, values).then(
-      () => true,
-      (error: JourneyDbError) => {
-        if (error.code === "not_found") return false;
-        throw error;
-      },
-    );
+    return handle
+      .change(() => deleteOne, values)
+      .then(
+        () => true,
+        (error: JourneyDbError) => {
+          if (error.code === "not_found") return false;
+          throw error;
+        },
+      );
   },
 };

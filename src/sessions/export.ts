@@ -1,7 +1,7 @@
-import { type ExportRow, exportBatch } from "../queries/export.js";
+import type { ExportRow } from "../queries/export.js";
 import type { JourneyTable } from "../schema.js";
 import type { Place } from "./cursor.js";
-import { exportAborted, leftOut } from "./refusal.js";
+import { exportAborted, inRows, leftOut } from "./refusal.js";
 import { corruptColumn, readSummary, toSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { always, type Verb } from "./verb.js";
@@ -50,12 +50,14 @@ export const verb: Verb<Export<unknown, object, string, JourneyTable>["export"]>
     // Reported at the end, so that corrupt rows do not stop the export of the others.
     let corrupted = 0;
     for await (const row of exportRows((values) =>
-      handle.withinDeadline(() => handle.send(exportBatch, values)),
+      handle.withinDeadline(() => handle.send(handle.layout.exportBatch, values)),
     )) {
       if (handle.signal?.aborted) throw exportAborted();
       const stored = readSummary(row);
-      if (corruptColumn(row, stored)) corrupted++;
-      else yield toSession(handle.own, row, stored);
+      const column = corruptColumn(row, stored);
+      if (column === "rows") throw inRows();
+      if (column) corrupted++;
+      else yield toSession(handle.own, [row], stored);
     }
     if (corrupted > 0) throw leftOut(corrupted);
   },

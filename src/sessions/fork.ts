@@ -1,5 +1,4 @@
 import { messageIdSchema, sessionIdSchema } from "../messages.js";
-import { fork } from "../queries/fork.js";
 import { ownValues } from "../queries/own-columns.js";
 import type { JourneyTable, OwnChanges } from "../schema.js";
 import { options, plainObjectSchema } from "../validation/options.js";
@@ -45,6 +44,7 @@ export const verb: Verb<Fork<unknown, object, string, JourneyTable>["fork"]> = {
       leave: handle.own.notCopied.filter((key) => !(key in columns)),
     };
     const values = { id: handle.sessionId(id), through, newId, ...ownValues(columns) };
-    return toSession(handle.own, await handle.change(fork(shape), values));
+    // The copy is in the column if the session is.
+    return toSession(handle.own, await handle.change(({ fork }) => fork(shape), values, false));
   },
 };

@@ -1,9 +1,8 @@
-import { getBy } from "../queries/latest.js";
 import { ownValues } from "../queries/own-columns.js";
 import type { JourneyTable, Where } from "../schema.js";
 import { atLeastOne } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
-import { toSession } from "./rows.js";
+import { foundSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
@@ -25,7 +24,6 @@ export const verb: Verb<GetBy<unknown, object, string, JourneyTable>["getBy"]> =
   async run(handle, given) {
     const { where, texts } = handle.own.filters(given, "where");
     parse(filtersSchema, where, "where");
-    const [row] = await handle.send(getBy(where), ownValues(texts));
-    return row ? toSession(handle.own, row) : null;
+    return foundSession(handle.own, await handle.send(handle.layout.getBy(where), ownValues(texts)));
   },
 };

@@ -1,6 +1,5 @@
-import { get } from "../queries/get.js";
 import type { JourneyTable } from "../schema.js";
-import { toSession } from "./rows.js";
+import { foundSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
@@ -13,7 +12,6 @@ export const verb: Verb<Get<unknown, object, string, JourneyTable>["get"]> = {
   takes: ["id"],
   isRepeatable: always,
   async run(handle, id) {
-    const [row] = await handle.send(get, { id: handle.sessionId(id) });
-    return row ? toSession(handle.own, row) : null;
+    return foundSession(handle.own, await handle.send(handle.layout.get, { id: handle.sessionId(id) }));
   },
 };

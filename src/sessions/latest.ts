@@ -1,6 +1,5 @@
-import { latest } from "../queries/latest.js";
 import type { JourneyTable } from "../schema.js";
-import { toSession } from "./rows.js";
+import { foundSession } from "./rows.js";
 import type { Session } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
@@ -13,7 +12,6 @@ export const verb: Verb<Latest<unknown, object, string, JourneyTable>["latest"]>
   takes: [],
   isRepeatable: always,
   async run(handle) {
-    const [row] = await handle.send(latest);
-    return row ? toSession(handle.own, row) : null;
+    return foundSession(handle.own, await handle.send(handle.layout.latest));
   },
 };

@@ -60,7 +60,8 @@ export const verb: Verb<MergeMetadata<Record<string, unknown>>["mergeMetadata"]>
   async run(handle, id, patch, options) {
     const { ifMatch, ifRevision = null, deep } = parse(optionsSchema, options);
     const { text, isWide } = deep ? handle.json.deepPatch(patch, "patch") : handle.json.patch(patch, "patch");
-    const { metadata, ...row } = await handle.change(deep ? mergeMetadataDeeply : mergeMetadata, {
+    const write = deep ? mergeMetadataDeeply : mergeMetadata;
+    const [{ metadata, ...row }] = await handle.change(() => write, {
       id: handle.sessionId(id),
       patch: text,
       ifMatch: ifMatch === undefined ? "{}" : handle.json.match(ifMatch, "options.ifMatch"),

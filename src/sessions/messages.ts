@@ -1,11 +1,10 @@
 import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
-import { messages } from "../queries/messages.js";
 import type { JourneyTable } from "../schema.js";
 import { options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
-import { corrupt, messageNotFound, sessionNotFound } from "./refusal.js";
-import { readSummary, toSummary } from "./rows.js";
+import { corrupt, inRows, messageNotFound, sessionNotFound } from "./refusal.js";
+import { readSummary, toMessage, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
 import { always, type Verb } from "./verb.js";
 
@@ -46,15 +45,21 @@ export const verb: Verb<Messages<unknown, object, string, JourneyTable>["message
   isRepeatable: always,
   async run(handle, id, options) {
     const { limit, before = null } = parse(optionsSchema, options);
-    const [page] = await handle.send(messages, { id: handle.sessionId(id), limit, before });
-    if (!page) throw sessionNotFound();
-    if (!page.isArray) throw corrupt("messages");
+    const [page, ...rows] = await handle.send(handle.layout.messages, {
+      id: handle.sessionId(id),
+      limit,
+      before,
+    });
+    if (!page || page.summary === null) throw sessionNotFound();
+    if (page.stored === null) throw corrupt("messages");
+    if (page.stored === "rows" && !("message" in page)) throw inRows();
     if (page.messages === null) throw messageNotFound("before");
     const session = toSummary(handle.own, readSummary(page));
+    const inOrder = rows.slice(0, limit).reverse();
     return {
       session,
-      messages: JSON.parse(page.messages),
-      hasMore: page.hasMore === true,
+      messages: page.stored === "rows" ? inOrder.map(toMessage) : JSON.parse(page.messages),
+      hasMore: page.stored === "rows" ? rows.length > limit : page.hasMore === true,
       revision: session.revision,
     };
   },

@@ -15,6 +15,25 @@ export const corrupt = (column: "messages" | "metadata") =>
     `The stored ${column} is not ${column === "messages" ? "an array" : "an object"}; an older program may have written it. Run journey-db verify.`,
   );
 
+/** For a call of a handle that knows the column only. */
+export const inRows = () =>
+  new JourneyDbError(
+    "configuration",
+    "This session keeps its messages in rows. Set the option `messages` of defineJourney to messagesTable(table) of @aigos/journey-db/message-rows.",
+  );
+
+const timeNotOrdered = () =>
+  new JourneyDbError(
+    "corrupt",
+    "The stored updated_at is infinity or after the year 294275, so no message can follow; an older program may have written it. Run journey-db verify.",
+  );
+
+const messageTooLarge = ({ maxMessageBytes }: Sent) =>
+  new JourneyDbError(
+    "too_large",
+    `A message would exceed ${maxMessageBytes} bytes of JSON (maxMessageBytes); nothing changed.`,
+  );
+
 /** For a signal that is aborted between the sessions of a batch, when no call is running. */
 export const exportAborted = () =>
   new JourneyDbError("timeout", "The signal was aborted; the export ended early.", { retryable: true });
@@ -50,6 +69,11 @@ const REFUSALS: Record<Reason, (values: Sent) => JourneyDbError> = {
   phase: () => conflict("from", "the session is in another phase"),
   ifMatch: () => conflict("ifMatch", "the stored metadata differs"),
   size: tooLarge,
+  "message size": messageTooLarge,
+  time: timeNotOrdered,
+  rows: inRows,
+  // A write that finds it goes on in the column.
+  column: () => corrupt("messages"),
   id: () => new JourneyDbError("conflict", "The id of the new session is taken; choose another."),
 };
 

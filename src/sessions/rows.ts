@@ -1,9 +1,10 @@
 import { toDate } from "../model/time.js";
 import type { SessionRow, SummaryRow, WrittenRow } from "../queries/columns.js";
+import type { MessageRow, ReadRow } from "../queries/layout.js";
 import type { JourneyTable } from "../schema.js";
 import { isObject } from "../validation/json.js";
 import type { OwnColumns } from "../validation/own-columns.js";
-import { corrupt } from "./refusal.js";
+import { corrupt, inRows } from "./refusal.js";
 import type { Session, SessionSummary, Written } from "./types.js";
 
 /** Of any application and table. */
@@ -40,26 +41,47 @@ export const toSummary = (own: OwnColumns, stored: StoredSummary): AnySummary =>
   revision: stored.updatedAt,
 });
 
-/** The column whose value has the wrong JSON type, if any. */
+/** Whether the column has what stands there for messages in rows. */
+const isMarker = (messages: string): boolean => typeof JSON.parse(messages)?.rows === "number";
+
+/** The column whose value has the wrong JSON type, if any; "rows" if the messages are in rows. */
 export function corruptColumn(
   { messages }: SessionRow,
   { metadata }: StoredSummary,
-): "messages" | "metadata" | undefined {
+): "messages" | "metadata" | "rows" | undefined {
   // The text of a jsonb array starts with its bracket.
-  if (!messages.startsWith("[")) return "messages";
-  return isObject(metadata) ? undefined : "metadata";
+  const areInRows = !messages.startsWith("[");
+  if (areInRows && !isMarker(messages)) return "messages";
+  if (!isObject(metadata)) return "metadata";
+  return areInRows ? "rows" : undefined;
 }
 
-/** @throws JourneyDbError corrupt if `messages` or `metadata` has the wrong JSON type */
+/** A message of a row. Drivers parse json, unless they are told not to. */
+export function toMessage(row: object): unknown {
+  const { message } = row as MessageRow;
+  return typeof message === "string" ? JSON.parse(message) : message;
+}
+
+/**
+ * The session of its row and of those of its messages, if it has any of its own.
+ *
+ * @throws JourneyDbError corrupt if `messages` or `metadata` has the wrong JSON type
+ */
 export function toSession(
   own: OwnColumns,
-  row: SessionRow,
-  stored: StoredSummary = readSummary(row),
+  [row, ...rows]: readonly [ReadRow, ...ReadRow[]],
+  stored: StoredSummary = readSummary(row as SessionRow),
 ): AnySession {
-  const column = corruptColumn(row, stored);
-  if (column) throw corrupt(column);
-  return { ...toSummary(own, stored), messages: JSON.parse(row.messages) };
+  const column = corruptColumn(row as SessionRow, stored);
+  if (column === "rows" && !("message" in row)) throw inRows();
+  if (column && column !== "rows") throw corrupt(column);
+  const messages = column === "rows" ? rows.map(toMessage) : JSON.parse((row as SessionRow).messages);
+  return { ...toSummary(own, stored), messages };
 }
+
+/** The session of the rows of a read, or null. */
+export const foundSession = (own: OwnColumns, [row, ...rows]: readonly ReadRow[]): AnySession | null =>
+  row ? toSession(own, [row, ...rows]) : null;
 
 export const toWritten = (row: WrittenRow): Written => ({
   id: row.id,

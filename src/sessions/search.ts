@@ -1,8 +1,8 @@
 import { toStorable } from "../model/text.js";
-import { search } from "../queries/search.js";
 import type { JourneyTable, journeySessions } from "../schema.js";
 import { options, searchTextSchema, sessionLimit } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
+import { inRows } from "./refusal.js";
 import { readSummary, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
 import { always, type Verb } from "./verb.js";
@@ -51,11 +51,14 @@ export const verb: Verb<Search<object, string, JourneyTable>["search"]> = {
   isRepeatable: always,
   async run(handle, given, options) {
     const text = toStorable(parse(searchTextSchema, given, "text"));
-    const rows = await handle.send(search, { text, ...parse(optionsSchema, options) });
-    return rows.map(({ messageId, before, match, after, ...row }) => ({
-      session: toSummary(handle.own, readSummary(row)),
-      messageId,
-      excerpt: { before, match, after },
-    }));
+    const rows = await handle.send(handle.layout.search, { text, ...parse(optionsSchema, options) });
+    return rows.map(({ messageId, before, match, after, ...row }) => {
+      if (messageId === null) throw inRows();
+      return {
+        session: toSummary(handle.own, readSummary(row)),
+        messageId,
+        excerpt: { before, match, after },
+      };
+    });
   },
 };

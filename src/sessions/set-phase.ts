@@ -32,6 +32,7 @@ export const verb: Verb<SetPhase<string>["setPhase"]> = {
       from: handle.phase(from, "options.from") ?? null,
       ifRevision,
     };
-    return toWritten(await handle.change(setPhase, values));
+    const [row] = await handle.change(() => setPhase, values);
+    return toWritten(row);
   },
 };

@@ -1,5 +1,4 @@
 import { messageIdSchema } from "../messages.js";
-import { truncate } from "../queries/truncate.js";
 import { ifRevisionSchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { toWritten } from "./rows.js";
@@ -23,7 +22,7 @@ export const verb: Verb<Truncate["truncate"]> = {
   isRepeatable: never,
   async run(handle, id, options) {
     const { from, ifRevision = null } = parse(optionsSchema, options);
-    const { messageCount, ...row } = await handle.change(truncate, {
+    const [{ messageCount, ...row }] = await handle.change(({ truncate }) => truncate, {
       id: handle.sessionId(id),
       from,
       ifRevision,

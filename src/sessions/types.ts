@@ -30,6 +30,17 @@ export type Session<
   Table extends JourneyTable = typeof journeySessions,
 > = SessionSummary<Metadata, Phase, Table> & { messages: Message[] };
 
+/** Where a handle keeps messages: in the column `messages` of their session, or in rows of a table of their own. */
+export type MessageLayout = "column" | "rows";
+
+/** The size of a conversation after a write. With messages in rows nothing counts it. */
+export type Size<Layout extends MessageLayout> = Layout extends "column"
+  ? {
+      /** Bytes of the conversation as jsonb, uncompressed; `maxSessionBytes` limits them. */
+      bytes: number;
+    }
+  : unknown;
+
 /** What every write returns. */
 export interface Written {
   id: string;

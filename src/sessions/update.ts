@@ -65,6 +65,7 @@ export const verb: Verb<Update<object, string, JourneyTable>["update"]> = {
       ...ownValues(columns),
       ...handle.limits(patch?.isWide ?? false),
     };
-    return toWritten(await handle.change(update(shape), values));
+    const [row] = await handle.change(() => update(shape), values);
+    return toWritten(row);
   },
 };

@@ -1,24 +1,31 @@
+import type { Layout, OfTable } from "../queries/layout.js";
 import type { Statement, Values } from "../queries/statement.js";
 import type { Write } from "../queries/write.js";
-import type { SessionTable } from "../schema.js";
 import type { Arguments } from "../validation/arguments.js";
 
 /** The values of a statement without the owner, which the handle adds. */
 export type Sent = Omit<Values, "userId">;
 
-/** Something for the handle's table. */
-type OfTable<T> = (table: SessionTable) => T;
-
 /** The handle of one user, as a verb sees it. */
 export interface Handle extends Arguments {
+  /** How the sessions keep their messages. */
+  readonly layout: Layout;
   /** Sends one statement with the owner, and returns its rows. */
   send<Row>(statement: OfTable<Statement<Row>>, values?: Sent): Promise<Row[]>;
   /**
-   * Sends a write and returns its row. If it wrote nothing, one more query finds out why.
+   * Sends a write and returns its rows. If it wrote nothing, one more query finds out why.
    *
+   * A write to messages in rows may find that they are in the column, and moves them first, unless `moves` is
+   * false; what cannot be moved is written to in the column. If others wrote at the same moment, it is sent again.
+   *
+   * @param writeOf the write, of the handle's layout or of the column's
    * @throws JourneyDbError for the reason found
    */
-  change<Row>(write: OfTable<Write<Row>>, values: Sent): Promise<Row>;
+  change<Row>(
+    writeOf: (layout: Layout) => OfTable<Write<Row>>,
+    values: Sent,
+    moves?: boolean,
+  ): Promise<[Row, ...Row[]]>;
   /** Sends a part of a call with a deadline of its own, such as one batch of a stream. */
   withinDeadline<T>(send: () => Promise<T>): Promise<T>;
   readonly signal: AbortSignal | undefined;

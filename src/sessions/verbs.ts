@@ -16,6 +16,7 @@ import { type ReplaceMessages, verb as replaceMessages } from "./replace-message
 import { type Search, verb as search } from "./search.js";
 import { type SetPhase, verb as setPhase } from "./set-phase.js";
 import { type Truncate, verb as truncate } from "./truncate.js";
+import type { MessageLayout } from "./types.js";
 import { type Update, verb as update } from "./update.js";
 import type { Verb } from "./verb.js";
 
@@ -32,7 +33,8 @@ export interface UserSessions<
   Metadata,
   Phase extends string,
   Table extends JourneyTable = typeof journeySessions,
-> extends Append<Message, Metadata, Table>,
+  Layout extends MessageLayout = "column",
+> extends Append<Message, Metadata, Table, Layout>,
     Create<Message, Metadata, Phase, Table>,
     Get<Message, Metadata, Phase, Table>,
     GetBy<Message, Metadata, Phase, Table>,
@@ -45,13 +47,13 @@ export interface UserSessions<
     Update<Metadata, Phase, Table>,
     SetPhase<Phase>,
     MergeMetadata<Metadata>,
-    ReplaceMessages<Message>,
+    ReplaceMessages<Message, Layout>,
     Truncate,
     Fork<Message, Metadata, Phase, Table>,
     Delete,
     DeleteAll {}
 
-type AnySessions = UserSessions<unknown, object, string, JourneyTable>;
+type AnySessions = UserSessions<unknown, object, string, JourneyTable, MessageLayout>;
 
 /** The catalogue of verbs, the methods of a handle. */
 export const VERBS: { [Name in keyof AnySessions]: Verb<AnySessions[Name]> } = {

@@ -1,10 +1,18 @@
 import { getTableName } from "drizzle-orm";
 import * as z from "zod";
 import { phaseSchema, sessionIdSchema, userIdSchema } from "../messages.js";
+import { JourneyDbError } from "../model/errors.js";
 import { isSessionId, isUserId } from "../model/text.js";
-import type { JourneyTable, SessionTable } from "../schema.js";
+import {
+  type JourneyTable,
+  MESSAGE_ROWS,
+  type MessagesTable,
+  qualifiedName,
+  type SessionTable,
+} from "../schema.js";
 import { type JourneyOptions, journeyOptionsSchema } from "./journey-options.js";
 import { MESSAGE_KEYS, TEXT_FACTOR } from "./json.js";
+import { LARGEST_JSONB } from "./options.js";
 import { ownColumnsOf } from "./own-columns.js";
 import { declaredKeys, parse } from "./parse.js";
 import { payloads } from "./payloads.js";
@@ -22,12 +30,24 @@ const LARGEST_ROOM = 64 * 1024;
  * @throws JourneyDbError invalid_input for an invalid option
  */
 export function argumentsOf<Message, Metadata, Phase extends string, Table extends JourneyTable>(
-  options: JourneyOptions<Message, Metadata, Phase, Table>,
+  options: JourneyOptions<Message, Metadata, Phase, Table, MessagesTable<Table> | undefined>,
 ) {
-  const { table, columns, phases, maxSessionBytes, unstorable, timeoutMs, prepare } = parse(
-    journeyOptionsSchema,
-    options,
-  );
+  const {
+    table,
+    messages,
+    columns,
+    phases,
+    maxSessionBytes,
+    maxMessageBytes = maxSessionBytes,
+    unstorable,
+    timeoutMs,
+    prepare,
+  } = parse(journeyOptionsSchema, options);
+  if (messages && qualifiedName(messages[MESSAGE_ROWS].sessions) !== qualifiedName(table))
+    throw new JourneyDbError(
+      "invalid_input",
+      `messages: expected the messages of the table ${qualifiedName(table)}`,
+    );
   const knownKeys = new Set([
     ...MESSAGE_KEYS,
     ...declaredKeys(options.message),
@@ -37,7 +57,8 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
   const phaseRule: z.ZodType<string> = phases ? z.enum(phases) : phaseSchema;
   const largestRoom = Math.min(LARGEST_ROOM, Math.floor(maxSessionBytes / 8));
   const rules = { unstorable, maxBytes: maxSessionBytes, knownKeys };
-  const json = payloads(options, rules);
+  // Rows have no common limit; the server checks each.
+  const json = payloads(options, rules, messages ? { ...rules, maxBytes: LARGEST_JSONB } : rules);
   /** Checks an argument that every call has. The schema runs only to explain a failure. */
   const checkId = (
     isValid: (id: string) => boolean,
@@ -68,7 +89,7 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
     limits(isWide: boolean, leaveRoom = false) {
       const room = leaveRoom ? largestRoom : 0;
       const maxBytes = maxSessionBytes - room;
-      return { maxBytes, maxTextBytes: isWide ? TEXT_FACTOR * maxBytes : null, room };
+      return { maxBytes, maxTextBytes: isWide ? TEXT_FACTOR * maxBytes : null, room, maxMessageBytes };
     },
   };
 }

@@ -1,6 +1,13 @@
 import * as z from "zod";
 import { phaseSchema } from "../messages.js";
-import { isJourneyTable, type JourneyTable, journeySessions, type Own } from "../schema.js";
+import {
+  isJourneyTable,
+  isMessagesTable,
+  type JourneyTable,
+  journeySessions,
+  type MessagesTable,
+  type Own,
+} from "../schema.js";
 import type { Unstorable } from "./json.js";
 import { custom, DEFAULT_SESSION_BYTES, LARGEST_JSONB, options, timeoutMs, zodSchema } from "./options.js";
 
@@ -10,9 +17,15 @@ export interface JourneyOptions<
   Metadata,
   Phase extends string,
   Table extends JourneyTable = typeof journeySessions,
+  Messages extends MessagesTable<Table> | undefined = MessagesTable<Table> | undefined,
 > {
   /** The table of the sessions, declared with `journeyTable`. @default journeySessions */
   table?: Table | undefined;
+  /**
+   * The table of the messages, declared with `messagesTable` of `@aigos/journey-db/message-rows`, for messages in rows of
+   * their own. @default the column `messages` of the session
+   */
+  messages?: Messages | undefined;
   /** The application's own schemas for its columns, such as jsonb columns, by key. The input is stored, not the output. */
   columns?: { [Key in keyof Own<Table>]?: z.ZodType } | undefined;
   /** The application's own message schema, checked in addition to the structure. Its input is stored, not its output. */
@@ -28,9 +41,12 @@ export interface JourneyOptions<
   /**
    * Maximum size of a conversation, and of metadata, in bytes as jsonb: 1–268,435,455. A value that is more than twice
    * as large as text (1e308 has 309 digits in PostgreSQL) is added only if the whole stays within twice the limit as
-   * text, so no text that is read exceeds four times the limit. @default 8 MiB
+   * text, so no text that is read exceeds four times the limit. With messages in rows, a conversation has no limit.
+   * @default 8 MiB
    */
   maxSessionBytes?: number | undefined;
+  /** With messages in rows: the maximum size of one message in bytes as JSON text, 1–268,435,455. @default maxSessionBytes */
+  maxMessageBytes?: number | undefined;
   /** Whether to replace text that jsonb cannot store (U+0000, lone surrogates) with U+FFFD, or refuse it. @default "replace" */
   unstorable?: Unstorable | undefined;
   /** Milliseconds after which a call rejects: 1–2,147,483,647. @default 15000 */
@@ -44,11 +60,13 @@ export const journeyOptionsSchema = options<JourneyOptions<unknown, unknown, str
   table: custom<JourneyTable>("a table that journeyTable has declared", isJourneyTable).default(
     journeySessions,
   ),
+  messages: custom<MessagesTable>("a table that messagesTable has declared", isMessagesTable).optional(),
   columns: z.record(z.string(), zodSchema).default({}),
   message: zodSchema,
   metadata: zodSchema,
   phases: z.array(phaseSchema).min(1).optional(),
   maxSessionBytes: z.int().min(1).max(LARGEST_JSONB).default(DEFAULT_SESSION_BYTES),
+  maxMessageBytes: z.int().min(1).max(LARGEST_JSONB).optional(),
   unstorable: z.enum(["replace", "reject"]).default("replace"),
   timeoutMs: timeoutMs.default(15_000),
   prepare: z.boolean().default(true),

@@ -50,11 +50,12 @@ export function storableJson(
 export function payloads(
   application: { message?: z.ZodType | undefined; metadata?: z.ZodType | undefined },
   rules: JsonRules,
+  messageRules: JsonRules = rules,
 ): Payloads {
   const { knownKeys } = rules;
 
   function messages(given: readonly unknown[], field: string): Storable {
-    const json = toJson(given, field, rules);
+    const json = toJson(given, field, messageRules);
     const seen = new Set<string>();
     for (const [n, one] of (json.value as JourneyMessage[]).entries()) {
       const { id } = parse(messageSchema, structureOf(one), `${field}[${n}]`, knownKeys);
@@ -67,7 +68,7 @@ export function payloads(
       // The application's schema checks the caller's object, the structural rule what is stored.
       if (application.message) parse(application.message, given[n], `${field}[${n}]`, knownKeys);
     }
-    return storableJson(json, field, rules);
+    return storableJson(json, field, messageRules);
   }
 
   function plainObject(given: unknown, field: string): Json {

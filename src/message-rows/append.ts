@@ -1,0 +1,216 @@
+import { type SQL, sql } from "drizzle-orm";
+import {
+  type AppendedRow,
+  append as appendToColumn,
+  newMetadata,
+  newMetadataFits,
+} from "../queries/append.js";
+import { newSession } from "../queries/columns.js";
+import type { AppendShape } from "../queries/layout.js";
+import { onlyColumns } from "../queries/own-columns.js";
+import { input, param, perShape } from "../queries/statement.js";
+import { type Conditions, ifRevision, metadataIsObject, sameRevision, type Write } from "../queries/write.js";
+import type { SessionTable } from "../schema.js";
+import {
+  hasRow,
+  isUnchanged,
+  lastOf,
+  lastRow,
+  marker,
+  ownRows,
+  place,
+  placeOf,
+  rowsOf,
+} from "./conversation.js";
+import { messagesOf } from "./table.js";
+import {
+  conditionsOf,
+  elements,
+  given,
+  insertMessages,
+  locked,
+  maxMessageBytes,
+  messagesFit,
+  rowsWrite,
+  updated,
+  withParts,
+  writtenRow,
+} from "./write.js";
+
+/** How a call with one message, or with any number, names its messages. */
+interface Kind {
+  values: Record<string, SQL>;
+  isGiven(id: SQL): SQL;
+  fit: SQL;
+  /** The messages as rows of id, n and message. */
+  given: SQL;
+}
+
+const limit = sql`input."maxMessageBytes"`;
+const ONE: Kind = {
+  values: { message: sql`${elements} -> 0`, messageId: sql`${elements} #>> '{0,id}'` },
+  isGiven: (id) => sql`${id} = input."messageId"`,
+  fit: sql`octet_length(input.message::text) <= ${limit}`,
+  given: sql`select ${elements} #>> '{0,id}' as id, 1 as n, ${elements} -> 0 as message`,
+};
+const ANY: Kind = {
+  values: { elements },
+  isGiven: (id) =>
+    sql`${id} in (select e.message ->> 'id' from json_array_elements(input.elements) as e(message))`,
+  fit: messagesFit(limit),
+  given,
+};
+
+const from = sql`input."from"`;
+
+/** Whether, apart from the messages of the call, the conversation ends with `after`. */
+function endsWith(table: SessionTable, { isGiven }: Kind): SQL {
+  const last = lastOf(sql`${table.messages}`);
+  const isAfter = sql`is not distinct from input.after`;
+  const lastOther = lastRow(table, sql`not ${isGiven(sql`${messagesOf(table).id}`)}`);
+  return sql`(not input."checkAfter" or case
+    when ${last} is null or not ${isGiven(last)} then ${last} ${isAfter}
+    else ${isUnchanged(table)} and ${lastOther} ${isAfter}
+  end)`;
+}
+
+function conditionsOfAppend(table: SessionTable, kind: Kind, drops: boolean): Conditions {
+  const values = {
+    ...kind.values,
+    ifRevision,
+    maxMessageBytes,
+    checkAfter: sql`${param("checkAfter")}::bool`,
+    after: sql`${param("after")}::text`,
+    ...(drops && { from: sql`${param("from")}::text` }),
+  };
+  return conditionsOf(table, values, [
+    sameRevision(table),
+    metadataIsObject(table),
+    ...(drops ? [["message", sql`(${isUnchanged(table)} and ${hasRow(table, from)})`] as const] : []),
+    ["after", endsWith(table, kind)],
+    ["message size", kind.fit],
+  ]);
+}
+
+/** Of the messages of a call: the number of those that are new, and the id of the last of them. */
+const ADDED = sql`select count(*)::int as rows, (array_agg(stored.id order by stored.n desc))[1] as last
+  from stored where stored.appended_at = (select time from locked)`;
+
+/** The parts of an append that drops nothing, to the session that is `locked`. */
+const partsOf = (table: SessionTable, kind: Kind, target: SQL): Record<string, SQL> => ({
+  given: kind.given,
+  stored: insertMessages(
+    table,
+    sql`select target.user_id, target.id, given.id, target.time, given.n, given.message from ${target} as target, given`,
+  ),
+  added: ADDED,
+});
+
+const grown = marker(
+  sql`${rowsOf(sql`locked.messages`)} + added.rows`,
+  sql`coalesce(added.last, ${lastOf(sql`locked.messages`)})`,
+);
+
+/** The parts of an append that first drops the message `from` and all that follow. */
+function partsWithFrom(table: SessionTable): Record<string, SQL> {
+  const messages = messagesOf(table);
+  const first = placeOf(table, sql`${param("from")}::text`);
+  const isDropped = sql`${place(messages)} >= ${first}`;
+  const owned = ownRows(messages);
+  // A dropped message that the call has is not deleted, but moved: one statement must not change a row twice.
+  const movedTo = (column: "appended_at" | "n") =>
+    sql`${sql.raw(column)} = case when ${isDropped} then excluded.${sql.raw(column)} else ${messages}.${sql.raw(column)} end`;
+  return {
+    given,
+    dropped: sql`select count(*)::int as rows from ${messages} where ${owned} and ${isDropped}`,
+    kept: lastRow(table, sql`${place(messages)} < ${first}`),
+    deleted: sql`delete from ${messages} using locked
+      where ${owned} and ${isDropped} and ${messages.id} not in (select id from given) returning 1`,
+    stored: insertMessages(
+      table,
+      sql`select locked.user_id, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
+      sql`, ${movedTo("appended_at")}, ${movedTo("n")}`,
+    ),
+    added: ADDED,
+  };
+}
+
+const row = { ...writtenRow, created: sql<boolean>`false` };
+
+/** Appends messages to a session in rows, or creates it. */
+export const append = perShape(
+  ({ create }: AppendShape) => create === null || create.length === 0,
+  (table, { one, from: drops, create }: AppendShape, preparing): Write<AppendedRow> => {
+    const kind = one ? ONE : ANY;
+    const name = `append${one ? "_one" : ""}${drops ? "_from" : ""}${create ? "_or_create" : ""}`;
+    const conditions = conditionsOfAppend(table, kind, drops);
+    const inColumn = appendToColumn(table).conditions;
+    if (!create)
+      return rowsWrite(
+        table,
+        name,
+        conditions,
+        (db) => {
+          const parts = drops ? partsWithFrom(table) : partsOf(table, kind, sql`locked`);
+          const messages = drops
+            ? marker(
+                sql`${rowsOf(sql`locked.messages`)} - dropped.rows + added.rows`,
+                sql`coalesce(added.last, (select id from kept))`,
+              )
+            : grown;
+          const read = drops ? sql`locked, added, dropped` : sql`locked, added`;
+          return withParts(
+            db,
+            { locked: locked(table, conditions), ...parts, written: updated(db, table, messages, read) },
+            row,
+          );
+        },
+        { preparing, inColumn },
+      );
+    const created: Conditions = {
+      ...conditions,
+      values: { ...conditions.values, ...newMetadata },
+      row: [...conditions.row, ["size", newMetadataFits, "explained only"]],
+      created: ["size", newMetadataFits],
+    };
+    return rowsWrite(
+      table,
+      name,
+      created,
+      (db) => {
+        const columns = newSession(table, sql`${param("id")}::uuid`, create);
+        const isNew = { ...kind.values, maxMessageBytes, ...newMetadata };
+        const made = db
+          .insert(onlyColumns(table, Object.keys(columns)))
+          .select(
+            sql`select ${sql.join(Object.values(columns), sql`, `)} from (
+            select ${marker(sql`json_array_length(${elements})`, sql`${elements} -> -1 -> 'id'`)} as messages, input.metadata
+            from ${input(isNew)} where ${kind.fit} and ${newMetadataFits}) as new`,
+          )
+          .onConflictDoNothing({ target: table.id })
+          .returning({
+            id: table.id,
+            userId: table.userId,
+            createdAt: table.createdAt,
+            updatedAt: table.updatedAt,
+            messages: table.messages,
+          })
+          .getSQL();
+        const target = sql`(select id, user_id, updated_at as time from made union all select id, user_id, time from locked)`;
+        const columnsOf = (name: string) => sql.raw(`select id, updated_at, messages from ${name}`);
+        return withParts<AppendedRow>(
+          db,
+          {
+            made,
+            locked: locked(table, created),
+            ...partsOf(table, kind, target),
+            changed: updated(db, table, grown, sql`locked, added`),
+            written: sql`${columnsOf("made")} union all ${columnsOf("changed")}`,
+          },
+          { ...writtenRow, created: sql<boolean>`exists (select from made)` },
+        );
+      },
+      { preparing, inColumn },
+    );
+  },
+);

@@ -1,0 +1,70 @@
+import { sql } from "drizzle-orm";
+import { newMetadata, newMetadataFits } from "../queries/append.js";
+import { allColumns, createdSession, newSession, type SessionRow } from "../queries/columns.js";
+import { onlyColumns } from "../queries/own-columns.js";
+import { input, isEmpty, param, perShape, statement } from "../queries/statement.js";
+import type { RefusalRow, Write } from "../queries/write.js";
+import { marker } from "./conversation.js";
+import {
+  elements,
+  given,
+  insertMessages,
+  maxMessageBytes,
+  messagesFit,
+  rowsStatement,
+  withParts,
+} from "./write.js";
+
+const values = input({ elements, maxMessageBytes, ...newMetadata });
+const fit = messagesFit(sql`input."maxMessageBytes"`);
+
+/** Inserts a session and its messages. Returns no row if the id is taken, by anyone, or a value is too large. */
+export const create = perShape(isEmpty, (table, own: readonly string[], preparing): Write<SessionRow> => {
+  const columns = newSession(table, sql`coalesce(${param("id")}::uuid, gen_random_uuid())`, own);
+  return {
+    statement: rowsStatement(
+      table,
+      "create_rows",
+      (db) => {
+        const made = db
+          .insert(onlyColumns(table, Object.keys(columns)))
+          .select(
+            sql`select ${sql.join(Object.values(columns), sql`, `)} from (
+              select ${marker(sql`json_array_length(input.elements)`, sql`input.elements -> -1 -> 'id'`)} as messages, input.metadata
+              from ${values} where ${fit} and ${newMetadataFits}) as new`,
+          )
+          .onConflictDoNothing({ target: table.id })
+          .returning(allColumns(table))
+          .getSQL();
+        const { summary } = createdSession(table);
+        return withParts<SessionRow>(
+          db,
+          {
+            given,
+            written: made,
+            stored: insertMessages(
+              table,
+              sql`select written.user_id, written.id, given.id, written.updated_at, given.n, given.message from written, given`,
+            ),
+          },
+          { summary, messages: sql<string>`${param("messages")}::text` },
+          sql`written`,
+        );
+      },
+      preparing,
+    ),
+    refusal: statement(
+      table,
+      "create_rows_refusal",
+      (db) =>
+        db
+          .select({
+            reason: sql<
+              RefusalRow["reason"]
+            >`case when not ${fit} then 'message size' when not ${newMetadataFits} then 'size' else 'id' end`,
+          })
+          .from(values),
+      preparing,
+    ),
+  };
+});

@@ -1,0 +1,77 @@
+import { sql } from "drizzle-orm";
+import { exactTime } from "../queries/columns.js";
+import { arrayOf, m } from "../queries/conversation.js";
+import type { MovedRow } from "../queries/layout.js";
+import { perTable } from "../queries/statement.js";
+import { type Conditions, ifRevision, sameRevision } from "../queries/write.js";
+import { hasOrderedTime, isInRows, isUnchanged, marker, ownRows, rowsOf } from "./conversation.js";
+import { messagesOf } from "./table.js";
+import { insertMessages, locked, rowsStatement, updated, withParts } from "./write.js";
+
+/**
+ * Moves a session's messages from the column into rows, if each element has an id of its own that is a text. The
+ * conversation is read from the locked session, so no write of others is lost.
+ */
+export const moveToRows = perTable((table) => {
+  const messages = messagesOf(table);
+  const elements = sql`jsonb_array_elements(${m}) as e(message)`;
+  const ids = sql`select count(distinct e.message ->> 'id') filter (where jsonb_typeof(e.message -> 'id') = 'string' and char_length(e.message ->> 'id') between 1 and 256) from ${elements}`;
+  const conditions: Conditions = {
+    values: { ifRevision },
+    row: [
+      sameRevision(table),
+      hasOrderedTime(table),
+      ["rows", sql`not exists (select from ${messages} where ${ownRows(messages)})`],
+    ],
+    conversation: [["messages", sql`(${ids}) = jsonb_array_length(${m})`]],
+  };
+  return rowsStatement<MovedRow>(table, "move_to_rows", (db) =>
+    withParts<MovedRow>(
+      db,
+      {
+        locked: locked(table, conditions),
+        stored: insertMessages(
+          table,
+          sql`select locked.user_id, locked.id, e.message ->> 'id', locked.time, e.n, e.message
+            from locked, jsonb_array_elements(locked.messages) with ordinality as e(message, n)`,
+        ),
+        written: updated(
+          db,
+          table,
+          marker(sql`jsonb_array_length(locked.messages)`, sql`locked.messages -> -1 -> 'id'`),
+          sql`locked`,
+        ),
+      },
+      { revision: exactTime(sql`written.updated_at`) },
+    ),
+  );
+});
+
+/** Moves a session's messages from rows into the column. Writes nothing if others have written since it began. */
+export const moveToColumn = perTable((table) => {
+  const messages = messagesOf(table);
+  const { appendedAt, n } = messages;
+  const conditions: Conditions = {
+    values: {},
+    row: [
+      isInRows(table),
+      ["column", isUnchanged(table)],
+      [
+        "rows",
+        sql`${rowsOf(sql`${table.messages}`)} = (select count(*) from ${messages} where ${ownRows(messages)})`,
+      ],
+    ],
+  };
+  return rowsStatement<MovedRow>(table, "move_to_column", (db) =>
+    withParts<MovedRow>(
+      db,
+      {
+        locked: locked(table, conditions),
+        conversation: sql`select ${arrayOf(sql`${messages.message}::jsonb`, sql`${appendedAt}, ${n}`)} as messages from ${messages} where ${ownRows(messages)}`,
+        deleted: sql`delete from ${messages} using locked where ${ownRows(messages)} returning 1`,
+        written: updated(db, table, sql`conversation.messages`, sql`locked, conversation`),
+      },
+      { revision: exactTime(sql`written.updated_at`) },
+    ),
+  );
+});

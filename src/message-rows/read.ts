@@ -1,0 +1,160 @@
+import { and, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../model/database.js";
+import { sessionColumns } from "../queries/columns.js";
+import { areInRows } from "../queries/conversation.js";
+import { exportBatchOf } from "../queries/export.js";
+import { filtered } from "../queries/filter.js";
+import type { MessageRow, ReadRow } from "../queries/layout.js";
+import { type MessagesRow, messagesColumns, messagesPage } from "../queries/messages.js";
+import { newestInColumn, newestOf, searchOf } from "../queries/search.js";
+import {
+  allOwnedBy,
+  type Builder,
+  isEmpty,
+  ownedBy,
+  type Preparing,
+  param,
+  perShape,
+  perTable,
+  statement,
+} from "../queries/statement.js";
+import type { Filter, SessionTable } from "../schema.js";
+import { ownRows, placeOf } from "./conversation.js";
+import { messagesOf } from "./table.js";
+
+/**
+ * A session, and its messages in rows of their own, which the driver parses as they arrive.
+ *
+ * @param parts the parts of the statement; `found` has the session, also its user_id and id
+ * @param first the columns of the session's row, read from `found`
+ * @param messages the messages, ordered
+ */
+export function sessionThenMessages<Row extends object>(
+  db: Database,
+  parts: Record<string, SQL>,
+  first: readonly string[],
+  messages: SQL,
+): Builder<Row> {
+  const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
+  const columns = first.map((name) => sql.identifier(name));
+  const nulls = sql.join(
+    first.map(() => sql`null`),
+    sql`, `,
+  );
+  // The planner reads both parts one after the other, and nothing of this can run in parallel: `found` is read by both.
+  const rows = sql`(select ${sql.join(columns, sql`, `)}, null::json as message from found union all (select ${nulls}, ${messages})) as rows`;
+  const selected = Object.fromEntries(
+    [...columns, sql.identifier("message")].map((column) => [column.value, sql`rows.${column}`]),
+  );
+  return db
+    .with(...named)
+    .select(selected)
+    .from(rows) as unknown as Builder<Row>;
+}
+
+/** The messages of the session in `found`. */
+const messagesOfFound = (table: SessionTable, more: SQL, order: SQL): SQL => {
+  const messages = messagesOf(table);
+  return sql`${messages.message} from ${messages} where (${messages.userId}, ${messages.sessionId}) = (select user_id, id from found)${more} order by ${order}`;
+};
+
+const oldestFirst = (table: SessionTable): SQL => {
+  const { appendedAt, n } = messagesOf(table);
+  return sql`${appendedAt}, ${n}`;
+};
+const newestFirst = (table: SessionTable): SQL => {
+  const { appendedAt, n } = messagesOf(table);
+  return sql`${appendedAt} desc, ${n} desc`;
+};
+
+/** @param rest the conditions on the session, and its order */
+const readOf = (table: SessionTable, name: string, rest: SQL, preparing?: Preparing) =>
+  statement<ReadRow>(
+    table,
+    name,
+    (db) => {
+      const { summary, messages } = sessionColumns(table);
+      const found = sql`select ${summary} as summary, ${messages} as messages, ${table.userId}, ${table.id} from ${table} where ${rest}`;
+      return sessionThenMessages<ReadRow>(
+        db,
+        { found },
+        ["summary", "messages"],
+        messagesOfFound(table, sql``, oldestFirst(table)),
+      );
+    },
+    preparing,
+  );
+
+export const get = perTable((table) => readOf(table, "get_rows", ownedBy(table)));
+
+const latestOf = (table: SessionTable, name: string, where: readonly Filter[], preparing?: Preparing) =>
+  readOf(
+    table,
+    name,
+    sql`${and(allOwnedBy(table), ...filtered(table, where))} order by ${table.createdAt} desc, ${table.id} desc limit 1`,
+    preparing,
+  );
+
+export const latest = perTable((table) => latestOf(table, "latest_rows", []));
+
+/** Its shape is the filters. */
+export const getBy = perShape(isEmpty, (table, where: Filter[], preparing) =>
+  latestOf(table, "get_by_rows", where, preparing),
+);
+
+const before = sql`${param("before")}::text`;
+
+/**
+ * The newest `limit` messages, or those just before one of them, newest first, and one more if there is one. A session
+ * in the column has its page in its own row.
+ */
+export const messages = perTable((table) =>
+  statement<MessagesRow | MessageRow>(table, "messages_rows", (db) => {
+    const { appendedAt, n, id } = messagesOf(table);
+    const place = placeOf(table, before);
+    const isKnown = sql`exists (select from ${messagesOf(table)} where ${ownRows(messagesOf(table))} and ${id} = ${before})`;
+    const columns = messagesColumns(table);
+    const named = {
+      ...columns,
+      // Of a session in rows only whether there is a message `before`.
+      messages: sql`case when page.stored = 'rows' then case when ${before} is null or ${isKnown} then '[]' end else ${columns.messages} end`,
+    };
+    const list = sql.join(
+      Object.entries(named).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),
+      sql`, `,
+    );
+    // NULLs, for a comparison that holds for all.
+    const bound = sql`(coalesce((select appended_at from ${place} as place), 'infinity'), coalesce((select n from ${place} as place), 2147483647))`;
+    return sessionThenMessages<MessagesRow | MessageRow>(
+      db,
+      {
+        found: sql`select ${list}, ${table.userId}, ${table.id} from ${table} cross join lateral ${messagesPage(table)} where ${ownedBy(table)}`,
+      },
+      Object.keys(named),
+      messagesOfFound(
+        table,
+        sql` and (${appendedAt}, ${n}) < ${bound}`,
+        sql`${newestFirst(table)} limit ${param("limit")}::int + 1`,
+      ),
+    );
+  }),
+);
+
+export const search = perTable((table) => {
+  const messages = messagesOf(table);
+  const rows = sql`(select ${messages.message}::jsonb as message, ${messages.appendedAt}, ${messages.n} from ${messages}
+            where ${messages.userId} = ${table.userId} and ${messages.sessionId} = ${table.id} order by ${newestFirst(table)} offset 0) as e`;
+  const inRows = newestOf(rows, sql`e.appended_at desc, e.n desc`);
+  return searchOf(table, "search_rows", sql`(${inRows} union all ${newestInColumn(table)})`);
+});
+
+/** The messages of a session as the text of an array, wherever they are. */
+export const messagesText = (table: SessionTable): SQL<string> => {
+  const messages = messagesOf(table);
+  return sql<string>`case when ${areInRows(table.messages)} then '[' || coalesce((
+      select string_agg(${messages.message}::text, ', ' order by ${oldestFirst(table)}) from ${messages}
+      where ${messages.userId} = ${table.userId} and ${messages.sessionId} = ${table.id}
+    ), '') || ']' else ${table.messages}::text end`;
+};
+
+export const exportBatch = perTable((table) => exportBatchOf(table, "export_rows", messagesText(table)));

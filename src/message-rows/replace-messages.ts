@@ -1,0 +1,59 @@
+import { sql } from "drizzle-orm";
+import { replaceMessages as replaceInColumn } from "../queries/replace-messages.js";
+import { perTable } from "../queries/statement.js";
+import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
+import { isUnchanged, marker, ownRows } from "./conversation.js";
+import { messagesOf } from "./table.js";
+import {
+  conditionsOf,
+  elements,
+  given,
+  insertMessages,
+  locked,
+  maxMessageBytes,
+  messagesFit,
+  type RowsWritten,
+  rowsWrite,
+  updated,
+  withParts,
+  writtenRow,
+} from "./write.js";
+
+export const replaceMessages = perTable((table) => {
+  const messages = messagesOf(table);
+  const conditions = conditionsOf(table, { elements, ifRevision, maxMessageBytes }, [
+    sameRevision(table),
+    metadataIsObject(table),
+    ["message size", messagesFit(sql`input."maxMessageBytes"`)],
+    ["column", isUnchanged(table)],
+  ]);
+  return rowsWrite<RowsWritten>(
+    table,
+    "replace_messages",
+    conditions,
+    (db) =>
+      withParts(
+        db,
+        {
+          locked: locked(table, conditions),
+          given,
+          // One statement must not change a row twice: a message that stays is moved.
+          deleted: sql`delete from ${messages} using locked
+            where ${ownRows(messages)} and ${messages.id} not in (select id from given) returning 1`,
+          stored: insertMessages(
+            table,
+            sql`select locked.user_id, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
+            sql`, appended_at = excluded.appended_at, n = excluded.n`,
+          ),
+          written: updated(
+            db,
+            table,
+            marker(sql`json_array_length(${elements})`, sql`${elements} -> -1 -> 'id'`),
+            sql`locked`,
+          ),
+        },
+        writtenRow,
+      ),
+    { inColumn: replaceInColumn(table).conditions },
+  );
+});

@@ -1,0 +1,68 @@
+import type { BuildColumns } from "drizzle-orm";
+import {
+  foreignKey,
+  getTableConfig,
+  index,
+  integer,
+  json,
+  type PgTableWithColumns,
+  pgSchema,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { JourneyMessage } from "../messages.js";
+import { JourneyDbError } from "../model/errors.js";
+import { perTable } from "../queries/statement.js";
+import { isJourneyTable, type JourneyTable, journeySessions, type SessionTable } from "../schema.js";
+
+const messageColumns = () => ({
+  /** The owner of the session. */
+  userId: text("user_id").notNull(),
+  sessionId: uuid("session_id").notNull(),
+  /** The id of the message. */
+  id: text("id").notNull(),
+  /** The revision of the session with which the message was appended. */
+  appendedAt: timestamp("appended_at", { withTimezone: true }).notNull(),
+  /** The place among the messages of the same revision. */
+  n: integer("n").notNull(),
+  message: json("message").$type<JourneyMessage>().notNull(),
+});
+
+/** The table of a table's messages, as queries see it. */
+export type MessageTable = PgTableWithColumns<{
+  name: string;
+  schema: string | undefined;
+  columns: BuildColumns<string, ReturnType<typeof messageColumns>, "pg">;
+  dialect: "pg";
+}>;
+
+const nameOf = (sessions: string) =>
+  sessions === getTableConfig(journeySessions).name ? "journey_messages" : `${sessions}_messages`;
+
+/** The table of a table's messages: one for each. */
+export const messagesOf = perTable((table): MessageTable => {
+  if (!isJourneyTable(table))
+    throw new JourneyDbError(
+      "invalid_input",
+      "messagesTable: table: expected a table that journeyTable has declared",
+    );
+  const sessions = getTableConfig(table as JourneyTable);
+  const { schema } = sessions;
+  const name = nameOf(sessions.name);
+  const declare = (
+    schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table
+  ) as typeof pgTable;
+  return declare(name, messageColumns(), (message) => [
+    // The session first: a deleted session's messages are found by it alone.
+    primaryKey({ name: `${name}_pkey`, columns: [message.sessionId, message.userId, message.id] }),
+    index(`idx_${name}_order`).on(message.userId, message.sessionId, message.appendedAt, message.n),
+    foreignKey({
+      name: `${name}_session_id_fkey`,
+      columns: [message.sessionId],
+      foreignColumns: [(table as SessionTable).id],
+    }).onDelete("cascade"),
+  ]).enableRLS() as MessageTable;
+});

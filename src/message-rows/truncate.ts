@@ -1,0 +1,50 @@
+import { sql } from "drizzle-orm";
+import { param, perTable } from "../queries/statement.js";
+import { truncate as truncateColumn } from "../queries/truncate.js";
+import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
+import { hasRow, isUnchanged, lastRow, marker, ownRows, place, placeOf, rowsOf } from "./conversation.js";
+import { messagesOf } from "./table.js";
+import {
+  conditionsOf,
+  locked,
+  type RowsWritten,
+  rowsWrite,
+  updated,
+  withParts,
+  writtenRow,
+} from "./write.js";
+
+const from = sql`${param("from")}::text`;
+
+export const truncate = perTable((table) => {
+  const messages = messagesOf(table);
+  const first = placeOf(table, from);
+  const conditions = conditionsOf(table, { from, ifRevision }, [
+    sameRevision(table),
+    metadataIsObject(table),
+    ["message", sql`(${isUnchanged(table)} and ${hasRow(table, sql`input."from"`)})`],
+  ]);
+  return rowsWrite<RowsWritten>(
+    table,
+    "truncate",
+    conditions,
+    (db) =>
+      withParts(
+        db,
+        {
+          locked: locked(table, conditions),
+          deleted: sql`delete from ${messages} using locked where ${ownRows(messages)} and ${place(messages)} >= ${first} returning 1`,
+          dropped: sql`select count(*)::int as rows from deleted`,
+          kept: lastRow(table, sql`${place(messages)} < ${first}`),
+          written: updated(
+            db,
+            table,
+            marker(sql`${rowsOf(sql`locked.messages`)} - dropped.rows`, sql`(select id from kept)`),
+            sql`locked, dropped`,
+          ),
+        },
+        writtenRow,
+      ),
+    { inColumn: truncateColumn(table).conditions },
+  );
+});

@@ -1,0 +1,109 @@
+import { getTableName, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../model/database.js";
+import { isDuplicate, isSerializationFailure } from "../model/driver-errors.js";
+import { exactTime, type WrittenRow } from "../queries/columns.js";
+import { type Builder, input, param, repeated, type Statement, statement } from "../queries/statement.js";
+import { type Condition, type Conditions, updating, type Write, writable, write } from "../queries/write.js";
+import type { SessionTable } from "../schema.js";
+import { hasOrderedTime, isInRows, rowsOf } from "./conversation.js";
+import { messagesOf } from "./table.js";
+
+/** How often a write is sent, at most, that others made the server refuse. */
+const ATTEMPTS = 10;
+
+/**
+ * Under SERIALIZABLE, writes to different sessions may be refused because of the messages' common index. Nothing has
+ * changed then, and the statement is sent again; within a transaction of the caller's, which has failed, it is not.
+ */
+export const rowsStatement = <Row>(...of: Parameters<typeof statement<Row>>): Statement<Row> =>
+  repeated(statement(...of), (thrown) => isDuplicate(thrown) || isSerializationFailure(thrown), ATTEMPTS);
+
+/** The parts of a statement by their names, each of which can read those before it, and what it returns of the last. */
+export function withParts<Row extends object>(
+  db: Database,
+  parts: Record<string, SQL>,
+  row: { [Name in keyof Row]: SQL<Row[Name]> },
+  from?: SQL,
+): Builder<Row> {
+  const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
+  const selecting = db.with(...named).select(row as Record<string, SQL>);
+  return selecting.from((from ?? named.at(-1)) as never) as unknown as Builder<Row>;
+}
+
+/** The conditions of every write to messages. */
+export const conditionsOf = (
+  table: SessionTable,
+  values: Record<string, SQL>,
+  conditions: readonly Condition[],
+): Conditions => ({ values, row: [isInRows(table), ...conditions, hasOrderedTime(table)] });
+
+/**
+ * The session, if the conditions hold, locked until the end of the transaction: writers of one session take turns. Its
+ * `time` is the revision that the write gives it.
+ */
+export const locked = (table: SessionTable, conditions: Conditions): SQL =>
+  sql`select ${table.id}, ${table.userId}, ${table.messages}, greatest(now(), ${table.updatedAt} + interval '1 microsecond') as time
+    from ${table}, ${input(conditions.values)} where ${writable(table, conditions)}
+    for no key update of ${sql.identifier(getTableName(table))}`;
+
+/** The messages of a call, as rows. */
+export const given = sql`select e.message ->> 'id' as id, e.n::int as n, e.message
+    from json_array_elements(${param("messages")}::text::json) with ordinality as e(message, n)`;
+
+/** The messages of a call as a column of `input`. */
+export const elements = sql`${param("messages")}::text::json`;
+
+/** Whether each message of `input.elements` is within the limit. */
+export const messagesFit = (maxBytes: SQL): SQL =>
+  sql`coalesce((select max(octet_length(e.message::text)) from json_array_elements(input.elements) as e(message)) <= ${maxBytes}, true)`;
+
+export const maxMessageBytes = sql`${param("maxMessageBytes")}::int`;
+
+/**
+ * Inserts messages. One whose id the session has replaces that message in its place.
+ *
+ * @param from the rows to insert, in the order of the columns
+ * @param moves whether a message that is replaced moves to the new place
+ */
+export function insertMessages(table: SessionTable, from: SQL, moves: SQL = sql``): SQL {
+  const messages = messagesOf(table);
+  return sql`insert into ${messages} (user_id, session_id, id, appended_at, n, message) ${from}
+    on conflict (session_id, user_id, id) do update set message = excluded.message${moves}
+    returning ${messages.id}, ${messages.appendedAt}, ${messages.n}`;
+}
+
+/** Updates the locked session's marker. `from` names the parts that `marker` reads. */
+export const updated = (
+  db: Database,
+  table: SessionTable,
+  marker: SQL,
+  from: SQL,
+  moreConditions: SQL = sql``,
+): SQL => {
+  const { id, createdAt, updatedAt, messages } = table;
+  return updating(db, table, { messages: marker, updatedAt: sql`locked.time` })
+    .from(from)
+    .where(sql`${table.userId} = ${param("userId")} and ${id} = locked.id${moreConditions}`)
+    .returning({ id, createdAt, updatedAt, messages })
+    .getSQL();
+};
+
+/** What a write returns of `written`. */
+export const writtenRow = {
+  id: sql<string>`written.id`,
+  updatedAt: exactTime(sql`written.updated_at`),
+  messageCount: rowsOf(sql`written.messages`),
+};
+
+export type RowsWritten = WrittenRow & { messageCount: number };
+
+/** A write to the messages of a session. */
+export function rowsWrite<Row>(
+  table: SessionTable,
+  name: string,
+  conditions: Conditions,
+  build: Statement<Row>["build"],
+  options: Pick<NonNullable<Parameters<typeof write<Row>>[4]>, "preparing" | "inColumn"> = {},
+): Write<Row> {
+  return write(table, `${name}_rows`, conditions, build, { ...options, kind: rowsStatement });
+}
