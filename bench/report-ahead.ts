@@ -1,8 +1,8 @@
-import { groups, sizeName } from "./report-calls.js";
+import { callName, groups } from "./report-calls.js";
 import { baseline, type Contestant, inRows, pooled } from "./report-contestants.js";
 import { type Column, folded, section, table } from "./report-markdown.js";
 import { NONE, orNone, ratio, times, whole } from "./report-units.js";
-import type { ServerResults, Times } from "./results.js";
+import type { Call, ServerResults, Times } from "./results.js";
 
 /** What one contestant needs: the less, the better. */
 interface Figure extends Pick<Times, "median" | "p5" | "p95"> {
@@ -48,11 +48,10 @@ function compared(
 }
 
 function comparisons(server: ServerResults): Compared[] {
-  const calls = groups(server.calls).flatMap(({ title, calls, sizes }) =>
+  const calls = groups(server.calls).flatMap(({ calls, sizes }) =>
     sizes.flatMap((size) => {
       const own = calls.filter((call) => call.size === size);
-      const [sample] = own;
-      const what = size === null || !sample ? title : `${title}: ${sizeName(sample)}`;
+      const what = callName(own[0] as Call);
       const callOf = (name: string) => own.find(({ contestant }) => contestant === name);
       const at = (where: Compared["where"], measure: (name: string) => Times | null | undefined) =>
         compared(server, what, where, (name) => {
@@ -68,7 +67,7 @@ function comparisons(server: ServerResults): Compared[] {
   const most = Math.max(...server.throughput.map(({ writers }) => writers));
   const rates = Object.entries({ one: "on one session", each: "on a session each" }).flatMap(
     ([sessions, where]) =>
-      compared(server, `Appends of ${most} writers ${where}`, "loopback", (name) => {
+      compared(server, `appends of ${most} writers ${where}`, "loopback", (name) => {
         const run = server.throughput.find(
           (run) => run.sessions === sessions && run.writers === most && run.contestant === name,
         );

@@ -31,6 +31,11 @@ export function sizeName({ workload, size }: Pick<Call, "workload" | "size">): s
   return workload === "updated" ? `${whole(size)} sessions` : `${whole(size)} messages`;
 }
 
+export const callName = (call: Call): string =>
+  [call.workload, call.text === "tool" && "tool results", call.size !== null && sizeName(call)]
+    .filter(Boolean)
+    .join(", ");
+
 export const distinct = <T>(values: T[]): T[] => [...new Set(values)];
 
 interface Group {

@@ -1,4 +1,4 @@
-import { bySize, groups, sizeName, TEXTS } from "./report-calls.js";
+import { bySize, callName, groups, TEXTS } from "./report-calls.js";
 import { aboveFloor, type Contestant, nameOf, pooled } from "./report-contestants.js";
 import { type Column, joined, section, table } from "./report-markdown.js";
 import { bytes, count, duration, orNone, ratio, whole } from "./report-units.js";
@@ -46,11 +46,6 @@ export const walSections = (server: ServerResults): string =>
         ),
     ),
   );
-
-const callName = (call: Call): string =>
-  [call.workload, call.text === "tool" && "tool results", call.size !== null && sizeName(call)]
-    .filter(Boolean)
-    .join(", ");
 
 /** What this package adds to its own statements, each beside the floor on the same driver. */
 export function floorSections(server: ServerResults): string {

@@ -7,7 +7,7 @@ import type { Growth, ServerResults, Sizes, StorageCost, Throughput } from "./re
 const WRITING: Record<Throughput["sessions"], string> = {
   one: "All writers on one session",
   each: "Every writer on a session of its own",
-  busy: "All writers on one session, 25 appends each or as many as a second allows",
+  busy: "All writers on one session that grows by hundreds of messages",
 };
 
 /** Appends a second by the number of writers, and of what was acknowledged or asked for, what is not there. */
