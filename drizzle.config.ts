@@ -3,7 +3,7 @@ import { EMBEDDED_FOLDER } from "./src/connection/connect.js";
 import { configuredUrl, parseDatabaseUrl } from "./src/connection/database-url.js";
 import { dataFolder } from "./src/connection/embedded-folder.js";
 import { tlsOptions } from "./src/connection/tls-options.js";
-import { JOURNAL } from "./src/maintenance/migrate.js";
+import { JOURNALS } from "./src/maintenance/migrate.js";
 
 const direct = configuredUrl(process.env, "DIRECT_URL");
 const url = direct ?? configuredUrl(process.env, "DATABASE_URL");
@@ -27,7 +27,7 @@ export default {
   dialect: "postgresql",
   schema: "./src/schema.ts",
   out: "./drizzle",
-  migrations: JOURNAL,
+  migrations: JOURNALS.main,
   ...(url === undefined
     ? { driver: "pglite", dbCredentials: { url: dataFolder(EMBEDDED_FOLDER) } }
     : { dbCredentials: credentials(url) }),

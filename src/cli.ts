@@ -7,6 +7,7 @@ import { runConvertMessages, runPrune, runRepairJson } from "./cli/jobs.js";
 import { runMigrate, runSql, runVerify } from "./cli/maintenance.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
+import { OPTIONAL } from "./maintenance/optional.js";
 import { JourneyDbError } from "./model/errors.js";
 
 const URL_HELP = `
@@ -31,7 +32,9 @@ function program(): Command {
     one
       .option("--table <name>", "the table of sessions, if it is not journey_sessions")
       .option("--schema <name>", "the schema of --table");
+  const withOption = (what: string) => new Option("--with <names...>", what).choices(OPTIONAL);
   command("migrate", "Apply the pending migrations in one transaction.")
+    .addOption(withOption("also the optional migrations of the table of messages"))
     .option("--dry-run", "print the pending SQL, to be run in one transaction, and change nothing")
     .action(runMigrate);
   command("verify", "Check the database and print how to fix what is wrong.")
@@ -93,6 +96,7 @@ function program(): Command {
   )
     .option("--table <name>", "a table of the application's own, by default journey_sessions")
     .option("--schema <name>", "the schema of that table")
+    .addOption(withOption("also what its table of messages needs"))
     .addHelpText("after", "\nNo database is needed. Each statement can be run again.")
     .action(runSql);
   for (const one of commands)

@@ -3,8 +3,10 @@ export {
   type MigrateOptions,
   type Migration,
   migrate,
+  type PendingOptions,
   pendingMigrations,
   toScript,
 } from "./maintenance/migrate.js";
-export { tableSql } from "./maintenance/table-sql.js";
+export type { OptionalMigrations } from "./maintenance/optional.js";
+export { type TableSqlOptions, tableSql } from "./maintenance/table-sql.js";
 export { type Finding, type FindingCode, type VerifyOptions, verify } from "./maintenance/verify/verify.js";

@@ -1,4 +1,5 @@
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../maintenance/migrate.js";
+import type { OptionalMigrations } from "../maintenance/optional.js";
 import { tableSql } from "../maintenance/table-sql.js";
 import { type Finding, verifyTable } from "../maintenance/verify/verify.js";
 import { journeyOptionsSchema } from "../validation/journey-options.js";
@@ -15,17 +16,24 @@ import {
   withDatabase,
 } from "./run.js";
 
-export async function runMigrate({ url, dryRun }: UrlOption & { dryRun?: true }) {
+/** `--with`, which commander checks. */
+interface WithOption {
+  with?: OptionalMigrations[];
+}
+
+export async function runMigrate({ url, dryRun, with: chosen }: UrlOption & WithOption & { dryRun?: true }) {
   // A dry run creates no database.
   if (dryRun && url === EMBEDDED && !hasEmbedded()) {
     sayEmbedded();
-    return void process.stdout.write(toScript(shippedMigrations()));
+    return void process.stdout.write(
+      toScript(["main" as const, ...(chosen ?? [])].flatMap(shippedMigrations)),
+    );
   }
   await withDatabase(
     url,
     async (db) => {
-      if (dryRun) return void process.stdout.write(toScript(await pendingMigrations(db)));
-      const { applied } = await migrate(db);
+      if (dryRun) return void process.stdout.write(toScript(await pendingMigrations(db, { with: chosen })));
+      const { applied } = await migrate(db, { with: chosen });
       for (const name of applied) say(`applied ${name}`);
       if (applied.length === 0) say("Nothing to apply.");
     },
@@ -40,8 +48,8 @@ function lineOf({ severity, code, message, remedy, sql }: Finding): string {
 }
 
 /** The pieces of a file for `drizzle-kit generate --custom`, which runs each of them as one statement. */
-export const runSql = (options: Omit<TableOptions, "url">) =>
-  say(tableSql(tableOf(options)).join("\n--> statement-breakpoint\n"));
+export const runSql = ({ with: chosen, ...options }: Omit<TableOptions, "url"> & WithOption) =>
+  say(tableSql(tableOf(options), { with: chosen }).join("\n--> statement-breakpoint\n"));
 
 interface VerifyCommand extends TableOptions {
   json?: true;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { type OptionalMigrations, withSchema } from "../maintenance/optional.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import { custom } from "../validation/options.js";
@@ -34,6 +35,11 @@ export interface ConnectOptions<Schema extends Record<string, unknown> = any> {
    * for a program on its user's own machine. @default true outside production
    */
   embedded?: boolean | undefined;
+  /**
+   * Optional migrations that opening the embedded database applies: `["message-rows"]` for the table of messages. No
+   * effect on a server, which `migrate` or `journey-db migrate --with message-rows` migrates. @default []
+   */
+  with?: readonly OptionalMigrations[] | undefined;
   /** The application's tables and relations, for `db.query`, as in Drizzle's own `drizzle({ schema })`. */
   schema?: Schema | undefined;
 }
@@ -57,6 +63,7 @@ const optionsSchema = z.strictObject({
   pooled: z.boolean().optional(),
   statementTimeoutMs: z.int().min(1).max(0x7fffffff).default(15_000),
   embedded: z.boolean().optional(),
+  with: withSchema,
   schema: custom<Record<string, unknown>>(
     "an object of tables and relations",
     (given) => typeof given === "object" && given !== null,
@@ -83,7 +90,7 @@ const optionsSchema = z.strictObject({
 export async function connect<Schema extends Record<string, unknown> = any>(
   options: ConnectOptions<Schema> = {},
 ): Promise<Connection<Schema>> {
-  const { url, embedded, ...rest } = parse(optionsSchema, options);
+  const { url, embedded, with: chosen, ...rest } = parse(optionsSchema, options);
   // Next.js sets it at build time. The edge runtime has no sockets and no files.
   if (process.env.NEXT_RUNTIME === "edge") {
     throw new JourneyDbError(
@@ -106,6 +113,9 @@ export async function connect<Schema extends Record<string, unknown> = any>(
   }
   const { openEmbedded } = await import("./embedded.js");
   console.warn(`journey-db: DATABASE_URL is not set; using the embedded database in ${EMBEDDED_FOLDER}/`);
-  const embeddedDatabase: Connection = await openEmbedded(EMBEDDED_FOLDER, { schema: rest.schema });
+  const embeddedDatabase: Connection = await openEmbedded(EMBEDDED_FOLDER, {
+    with: chosen,
+    schema: rest.schema,
+  });
   return embeddedDatabase;
 }

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { migrate, shippedMigrations } from "../maintenance/migrate.js";
+import type { OptionalMigrations } from "../maintenance/optional.js";
 import type { Database } from "../model/database.js";
 import { dataFolder, makeAllPrivate, replaced, withFolderErrors } from "./embedded-folder.js";
 import { lockFolder } from "./folder-lock.js";
@@ -10,7 +11,10 @@ import { settlesWithin } from "./settles-within.js";
 const CLOSE_TIMEOUT = 5000;
 
 /** Nobody else can have the database open, and its user may have no command line to migrate it with. */
-async function applyMigrations(db: Database): Promise<void> {
+async function applyMigrations(
+  db: Database,
+  chosen: readonly OptionalMigrations[] | undefined,
+): Promise<void> {
   try {
     shippedMigrations();
   } catch {
@@ -26,19 +30,28 @@ async function applyMigrations(db: Database): Promise<void> {
     }
     return;
   }
-  const { applied } = await migrate(db);
+  const { applied } = await migrate(db, { with: chosen });
   if (applied.length > 0) console.warn(`journey-db: migrated the embedded database: ${applied.join(", ")}`);
 }
 
 /**
  * Locks the folder and opens its embedded database. Closing it releases the lock.
  *
- * @param options `migrates`: whether to apply pending migrations, and name them on stderr; `schema`: that of `db.query`
+ * @param options `migrates`: whether to apply pending migrations, and name them on stderr; `with`: the optional ones to
+ *   apply; `schema`: that of `db.query`
  * @throws JourneyDbError unavailable, configuration, corrupt, migration
  */
 export async function openEmbedded(
   folder: string,
-  { migrates = true, schema }: { migrates?: boolean; schema?: Record<string, unknown> | undefined } = {},
+  {
+    migrates = true,
+    with: chosen,
+    schema,
+  }: {
+    migrates?: boolean;
+    with?: readonly OptionalMigrations[] | undefined;
+    schema?: Record<string, unknown> | undefined;
+  } = {},
 ) {
   const lock = await lockFolder(folder);
   const data = dataFolder(folder);
@@ -47,7 +60,7 @@ export async function openEmbedded(
     opened = await withFolderErrors(folder, () => openPglite(data, lock.holds, schema));
     // PGlite creates files when it starts.
     await withFolderErrors(folder, async () => makeAllPrivate(data));
-    if (migrates) await applyMigrations(opened.db);
+    if (migrates) await applyMigrations(opened.db, chosen);
   } catch (error) {
     await opened?.close().catch(() => {});
     const inPlace = lock.holds();

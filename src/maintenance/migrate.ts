@@ -11,26 +11,42 @@ import { JourneyDbError } from "../model/errors.js";
 import { databaseSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
+import { OPTIONAL, type OptionalMigrations, withSchema } from "./optional.js";
 import { findTable, IS_COMPLETE, read, TABLE } from "./read.js";
 
+/** The migrations of one folder: those that every database has, or optional ones. */
+export type MigrationSet = "main" | OptionalMigrations;
+
 /**
- * The journal of applied migrations: a table of our own, also named in drizzle.config.ts. An
- * application may use Drizzle's default table, which compares only the newest date: with a later
+ * The journals of applied migrations, one for each folder: tables of our own, also named in drizzle-kit's
+ * configuration. An application may use Drizzle's default table, which compares only the newest date: with a later
  * migration of the application there, ours would count as applied.
  */
-export const JOURNAL = { schema: "drizzle", table: "__journey_db_migrations" } as const;
+export const JOURNALS = {
+  main: { schema: "drizzle", table: "__journey_db_migrations" },
+  "message-rows": { schema: "drizzle", table: "__journey_db_message_rows" },
+} as const satisfies Record<MigrationSet, object>;
 
-const journalName = `"${JOURNAL.schema}"."${JOURNAL.table}"`;
-export const THE_JOURNAL = `The journal ${JOURNAL.schema}.${JOURNAL.table}`;
+const quotedJournal = (of: MigrationSet) => `"${JOURNALS[of].schema}"."${JOURNALS[of].table}"`;
 
-/** The statements with which drizzle-kit creates the same table. */
-const CREATE_JOURNAL = [
-  `CREATE SCHEMA IF NOT EXISTS "${JOURNAL.schema}"`,
-  `CREATE TABLE IF NOT EXISTS ${journalName} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint)`,
+/** The journal as the subject of a sentence. */
+export const theJournal = (of: MigrationSet) => `The journal ${JOURNALS[of].schema}.${JOURNALS[of].table}`;
+
+/** The statements with which drizzle-kit creates the same table. The main journal comes first. */
+const createJournal = (of: MigrationSet) => [
+  ...(of === "main" ? [`CREATE SCHEMA IF NOT EXISTS "${JOURNALS[of].schema}"`] : []),
+  `CREATE TABLE IF NOT EXISTS ${quotedJournal(of)} (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint)`,
 ];
 
-const toEntry = ({ hash, when }: Migration) =>
-  `INSERT INTO ${journalName} (hash, created_at) VALUES ('${hash}', ${when})`;
+const setOf = (migration: Migration): MigrationSet => migration.with ?? "main";
+
+const toEntry = (migration: Migration) =>
+  `INSERT INTO ${quotedJournal(setOf(migration))} (hash, created_at) VALUES ('${migration.hash}', ${migration.when})`;
+
+const setsOf = (chosen: readonly OptionalMigrations[]): MigrationSet[] => [
+  "main",
+  ...OPTIONAL.filter((one) => chosen.includes(one)),
+];
 
 /** The advisory lock of processes that migrate: "journeydb" in base 36. */
 export const MIGRATION_LOCK = Number.parseInt("journeydb", 36);
@@ -43,27 +59,32 @@ const WAIT_FOR_LOCK = "60s";
 
 /** A migration file of this package. */
 export interface Migration {
-  /** Its file name without `.sql`, e.g. `0000_journey_sessions`. */
+  /** Its file without `.sql`, e.g. `0000_journey_sessions` or `message-rows/0000_journey_messages`. */
   name: string;
+  /** The optional migrations that it belongs to. */
+  with?: OptionalMigrations | undefined;
   statements: string[];
   hash: string;
   when: number;
 }
 
 /**
- * The shipped migrations, oldest first.
+ * The shipped migrations of a folder, oldest first.
  *
  * @throws JourneyDbError configuration if the files are not found beside the package
  */
-export function shippedMigrations(): Migration[] {
+export function shippedMigrations(of: MigrationSet = "main"): Migration[] {
   try {
     // Not `new URL("../../drizzle", import.meta.url)`, which bundlers take for a file to bundle.
-    const migrationsFolder = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "drizzle");
+    const main = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "drizzle");
+    const migrationsFolder = of === "main" ? main : join(main, of);
     const { entries }: { entries: { tag: string }[] } = JSON.parse(
       readFileSync(`${migrationsFolder}/meta/_journal.json`, "utf8"),
     );
     return readMigrationFiles({ migrationsFolder }).map((file, index) => ({
-      name: entries[index]?.tag ?? "",
+      ...(of === "main"
+        ? { name: `${entries[index]?.tag}` }
+        : { name: `${of}/${entries[index]?.tag}`, with: of }),
       statements: file.sql.map((statement) => statement.trim()),
       hash: file.hash,
       when: file.folderMillis,
@@ -74,56 +95,82 @@ export function shippedMigrations(): Migration[] {
   }
 }
 
-/** The dates of the migrations in the journal, null for a row without one; undefined if there is no journal. */
-export async function appliedMigrations(db: Database): Promise<(number | null)[] | undefined> {
+/** The dates of the migrations in a journal, null for a row without one; undefined if there is no journal. */
+export async function appliedMigrations(
+  db: Database,
+  of: MigrationSet = "main",
+): Promise<(number | null)[] | undefined> {
+  const journal = quotedJournal(of);
   try {
     // In two steps: for a schema that the role may not use, to_regclass fails and does not return null.
     const [found] = await read<{ exists: boolean }>(
       db,
-      sql`select to_regclass(${journalName}) is not null as exists`,
+      sql`select to_regclass(${journal}) is not null as exists`,
     );
     if (!found?.exists) return undefined;
     const rows = await read<{ created_at: number | null }>(
       db,
-      sql`select created_at from ${sql.raw(journalName)}`,
+      sql`select created_at from ${sql.raw(journal)}`,
     );
     return rows.map(({ created_at }) => created_at);
   } catch (error) {
     const known = fromDriver(error, true);
     if (known.sqlState !== "42703") throw known;
-    const message = `${THE_JOURNAL} is damaged: it has no dates; rename it, and journey-db migrate creates a new one.`;
+    const message = `${theJournal(of)} is damaged: it has no dates; rename it, and journey-db migrate creates a new one.`;
     throw new JourneyDbError("migration", message, { sqlState: known.sqlState });
   }
 }
 
+/** The first migration of a folder creates its table. */
+const createsTable = (of: MigrationSet, pending: readonly Migration[]) =>
+  pending[0]?.when === shippedMigrations(of)[0]?.when;
+
+const TABLES: Record<MigrationSet, string> = { main: "journey_sessions", "message-rows": "journey_messages" };
+
 /** There is one journal per database, but a table per schema: migrations applied to one table are not applied to another. */
-async function requireTable(db: Database): Promise<void> {
-  const { exists, elsewhere } = await findTable(db);
+async function requireTable(db: Database, of: MigrationSet): Promise<void> {
+  const { exists, elsewhere } = await findTable(db, TABLES[of]);
   if (exists) return;
   const why = elsewhere
     ? `the table is in schema ${elsewhere}, which is not on the role's search_path: a database has one journal and one table`
     : "the table is gone or not visible to the role";
   throw new JourneyDbError(
     "migration",
-    `${THE_JOURNAL} lists the table as created, but ${why}; nothing was applied. Run journey-db verify.`,
+    `${theJournal(of)} lists the table as created, but ${why}; nothing was applied. Run journey-db verify.`,
   );
 }
 
-/** "create table if not exists" checks only the first schema of the search_path: an empty table there would hide the one in a later schema. */
-async function requireNoneHidden(db: Database, pending: readonly Migration[]): Promise<void> {
-  if (!pending.some(({ when }) => when === shippedMigrations()[0]?.when)) return;
-  const [hidden] = await read<{ schema: string; first: string }>(
+/**
+ * "create table if not exists" checks only the first schema of the search_path: an empty table there would hide the one
+ * in a later schema, and messages would be in another schema than their sessions.
+ */
+async function requireFirstSchema(
+  db: Database,
+  of: MigrationSet,
+  pending: readonly Migration[],
+): Promise<void> {
+  if (!createsTable(of, pending)) return;
+  const [found] = await read<{ schema: string; first: string }>(
     db,
     sql`select relnamespace::regnamespace::text as schema, quote_ident(current_schema()) as first from pg_class where oid = ${TABLE}
-      and relpersistence <> 't' and relnamespace <> (select oid from pg_namespace where nspname = current_schema()) and not ${IS_COMPLETE}`,
+      and relpersistence <> 't' and relnamespace <> (select oid from pg_namespace where nspname = current_schema())
+      and ${of === "main" ? sql`not ${IS_COMPLETE}` : sql`true`}`,
   );
-  if (!hidden) return;
-  const { schema, first } = hidden;
+  if (!found) return;
+  const { schema, first } = found;
+  const why = of === "main" ? "a new, empty table there would hide it" : "its messages would be there";
   throw new JourneyDbError(
     "migration",
-    `journey_sessions is in schema ${schema}, but schema ${first} comes before it on the search_path, and a new, empty table there would hide it; nothing was applied. Put ${schema} first: ?search_path=${schema} in the URL, or alter role … set search_path = ${schema}, ${first}.`,
+    `journey_sessions is in schema ${schema}, but schema ${first} comes before it on the search_path, and ${why}; nothing was applied. Put ${schema} first: ?search_path=${schema} in the URL, or alter role … set search_path = ${schema}, ${first}.`,
   );
 }
+
+export interface PendingOptions {
+  /** Optional migrations to include: `["message-rows"]` for the table of messages. @default [] */
+  with?: readonly OptionalMigrations[] | undefined;
+}
+
+const pendingSchema = z.strictObject({ with: withSchema });
 
 /**
  * The shipped migrations that are not applied yet, oldest first. Changes nothing.
@@ -132,15 +179,18 @@ async function requireNoneHidden(db: Database, pending: readonly Migration[]): P
  *   table would hide it, because it is not in the first schema of the search_path; invalid_input if `db`
  *   is not a database; unavailable, timeout, configuration
  */
-export async function pendingMigrations(db: Database): Promise<Migration[]> {
+export async function pendingMigrations(db: Database, options: PendingOptions = {}): Promise<Migration[]> {
   parse(databaseSchema, db, "db");
-  const applied = new Set(await appliedMigrations(db));
-  const shipped = shippedMigrations();
-  const pending = shipped.filter(({ when }) => !applied.has(when));
-  // The first migration creates the table.
-  if (pending[0] !== shipped[0]) await requireTable(db);
-  await requireNoneHidden(db, pending);
-  return pending;
+  const all: Migration[] = [];
+  for (const of of setsOf(parse(pendingSchema, options).with)) {
+    const applied = new Set(await appliedMigrations(db, of));
+    const pending = shippedMigrations(of).filter(({ when }) => !applied.has(when));
+    if (!createsTable(of, pending)) await requireTable(db, of);
+    // If the sessions' table is created too, that is in the first schema.
+    if (!createsTable("main", all)) await requireFirstSchema(db, of, pending);
+    all.push(...pending);
+  }
+  return all;
 }
 
 /**
@@ -149,7 +199,10 @@ export async function pendingMigrations(db: Database): Promise<Migration[]> {
  */
 export function toScript(migrations: readonly Migration[]): string {
   if (migrations.length === 0) return "-- Nothing to apply.\n";
-  const dates = migrations.map(({ when }) => when).join(", ");
+  const sets = (["main", ...OPTIONAL] as const).flatMap((of) => {
+    const dates = migrations.filter((one) => setOf(one) === of).map(({ when }) => when);
+    return dates.length === 0 ? [] : [{ of, dates }];
+  });
   const files = migrations.map((migration) => {
     const statements = [...migration.statements, toEntry(migration)];
     return [`-- ${migration.name}`, ...statements.map((one) => one.replace(/;?$/, ";"))].join("\n");
@@ -160,8 +213,8 @@ BEGIN
 	PERFORM set_config('lock_timeout', '10s', true);
 	PERFORM pg_advisory_xact_lock(${MIGRATION_LOCK});
 	${NOT_DEFERRED};
-	${CREATE_JOURNAL.join(";\n\t")};
-	IF EXISTS (SELECT FROM ${journalName} WHERE created_at IN (${dates})) THEN
+	${sets.flatMap(({ of }) => createJournal(of)).join(";\n\t")};
+	IF ${sets.map(({ of, dates }) => `EXISTS (SELECT FROM ${quotedJournal(of)} WHERE created_at IN (${dates.join(", ")}))`).join(" OR ")} THEN
 		RAISE EXCEPTION 'already applied, at least in part: create this script again';
 	END IF;
 END
@@ -170,7 +223,7 @@ ${files.join("\n")}
 `;
 }
 
-export interface MigrateOptions {
+export interface MigrateOptions extends PendingOptions {
   /**
    * Milliseconds to wait for a lock on the table, 1–600,000. While ALTER TABLE waits, all other
    * queries on the table wait behind it. @default 10000
@@ -178,7 +231,10 @@ export interface MigrateOptions {
   lockTimeoutMs?: number | undefined;
 }
 
-const optionsSchema = z.strictObject({ lockTimeoutMs: z.int().min(1).max(600_000).default(10_000) });
+const optionsSchema = z.strictObject({
+  with: withSchema,
+  lockTimeoutMs: z.int().min(1).max(600_000).default(10_000),
+});
 
 /**
  * Applies the pending migrations in one transaction. Any number of processes may call it at the same
@@ -190,7 +246,7 @@ const optionsSchema = z.strictObject({ lockTimeoutMs: z.int().min(1).max(600_000
  *   for a transaction; configuration for a driver without transactions; unavailable, timeout
  */
 export async function migrate(db: Database, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
-  const { lockTimeoutMs } = parse(optionsSchema, options);
+  const { with: chosen, lockTimeoutMs } = parse(optionsSchema, options);
   requireDatabase(db, "migrate");
   let begun = false;
   let running: string | undefined;
@@ -206,21 +262,25 @@ export async function migrate(db: Database, options: MigrateOptions = {}): Promi
         await run(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
         await run(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
         await run(NOT_DEFERRED);
-        const applied = await appliedMigrations(tx);
-        const pending = shippedMigrations().filter(({ when }) => !applied?.includes(when));
-        await requireNoneHidden(tx, pending);
-        running = THE_JOURNAL;
-        // "if not exists" needs the privilege to create even if the journal exists.
-        if (!applied) for (const statement of CREATE_JOURNAL) await run(statement);
-        for (const migration of pending) {
-          running = `${migration.name}.sql`;
-          for (const statement of migration.statements) await run(statement);
-          running = THE_JOURNAL;
-          await run(toEntry(migration));
+        const names: string[] = [];
+        for (const of of setsOf(chosen)) {
+          const applied = await appliedMigrations(tx, of);
+          const pending = shippedMigrations(of).filter(({ when }) => !applied?.includes(when));
+          await requireFirstSchema(tx, of, pending);
+          running = theJournal(of);
+          // "if not exists" needs the privilege to create even if the journal exists.
+          if (!applied) for (const statement of createJournal(of)) await run(statement);
+          for (const migration of pending) {
+            running = `${migration.name}.sql`;
+            for (const statement of migration.statements) await run(statement);
+            running = theJournal(of);
+            await run(toEntry(migration));
+            names.push(migration.name);
+          }
+          running = undefined;
+          await requireTable(tx, of);
         }
-        running = undefined;
-        await requireTable(tx);
-        return { applied: pending.map(({ name }) => name) };
+        return { applied: names };
       },
       // At a higher level, the snapshot would be older than the other process's commit.
       { isolationLevel: "read committed" },

@@ -29,11 +29,15 @@ export async function read<Row>(db: Database, query: SQL): Promise<Row[]> {
   return rows.map(({ row }) => JSON.parse(row));
 }
 
-/** Whether the search_path includes the table, and the other schemas that have a table of its name. */
-export async function findTable(db: Database): Promise<{ exists: boolean; elsewhere: string | null }> {
+/** Whether the search_path includes a table, and the other schemas that have a table of its name. */
+export async function findTable(
+  db: Database,
+  name = "journey_sessions",
+): Promise<{ exists: boolean; elsewhere: string | null }> {
   const [found] = await read<{ exists: boolean; elsewhere: string | null }>(
     db,
-    sql`select exists (select from pg_class where oid = ${TABLE} and relkind in ('r', 'p')) as exists, (${SCHEMAS_ELSEWHERE}) as elsewhere`,
+    sql`select coalesce(bool_or(oid = to_regclass(${name})), false) as exists, ${LIST} filter (where oid is distinct from to_regclass(${name})) as elsewhere
+      from pg_class where relname = ${name} and relkind in ('r', 'p') and (relpersistence <> 't' or oid = to_regclass(${name}))`,
   );
   return found ?? { exists: false, elsewhere: null };
 }

@@ -1,5 +1,9 @@
 import { getTableConfig } from "drizzle-orm/pg-core";
+import * as z from "zod";
+import { messagesOf } from "../message-rows/table.js";
 import { type JourneyTable, quotedName } from "../schema.js";
+import { parse } from "../validation/parse.js";
+import { type OptionalMigrations, withSchema } from "./optional.js";
 
 const ALONE = new Set(["id", "phase", "messages", "metadata"]);
 
@@ -111,9 +115,109 @@ END`),
   };
 }
 
+/** Names of a table of sessions and of its table of messages. */
+export interface MessageTableNames extends Pick<TableNames, "schema" | "table"> {
+  messages: string;
+  /** The constraint that the sessions' column of messages must satisfy. */
+  check: string;
+  /** The index of the sessions by `updated_at`. */
+  updatedIndex: string;
+}
+
+export function messageNamesOf(table: JourneyTable): MessageTableNames {
+  const { name, schema } = getTableConfig(table);
+  return {
+    schema,
+    table: name,
+    messages: getTableConfig(messagesOf(table as never)).name,
+    check: `${name}_messages_is_array`,
+    updatedIndex: `idx_${name}_user_id_updated_at_id`,
+  };
+}
+
+/** The condition of the check on the sessions' messages: an array, or the marker of a session that keeps them in rows. */
+export const MARKER_CONDITION =
+  "jsonb_typeof(messages) = 'array' OR jsonb_typeof(messages -> 'rows') IS NOT DISTINCT FROM 'number'";
+
+/** The parts of `tableSql` for message rows, each one statement. */
+export interface MessageTableSql {
+  check: string;
+  validate: string;
+  rights: string;
+  storage: string;
+  updatedIndex: string;
+}
+
+export function messageTableSqlParts(names: MessageTableNames): MessageTableSql {
+  const sessions = qualified(names.schema, names.table, quotedName);
+  const messages = qualified(names.schema, names.messages, quotedName);
+  const regclass = `${literal(qualified(names.schema, names.table))}::regclass`;
+  const check = quotedName(names.check);
+  const formatted = (text: string, values: string) =>
+    `EXECUTE format(${literal(text.replaceAll(quotedName(names.messages), (name) => name.replaceAll("%", "%%")))}, ${values});`;
+  return {
+    check: block(`BEGIN
+	IF NOT EXISTS (
+		SELECT FROM pg_catalog.pg_constraint
+		WHERE conrelid = ${regclass} AND conname = ${literal(names.check)} AND pg_get_constraintdef(oid) LIKE '%rows%'
+	) THEN
+		ALTER TABLE ${sessions} DROP CONSTRAINT IF EXISTS ${check}, ADD CONSTRAINT ${check} CHECK (${MARKER_CONDITION}) NOT VALID;
+	END IF;
+END`),
+    validate: block(`BEGIN
+	IF pg_table_size(${regclass}) < 64 * 1024 * 1024 THEN
+		ALTER TABLE ${sessions} VALIDATE CONSTRAINT ${check};
+	END IF;
+EXCEPTION WHEN check_violation THEN
+	NULL;
+END`),
+    rights: block(`DECLARE
+	role_name text;
+	privilege text;
+BEGIN
+	SELECT relowner::regrole INTO role_name FROM pg_catalog.pg_class WHERE oid = ${regclass};
+	${formatted(`ALTER TABLE ${messages} OWNER TO %s`, "role_name")}
+	REVOKE ALL ON TABLE ${messages} FROM PUBLIC;
+	FOREACH role_name IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
+		IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
+			${formatted(`REVOKE ALL ON TABLE ${messages} FROM %I`, "role_name")}
+		END IF;
+	END LOOP;
+	FOR role_name, privilege IN
+		SELECT grantee::regrole, privilege_type FROM pg_catalog.pg_class, aclexplode(relacl)
+		WHERE oid = ${regclass} AND grantee NOT IN (0, relowner) AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+	LOOP
+		${formatted(`GRANT %s ON TABLE ${messages} TO %s`, "privilege, role_name")}
+	END LOOP;
+END`),
+    storage: `ALTER TABLE ${messages} ALTER COLUMN "message" SET STORAGE EXTERNAL;`,
+    updatedIndex: `CREATE INDEX IF NOT EXISTS ${quotedName(names.updatedIndex)} ON ${sessions} USING btree ("user_id","updated_at","id");`,
+  };
+}
+
+/** Each part with the reason for it. */
+function messageTableSql(table: JourneyTable): string[] {
+  const parts = messageTableSqlParts(messageNamesOf(table));
+  return [
+    `-- A session that keeps its messages in rows has an object in their place, with their number.\n${parts.check}`,
+    `-- Validating reads every conversation while the table is locked: on a large table, journey-db verify prints the statement.\n${parts.validate}`,
+    `-- The owner and the privileges of the sessions.\n${parts.rights}`,
+    `-- A message is written once and read whole: compression costs time, and the log has the message in full anyway.\n${parts.storage}`,
+    `-- Serves list with orderBy "updated".\n${parts.updatedIndex}`,
+  ];
+}
+
+export interface TableSqlOptions {
+  /** `["message-rows"]`: also what the table of `messagesTable` needs. @default [] */
+  with?: readonly OptionalMigrations[] | undefined;
+}
+
+const optionsSchema = z.strictObject({ with: withSchema });
+
 /**
  * What Drizzle cannot declare for a table of `journeyTable`: the trigger that increases `updated_at` and its function,
- * the privileges, and the storage settings. Run the statements in order, after the table is created. They can be run
+ * the privileges, and the storage settings. With message rows, also the privileges and the storage of the table of
+ * `messagesTable`, and what changes on the sessions' table: its check admits them, and an index orders it by `updated_at`. Run the statements in order, after the tables are created. They can be run
  * again. The migrations of this package contain the same for the default table.
  *
  * `journey-db sql` prints them for a migration of `drizzle-kit generate --custom`. This function is for programs that
@@ -121,8 +225,10 @@ END`),
  *
  * @example
  * for (const statement of tableSql(chats)) await db.execute(sql.raw(statement));
+ * @throws JourneyDbError invalid_input for an unknown option
  */
-export function tableSql(table: JourneyTable): string[] {
+export function tableSql(table: JourneyTable, options: TableSqlOptions = {}): string[] {
+  const { with: chosen } = parse(optionsSchema, options);
   const parts = tableSqlParts(namesOf(table));
   return [
     `-- updated_at strictly increases, so that a revision that is made from it never repeats.\n${parts.createFunction}`,
@@ -132,5 +238,6 @@ export function tableSql(table: JourneyTable): string[] {
     `-- lz4 compresses several times faster than pglz. Not every server has it.\n${parts.compression}`,
     `-- Room in each page for the next version of a row, so that an append changes no index; early vacuum of conversations.\n${parts.settings}`,
     `-- Without lz4, uncompressed: pglz would take most of the time of an append.\n${parts.storage}`,
+    ...(chosen.includes("message-rows") ? messageTableSql(table) : []),
   ];
 }

@@ -1,6 +1,6 @@
 import type { Database } from "../../model/database.js";
 import type { JourneyDbError } from "../../model/errors.js";
-import { appliedMigrations, JOURNAL, type Migration, shippedMigrations, THE_JOURNAL } from "../migrate.js";
+import { appliedMigrations, JOURNALS, type Migration, shippedMigrations, theJournal } from "../migrate.js";
 import { findTable } from "../read.js";
 import { before, error, type Finding, type Remedy, warning } from "./finding.js";
 
@@ -8,7 +8,7 @@ export const MIGRATE = "run journey-db migrate";
 
 const UPDATE = "update the package first, then run journey-db verify";
 
-const NAME = `${JOURNAL.schema}.${JOURNAL.table}`;
+const NAME = `${JOURNALS.main.schema}.${JOURNALS.main.table}`;
 
 interface Journal {
   findings: Finding[];
@@ -42,7 +42,7 @@ export async function checkJournal(db: Database): Promise<Journal> {
     findings.push(
       error(
         "journal_damaged",
-        `${THE_JOURNAL} is damaged: ${undated} of its rows have no date.`,
+        `${theJournal("main")} is damaged: ${undated} of its rows have no date.`,
         before(`delete from ${NAME} where created_at is null`, MIGRATE),
       ),
     );

@@ -3,7 +3,7 @@ import type { Database } from "../../model/database.js";
 import { type JourneyTable, quotedName } from "../../schema.js";
 import { journeyOptionsSchema } from "../../validation/journey-options.js";
 import { parse } from "../../validation/parse.js";
-import { type Migration, requireDatabase, THE_JOURNAL } from "../migrate.js";
+import { type Migration, requireDatabase, theJournal } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
 import { namesOf } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
@@ -150,7 +150,7 @@ export async function verifyTable(
     throw connectionFailure(thrown);
   });
   const journal: Step = {
-    subject: THE_JOURNAL,
+    subject: theJournal("main"),
     run: async (context) => {
       if (!isDefaultTable(context.table)) {
         recreate = createOwn(journeyTable);
