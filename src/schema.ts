@@ -194,13 +194,13 @@ export const qualifiedName = (table: JourneyTable): string =>
 export const MESSAGE_ROWS = Symbol.for("@aigos/journey-db/message-rows");
 
 /** A table that `messagesTable` of `@aigos/journey-db/message-rows` has declared. */
-export type MessagesTable<Table extends JourneyTable = JourneyTable> = PgTable & {
+export interface MessagesTable<Table extends JourneyTable = JourneyTable> extends PgTable {
   readonly [MESSAGE_ROWS]: {
     sessions: Table;
     /** A `Layout` of `queries/layout.ts`. */
     layout: unknown;
   };
-};
+}
 
 /** Whether a table is one of messages. */
 export const isMessagesTable = (given: unknown): given is MessagesTable =>
