@@ -3,7 +3,7 @@ import { INK } from "./report-figure.js";
 import type { Point, Series } from "./report-series.js";
 
 /** Around a plot whose lines are named at the right. */
-export const ROOM = { marginRight: 300, marginLeft: 62, marginBottom: 46 };
+export const ROOM = { marginRight: 345, marginLeft: 62, marginBottom: 46 };
 
 /** Stacks plots vertically. */
 export const stacked = (panels: string[]): Plot.PlotOptions => ({

@@ -16,7 +16,7 @@ export interface Contestant {
   /** The runs that it takes part in: direct, or through a transaction pooler. */
   readonly through?: "pooler";
   /** Messages in the longest session that it is measured with: beyond, a call takes seconds. */
-  readonly longest?: number;
+  readonly longest?: number | undefined;
   /** Opens it on an empty database of its own, which it fills with its tables. */
   open(options: { url: string; connections: number }): Promise<Store>;
 }
