@@ -1,6 +1,7 @@
 import { configDefaults, defineConfig, type ViteUserConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { installFolder, SCRIPTS, TEST } from "./scripts/install-folder.js";
+import { inRows } from "./test/support/layout.js";
 
 // Here, since the types of the tests are checked while they are set up.
 for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
@@ -37,6 +38,9 @@ const PROCESSES = [
   "test/maintenance/migrate-tools.test.ts",
   "test/performance/imports.test.ts",
 ];
+
+/** What a handle does, which the project `rows` tests again with messages in rows. */
+const IN_BOTH_LAYOUTS = ["test/{ai-sdk,crashes,hostile,performance,properties,queries,sessions}/*.test.ts"];
 
 /** The files that take longest come first, since the run is over when the last of them is; in this order. */
 const FIRST = [
@@ -123,6 +127,19 @@ export default defineConfig(({ mode }) => ({
                 globalSetup,
                 setupFiles,
                 isolate: false,
+              },
+            },
+            {
+              extends: true,
+              plugins: [inRows],
+              test: {
+                name: "rows",
+                include: IN_BOTH_LAYOUTS,
+                exclude: [...UNIT, ...exclude],
+                globalSetup,
+                setupFiles,
+                isolate: false,
+                env: { LAYOUT: "rows" },
               },
             },
             {

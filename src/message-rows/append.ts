@@ -7,7 +7,7 @@ import {
 } from "../queries/append.js";
 import { newSession } from "../queries/columns.js";
 import type { AppendShape } from "../queries/layout.js";
-import { onlyColumns } from "../queries/own-columns.js";
+import { onlyColumns, turn } from "../queries/own-columns.js";
 import { input, param, perShape } from "../queries/statement.js";
 import { type Conditions, ifRevision, metadataIsObject, sameRevision, type Write } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
@@ -179,7 +179,7 @@ export const append = perShape(
       created,
       (db) => {
         const columns = newSession(table, sql`${param("id")}::uuid`, create);
-        const isNew = { ...kind.values, maxMessageBytes, ...newMetadata };
+        const isNew = { ...kind.values, maxMessageBytes, ...newMetadata, ...turn(table) };
         const made = db
           .insert(onlyColumns(table, Object.keys(columns)))
           .select(

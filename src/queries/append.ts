@@ -18,7 +18,7 @@ import {
   upsertedOne,
   upTo,
 } from "./conversation.js";
-import { onlyColumns, ownTouched } from "./own-columns.js";
+import { onlyColumns, ownTouched, turn } from "./own-columns.js";
 import { input, insertion, isEmpty, jsonParam, ownedBy, param, perShape, perTable } from "./statement.js";
 import {
   type Condition,
@@ -149,7 +149,7 @@ const appendOrCreateOf = (name: string, kind: Kind) =>
           db
             .insert(onlyColumns(table, Object.keys(columns), Object.keys(set)))
             .select(
-              sql`select ${sql.join(Object.values(columns), sql`, `)} from ${input({ messages: values.messages, ...newMetadata, ...paramLimits })} where ${newFits}`,
+              sql`select ${sql.join(Object.values(columns), sql`, `)} from ${input({ messages: values.messages, ...newMetadata, ...paramLimits, ...turn(table) })} where ${newFits}`,
             )
             .onConflictDoUpdate({
               target: id,

@@ -13,6 +13,8 @@ import { type ConnectOptions, connect } from "../../src/connection/connect.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import { atEnd } from "./at-end.js";
+import { IN_ROWS } from "./layout.js";
+import { addMessageRows } from "./own-table.js";
 import { startPgbouncer } from "./pgbouncer.js";
 
 export { atEnd };
@@ -52,10 +54,12 @@ async function makeDatabase(template: string): Promise<string> {
 
 /** A PGlite database that is migrated, to be loaded: the first file of the run to ask makes it, in four times the time. */
 async function migratedPglite(): Promise<Blob> {
-  const file = join(process.env.TEST_BUILD as string, "pglite.tar");
+  const file = join(process.env.TEST_BUILD as string, IN_ROWS ? "pglite-rows.tar" : "pglite.tar");
   if (!existsSync(file)) {
     const client = new PGlite();
-    await migrate(drizzlePglite({ client }));
+    const db = drizzlePglite({ client });
+    await migrate(db);
+    if (IN_ROWS) await addMessageRows(db);
     const data = await client.dumpDataDir("none");
     await client.close();
     // Whole when it is there, also where two make it.
@@ -67,7 +71,7 @@ async function migratedPglite(): Promise<Blob> {
 }
 
 /** The URL of a migrated database of the test file's own, dropped after it. */
-export const migratedDatabase = () => makeDatabase(inject("template"));
+export const migratedDatabase = () => makeDatabase(inject("templates")[IN_ROWS ? "rows" : "column"]);
 
 /** As migratedDatabase, but with nothing in it. */
 export const emptyDatabase = () => makeDatabase("template0");

@@ -6,13 +6,14 @@ import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { build } from "./build.js";
 import { startServer } from "./child-server.js";
+import { addMessageRows } from "./own-table.js";
 
 declare module "vitest" {
   interface ProvidedContext {
     /** The server, its maintenance database. */
     serverUrl: string;
-    /** A database with all migrations, to be cloned. */
-    template: string;
+    /** For each layout a database with all its migrations, to be cloned. */
+    templates: { column: string; rows: string };
   }
 }
 
@@ -50,16 +51,22 @@ export default async function setup({ vitest }: TestProject) {
   const server = given ? { url: given, stop: async () => {} } : await startServer();
   const template = `journey_db_template_${process.pid}`;
   const admin = postgres(server.url, { max: 1, onnotice: () => {} });
-  await admin.unsafe(`create database ${template}`);
-  const templateUrl = new URL(server.url);
-  templateUrl.pathname = `/${template}`;
-  const client = postgres(templateUrl.href, { max: 1, onnotice: () => {} });
-  await migrate(drizzle({ client }));
-  await client.end();
+  const templates = { column: template, rows: `${template}_rows` };
+  for (const [layout, name] of Object.entries(templates)) {
+    await admin.unsafe(`create database ${name}`);
+    const url = new URL(server.url);
+    url.pathname = `/${name}`;
+    const client = postgres(url.href, { max: 1, onnotice: () => {} });
+    const db = drizzle({ client });
+    await migrate(db);
+    if (layout === "rows") await addMessageRows(db);
+    await client.end();
+  }
   run.provide("serverUrl", server.url);
-  run.provide("template", template);
+  run.provide("templates", templates);
   return async () => {
-    await admin.unsafe(`drop database if exists ${template} with (force)`);
+    for (const name of Object.values(templates))
+      await admin.unsafe(`drop database if exists ${name} with (force)`);
     await admin.end();
     await server.stop();
     removeFiles();

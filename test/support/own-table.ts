@@ -16,8 +16,10 @@ import {
   unique,
   varchar,
 } from "drizzle-orm/pg-core";
+import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
-import { isJourneyTable, type JourneyTable, journeyTable } from "../../src/schema.js";
+import { isJourneyTable, type JourneyTable, journeySessions, journeyTable } from "../../src/schema.js";
+import { IN_ROWS } from "./layout.js";
 import { repository } from "./tools.js";
 
 export const app = pgSchema("app");
@@ -78,9 +80,27 @@ export async function sqlOf(schema: Record<string, unknown>): Promise<string[]> 
   return [...generated, ...Object.values(schema).filter(isJourneyTable).flatMap(triggerOf)];
 }
 
-/** Creates what a schema file declares. */
+/** What a table of sessions needs for messages in rows, and Drizzle cannot declare. */
+export const rowsSqlOf = (table: JourneyTable): string[] => {
+  const { name, schema = "public" } = getTableConfig(table);
+  return [
+    `alter table "${schema}"."${name}" drop constraint "${name}_messages_is_array", add constraint "${name}_messages_is_array" check (jsonb_typeof(messages) = 'array' or jsonb_typeof(messages -> 'rows') is not distinct from 'number')`,
+    `create index "idx_${name}_user_id_updated_at_id" on "${schema}"."${name}" (user_id, updated_at, id)`,
+  ];
+};
+
+export async function addMessageRows(db: Database): Promise<void> {
+  const all = await sqlOf({ journeySessions, messages: messagesTable(journeySessions) });
+  const own = all.filter((statement) => /"journey_messages"/.test(statement));
+  for (const statement of [...own, ...rowsSqlOf(journeySessions)]) await db.execute(sql.raw(statement));
+}
+
+/** Creates what a schema file declares, with the tables of messages where they are in rows. */
 export async function createTables(db: Database, schema: Record<string, unknown>): Promise<void> {
-  for (const statement of await sqlOf(schema)) await db.execute(sql.raw(statement));
+  const tables = IN_ROWS ? Object.values(schema).filter(isJourneyTable) : [];
+  const messages = Object.fromEntries(tables.map((table, n) => [`messages${n}`, messagesTable(table)]));
+  const statements = [...(await sqlOf({ ...schema, ...messages })), ...tables.flatMap(rowsSqlOf)];
+  for (const statement of statements) await db.execute(sql.raw(statement));
 }
 
 export const createChats = (db: Database) => createTables(db, { app, stage, chats });
