@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -10,7 +11,8 @@ export default defineConfig({
     include: ["examples/journey-chat/e2e/**/*.test.ts"],
     globalSetup: [here("../../test/support/global-setup.ts"), here("e2e/support/build.ts")],
     setupFiles: here("../../test/support/each-file.ts"),
-    maxWorkers: "100%",
+    // A test waits as often as it computes.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     allowOnly: false,
     expect: { poll: { timeout: 15_000 } },
     testTimeout: 90_000,

@@ -26,8 +26,8 @@ export interface Converted {
   /** Messages in them that were converted; with `dryRun`, that would be. */
   messages: number;
   /**
-   * Sessions left unchanged: the row does not meet the table's checks, a message is nested deeper than
-   * JavaScript can write, or others changed the session during each of ten attempts.
+   * Sessions left unchanged: the row does not meet the table's checks, its messages are nested
+   * more than 2,000 levels deep, or others changed the session during each of ten attempts.
    */
   skipped: number;
 }
@@ -158,9 +158,13 @@ const convertSession = (db: Database, table: SessionTable, id: string, deadline:
     return written.length > 0 ? count : undefined;
   });
 
-/** @returns null if a message is nested deeper than JavaScript can write */
+/** JSON.stringify writes about 4,000 levels, fewer where less of the stack is left. */
+const MAX_LEVELS = 2000;
+
+/** @returns null if the messages are nested more than MAX_LEVELS deep */
 function convert(older: string): { converted: string; count: number } | null {
-  const { value, textOf } = readExactly(older);
+  const { value, levels, textOf } = readExactly(older);
+  if (levels > MAX_LEVELS) return null;
   const ids = new Set<unknown>();
   const converted = (value as [number, { id?: unknown }][]).map(([place, stored]) => {
     const message = fromAiSdk4(stored);
@@ -169,9 +173,5 @@ function convert(older: string): { converted: string; count: number } | null {
     ids.add(message.id);
     return [place, message];
   });
-  try {
-    return { converted: textOf(converted), count: converted.length };
-  } catch {
-    return null;
-  }
+  return { converted: textOf(converted), count: converted.length };
 }

@@ -1,11 +1,9 @@
 /** Parsed JSON that can be written again without changing a number. */
 export interface ExactJson {
   value: unknown;
-  /**
-   * The JSON of a value that is made of parts of `value`.
-   *
-   * @throws RangeError if it is nested deeper than JavaScript can write
-   */
+  /** How deep arrays and objects are nested. */
+  levels: number;
+  /** The JSON of a value that is made of parts of `value`. */
   textOf(value: unknown): string;
 }
 
@@ -17,15 +15,18 @@ export interface ExactJson {
 export function readExactly(text: string): ExactJson {
   const key = crypto.randomUUID();
   const places = new Map<string, number>();
-  const tokens = /"|-?\d[-+.\deE]*/g;
+  const tokens = /["[\]{}]|-?\d[-+.\deE]*/g;
   let readable = "";
   let from = 0;
+  let [level, levels] = [0, 0];
   for (let token = tokens.exec(text); token; token = tokens.exec(text)) {
-    const [number] = token;
-    if (number === '"') tokens.lastIndex = endOfString(text, token.index) + 1;
-    else if (String(Number(number)) !== number) {
-      const place = places.get(number) ?? places.size;
-      places.set(number, place);
+    const [read] = token;
+    if (read === '"') tokens.lastIndex = endOfString(text, token.index) + 1;
+    else if (read === "[" || read === "{") levels = Math.max(levels, ++level);
+    else if (read === "]" || read === "}") level--;
+    else if (String(Number(read)) !== read) {
+      const place = places.get(read) ?? places.size;
+      places.set(read, place);
       readable += `${text.slice(from, token.index)}{"${key}":${place}}`;
       from = tokens.lastIndex;
     }
@@ -34,6 +35,7 @@ export function readExactly(text: string): ExactJson {
   const stands = new RegExp(`\\{"${key}":(\\d+)\\}`, "g");
   return {
     value: JSON.parse(numbers.length === 0 ? text : readable + text.slice(from)),
+    levels,
     textOf(value) {
       const written = JSON.stringify(value);
       return numbers.length === 0

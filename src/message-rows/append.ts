@@ -25,46 +25,26 @@ import {
 import { messagesOf } from "./table.js";
 import {
   conditionsOf,
-  elements,
   given,
+  givenOne,
   insertMessages,
   locked,
+  markerOfGiven,
   maxMessageBytes,
   messagesFit,
+  ofCall,
+  ofGiven,
   rowsWrite,
   updated,
   withParts,
   writtenRow,
 } from "./write.js";
 
-/** How a call with one message, or with any number, names its messages. */
-interface Kind {
-  values: Record<string, SQL>;
-  isGiven(id: SQL): SQL;
-  fit: SQL;
-  /** The messages as rows of id, n and message. */
-  given: SQL;
-}
-
-const limit = sql`input."maxMessageBytes"`;
-const ONE: Kind = {
-  values: { message: sql`${elements} -> 0`, messageId: sql`${elements} #>> '{0,id}'` },
-  isGiven: (id) => sql`${id} = input."messageId"`,
-  fit: sql`octet_length(input.message::text) <= ${limit}`,
-  given: sql`select ${elements} #>> '{0,id}' as id, 1 as n, ${elements} -> 0 as message`,
-};
-const ANY: Kind = {
-  values: { elements },
-  isGiven: (id) =>
-    sql`${id} in (select e.message ->> 'id' from json_array_elements(input.elements) as e(message))`,
-  fit: messagesFit(limit),
-  given,
-};
-
 const from = sql`input."from"`;
 
 /** Whether, apart from the messages of the call, the conversation ends with `after`. */
-function endsWith(table: SessionTable, { isGiven }: Kind): SQL {
+function endsWith(table: SessionTable): SQL {
+  const isGiven = (id: SQL) => sql`${id} = any(input.ids)`;
   const last = lastOf(sql`${table.messages}`);
   const isAfter = sql`is not distinct from input.after`;
   const lastOther = lastRow(table, sql`not ${isGiven(sql`${messagesOf(table).id}`)}`);
@@ -74,9 +54,9 @@ function endsWith(table: SessionTable, { isGiven }: Kind): SQL {
   end)`;
 }
 
-function conditionsOfAppend(table: SessionTable, kind: Kind, drops: boolean): Conditions {
+function conditionsOfAppend(table: SessionTable, drops: boolean): Conditions {
   const values = {
-    ...kind.values,
+    ...ofCall,
     ifRevision,
     maxMessageBytes,
     checkAfter: sql`${param("checkAfter")}::bool`,
@@ -87,8 +67,8 @@ function conditionsOfAppend(table: SessionTable, kind: Kind, drops: boolean): Co
     sameRevision(table),
     metadataIsObject(table),
     ...(drops ? [["message", sql`(${isUnchanged(table)} and ${hasRow(table, from)})`] as const] : []),
-    ["after", endsWith(table, kind)],
-    ["message size", kind.fit],
+    ["after", endsWith(table)],
+    ["message size", messagesFit],
   ]);
 }
 
@@ -96,9 +76,8 @@ function conditionsOfAppend(table: SessionTable, kind: Kind, drops: boolean): Co
 const ADDED = sql`select count(*)::int as rows, (array_agg(stored.id order by stored.n desc))[1] as last
   from stored where stored.appended_at = (select time from locked)`;
 
-/** The parts of an append that drops nothing, to the session that is `locked`. */
-const partsOf = (table: SessionTable, kind: Kind, target: SQL): Record<string, SQL> => ({
-  given: kind.given,
+/** The parts of an append that drops nothing, to the session `target`. */
+const partsOf = (table: SessionTable, target: SQL): Record<string, SQL> => ({
   stored: insertMessages(
     table,
     sql`select target.user_id, target.id, given.id, target.time, given.n, given.message from ${target} as target, given`,
@@ -121,7 +100,6 @@ function partsWithFrom(table: SessionTable): Record<string, SQL> {
   const movedTo = (column: "appended_at" | "n") =>
     sql`${sql.raw(column)} = case when ${isDropped} then excluded.${sql.raw(column)} else ${messages}.${sql.raw(column)} end`;
   return {
-    given,
     dropped: sql`select count(*)::int as rows from ${messages} where ${owned} and ${isDropped}`,
     kept: lastRow(table, sql`${place(messages)} < ${first}`),
     deleted: sql`delete from ${messages} using locked
@@ -135,38 +113,40 @@ function partsWithFrom(table: SessionTable): Record<string, SQL> {
   };
 }
 
-const row = { ...writtenRow, created: sql<boolean>`false` };
-
 /** Appends messages to a session in rows, or creates it. */
 export const append = perShape(
   ({ create }: AppendShape) => create === null || create.length === 0,
   (table, { one, from: drops, create }: AppendShape, preparing): Write<AppendedRow> => {
-    const kind = one ? ONE : ANY;
     const name = `append${one ? "_one" : ""}${drops ? "_from" : ""}${create ? "_or_create" : ""}`;
-    const conditions = conditionsOfAppend(table, kind, drops);
+    const conditions = conditionsOfAppend(table, drops);
     const inColumn = appendToColumn(table).conditions;
-    if (!create)
+    const lock = locked(table, conditions, { ...conditions.values, ...ofGiven });
+    const messages = one ? givenOne : given;
+    if (!create) {
+      const dropping = marker(
+        sql`${rowsOf(sql`locked.messages`)} - dropped.rows + added.rows`,
+        sql`coalesce(added.last, (select id from kept))`,
+      );
       return rowsWrite(
         table,
         name,
         conditions,
-        (db) => {
-          const parts = drops ? partsWithFrom(table) : partsOf(table, kind, sql`locked`);
-          const messages = drops
-            ? marker(
-                sql`${rowsOf(sql`locked.messages`)} - dropped.rows + added.rows`,
-                sql`coalesce(added.last, (select id from kept))`,
-              )
-            : grown;
-          const read = drops ? sql`locked, added, dropped` : sql`locked, added`;
-          return withParts(
+        (db) =>
+          withParts(
             db,
-            { locked: locked(table, conditions), ...parts, written: updated(db, table, messages, read) },
-            row,
-          );
-        },
+            {
+              given: messages,
+              locked: lock,
+              ...(drops ? partsWithFrom(table) : partsOf(table, sql`locked`)),
+              written: drops
+                ? updated(db, table, dropping, sql`locked, added, dropped`)
+                : updated(db, table, grown, sql`locked, added`),
+            },
+            { ...writtenRow, created: sql<boolean>`false` },
+          ),
         { preparing, inColumn },
       );
+    }
     const created: Conditions = {
       ...conditions,
       values: { ...conditions.values, ...newMetadata },
@@ -179,13 +159,12 @@ export const append = perShape(
       created,
       (db) => {
         const columns = newSession(table, sql`${param("id")}::uuid`, create);
-        const isNew = { ...kind.values, maxMessageBytes, ...newMetadata, ...turn(table) };
+        const values = input({ bytes: ofGiven.bytes, maxMessageBytes, ...newMetadata, ...turn(table) });
         const made = db
           .insert(onlyColumns(table, Object.keys(columns)))
           .select(
             sql`select ${sql.join(Object.values(columns), sql`, `)} from (
-            select ${marker(sql`json_array_length(${elements})`, sql`${elements} -> -1 -> 'id'`)} as messages, input.metadata
-            from ${input(isNew)} where ${kind.fit} and ${newMetadataFits}) as new`,
+            select ${markerOfGiven} as messages, input.metadata from ${values} where ${messagesFit} and ${newMetadataFits}) as new`,
           )
           .onConflictDoNothing({ target: table.id })
           .returning({
@@ -197,13 +176,14 @@ export const append = perShape(
           })
           .getSQL();
         const target = sql`(select id, user_id, updated_at as time from made union all select id, user_id, time from locked)`;
-        const columnsOf = (name: string) => sql.raw(`select id, updated_at, messages from ${name}`);
+        const columnsOf = (part: string) => sql.raw(`select id, updated_at, messages from ${part}`);
         return withParts<AppendedRow>(
           db,
           {
+            given: messages,
             made,
-            locked: locked(table, created),
-            ...partsOf(table, kind, target),
+            locked: lock,
+            ...partsOf(table, target),
             changed: updated(db, table, grown, sql`locked, added`),
             written: sql`${columnsOf("made")} union all ${columnsOf("changed")}`,
           },

@@ -1,22 +1,22 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { newMetadata, newMetadataFits } from "../queries/append.js";
 import { allColumns, createdSession, newSession, type SessionRow } from "../queries/columns.js";
 import { onlyColumns } from "../queries/own-columns.js";
 import { input, isEmpty, param, perShape, statement } from "../queries/statement.js";
 import type { RefusalRow, Write } from "../queries/write.js";
-import { marker } from "./conversation.js";
 import {
-  elements,
   given,
   insertMessages,
+  markerOfGiven,
   maxMessageBytes,
   messagesFit,
+  ofCall,
+  ofGiven,
   rowsStatement,
   withParts,
 } from "./write.js";
 
-const values = input({ elements, maxMessageBytes, ...newMetadata });
-const fit = messagesFit(sql`input."maxMessageBytes"`);
+const valuesOf = (bytes: SQL) => input({ bytes, maxMessageBytes, ...newMetadata });
 
 /** Inserts a session and its messages. Returns no row if the id is taken, by anyone, or a value is too large. */
 export const create = perShape(isEmpty, (table, own: readonly string[], preparing): Write<SessionRow> => {
@@ -30,8 +30,8 @@ export const create = perShape(isEmpty, (table, own: readonly string[], preparin
           .insert(onlyColumns(table, Object.keys(columns)))
           .select(
             sql`select ${sql.join(Object.values(columns), sql`, `)} from (
-              select ${marker(sql`json_array_length(input.elements)`, sql`input.elements -> -1 -> 'id'`)} as messages, input.metadata
-              from ${values} where ${fit} and ${newMetadataFits}) as new`,
+              select ${markerOfGiven} as messages, input.metadata
+              from ${valuesOf(ofGiven.bytes)} where ${messagesFit} and ${newMetadataFits}) as new`,
           )
           .onConflictDoNothing({ target: table.id })
           .returning(allColumns(table))
@@ -61,9 +61,9 @@ export const create = perShape(isEmpty, (table, own: readonly string[], preparin
           .select({
             reason: sql<
               RefusalRow["reason"]
-            >`case when not ${fit} then 'message size' when not ${newMetadataFits} then 'size' else 'id' end`,
+            >`case when not ${messagesFit} then 'message size' when not ${newMetadataFits} then 'size' else 'id' end`,
           })
-          .from(values),
+          .from(valuesOf(ofCall.bytes)),
       preparing,
     ),
   };

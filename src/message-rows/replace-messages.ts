@@ -2,16 +2,18 @@ import { sql } from "drizzle-orm";
 import { replaceMessages as replaceInColumn } from "../queries/replace-messages.js";
 import { perTable } from "../queries/statement.js";
 import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
-import { isUnchanged, marker, ownRows } from "./conversation.js";
+import { isUnchanged, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
 import {
   conditionsOf,
-  elements,
   given,
   insertMessages,
   locked,
+  markerOfGiven,
   maxMessageBytes,
   messagesFit,
+  ofCall,
+  ofGiven,
   type RowsWritten,
   rowsWrite,
   updated,
@@ -21,10 +23,10 @@ import {
 
 export const replaceMessages = perTable((table) => {
   const messages = messagesOf(table);
-  const conditions = conditionsOf(table, { elements, ifRevision, maxMessageBytes }, [
+  const conditions = conditionsOf(table, { ...ofCall, ifRevision, maxMessageBytes }, [
     sameRevision(table),
     metadataIsObject(table),
-    ["message size", messagesFit(sql`input."maxMessageBytes"`)],
+    ["message size", messagesFit],
     ["column", isUnchanged(table)],
   ]);
   return rowsWrite<RowsWritten>(
@@ -35,8 +37,8 @@ export const replaceMessages = perTable((table) => {
       withParts(
         db,
         {
-          locked: locked(table, conditions),
           given,
+          locked: locked(table, conditions, { ...conditions.values, ...ofGiven }),
           // One statement must not change a row twice: a message that stays is moved.
           deleted: sql`delete from ${messages} using locked
             where ${ownRows(messages)} and ${messages.id} not in (select id from given) returning 1`,
@@ -45,12 +47,7 @@ export const replaceMessages = perTable((table) => {
             sql`select locked.user_id, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
             sql`, appended_at = excluded.appended_at, n = excluded.n`,
           ),
-          written: updated(
-            db,
-            table,
-            marker(sql`json_array_length(${elements})`, sql`${elements} -> -1 -> 'id'`),
-            sql`locked`,
-          ),
+          written: updated(db, table, markerOfGiven, sql`locked`),
         },
         writtenRow,
       ),

@@ -5,7 +5,7 @@ import { exactTime, type WrittenRow } from "../queries/columns.js";
 import { type Builder, input, param, repeated, type Statement, statement } from "../queries/statement.js";
 import { type Condition, type Conditions, updating, type Write, writable, write } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
-import { hasOrderedTime, isInRows, rowsOf } from "./conversation.js";
+import { hasOrderedTime, isInRows, marker, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
 
 /** How often a write is sent, at most, that others made the server refuse. */
@@ -40,24 +40,47 @@ export const conditionsOf = (
 /**
  * The session, if the conditions hold, locked until the end of the transaction: writers of one session take turns. Its
  * `time` is the revision that the write gives it.
+ *
+ * @param values the columns of `input`
  */
-export const locked = (table: SessionTable, conditions: Conditions): SQL =>
+export const locked = (
+  table: SessionTable,
+  conditions: Conditions,
+  values: Record<string, SQL> = conditions.values,
+): SQL =>
   sql`select ${table.id}, ${table.userId}, ${table.messages}, greatest(now(), ${table.updatedAt} + interval '1 microsecond') as time
-    from ${table}, ${input(conditions.values)} where ${writable(table, conditions)}
+    from ${table}, ${input(values)} where ${writable(table, conditions)}
     for no key update of ${sql.identifier(getTableName(table))}`;
 
-/** The messages of a call, as rows. */
+const messagesParam = sql`${param("messages")}::text::json`;
+
+/** The part `given`: the messages of a call, which are sent once. The planner expects a hundred of any number. */
 export const given = sql`select e.message ->> 'id' as id, e.n::int as n, e.message
-    from json_array_elements(${param("messages")}::text::json) with ordinality as e(message, n)`;
+    from json_array_elements(${messagesParam}) with ordinality as e(message, n)`;
+export const givenOne = sql`select e.message ->> 'id' as id, 1 as n, e.message
+    from (select ${messagesParam} -> 0 as message offset 0) as e`;
 
-/** The messages of a call as a column of `input`. */
-export const elements = sql`${param("messages")}::text::json`;
-
-/** Whether each message of `input.elements` is within the limit. */
-export const messagesFit = (maxBytes: SQL): SQL =>
-  sql`coalesce((select max(octet_length(e.message::text)) from json_array_elements(input.elements) as e(message)) <= ${maxBytes}, true)`;
+/** Columns of `input`: the ids of the messages of a call, and the bytes of the largest. */
+export const ofGiven = {
+  ids: sql`(select array_agg(given.id) from given)`,
+  bytes: sql`(select max(octet_length(given.message::text)) from given)`,
+};
+/** The same where there is no part `given`: in the query that explains a refusal. */
+export const ofCall = {
+  ids: sql`(select array_agg(given.id) from (${given}) as given)`,
+  bytes: sql`(select max(octet_length(given.message::text)) from (${given}) as given)`,
+};
 
 export const maxMessageBytes = sql`${param("maxMessageBytes")}::int`;
+
+/** Whether each message is within the limit. */
+export const messagesFit = sql`coalesce(input.bytes <= input."maxMessageBytes", true)`;
+
+/** The marker of a conversation that consists of the messages of a call. */
+export const markerOfGiven = marker(
+  sql`(select count(*) from given)`,
+  sql`(select given.id from given order by given.n desc limit 1)`,
+);
 
 /**
  * Inserts messages. One whose id the session has replaces that message in its place.

@@ -147,7 +147,8 @@ export type RowOf<Columns> = {
 
 /** Begins an update of sessions, which sets `updated_at` and the own columns with `$onUpdate` too. */
 export function updating(db: Database, table: SessionTable, set: Record<string, SQL>) {
-  const all = { ...touched, ...set, ...ownTouched(table, Object.keys(set)) };
+  const { updatedAt = touched.updatedAt } = set;
+  const all = { ...set, updatedAt, ...ownTouched(table, Object.keys(set)) };
   return db.update(onlyColumns(table, Object.keys(all))).set(all);
 }
 

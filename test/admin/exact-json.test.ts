@@ -50,6 +50,14 @@ it("a number that JavaScript would change is no number while it is read, and the
   expect(textOf({ a: other, b: [plain, one] })).toBe('{"a":12345678901234567890,"b":[1.1,1.10]}');
 });
 
+it.each([
+  ["7", 0],
+  ["[]", 1],
+  ['[[1.10], {"[[": "]]"}, {"a": [{}]}]', 4],
+])("%s has %i levels", (text, levels) => {
+  expect(readExactly(text).levels).toBe(levels);
+});
+
 it("megabytes of escapes, of quotes and of one number are read in a moment", { timeout: 10_000 }, () => {
   for (const text of [
     JSON.stringify("\n".repeat(2_000_000)),

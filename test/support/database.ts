@@ -14,7 +14,6 @@ import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import { atEnd } from "./at-end.js";
 import { IN_ROWS } from "./layout.js";
-import { addMessageRows } from "./own-table.js";
 import { startPgbouncer } from "./pgbouncer.js";
 
 export { atEnd };
@@ -57,9 +56,7 @@ async function migratedPglite(): Promise<Blob> {
   const file = join(process.env.TEST_BUILD as string, IN_ROWS ? "pglite-rows.tar" : "pglite.tar");
   if (!existsSync(file)) {
     const client = new PGlite();
-    const db = drizzlePglite({ client });
-    await migrate(db);
-    if (IN_ROWS) await addMessageRows(db);
+    await migrate(drizzlePglite({ client }), { with: IN_ROWS ? ["message-rows"] : [] });
     const data = await client.dumpDataDir("none");
     await client.close();
     // Whole when it is there, also where two make it.
@@ -72,6 +69,9 @@ async function migratedPglite(): Promise<Blob> {
 
 /** The URL of a migrated database of the test file's own, dropped after it. */
 export const migratedDatabase = () => makeDatabase(inject("templates")[IN_ROWS ? "rows" : "column"]);
+
+/** As migratedDatabase, with the table of messages in rows. */
+export const rowsDatabase = () => makeDatabase(inject("templates").rows);
 
 /** As migratedDatabase, but with nothing in it. */
 export const emptyDatabase = () => makeDatabase("template0");

@@ -6,7 +6,6 @@ import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { build } from "./build.js";
 import { startServer } from "./child-server.js";
-import { addMessageRows } from "./own-table.js";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -57,9 +56,7 @@ export default async function setup({ vitest }: TestProject) {
     const url = new URL(server.url);
     url.pathname = `/${name}`;
     const client = postgres(url.href, { max: 1, onnotice: () => {} });
-    const db = drizzle({ client });
-    await migrate(db);
-    if (layout === "rows") await addMessageRows(db);
+    await migrate(drizzle({ client }), { with: layout === "rows" ? ["message-rows"] : [] });
     await client.end();
   }
   run.provide("serverUrl", server.url);

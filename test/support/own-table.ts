@@ -16,9 +16,10 @@ import {
   unique,
   varchar,
 } from "drizzle-orm/pg-core";
+import { tableSql } from "../../src/maintenance/table-sql.js";
 import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
-import { isJourneyTable, type JourneyTable, journeySessions, journeyTable } from "../../src/schema.js";
+import { isJourneyTable, type JourneyTable, journeyTable } from "../../src/schema.js";
 import { IN_ROWS } from "./layout.js";
 import { repository } from "./tools.js";
 
@@ -81,19 +82,8 @@ export async function sqlOf(schema: Record<string, unknown>): Promise<string[]> 
 }
 
 /** What a table of sessions needs for messages in rows, and Drizzle cannot declare. */
-export const rowsSqlOf = (table: JourneyTable): string[] => {
-  const { name, schema = "public" } = getTableConfig(table);
-  return [
-    `alter table "${schema}"."${name}" drop constraint "${name}_messages_is_array", add constraint "${name}_messages_is_array" check (jsonb_typeof(messages) = 'array' or jsonb_typeof(messages -> 'rows') is not distinct from 'number')`,
-    `create index "idx_${name}_user_id_updated_at_id" on "${schema}"."${name}" (user_id, updated_at, id)`,
-  ];
-};
-
-export async function addMessageRows(db: Database): Promise<void> {
-  const all = await sqlOf({ journeySessions, messages: messagesTable(journeySessions) });
-  const own = all.filter((statement) => /"journey_messages"/.test(statement));
-  for (const statement of [...own, ...rowsSqlOf(journeySessions)]) await db.execute(sql.raw(statement));
-}
+const rowsSqlOf = (table: JourneyTable): string[] =>
+  tableSql(table, { with: ["message-rows"] }).slice(tableSql(table).length);
 
 /** Creates what a schema file declares, with the tables of messages where they are in rows. */
 export async function createTables(db: Database, schema: Record<string, unknown>): Promise<void> {

@@ -6,7 +6,9 @@ import { type Filter, journeySessions, ownColumns, type SessionTable } from "../
 
 export type AnyStatement = Statement<unknown>;
 
-const folder = new URL("../../src/queries/", import.meta.url);
+const FOLDERS = ["queries", "message-rows"] as const;
+type Folder = (typeof FOLDERS)[number];
+const urlOf = (folder: Folder) => new URL(`../../src/${folder}/`, import.meta.url);
 
 /** The default table as it is shipped, also where somebody has added columns to src/schema.ts. */
 export const SEVEN_COLUMNS = pgTable("journey_sessions", {
@@ -28,7 +30,7 @@ const LISTS = (["created", "updated"] as const).flatMap((order) =>
 );
 
 /** The shapes of the statements that have several: those that name no own column, and those that name as many as they can. */
-function shapesOf(table: SessionTable): Record<string, { plain: object[]; own: object[] }> {
+function shapesOf(folder: Folder, table: SessionTable): Record<string, { plain: object[]; own: object[] }> {
   const own = ownColumns(table);
   const isMade = ([, { generated, generatedIdentity }]: (typeof own)[number]) =>
     generated ?? generatedIdentity;
@@ -39,7 +41,19 @@ function shapesOf(table: SessionTable): Record<string, { plain: object[]; own: o
   const filters = (["value", "any", "null", "any or null"] as const).map((by) =>
     (by.startsWith("any") ? severalOf : own).map(([key]): Filter => [key, by]),
   );
+  const appends = [true, false].map((one) => ({ one, from: false }));
+  const appendsWith = (keys: string[]) => appends.map((append) => ({ ...append, create: keys }));
   const shapes: Record<string, { plain: object[]; own: object[] }> = {
+    // Of one name in both folders, and in one of them without shapes.
+    ...(folder === "message-rows" && {
+      append: {
+        plain: [
+          ...[...appends, { one: false, from: true }].map((append) => ({ ...append, create: null })),
+          ...appendsWith([]),
+        ],
+        own: appendsWith(set),
+      },
+    }),
     create: { plain: [[]], own: [set] },
     fork: {
       plain: [{ set: [], leave: left }],
@@ -70,12 +84,13 @@ const BUILDERS = ["statement.ts", "write.ts"];
 
 /** What an export is for a table: the statements of each of its shapes, or what it builds for any. */
 function forTable(
+  folder: Folder,
   name: string,
   exported: unknown,
   table: SessionTable,
 ): { plain: unknown[]; own: unknown[] } {
   if (typeof exported !== "function") return { plain: [], own: [] };
-  const shapes = shapesOf(table)[name];
+  const shapes = shapesOf(folder, table)[name];
   const build = (shape: object) => exported(shape)(table);
   if (shapes) return { plain: shapes.plain.map(build), own: shapes.own.map(build) };
   let made: unknown;
@@ -94,24 +109,25 @@ function statementsIn(value: unknown): AnyStatement[] {
   if (Array.isArray(value)) return value.flatMap(statementsIn);
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
     return [];
-  if ("build" in value && "name" in value) return [value as AnyStatement];
+  if ("build" in value && "name" in value) {
+    // What builds a statement for a name was given none.
+    return value.name === undefined ? [] : [value as AnyStatement];
+  }
   return Object.values(value).flatMap(statementsIn);
 }
 
 /**
- * Every statement that src/queries exports, by name, which each has of its own; those that name own columns, by name and
- * number.
+ * Every statement that src/queries and src/message-rows export, by name, which each has of its own; those that name own
+ * columns, by name and number.
  */
 export async function allStatements(
   table: SessionTable = journeySessions,
+  folders: readonly Folder[] = FOLDERS,
 ): Promise<Map<string, AnyStatement>> {
   const statements = new Map<string, AnyStatement>();
-  for (const file of (await readdir(folder)).filter(
-    (name) => name.endsWith(".ts") && !BUILDERS.includes(name),
-  )) {
-    const exports: Record<string, unknown> = await import(new URL(file, folder).href);
-    for (const [name, exported] of Object.entries(exports)) {
-      const { plain, own } = forTable(name, exported, table);
+  for (const folder of folders) {
+    for (const [name, exported] of await exportsOf(folder)) {
+      const { plain, own } = forTable(folder, name, exported, table);
       for (const one of plain.flatMap(statementsIn)) {
         if ((statements.get(one.name) ?? one) !== one)
           throw new Error(`two statements are named ${one.name}`);
@@ -123,6 +139,15 @@ export async function allStatements(
     }
   }
   return statements;
+}
+
+/** What the files of a folder export that build no statements for others. */
+async function exportsOf(folder: Folder): Promise<[name: string, exported: unknown][]> {
+  const files = (await readdir(urlOf(folder))).filter(
+    (name) => name.endsWith(".ts") && !BUILDERS.includes(name),
+  );
+  const modules: object[] = await Promise.all(files.map((file) => import(new URL(file, urlOf(folder)).href)));
+  return modules.flatMap((exports) => Object.entries(exports));
 }
 
 const db = drizzle.mock();

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
@@ -8,7 +8,7 @@ import { makeOldTable } from "../../../test/support/old-table.js";
 import { freePort } from "../../../test/support/postgres-binaries.js";
 import { runScript } from "../../../test/support/program.js";
 import { browser } from "./support/browser.js";
-import { COPIES, copyExample } from "./support/next.js";
+import { BUILT, COPIES, copyExample } from "./support/next.js";
 import { said, textOf } from "./support/rows.js";
 import { read, Tab } from "./support/tab.js";
 
@@ -29,6 +29,8 @@ async function oldDatabase() {
 
 const folder = join(COPIES, `journey-chat-${process.pid}`);
 copyExample(folder);
+// Next.js builds anew what has changed since.
+cpSync(join(BUILT, ".next/cache"), join(folder, ".next/cache"), { recursive: true });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each([

@@ -116,7 +116,7 @@ describe("a page that is shown anew", () => {
       await tab.page.evaluate(
         () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
       );
-      expect(outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
+      await expect.poll(async () => outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
     }),
   );
 });

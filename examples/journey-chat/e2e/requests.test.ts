@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Request } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import type { JourneyMessage } from "../../../src/index.js";
 import { store } from "./support/rows.js";
@@ -14,11 +15,14 @@ async function nextTurn({ open, rows }: Scene) {
   const tab = await open();
   await tab.ask("Hello");
   await expect.poll(async () => (await rows())[0]?.messages.length).toBe(2);
-  const request = tab.page.waitForRequest((one) => one.method() === "POST");
-  await tab.page.route("**/api/journey/*", (route) => route.abort(), { times: 1 });
-  await tab.send("Next");
+  const isSend = (one: Request) => one.method() === "POST";
+  const request = tab.page.waitForRequest(isSend);
+  await tab.page.route("**/api/journey/*", (route, one) => (isSend(one) ? route.abort() : route.continue()));
   tab.mayMeet("no network");
+  await tab.send("Next");
   const sent = await request;
+  await tab.button("Retry").waitFor();
+  await tab.page.unroute("**/api/journey/*");
   return { tab, url: sent.url(), body: sent.postDataJSON() as Body };
 }
 

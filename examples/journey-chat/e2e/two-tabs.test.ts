@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { outline, said, store, textOf } from "./support/rows.js";
+import { outline, type Row, said, store, textOf } from "./support/rows.js";
 import { inBrowser, type Scene } from "./support/scene.js";
 import { read, type Tab } from "./support/tab.js";
 
@@ -164,13 +164,18 @@ describe("a phase that was changed in another tab", () => {
   test(
     "is not changed back by the one that did not know",
     inBrowser(async ({ open, sql, rows }) => {
-      const id = await store(sql);
-      const tab = await open(`/journey/${id}`);
+      const tab = await open(`/journey/${await store(sql, { phase: "review" })}`);
       tab.mayMeet(409);
-      await tab.choosePhase("Review");
       await tab.panel.waitFor();
-      await sql`update journey_sessions set phase = 'setup'`;
-      const before = await rows();
+      // While the request is on its way, so that the page cannot know.
+      let before: Row[] = [];
+      await tab.page.route("**/api/journey/*", async (route, request) => {
+        if (request.method() === "PATCH") {
+          await sql`update journey_sessions set phase = 'setup'`;
+          before = await rows();
+        }
+        await route.continue();
+      });
       const answer = tab.page.waitForResponse((one) => one.request().method() === "PATCH");
       await tab.choosePhase("Setup");
       expect((await answer).status()).toBe(409);

@@ -114,7 +114,8 @@ export const scriptedModel = new MockLanguageModelV3({
     return {
       stream: simulateReadableStream<LanguageModelV3StreamPart>({
         initialDelayInMs: question.includes("slow") ? 5000 : 300,
-        chunkDelayInMs: 25,
+        // The long story takes 16 seconds.
+        chunkDelayInMs: question.includes("long") ? 25 : 10,
         chunks: [{ type: "stream-start", warnings: [] }, ...replyTo(prompt)],
       }),
     };

@@ -1,3 +1,4 @@
+import { expect, vi } from "vitest";
 import { type Stored, store } from "./rows.js";
 import type { Scene } from "./scene.js";
 import type { Tab } from "./tab.js";
@@ -26,6 +27,17 @@ export async function storeMany(
 /** The titles in the list, from the top. */
 export const listed = async (tab: Tab) =>
   (await tab.items.allInnerTexts()).map((text) => text.split("\n")[0]?.trim());
+
+/** Until that many of the titles are listed, from the first on, or more: a scroll may load several pages. */
+export const listsFrom = (tab: Tab, titles: readonly (string | undefined)[], atLeast: number) =>
+  vi.waitFor(
+    async () => {
+      const shown = await listed(tab);
+      expect(shown.length).toBeGreaterThanOrEqual(atLeast);
+      expect(shown).toEqual(titles.slice(0, shown.length));
+    },
+    { timeout: 15_000 },
+  );
 
 export async function scrollToEnd(tab: Tab): Promise<void> {
   await tab.items.last().hover();
