@@ -1,7 +1,9 @@
 import type { Contestant } from "./contestants/contestant.js";
 import { contestants as all } from "./contestants/index.js";
+import { conversions } from "./convert.js";
 import { type Entrant, enter } from "./entrant.js";
 import { growth } from "./growth.js";
+import { inRows } from "./report-contestants.js";
 import type { Call, ServerResults } from "./results.js";
 import type { BenchServer } from "./server.js";
 import { storageCosts } from "./storage.js";
@@ -13,7 +15,7 @@ import { workloads } from "./workloads.js";
 
 export interface Selection {
   quick: boolean;
-  /** Of what is measured: a workload's name, size and text, or throughput, growth, storage, cold starts. */
+  /** Of what is measured: a workload's name, size and text, or throughput, growth, storage, convert, cold starts. */
   only: RegExp | undefined;
   contestant: RegExp | undefined;
 }
@@ -33,10 +35,12 @@ export async function measureOn(server: BenchServer, selection: Selection): Prom
     ({ name, through }) =>
       chosen(selection.contestant, name) && (through !== "pooler" || server.throughPooler !== null),
   );
-  const [ours] = contestants.filter(({ kind }) => kind === "ours");
+  const own = contestants.filter(({ kind }) => kind === "ours");
+  const ours = own.find((contestant) => !inRows(contestant));
   // One contestant per design: all of them leave the server in the same state.
   const designs = contestants.filter(
-    (contestant) => contestant === ours || !["ours", "floor"].includes(contestant.kind),
+    (contestant) =>
+      contestant === ours || contestant === own.find(inRows) || !["ours", "floor"].includes(contestant.kind),
   );
   const part = async <T>(name: string, work: () => Promise<T[]>): Promise<T[]> =>
     chosen(only, name) ? timed(name, work) : [];
@@ -48,6 +52,7 @@ export async function measureOn(server: BenchServer, selection: Selection): Prom
     // In parallel, since nothing is timed.
     growth: await part("growth", () => Promise.all(designs.map((one) => growth(one, server, texts, quick)))),
     storage: await part("storage", async () => (ours ? storageCosts(ours, server, texts, quick) : [])),
+    conversions: await part("convert", async () => (ours ? conversions(server, texts, quick) : [])),
   };
   return results;
 }

@@ -1,8 +1,8 @@
 import { callName, groups } from "./report-calls.js";
-import { baseline, type Contestant, inRows, pooled } from "./report-contestants.js";
+import { baseline, inRows } from "./report-contestants.js";
 import { type Column, folded, section, table } from "./report-markdown.js";
 import { NONE, orNone, ratio, times, whole } from "./report-units.js";
-import type { Call, ServerResults, Times } from "./results.js";
+import type { Call, ServerResults, Throughput, Times } from "./results.js";
 
 /** What one contestant needs: the less, the better. */
 interface Figure extends Pick<Times, "median" | "p5" | "p95"> {
@@ -27,25 +27,27 @@ const figureOfRate = (rate: number): Figure => {
 
 /** Nothing where no other contestant, or neither layout, has the measurement. */
 function compared(
-  { contestants }: ServerResults,
+  server: ServerResults,
   what: string,
   where: Compared["where"],
   figure: (name: string) => Figure | undefined,
 ): Compared[] {
-  const ours = contestants.filter(({ kind }) => kind === "ours");
-  const rowsName = ours.find(inRows)?.name;
-  const columnName = baseline({ contestants: ours.filter((one) => !inRows(one)) })?.name;
-  const [column, rows] = [columnName, rowsName].map((name) =>
-    name === undefined ? undefined : figure(name),
+  const [column, rows] = [baseline(server), server.contestants.find(inRows)].map(
+    (ours) => ours && figure(ours.name),
   );
-  const isOther = (one: Contestant) => one.kind === "published" || one.kind === "statements";
-  const others = contestants.flatMap((one) => {
-    const own = isOther(one) && !pooled(one) ? figure(one.name) : undefined;
-    return own ? [{ ...own, name: one.name }] : [];
+  const others = server.contestants.flatMap(({ name, kind }) => {
+    const own = kind === "published" || kind === "statements" ? figure(name) : undefined;
+    return own ? [{ ...own, name }] : [];
   });
   const [other] = others.toSorted((one, another) => one.median - another.median);
   return other && (column || rows) ? [{ what, where, column, rows, other }] : [];
 }
+
+const SESSIONS: Record<Throughput["sessions"], string> = {
+  one: "on one session",
+  each: "on a session each",
+  busy: "on one session that grows",
+};
 
 function comparisons(server: ServerResults): Compared[] {
   const calls = groups(server.calls).flatMap(({ calls, sizes }) =>
@@ -65,14 +67,13 @@ function comparisons(server: ServerResults): Compared[] {
     }),
   );
   const most = Math.max(...server.throughput.map(({ writers }) => writers));
-  const rates = Object.entries({ one: "on one session", each: "on a session each" }).flatMap(
-    ([sessions, where]) =>
-      compared(server, `appends of ${most} writers ${where}`, "loopback", (name) => {
-        const run = server.throughput.find(
-          (run) => run.sessions === sessions && run.writers === most && run.contestant === name,
-        );
-        return run && run.lost === 0 ? figureOfRate(run.appendsPerSecond) : undefined;
-      }),
+  const rates = Object.entries(SESSIONS).flatMap(([sessions, where]) =>
+    compared(server, `appends of ${most} writers ${where}`, "loopback", (name) => {
+      const run = server.throughput.find(
+        (run) => run.sessions === sessions && run.writers === most && run.contestant === name,
+      );
+      return run && run.lost === 0 ? figureOfRate(run.appendsPerSecond) : undefined;
+    }),
   );
   return [...calls, ...rates];
 }

@@ -25,7 +25,7 @@ export const TEXTS = {
   tool: "every other message with a tool's result of 40 kB",
 };
 
-export function sizeName({ workload, size }: Pick<Call, "workload" | "size">): string {
+function sizeName({ workload, size }: Pick<Call, "workload" | "size">): string {
   if (size === null) return "time";
   if (workload === "list") return `${roundBytes(size)} a session`;
   return workload === "updated" ? `${whole(size)} sessions` : `${whole(size)} messages`;

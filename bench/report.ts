@@ -5,7 +5,7 @@ import { callSections } from "./report-calls.js";
 import { serverName } from "./report-contestants.js";
 import { costSections, floorSections, walSections } from "./report-costs.js";
 import { joined, section, table } from "./report-markdown.js";
-import { growthSection, storageSection, throughputSection } from "./report-server.js";
+import { conversionSection, growthSection, storageSection, throughputSection } from "./report-server.js";
 import { bytes, times, whole } from "./report-units.js";
 import type { ColdStart, Results, ServerResults } from "./results.js";
 
@@ -80,6 +80,7 @@ const serverSection = (server: ServerResults): string => {
     throughputSection(server),
     growthSection(server),
     storageSection(server),
+    conversionSection(server),
   );
 };
 

@@ -26,6 +26,7 @@ export interface ServerResults {
   throughput: Throughput[];
   growth: Growth[];
   storage: StorageCost[];
+  conversions: Conversion[];
 }
 
 /** One contestant at one workload. */
@@ -107,6 +108,18 @@ export interface StorageCost {
   walBytes: number;
   /** Of the stored session. */
   bytes: number;
+}
+
+/** Sessions of one length, converted from one layout to the other. */
+export interface Conversion {
+  to: "rows" | "column";
+  /** In each session. */
+  messages: number;
+  sessions: number;
+  /** Of all conversations, as JSON text. */
+  bytes: number;
+  /** Of all sessions. */
+  time: Times;
 }
 
 /** A new process: importing the package, then the first call on a server that is up. */
