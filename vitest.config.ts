@@ -40,7 +40,12 @@ const PROCESSES = [
 ];
 
 /** What a handle does, which the project `rows` tests again with messages in rows. */
-const IN_BOTH_LAYOUTS = ["test/{ai-sdk,crashes,hostile,performance,properties,queries,sessions}/*.test.ts"];
+const IN_BOTH_LAYOUTS = [
+  "test/{ai-sdk,crashes,hostile,properties,queries,sessions}/*.test.ts",
+  "test/performance/{imports,round-trips}.test.ts",
+];
+/** What is about the column: its size, its text, its rights. */
+const OF_THE_COLUMN = ["test/queries/{session-size,text-size}.test.ts"];
 
 /** The files that take longest come first, since the run is over when the last of them is; in this order. */
 const FIRST = [
@@ -135,7 +140,7 @@ export default defineConfig(({ mode }) => ({
               test: {
                 name: "rows",
                 include: IN_BOTH_LAYOUTS,
-                exclude: [...UNIT, ...exclude],
+                exclude: [...UNIT, ...OF_THE_COLUMN, ...exclude],
                 globalSetup,
                 setupFiles,
                 isolate: false,

@@ -1,13 +1,24 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { generateDrizzleJson } from "drizzle-kit/api";
-import * as schema from "../src/schema-zod.js";
+import * as messageRows from "../src/message-rows/declared.js";
+import * as main from "../src/schema-zod.js";
 
 interface Entry {
   idx: number;
   when: number;
   tag: string;
 }
+
+/** What each folder's migrations create, and the script that generates them. */
+const FOLDERS = {
+  main: { schema: main, file: "src/schema-zod.ts", generate: "npm run generate" },
+  "message-rows": {
+    schema: messageRows,
+    file: "src/message-rows/table.ts",
+    generate: "npm run generate:message-rows",
+  },
+};
 
 const readJson = (file: string) => JSON.parse(readFileSync(file, "utf8"));
 
@@ -18,13 +29,14 @@ function content(snapshot: object): unknown {
 }
 
 /**
- * What is wrong with the migrations of a folder, each with its remedy. `drizzle-kit check` sees none
+ * What is wrong with the migrations of a folder that has those of `of`, each with its remedy. `drizzle-kit check` sees none
  * of it, and `drizzle-kit generate` exits with 0 even where it needed an answer.
  */
-export function migrationFaults(folder: string): string[] {
+export function migrationFaults(folder: string, of: keyof typeof FOLDERS = "main"): string[] {
+  const { schema, file: declares, generate } = FOLDERS[of];
   const { entries }: { entries: Entry[] } = readJson(`${folder}/meta/_journal.json`);
   const newest = entries.at(-1);
-  if (!newest) return [`${folder}/meta/_journal.json lists nothing. Run: npm run generate -- --name=create`];
+  if (!newest) return [`${folder}/meta/_journal.json lists nothing. Run: ${generate} -- --name=create`];
   const faults: string[] = [];
 
   const files = readdirSync(folder).filter((name) => name.endsWith(".sql"));
@@ -36,7 +48,7 @@ export function migrationFaults(folder: string): string[] {
   for (const file of files) {
     if (!entries.some(({ tag }) => `${tag}.sql` === file)) {
       faults.push(
-        `${folder}/${file} is not in the journal, so it never runs. Delete it, and make it again: npm run generate -- --custom --name=…`,
+        `${folder}/${file} is not in the journal, so it never runs. Delete it, and make it again: ${generate} -- --custom --name=…`,
       );
     }
   }
@@ -53,9 +65,7 @@ export function migrationFaults(folder: string): string[] {
   if (!existsSync(snapshot)) {
     faults.push(`${snapshot} of ${newest.tag} is missing. Restore the file.`);
   } else if (!isDeepStrictEqual(content(generateDrizzleJson(schema)), content(readJson(snapshot)))) {
-    faults.push(
-      `src/schema-zod.ts declares what no migration makes. Run: npm run generate -- --name=what_changes`,
-    );
+    faults.push(`${declares} declares what no migration makes. Run: ${generate} -- --name=what_changes`);
   }
   return faults;
 }

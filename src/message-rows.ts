@@ -24,3 +24,5 @@ export const messagesTable = <Table extends JourneyTable>(
   sessions: Table,
 ): MessageTable & MessagesTable<Table> =>
   Object.assign(messagesOf(sessions as never), { [MESSAGE_ROWS]: { sessions, layout: ROWS } }) as never;
+
+export type { MessagesOf, MessagesTable } from "./schema.js";

@@ -19,13 +19,14 @@ async function applyMigrations(
     shippedMigrations();
   } catch {
     // In a bundle, which contains no migration files.
+    const last = chosen?.includes("message-rows") ? "journey_messages" : "journey_sessions";
     const [table] = await db
-      .select({ missing: sql<boolean>`to_regclass('journey_sessions') is null` })
+      .select({ missing: sql<boolean>`to_regclass(${last}::text) is null` })
       .from(sql`(select) as nothing`);
     if (table?.missing) {
       console.warn(
         "journey-db: the embedded database was not migrated, since bundles contain no migrations: " +
-          "run npx journey-db migrate --embedded in this folder",
+          `run npx journey-db migrate --embedded${chosen?.map((name) => ` --with ${name}`).join("") ?? ""} in this folder`,
       );
     }
     return;

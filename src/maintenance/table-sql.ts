@@ -190,7 +190,7 @@ BEGIN
 		${formatted(`GRANT %s ON TABLE ${messages} TO %s`, "privilege, role_name")}
 	END LOOP;
 END`),
-    storage: `ALTER TABLE ${messages} ALTER COLUMN "message" SET STORAGE EXTERNAL;`,
+    storage: `ALTER TABLE ${messages} ALTER COLUMN "message" SET STORAGE EXTERNAL, SET (toast_tuple_target = 4080);`,
     updatedIndex: `CREATE INDEX IF NOT EXISTS ${quotedName(names.updatedIndex)} ON ${sessions} USING btree ("user_id","updated_at","id");`,
   };
 }
@@ -202,7 +202,7 @@ function messageTableSql(table: JourneyTable): string[] {
     `-- A session that keeps its messages in rows has an object in their place, with their number.\n${parts.check}`,
     `-- Validating reads every conversation while the table is locked: on a large table, journey-db verify prints the statement.\n${parts.validate}`,
     `-- The owner and the privileges of the sessions.\n${parts.rights}`,
-    `-- A message is written once and read whole: compression costs time, and the log has the message in full anyway.\n${parts.storage}`,
+    `-- Messages of up to 4 kB stay in their row, and longer ones are not compressed: both make writing and reading faster.\n${parts.storage}`,
     `-- Serves list with orderBy "updated".\n${parts.updatedIndex}`,
   ];
 }

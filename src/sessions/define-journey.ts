@@ -6,7 +6,7 @@ import { heldElsewhere } from "../queries/held-elsewhere.js";
 import { COLUMN, type Layout, type MovedRow } from "../queries/layout.js";
 import { touchValues } from "../queries/own-columns.js";
 import type { Statement } from "../queries/statement.js";
-import { type JourneyTable, type journeySessions, MESSAGE_ROWS, type MessagesTable } from "../schema.js";
+import type { JourneyTable, journeySessions, MessagesTable } from "../schema.js";
 import { argumentsOf } from "../validation/arguments.js";
 import type { JourneyOptions } from "../validation/journey-options.js";
 import { databaseSchema, type RequestOptions, requestOptionsSchema } from "../validation/options.js";
@@ -68,7 +68,7 @@ export function defineJourney<
   options: JourneyOptions<Message, Metadata, Phase, Table, Messages> = {},
 ): Journey<Message, Metadata, Phase, Table, Messages extends MessagesTable ? "rows" : "column"> {
   const args = argumentsOf(options);
-  const ownLayout = (options.messages?.[MESSAGE_ROWS].layout ?? COLUMN) as Layout;
+  const ownLayout = (args.layoutOfMessages ?? COLUMN) as Layout;
   return {
     forUser(db, givenUserId, request) {
       parse(databaseSchema, db, "db");

@@ -71,6 +71,8 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
   return {
     timeoutMs,
     prepare,
+    /** Of the table of messages; undefined for messages in the column. */
+    layoutOfMessages: messages?.[MESSAGE_ROWS].layout,
     table: table as unknown as SessionTable,
     tableName: getTableName(table),
     /** The application's own columns. */

@@ -50,6 +50,33 @@ describe("migrate", () => {
     });
   });
 
+  test("applies with --with the optional migrations, and prints them with --dry-run", async () => {
+    const url = await migratedDatabase();
+    const rows = shippedMigrations("message-rows").map(({ name }) => name);
+    const dry = await run({}, "migrate", "--with", "message-rows", "--dry-run", "--url", url);
+    expect(dry.stdout.match(/(?<=^-- )message-rows\/.*/gm)).toEqual(rows);
+    expect(await run({}, "migrate", "--url", url)).toMatchObject({
+      status: 0,
+      stdout: "Nothing to apply.\n",
+    });
+    expect(await run({}, "migrate", "--with", "message-rows", "--url", url)).toEqual({
+      status: 0,
+      stdout: rows.map((name) => `applied ${name}\n`).join(""),
+      stderr: "",
+    });
+    const folder = await temporaryFolder();
+    const { stdout } = await journeyDb(
+      folder,
+      {},
+      ..."migrate --embedded --dry-run --with message-rows".split(" "),
+    );
+    expect(stdout.match(/(?<=^-- )message-rows\/.*/gm)).toEqual(rows);
+    expect(await run({}, "migrate", "--with", "others", "--url", url)).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("Allowed choices are message-rows."),
+    });
+  });
+
   test("says in one line which file failed, with what SQLSTATE and what to do, and exits with 1", async () => {
     const url = await emptyDatabase();
     await rawClient(url)`create view journey_sessions as select 1 as id`;

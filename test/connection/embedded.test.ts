@@ -159,6 +159,33 @@ describe("migrations", () => {
     expect(applied).toBe("[]");
   });
 
+  test("of message rows are applied where connect names them, and stay", async () => {
+    const { ended, stderr } = runCode(
+      `
+      import { connect, defineJourney } from "#/src/index.ts";
+      import { messagesTable } from "#/src/message-rows.ts";
+      import { journeySessions } from "#/src/schema.ts";
+      const { forUser } = defineJourney({ messages: messagesTable(journeySessions) });
+      const first = await connect({ embedded: true, with: ["message-rows"] });
+      const { id } = await forUser(first.db, "user_a").create({ messages: [{ id: "m1", role: "user", parts: [{ type: "text", text: "a" }] }] });
+      await first.close();
+      const second = await connect({ embedded: true });
+      console.error(JSON.stringify((await forUser(second.db, "user_a").get(id)).messages.map(({ id }) => id)));
+      await second.close();
+      `,
+      join(createdFolder(), ".."),
+      { DATABASE_URL: "", NODE_ENV: "production" },
+    );
+    expect(await ended).toBe(0);
+    const [, migrated, , ids] = stderr().split("\n");
+    expect(migrated).toBe(
+      `journey-db: migrated the embedded database: ${shippedMigrations("message-rows")
+        .map(({ name }) => name)
+        .join(", ")}`,
+    );
+    expect(ids).toBe('["m1"]');
+  });
+
   test("that fail give the folder free", async () => {
     const folder = createdFolder();
     const { db, close } = await openEmbedded(folder);

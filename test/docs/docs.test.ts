@@ -62,7 +62,7 @@ describe.each(pages.map((page) => [page, readDocument(page)] as const))("%s", (p
     for (const command of commands) {
       if (Object.keys(NOT_RUN).some((start) => command.startsWith(start))) continue;
       expect(command).toMatch(COMMANDS);
-      for (const [, script = ""] of command.matchAll(/npm run ([\w:]+)/g))
+      for (const [, script = ""] of command.matchAll(/npm run ([\w:-]+)/g))
         expect(scripts).toHaveProperty([script]);
       for (const [, name = ""] of command.matchAll(/journey-db (\w[\w-]*)/g))
         expect(help).toContain(`  ${name} `);

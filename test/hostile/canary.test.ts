@@ -17,6 +17,7 @@ import {
   valid,
 } from "../support/canary.js";
 import { type Driver, openMigrated, openNodePostgres, openPostgresJs } from "../support/database.js";
+import { IN_ROWS } from "../support/layout.js";
 import { text } from "../support/messages.js";
 import { chats, createChats } from "../support/own-table.js";
 
@@ -116,7 +117,10 @@ describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver
     expect(await codeOf(sessions.fork(CANARY_ID, { id: CANARY_ID }))).toBe("conflict");
     expect(await codeOf(sessions.append(CANARY_ID, text("m1"), { after: `${CANARY} 3` }))).toBe("conflict");
     const long = CANARY.repeat(100);
-    for (const small of [await limited({ maxSessionBytes: 600 }), await limited({ maxSessionBytes: 2_000 })])
+    for (const small of [
+      await limited({ maxSessionBytes: 600 }),
+      await limited({ maxSessionBytes: IN_ROWS ? 1_000 : 2_000 }),
+    ])
       for (const code of await Promise.all(
         [
           small.append(CANARY_ID, [text(CANARY, long), text(`${CANARY} 5`, long)]),
@@ -153,7 +157,7 @@ describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver
   it("migration: every method without the table or a column", async () => {
     const db = await database;
     for (const change of [
-      "drop table journey_sessions",
+      "drop table journey_sessions cascade",
       `alter table journey_sessions rename user_id to "${CANARY}"`,
     ])
       await everyMethod(db, "migration", (tx) => tx.execute(sql.raw(change)));

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { migrate, shippedMigrations } from "../../src/maintenance/migrate.js";
 import { tableSql } from "../../src/maintenance/table-sql.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
+import { messagesTable } from "../../src/message-rows.js";
 import { type JourneyTable, journeySessions, journeyTable } from "../../src/schema.js";
 import { catalogueOf } from "../support/catalogue.js";
 import { prepared, problems } from "../support/changes.js";
@@ -20,10 +21,18 @@ const withoutComments = (statement: string) =>
 
 const run = async (...args: string[]) => journeyDb(await temporaryFolder(), {}, "sql", ...args);
 
+const WITH = { with: ["message-rows"] } as const;
+
 test("the migrations have the same text for the default table", () => {
-  const shipped = shippedMigrations().flatMap(({ statements }) => statements.map(withoutComments));
+  const textOf = (of: "main" | "message-rows") =>
+    shippedMigrations(of).flatMap(({ statements }) => statements.map(withoutComments));
+  const shipped = textOf("main");
   const printed = tableSql(journeySessions).map(withoutComments);
   expect(printed).toHaveLength(7);
+  const withRows = tableSql(journeySessions, WITH).map(withoutComments);
+  expect(withRows.slice(0, 7)).toEqual(printed);
+  // After what drizzle-kit generates: the table, row level security and an index.
+  expect(withRows.slice(7)).toEqual(textOf("message-rows").slice(3));
   for (const statement of printed) expect(shipped).toContain(statement);
   // The newest of each kind.
   expect(shipped.findLast((one) => one.startsWith("CREATE TRIGGER"))).toBe(printed[2]);
@@ -45,6 +54,18 @@ describe("journey-db sql", () => {
     expect((await run()).stdout.trimEnd().split("\n--> statement-breakpoint\n")).toEqual(
       tableSql(journeySessions),
     );
+  });
+
+  test("prints with message rows what their table needs, too", async () => {
+    const { status, stdout, stderr } = await run(
+      ..."--with message-rows --table chats --schema app".split(" "),
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const table = journeyTable({ name: "chats", schema: "app" });
+    expect(stdout.trimEnd().split("\n--> statement-breakpoint\n")).toEqual(tableSql(table, WITH));
+    expect(stdout).toContain('"app"."chats_messages"');
+    expect(stdout).not.toContain("journey_");
+    expect(await run("--with", "others")).toMatchObject({ status: 2, stdout: "" });
   });
 
   test.each([
@@ -76,6 +97,37 @@ test("it can run again, and changes nothing then", async () => {
   expect(await catalogueOf(raw)).toEqual(before);
 });
 
+test("with message rows, drizzle-kit and it create what the migrations create, and it can run again", async () => {
+  const migratedOne = await prepared();
+  await migrate(migratedOne.db, WITH);
+  const { sql: raw, db } = await prepared("create schema drizzle");
+  const schema = { journeySessions, messages: messagesTable(journeySessions) };
+  for (const statement of await generated(schema)) await raw.unsafe(statement);
+  for (let times = 0; times < 2; times++)
+    for (const statement of tableSql(journeySessions, WITH)) await db.execute(sql.raw(statement));
+  const withoutJournals = (catalogue: Record<string, unknown[]>) =>
+    Object.entries(catalogue).map(([part, rows]) => [
+      part,
+      rows.filter((row) => !JSON.stringify(row).includes("__journey_db_")),
+    ]);
+  expect(withoutJournals(await catalogueOf(raw))).toEqual(
+    withoutJournals(await catalogueOf(migratedOne.sql)),
+  );
+});
+
+test.each([
+  ["the default table", journeySessions, "journey_messages"],
+  ["a table in a schema", journeyTable({ name: "chats", schema: "app" }), "chats_messages"],
+])(
+  "a file that exports only the messages of %s makes drizzle-kit create them alone",
+  async (_, table, name) => {
+    const statements = await generated({ messages: messagesTable(table) });
+    const created = statements.flatMap((one) => /^CREATE TABLE (?:"\w+"\.)?"(\w+)"/.exec(one)?.[1] ?? []);
+    expect(created).toEqual([name]);
+    expect(statements.filter((one) => one.includes("FOREIGN KEY"))).toHaveLength(1);
+  },
+);
+
 test("two tables do not share a function, and Supabase's roles lose their privileges", async () => {
   const tables = [
     journeyTable("chats"),
@@ -98,12 +150,12 @@ test("two tables do not share a function, and Supabase's roles lose their privil
     "app.update_chats_updated_at",
     "update_chats_updated_at",
   ]);
-  const rights =
-    await raw`select grantee::text, string_agg(distinct privilege_type, ',' order by privilege_type) as rights, count(*)::int from information_schema.role_table_grants
-    where grantee in ('anon', 'authenticated', 'service_role') group by 1`;
-  expect([...rights]).toEqual([
-    { grantee: "service_role", rights: "DELETE,INSERT,SELECT,UPDATE", count: 12 },
-  ]);
+  const rights = async () => [
+    ...(await raw`select grantee::text, string_agg(distinct privilege_type, ',' order by privilege_type) as rights, count(*)::int from information_schema.role_table_grants
+    where grantee in ('anon', 'authenticated', 'service_role') group by 1`),
+  ];
+  const ofServiceRole = { grantee: "service_role", rights: "DELETE,INSERT,SELECT,UPDATE" };
+  expect(await rights()).toEqual([{ ...ofServiceRole, count: 12 }]);
   const db = openPostgresJs(urlAs("owner"));
   const [first, second, odd] = tables as JourneyTable[] as [JourneyTable, JourneyTable, JourneyTable];
   expect(await verify(db, { table: first })).toEqual([]);
@@ -111,4 +163,10 @@ test("two tables do not share a function, and Supabase's roles lose their privil
   for (const { sql: statement } of problems(await verify(db, { table: odd })))
     await raw.unsafe(statement ?? "");
   expect(problems(await verify(db, { table: odd }))).toEqual([]);
+
+  for (const table of tables.slice(0, 2))
+    for (const statement of await generated({ messages: messagesTable(table) })) await raw.unsafe(statement);
+  await raw.unsafe(`create table app."It's %I ""$$""_messages" (like app.chats_messages including all)`);
+  for (const table of tables) for (const statement of tableSql(table, WITH)) await raw.unsafe(statement);
+  expect(await rights()).toEqual([{ ...ofServiceRole, count: 24 }]);
 });

@@ -15,7 +15,9 @@ const LIMIT = 21;
 const sql = rawClient(await migratedDatabase(), { max: 1 });
 
 /** By the text of a statement: it looks for a session, for an owner's, or only for whether an id is taken. */
-const texts = new Map([...(await allStatements())].map(([name, one]) => [name, sentBy(one).text]));
+const texts = new Map(
+  [...(await allStatements(undefined, ["queries"]))].map(([name, one]) => [name, sentBy(one).text]),
+);
 const named = (holds: (text: string, name: string) => boolean) =>
   [...texts].flatMap(([name, text]) => (holds(text, name) ? [name] : []));
 const INSERTS = named(

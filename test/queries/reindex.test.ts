@@ -56,7 +56,7 @@ describe.each(Object.entries(OPEN))("while the primary key is rebuilt concurrent
     await sql.unsafe(`
       create function held(phase text) returns int immutable language plpgsql as
         'begin if phase = ''held'' then perform pg_advisory_xact_lock_shared(7035); end if; return 1; end';
-      alter table journey_sessions drop constraint journey_sessions_pkey;
+      alter table journey_sessions drop constraint journey_sessions_pkey cascade;
       create index first_index on journey_sessions (held(phase));
       alter table journey_sessions add constraint journey_sessions_pkey primary key (id);
       create unique index "${name}" on journey_sessions (id);

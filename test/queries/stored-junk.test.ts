@@ -1,11 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
+import { MARKER_CONDITION } from "../../src/maintenance/table-sql.js";
 import { newUser } from "../support/database.js";
 import { clockMoves, onOneDriver } from "../support/drivers.js";
 import { errorOf } from "../support/errors.js";
+import { IN_ROWS } from "../support/layout.js";
 import { text } from "../support/messages.js";
 import { CASES, unstored } from "../support/verbs.js";
+
+const MESSAGES_CHECK = IN_ROWS ? MARKER_CONDITION : "jsonb_typeof(messages) = 'array'";
 
 /** All that reads or changes a session, but to delete it. */
 const NEEDS_CONTENT = CASES.filter(
@@ -21,7 +25,7 @@ onOneDriver((database, { forUser }) => {
     const table = "alter table journey_sessions";
     // What else the cases need is there.
     const values = { messages: "[]", metadata: '{"a":1}', [column]: json };
-    const rule = `check (jsonb_typeof(${column}) = '${column === "messages" ? "array" : "object"}')`;
+    const rule = `check (${column === "messages" ? MESSAGES_CHECK : "jsonb_typeof(metadata) = 'object'"})`;
     await database().execute(sql.raw(`${table} drop constraint ${check}`));
     await database().execute(
       sql`insert into journey_sessions (id, user_id, messages, metadata) values (${id}, ${owner}, ${values.messages}::text::jsonb, ${values.metadata}::text::jsonb)`,

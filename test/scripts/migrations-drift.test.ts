@@ -1,16 +1,19 @@
 import { randomUUID } from "node:crypto";
-import { cp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { migrationFaults } from "../../scripts/migration-faults.js";
 import { newFolder, repository } from "../support/packages.js";
 
-describe("the gate on the migrations", () => {
+describe.each([
+  { of: "main", source: "drizzle", generate: "npm run generate" },
+  { of: "message-rows", source: "drizzle/message-rows", generate: "npm run generate:message-rows" },
+] as const)("the gate on the migrations: $of", ({ of, source, generate }) => {
   const parent = newFolder();
   let folder: string;
   beforeEach(async () => {
     folder = join(parent, randomUUID());
-    await cp(join(repository, "drizzle"), folder, { recursive: true });
+    await cp(join(repository, source), folder, { recursive: true });
   });
 
   /** Changes a file of meta/; `newest` is the newest snapshot. */
@@ -24,35 +27,34 @@ describe("the gate on the migrations", () => {
   }
 
   test("passes what is there", () => {
-    expect(migrationFaults(folder)).toEqual([]);
+    expect(migrationFaults(folder, of)).toEqual([]);
   });
 
   test("does not mind the snapshot's ids", async () => {
     await edit("newest", (snapshot: { id: string; prevId: string }) => {
       snapshot.id = snapshot.prevId = "00000000-0000-0000-0000-000000000001";
     });
-    expect(migrationFaults(folder)).toEqual([]);
+    expect(migrationFaults(folder, of)).toEqual([]);
   });
 
   test("sees a schema that the newest snapshot has not, and says what to run", async () => {
     await edit("newest", (snapshot: { tables: Record<string, { indexes: object }> }) => {
       for (const table of Object.values(snapshot.tables)) table.indexes = {};
     });
-    expect(migrationFaults(folder)).toEqual([expect.stringContaining("npm run generate -- --name=")]);
+    expect(migrationFaults(folder, of)).toEqual([expect.stringContaining(`${generate} -- --name=`)]);
   });
 
   test("sees a file that the journal does not list", async () => {
     await writeFile(join(folder, "9999_forgotten.sql"), "select 1;");
-    expect(migrationFaults(folder)).toEqual([
+    expect(migrationFaults(folder, of)).toEqual([
       expect.stringContaining("9999_forgotten.sql is not in the journal"),
     ]);
   });
 
   test("sees an entry whose file is missing", async () => {
-    await rename(join(folder, "0000_journey_sessions.sql"), join(folder, "0000_journey_sessions.txt"));
-    expect(migrationFaults(folder)).toEqual([
-      expect.stringContaining("0000_journey_sessions.sql is missing"),
-    ]);
+    const [first = ""] = (await readdir(folder)).toSorted();
+    await rename(join(folder, first), join(folder, `${first}.txt`));
+    expect(migrationFaults(folder, of)).toEqual([expect.stringContaining(`${first} is missing`)]);
   });
 
   test("sees an entry that is not later than the one before", async () => {
@@ -60,20 +62,20 @@ describe("the gate on the migrations", () => {
       const [first, second] = entries;
       if (first && second) second.when = first.when;
     });
-    expect(migrationFaults(folder)).toEqual([expect.stringContaining("is not later than")]);
+    expect(migrationFaults(folder, of)).toEqual([expect.stringContaining("is not later than")]);
   });
 
   test("sees that the newest snapshot is missing", async () => {
     const { entries } = JSON.parse(await readFile(join(folder, "meta/_journal.json"), "utf8"));
     const newest = String(entries.at(-1).idx).padStart(4, "0");
     await rm(join(folder, "meta", `${newest}_snapshot.json`));
-    expect(migrationFaults(folder)).toEqual([expect.stringContaining(`${newest}_snapshot.json`)]);
+    expect(migrationFaults(folder, of)).toEqual([expect.stringContaining(`${newest}_snapshot.json`)]);
   });
 
   test("sees an empty journal", async () => {
     await edit("_journal.json", (journal: { entries: unknown[] }) => {
       journal.entries = [];
     });
-    expect(migrationFaults(folder)).not.toEqual([]);
+    expect(migrationFaults(folder, of)).not.toEqual([]);
   });
 });

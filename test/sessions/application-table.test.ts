@@ -13,6 +13,7 @@ import { migrate } from "../../src/maintenance/migrate.js";
 import { journeySessions, journeyTable } from "../../src/schema.js";
 import { all } from "../support/answer.js";
 import { emptyDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
+import { IN_ROWS } from "../support/layout.js";
 import { text as message } from "../support/messages.js";
 import { OLD_TABLE } from "../support/old-table.js";
 
@@ -73,7 +74,7 @@ it("works in full once its columns are declared", async () => {
   });
   const before = await own();
   const db = openPostgresJs(url);
-  await migrate(db);
+  await migrate(db, { with: IN_ROWS ? ["message-rows"] : [] });
   expect(await own()).toEqual(before);
 
   const [profile] = await sql`insert into profiles (name) values ('Ada') returning id`;
