@@ -122,8 +122,8 @@ export const workloads: readonly Workload[] = [
   { workload: "fork", size: 100, ...prose, ...common, rounds: 200 },
 ];
 
-/** Messages that a session counts for each one it has where an answer is stored six times. */
-const COSTS_OF_GROWING = 4;
+/** A growing answer is stored six times: its sessions have at most this part of a contestant's longest. */
+const PART_IF_GROWING = 1 / 4;
 
 /** Whether the workload is one for this contestant. */
 export const takesPart = (
@@ -132,12 +132,12 @@ export const takesPart = (
 ): boolean => {
   if (direct && through) return false;
   if (workload === "list" || workload === "updated") return true;
-  return (size ?? 0) * (workload === "grow" ? COSTS_OF_GROWING : 1) <= longest;
+  return (size ?? 0) <= longest * (workload === "grow" ? PART_IF_GROWING : 1);
 };
 
 /** Versions of an answer that is stored while it grows. */
 const VERSIONS = 6;
-/** Sessions in a list. Those of a megabyte are the newest 40, so all that a page reads; a thousand are a gigabyte for each contestant. */
+/** Sessions in a list by creation, and in any of a quick run. Those of a megabyte are the newest 40, so all that a page reads; a thousand are a gigabyte for each contestant. */
 const SESSIONS = { full: 1000, quick: 100 };
 const LARGE_SESSIONS = 40;
 const SMALL_BYTES = 1000;
