@@ -3,6 +3,13 @@
  * Use them in jobs and scripts of an operator, never behind a route: requests go through `forUser`.
  */
 export {
+  type ConvertLayoutOptions,
+  type ConvertLayoutProgress,
+  convertLayout,
+  type LayoutConverted,
+  type NotConverted,
+} from "./admin/convert-layout.js";
+export {
   type Converted,
   type ConvertMessagesOptions,
   type ConvertMessagesProgress,

@@ -3,12 +3,12 @@ import { Command, CommanderError, Option } from "commander";
 import { runErase } from "./cli/erase.js";
 import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
-import { runConvertMessages, runPrune, runRepairJson } from "./cli/jobs.js";
+import { runConvert, runConvertMessages, runPrune, runRepairJson } from "./cli/jobs.js";
 import { runMigrate, runSql, runVerify } from "./cli/maintenance.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
-import { OPTIONAL } from "./maintenance/optional.js";
 import { JourneyDbError } from "./model/errors.js";
+import { OPTIONAL } from "./validation/options.js";
 
 const URL_HELP = `
 The database is given by --url, or else by DIRECT_URL, or else by DATABASE_URL; --embedded selects the
@@ -68,6 +68,13 @@ function program(): Command {
     .requiredOption("--inactive-for <time>", 'how long, with a unit: "90d", "12h"')
     .option("--dry-run", "change nothing, and print how many there are")
     .action(runPrune);
+  ofTable(
+    command("convert", "Move all users' messages into rows of their own, or back into the sessions' column."),
+  )
+    .requiredOption("--to <layout>", "rows or column")
+    .option("--dry-run", "change nothing, and print how many there are")
+    .option("--batch-size <n>", "sessions that one statement looks for: 1–10000, by default 100")
+    .action(runConvert);
   ofTable(
     command(
       "convert-messages",

@@ -7,6 +7,6 @@ export {
   pendingMigrations,
   toScript,
 } from "./maintenance/migrate.js";
-export type { OptionalMigrations } from "./maintenance/optional.js";
 export { type TableSqlOptions, tableSql } from "./maintenance/table-sql.js";
 export { type Finding, type FindingCode, type VerifyOptions, verify } from "./maintenance/verify/verify.js";
+export type { OptionalMigrations } from "./validation/options.js";

@@ -1,12 +1,12 @@
-import { eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, type SQL, sql } from "drizzle-orm";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
+import { messagesOf } from "../message-rows/table.js";
 import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
 import type { Database } from "../model/database.js";
 import { exactTime } from "../queries/columns.js";
-import { arrayOf } from "../queries/conversation.js";
+import { areMarked, arrayOf } from "../queries/conversation.js";
 import { jsonParam, param, perTable, type Statement, statement } from "../queries/statement.js";
 import { updating } from "../queries/write.js";
-import type { SessionTable } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import { readExactly } from "./exact-json.js";
@@ -38,14 +38,24 @@ export type ConvertMessagesOptions = JobOptions<Converted>;
 /** Silent, so that an error of a strict path means no. */
 const silently = (path: string): SQL => sql.raw(`'${path}', '{}', true`);
 
-/** Of a session that has messages of AI SDK 4. */
-type Older = [id: string, messages: number, isWritable: boolean];
+/** Of a session that has messages of AI SDK 4; no number if it keeps its messages in rows, which are still to be read. */
+type Older = [id: string, messages: number | null, isWritable: boolean];
 
 /** The messages of AI SDK 4 in one session. */
 interface OlderRow {
   revision: string | null;
-  /** A JSON array of [place from 1, message]; null if none are left. */
+  /** A JSON array of [place, message]: the position from 1, or the message's id; null if none are left. */
   older: string | null;
+}
+
+/** The statements for one session. */
+interface Conversion {
+  read: AdminStatement<OlderRow>;
+  /**
+   * Replaces the messages that were read, if nobody has changed the session since. The other messages do not leave the
+   * server.
+   */
+  write: Statement<{ id: string }, { id: string; revision: string | null; converted: string }>;
 }
 
 const statementsOf = perTable((table) => {
@@ -58,10 +68,11 @@ const statementsOf = perTable((table) => {
   const findOlder = findSessions(
     table,
     "admin_find_ai_sdk_4",
-    sql`(select json_build_array(${id}, counted.n, ${isWritable}) from (select ${olderMessages} as n offset 0) as counted where counted.n > 0)`,
+    sql`case when ${areMarked(messages)} then json_build_array(${id}, null, ${isWritable})
+      else (select json_build_array(${id}, counted.n, ${isWritable}) from (select ${olderMessages} as n offset 0) as counted where counted.n > 0) end`,
   );
 
-  const readOlder: AdminStatement<OlderRow> = statement(table, "admin_read_ai_sdk_4", (db) =>
+  const read: AdminStatement<OlderRow> = statement(table, "admin_read_ai_sdk_4", (db) =>
     db
       .select({
         revision: exactTime(table.updatedAt),
@@ -75,14 +86,7 @@ const statementsOf = perTable((table) => {
       .where(eq(id, param("id"))),
   );
 
-  /**
-   * Replaces the messages that were read, if nobody has changed the row since. The other messages do not
-   * leave the server.
-   */
-  const writeConverted: Statement<
-    { id: string },
-    { id: string; revision: string | null; converted: string }
-  > = statement(table, "admin_write_ai_sdk_4", (db) =>
+  const write: Conversion["write"] = statement(table, "admin_write_ai_sdk_4", (db) =>
     updating(db, table, {
       messages: sql`(
         select ${arrayOf(sql`coalesce(c.message, e.message)`, sql`e.n`)}
@@ -96,7 +100,58 @@ const statementsOf = perTable((table) => {
       .returning({ id }),
   );
 
-  return { findOlder, readOlder, writeConverted };
+  return { findOlder, inColumn: { read, write } };
+});
+
+const rowStatementsOf = perTable((table) => {
+  const { id, userId, updatedAt } = table;
+  const rows = messagesOf(table);
+  const { message } = rows;
+  const older = sql`from ${rows} where ${rows.userId} = ${userId} and ${rows.sessionId} = ${id} and jsonb_path_exists(${message}::jsonb, ${silently(AI_SDK_4_MESSAGE)})`;
+
+  /** Of these sessions, those that have messages of AI SDK 4 in rows, as JSON of [id, messages]. */
+  const findOlder: AdminStatement<{ found: string }> = statement(table, "admin_find_ai_sdk_4_rows", (db) => {
+    const counted = db
+      .select({ id, n: sql<number>`(select count(*) ${older})`.as("n") })
+      .from(table)
+      .where(
+        sql`${id} in (select one::uuid from json_array_elements_text(${param("ids")}::text::json) as ids(one))`,
+      )
+      .as("counted");
+    const all = sql`json_agg(json_build_array(${counted.id}, ${counted.n}) order by ${counted.id}) filter (where ${counted.n} > 0)`;
+    return db.select({ found: sql<string>`coalesce(${all}, '[]')::text` }).from(counted);
+  });
+
+  const read: AdminStatement<OlderRow> = statement(table, "admin_read_ai_sdk_4_rows", (db) =>
+    db
+      .select({
+        revision: exactTime(updatedAt),
+        older: sql<
+          string | null
+        >`(select json_agg(json_build_array(${rows.id}, ${message}) order by ${rows.appendedAt}, ${rows.n})::text ${older})`,
+      })
+      .from(table)
+      .where(and(eq(id, param("id")), areMarked(table.messages))),
+  );
+
+  const write: Conversion["write"] = statement(table, "admin_write_ai_sdk_4_rows", (db) => {
+    const written = db
+      .$with("written")
+      .as(updating(db, table, {}).where(unchangedSession(table)).returning({ id, userId }));
+    const changed = db.$with("changed").as(
+      db
+        .update(rows)
+        .set({ message: sql`pair -> 1` })
+        .from(sql`written, json_array_elements(${param("converted")}::text::json) as pairs(pair)`)
+        .where(
+          sql`${rows.sessionId} = written.id and ${rows.userId} = written.user_id and ${rows.id} = pair ->> 0`,
+        )
+        .returning({ id: rows.id }),
+    );
+    return db.with(written, changed).select({ id: written.id }).from(written);
+  });
+
+  return { findOlder, inRows: { read, write } };
 });
 
 /**
@@ -123,18 +178,31 @@ export async function convertMessages(
   options: ConvertMessagesOptions = {},
 ): Promise<Converted> {
   const { table, ...job } = optionsOf(jobOptionsSchema, db, options);
-  const { findOlder } = statementsOf(table);
+  const { findOlder, inColumn } = statementsOf(table);
+  const { findOlder: findInRows, inRows } = rowStatementsOf(table);
   const done: Converted = { sessions: 0, messages: 0, skipped: 0 };
   return runJob("converted", job, done, async (from, run) => {
     const { found, ...step } = await run((deadline) =>
       rowOf(findOlder, db, { from, batchSize: job.batchSize }, deadline),
     );
-    for (const [id, messages, isWritable] of JSON.parse(found) as Older[]) {
+    const all = JSON.parse(found) as Older[];
+    const ids = all.flatMap(([id, messages]) => (messages === null ? [id] : []));
+    const counts = new Map<string, number>();
+    if (ids.length > 0) {
+      const { found } = await run((deadline) =>
+        rowOf(findInRows, db, { ids: JSON.stringify(ids) }, deadline),
+      );
+      for (const [id, messages] of JSON.parse(found)) counts.set(id, messages);
+    }
+    for (const [id, inItsColumn, isWritable] of all) {
+      const messages = inItsColumn ?? counts.get(id);
+      if (messages === undefined) continue;
+      const statements = inItsColumn === null ? inRows : inColumn;
       const count = !isWritable
         ? null
         : job.dryRun
           ? messages
-          : await run((deadline) => convertSession(db, table, id, deadline));
+          : await run((deadline) => convertSession(db, statements, id, deadline));
       if (typeof count !== "number") done.skipped++;
       else if (count > 0) {
         done.sessions++;
@@ -146,15 +214,14 @@ export async function convertMessages(
 }
 
 /** @returns the number of messages converted; null or undefined if the session is left unchanged */
-const convertSession = (db: Database, table: SessionTable, id: string, deadline: Deadline) =>
+const convertSession = (db: Database, { read, write }: Conversion, id: string, deadline: Deadline) =>
   untilUnchanged(async () => {
-    const { readOlder, writeConverted } = statementsOf(table);
-    const [row] = await rowsOf(readOlder, db, { id }, deadline);
+    const [row] = await rowsOf(read, db, { id }, deadline);
     if (!row?.older) return 0;
     const conversion = convert(row.older);
     if (conversion === null) return null;
     const { converted, count } = conversion;
-    const written = await rowsOf(writeConverted, db, { id, revision: row.revision, converted }, deadline);
+    const written = await rowsOf(write, db, { id, revision: row.revision, converted }, deadline);
     return written.length > 0 ? count : undefined;
   });
 
@@ -166,7 +233,7 @@ function convert(older: string): { converted: string; count: number } | null {
   const { value, levels, textOf } = readExactly(older);
   if (levels > MAX_LEVELS) return null;
   const ids = new Set<unknown>();
-  const converted = (value as [number, { id?: unknown }][]).map(([place, stored]) => {
+  const converted = (value as [unknown, { id?: unknown }][]).map(([place, stored]) => {
     const message = fromAiSdk4(stored);
     // Of messages with the same content and no id; those that were stored with one keep it.
     if (message.id !== stored.id) while (ids.has(message.id)) message.id = `${message.id}-2`;

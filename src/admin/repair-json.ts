@@ -2,6 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
 import { exactTime } from "../queries/columns.js";
+import { areInRows } from "../queries/conversation.js";
 import { input, jsonParam, param, perTable, type Statement, statement } from "../queries/statement.js";
 import { updating } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
@@ -57,7 +58,7 @@ const statementsOf = perTable((table) => {
         metadata: sql<
           string | null
         >`case when jsonb_typeof(${metadata}) = 'string' then ${metadata} #>> '{}' end`,
-        isWritable: sql<boolean>`(${userId} <> '' and jsonb_typeof(${messages}) in ('string', 'array') and jsonb_typeof(${metadata}) in ('string', 'object')) is not false`,
+        isWritable: sql<boolean>`(${userId} <> '' and (jsonb_typeof(${messages}) in ('string', 'array') or ${areInRows(messages)}) and jsonb_typeof(${metadata}) in ('string', 'object')) is not false`,
       })
       .from(table)
       .where(and(eq(id, param("id")), isText)),

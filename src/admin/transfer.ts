@@ -1,7 +1,11 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, getTableName, type SQL, sql, type WithSubquery } from "drizzle-orm";
 import * as z from "zod";
+import { messagesOf } from "../message-rows/table.js";
 import { userIdSchema } from "../messages.js";
 import type { Database } from "../model/database.js";
+import { fromDriver, isInFailedTransaction } from "../model/driver-errors.js";
+import type { JourneyDbError } from "../model/errors.js";
+import { areMarked } from "../queries/conversation.js";
 import { param, perTable, statement } from "../queries/statement.js";
 import { updating } from "../queries/write.js";
 import type { JourneyTable } from "../schema.js";
@@ -30,17 +34,71 @@ const transferOptions = z
     params: { expected: "another user than options.from" },
   });
 
-const transferAll = perTable(
-  (table): AdminStatement<Transferred> =>
-    statement(table, "admin_transfer", (db) => {
-      const moved = db.$with("moved").as(
-        updating(db, table, { userId: sql`${param("to")}` })
-          .where(eq(table.userId, param("from")))
-          .returning({ id: table.id }),
-      );
-      return db.with(moved).select({ sessions: sql<number>`count(*)::int` }).from(moved);
-    }),
-);
+/** A step of a transfer. */
+interface Step extends Transferred {
+  /** Sessions that the user still has. */
+  left: number;
+  /** Of the user's sessions, those that keep their messages in rows. */
+  inRows: number;
+}
+
+const statementsOf = perTable((table) => {
+  const { id, userId, updatedAt } = table;
+  const { userId: ownerOfMessage, sessionId } = messagesOf(table);
+  const [from, to] = [param("from"), sql`${param("to")}`];
+  const moving = (db: Database) => updating(db, table, { userId: to });
+  /** A value of the user's sessions as of the beginning of the statement. */
+  const ofStored = (what: SQL, condition: SQL = sql`true`) =>
+    sql`(select ${what} from ${table} as found where found.user_id = ${from} and ${condition})`;
+  const count = (condition?: SQL) => sql<number>`${ofStored(sql`count(*)::int`, condition)}`;
+  const areRows = areMarked(sql`found.messages`);
+  const stepOf = (db: Database, ...parts: WithSubquery[]) =>
+    db
+      .with(...parts)
+      .select({
+        sessions: sql<number>`count(*)::int`,
+        left: sql<number>`${count()} - count(*)::int`,
+        inRows: count(areRows),
+      })
+      .from(sql`written`);
+
+  /** Moves nothing if some of the sessions keep their messages in rows. */
+  const inColumn: AdminStatement<Step> = statement(table, "admin_transfer", (db) => {
+    const free = and(
+      eq(userId, from),
+      sql`not ${areMarked(table.messages)}`,
+      sql`not exists ${ofStored(sql``, areRows)}`,
+    );
+    return stepOf(db, db.$with("written").as(moving(db).where(free).returning({ id })));
+  });
+
+  /**
+   * Moves the sessions and their messages, but for sessions that others have changed since the statement began: it does
+   * not see the messages that they have appended.
+   */
+  const withRows: AdminStatement<Step> = statement(table, "admin_transfer_rows", (db) => {
+    const unchanged = sql`${updatedAt} is not distinct from ${ofStored(sql`found.updated_at`, sql`found.id = ${id}`)}`;
+    const moved = db.$with("written").as(
+      moving(db)
+        .where(and(eq(userId, from), unchanged))
+        .returning({ id }),
+    );
+    const messages = db.$with("changed").as(
+      db
+        .update(messagesOf(table))
+        .set({ userId: to })
+        .where(and(eq(ownerOfMessage, from), sql`${sessionId} in (select id from written)`))
+        .returning({ sessionId }),
+    );
+    return stepOf(db, moved, messages);
+  });
+
+  const lock: AdminStatement<{ id: string }> = statement(table, "admin_transfer_lock", (db) =>
+    db.select({ id }).from(table).where(eq(userId, from)).orderBy(id).for("no key update"),
+  );
+
+  return { inColumn, withRows, lock };
+});
 
 /**
  * Moves all sessions of one user to another in one statement, for example those of a guest to the user who
@@ -51,11 +109,47 @@ const transferAll = perTable(
  * the guest no longer find the sessions: storing an answer then fails with not_found. A session that the
  * guest creates afterwards needs another transfer, so end the guest's sign-in first.
  *
+ * Messages in rows move with their sessions, without an option. Sessions that are being written to then are moved in
+ * a second step, a transaction that waits for the writers.
+ *
  * @example const { sessions } = await transfer(db, { from: "guest_2abc", to: "user_2abc" })
  * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's checks (nothing
  *   is moved); timeout, unavailable, conflict, configuration, migration, internal
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
   const { table, from, to, timeoutMs } = optionsOf(transferOptions, db, options);
-  return rowOf(transferAll(table), db, { from, to }, { timeoutMs });
+  const { inColumn, withRows, lock } = statementsOf(table);
+  const send = <Row>(statement: AdminStatement<Row>, on = db) =>
+    rowOf(statement, on, { from, to }, { timeoutMs });
+  let step = await send(inColumn);
+  let { sessions } = step;
+  if (step.left > 0 && step.inRows === 0) {
+    // Others have moved a session into rows since the statement began, or deleted it.
+    step = await send(inColumn);
+    sessions += step.sessions;
+  }
+  if (step.inRows === 0) return { sessions };
+  let refusal: JourneyDbError | undefined;
+  try {
+    step = await send(withRows);
+    sessions += step.sessions;
+    if (step.left === 0) return { sessions };
+  } catch (thrown) {
+    // Above READ COMMITTED the server refuses to write what others have changed.
+    if (!(thrown as JourneyDbError).sqlState?.startsWith("40")) throw thrown;
+    refusal = thrown as JourneyDbError;
+  }
+  // Of writers that follow one another, a statement alone might always meet one.
+  try {
+    return await db.transaction(
+      async (tx) => {
+        await send(lock, tx);
+        return { sessions: sessions + (await send(withRows, tx)).sessions };
+      },
+      { isolationLevel: "read committed" },
+    );
+  } catch (thrown) {
+    if (refusal && isInFailedTransaction(thrown)) throw refusal;
+    throw fromDriver(thrown, true, { table: getTableName(table) });
+  }
 }

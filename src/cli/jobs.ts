@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { convertLayout, layoutSchema, type NotConverted } from "../admin/convert-layout.js";
 import { convertMessages } from "../admin/convert-messages.js";
 import { batchSizeSchema } from "../admin/job.js";
 import { inactiveForSchema, prune } from "../admin/prune.js";
@@ -91,6 +92,29 @@ const batchSizeOf = (text: string | undefined) =>
 
 const leftUnchanged = (sessions: number, why: string) =>
   sessions === 0 ? undefined : `left unchanged: ${counted(sessions, "session")}; ${why}`;
+
+const WHY: Record<NotConverted, string> = {
+  ids: "a message has no id of its own",
+  time: "its updated_at is infinity or after the year 294275",
+  size: "its messages are too large for the column",
+  rows: "it has not as many rows as it should",
+  row: "journey-db verify reports the row, or PostgreSQL cannot convert one of its messages",
+  changing: "it kept changing",
+};
+
+export function runConvert({ to: layout, ...options }: JobOption & { to: string; batchSize?: string }) {
+  const to = parse(layoutSchema, layout, "--to");
+  const batchSize = batchSizeOf(options.batchSize);
+  return runJob(options, {
+    did: "converted",
+    run: (db, options) => convertLayout(db, { to, batchSize, ...options }),
+    what: ({ sessions }) => counted(sessions, "session"),
+    left({ skipped, left }) {
+      for (const { id, reason } of left) warn(`session ${id}: ${WHY[reason]}`);
+      return leftUnchanged(skipped, "each of them, up to the first 1000, is listed with the reason");
+    },
+  });
+}
 
 export function runConvertMessages(options: JobOption & { batchSize?: string }) {
   const batchSize = batchSizeOf(options.batchSize);

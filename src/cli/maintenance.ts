@@ -1,8 +1,8 @@
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../maintenance/migrate.js";
-import type { OptionalMigrations } from "../maintenance/optional.js";
 import { tableSql } from "../maintenance/table-sql.js";
 import { type Finding, verifyTable } from "../maintenance/verify/verify.js";
 import { journeyOptionsSchema } from "../validation/journey-options.js";
+import type { OptionalMigrations } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import {
   EMBEDDED,

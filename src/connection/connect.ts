@@ -1,8 +1,7 @@
 import * as z from "zod";
-import { type OptionalMigrations, withSchema } from "../maintenance/optional.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
-import { custom } from "../validation/options.js";
+import { custom, type OptionalMigrations, withSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
 

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { migrate, shippedMigrations } from "../maintenance/migrate.js";
-import type { OptionalMigrations } from "../maintenance/optional.js";
 import type { Database } from "../model/database.js";
+import type { OptionalMigrations } from "../validation/options.js";
 import { dataFolder, makeAllPrivate, replaced, withFolderErrors } from "./embedded-folder.js";
 import { lockFolder } from "./folder-lock.js";
 import { openPglite } from "./pglite.js";

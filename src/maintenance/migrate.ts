@@ -8,10 +8,9 @@ import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { fromDriver } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
-import { databaseSchema } from "../validation/options.js";
+import { databaseSchema, OPTIONAL, type OptionalMigrations, withSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
-import { OPTIONAL, type OptionalMigrations, withSchema } from "./optional.js";
 import { findTable, IS_COMPLETE, read, TABLE } from "./read.js";
 
 /** The migrations of one folder: those that every database has, or optional ones. */

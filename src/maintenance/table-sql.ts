@@ -2,8 +2,8 @@ import { getTableConfig } from "drizzle-orm/pg-core";
 import * as z from "zod";
 import { messagesOf } from "../message-rows/table.js";
 import { type JourneyTable, quotedName } from "../schema.js";
+import { type OptionalMigrations, withSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
-import { type OptionalMigrations, withSchema } from "./optional.js";
 
 const ALONE = new Set(["id", "phase", "messages", "metadata"]);
 

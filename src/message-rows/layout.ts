@@ -20,5 +20,5 @@ export const ROWS: Layout = {
   fork,
   replaceMessages,
   truncate,
-  move: moveToRows,
+  move: (table) => moveToRows(table).statement,
 };

@@ -2,11 +2,20 @@ import { sql } from "drizzle-orm";
 import { exactTime } from "../queries/columns.js";
 import { arrayOf, m } from "../queries/conversation.js";
 import type { MovedRow } from "../queries/layout.js";
-import { perTable } from "../queries/statement.js";
-import { type Conditions, ifRevision, sameRevision } from "../queries/write.js";
+import { param, perTable, type Statement } from "../queries/statement.js";
+import { type Conditions, ifRevision, sameRevision, write } from "../queries/write.js";
+import type { SessionTable } from "../schema.js";
 import { hasOrderedTime, isInRows, isUnchanged, marker, ownRows, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
 import { insertMessages, locked, rowsStatement, updated, withParts } from "./write.js";
+
+/** Its refusals name what keeps a session from being moved. "rows" or "column": it is there already. */
+const moving = (
+  table: SessionTable,
+  name: string,
+  conditions: Conditions,
+  build: Statement<MovedRow>["build"],
+) => write<MovedRow>(table, name, conditions, build, { kind: rowsStatement });
 
 /**
  * Moves a session's messages from the column into rows, if each element has an id of its own that is a text. The
@@ -18,14 +27,13 @@ export const moveToRows = perTable((table) => {
   const ids = sql`select count(distinct e.message ->> 'id') filter (where jsonb_typeof(e.message -> 'id') = 'string' and char_length(e.message ->> 'id') between 1 and 256) from ${elements}`;
   const conditions: Conditions = {
     values: { ifRevision },
-    row: [
-      sameRevision(table),
-      hasOrderedTime(table),
-      ["rows", sql`not exists (select from ${messages} where ${ownRows(messages)})`],
+    row: [sameRevision(table), hasOrderedTime(table)],
+    conversation: [
+      ["id", sql`not exists (select from ${messages} where ${ownRows(messages)})`],
+      ["message", sql`(${ids}) = jsonb_array_length(${m})`],
     ],
-    conversation: [["messages", sql`(${ids}) = jsonb_array_length(${m})`]],
   };
-  return rowsStatement<MovedRow>(table, "move_to_rows", (db) =>
+  return moving(table, "move_to_rows", conditions, (db) =>
     withParts<MovedRow>(
       db,
       {
@@ -47,12 +55,15 @@ export const moveToRows = perTable((table) => {
   );
 });
 
-/** Moves a session's messages from rows into the column. Writes nothing if others have written since it began. */
+/**
+ * Moves a session's messages from rows into the column, if it can hold them. Writes nothing if others have written since
+ * it began.
+ */
 export const moveToColumn = perTable((table) => {
   const messages = messagesOf(table);
   const { appendedAt, n } = messages;
   const conditions: Conditions = {
-    values: {},
+    values: { maxBytes: sql`${param("maxBytes")}::int` },
     row: [
       isInRows(table),
       ["column", isUnchanged(table)],
@@ -60,9 +71,14 @@ export const moveToColumn = perTable((table) => {
         "rows",
         sql`${rowsOf(sql`${table.messages}`)} = (select count(*) from ${messages} where ${ownRows(messages)})`,
       ],
+      // Long messages are not compressed, so this reads none of them.
+      [
+        "size",
+        sql`(select coalesce(sum(pg_column_size(${messages.message})), 0) from ${messages} where ${ownRows(messages)}) <= input."maxBytes"`,
+      ],
     ],
   };
-  return rowsStatement<MovedRow>(table, "move_to_column", (db) =>
+  return moving(table, "move_to_column", conditions, (db) =>
     withParts<MovedRow>(
       db,
       {

@@ -73,3 +73,9 @@ export const requestOptionsSchema = options<RequestOptions>()({
 
 /** The options of a write that has only `ifRevision`. */
 export const onlyIfRevision = options<{ ifRevision?: string }>()({ ifRevision: ifRevisionSchema });
+
+/** Migrations that are applied only where `with` names them. Each has a folder of its name in `drizzle/`. */
+export const OPTIONAL = ["message-rows"] as const;
+export type OptionalMigrations = (typeof OPTIONAL)[number];
+
+export const withSchema = z.array(z.enum(OPTIONAL)).default([]);

@@ -1,12 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   type ConvertMessagesOptions,
   type ConvertMessagesProgress,
+  convertLayout,
   convertMessages,
 } from "../../src/admin.js";
 import { fromAiSdk4 } from "../../src/ai-sdk.js";
+import type { Journey, JourneyMessage, JourneyMetadata } from "../../src/index.js";
+import { messagesTable } from "../../src/message-rows.js";
 import { isMessage } from "../../src/messages.js";
 import type { Database } from "../../src/model/database.js";
 import { journeySessions } from "../../src/schema-zod.js";
@@ -14,6 +17,7 @@ import { contentAlone, older, withParts } from "../support/ai-sdk-4.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { errorOf, SECRET } from "../support/errors.js";
+import { createMessages, LAYOUTS } from "../support/message-rows.js";
 import { oddMessages, text, uiMessages } from "../support/messages.js";
 
 const NOTHING = { sessions: 0, messages: 0, skipped: 0 };
@@ -21,11 +25,40 @@ const OLD = JSON.stringify([contentAlone[0]]);
 const toolResult = (result: string) =>
   `{"id":"m1","role":"assistant","content":"","toolInvocations":[{"state":"result","toolCallId":"c1","toolName":"t","args":{},"result":${result}}]}`;
 
-onEveryDriver((database, { forUser }) => {
+const isMarked = sql`jsonb_typeof(journey_sessions.messages) = 'object'`;
+const rowsText = sql`select string_agg(message::text, ', ' order by appended_at, n) from journey_messages where session_id = journey_sessions.id`;
+/** The stored messages as text, wherever they are. */
+const TEXT = {
+  column: sql<string>`messages::text`,
+  rows: sql<string>`case when ${isMarked} then concat('[', (${rowsText}), ']') else messages::text end`,
+};
+
+onEveryDriver((database, { defineJourney }) => {
+  describe.each(LAYOUTS)("%s", (layout) => {
+    beforeAll(() => (layout === "rows" ? createMessages(database(), journeySessions) : undefined));
+    messagesAreConverted(
+      database,
+      layout === "rows" ? defineJourney({ messages: messagesTable(journeySessions) }) : defineJourney(),
+      layout,
+    );
+  });
+});
+
+function messagesAreConverted(
+  database: () => Database,
+  {
+    forUser,
+  }: Pick<
+    Journey<JourneyMessage, JourneyMetadata, string, typeof journeySessions, "column" | "rows">,
+    "forUser"
+  >,
+  layout: (typeof LAYOUTS)[number],
+) {
   const table = sql.raw("alter table journey_sessions");
   const CHECKS = {
     user_id_not_empty: "user_id <> ''",
-    messages_is_array: "jsonb_typeof(messages) = 'array'",
+    messages_is_array:
+      "jsonb_typeof(messages) = 'array' or jsonb_typeof(messages -> 'rows') is not distinct from 'number'",
     metadata_is_object: "jsonb_typeof(metadata) = 'object'",
   };
 
@@ -34,8 +67,14 @@ onEveryDriver((database, { forUser }) => {
     await database().delete(journeySessions);
   });
 
-  /** Stores conversations from JSON text, without validation. Returns their ids. */
+  /** Stores conversations from JSON text, without validation, those whose messages have ids in the layout. Returns their ids. */
   async function stored(...conversations: string[]): Promise<string[]> {
+    const ids = await storedInColumn(...conversations);
+    if (layout === "rows") await convertLayout(database(), { to: "rows" });
+    return ids;
+  }
+
+  async function storedInColumn(...conversations: string[]): Promise<string[]> {
     const ids: string[] = [];
     for (const messages of conversations) {
       const id = randomUUID();
@@ -50,13 +89,13 @@ onEveryDriver((database, { forUser }) => {
   /** All rows, exactly. */
   const rows = () =>
     database()
-      .select({ id: journeySessions.id, all: sql<string>`journey_sessions::text` })
+      .select({ id: journeySessions.id, all: sql<string>`journey_sessions::text || ${TEXT[layout]}` })
       .from(journeySessions)
       .orderBy(journeySessions.id);
 
   async function messagesOf(id = ""): Promise<string> {
     const [row] = await database()
-      .select({ messages: sql<string>`messages::text` })
+      .select({ messages: TEXT[layout] })
       .from(journeySessions)
       .where(sql`id = ${id}`);
     return row?.messages ?? "";
@@ -104,6 +143,7 @@ onEveryDriver((database, { forUser }) => {
       const sessions = forUser(database(), user);
       const { id, createdAt } = await sessions.create({ phase: "review", metadata: { title: "Tides" } });
       await database().update(journeySessions).set({ messages: older }).where(sql`id = ${id}`);
+      await stored();
       const before = await sessions.get(id);
       await convertMessages(database());
       const after = await sessions.get(id);
@@ -134,12 +174,11 @@ onEveryDriver((database, { forUser }) => {
       await convertMessages(database());
       const [row] = await database()
         .select({
-          result: sql<string>`(messages #> '{0,parts,0,output}')::text`,
-          same: sql<boolean>`(messages #> '{0,parts,0,output}')::text = ${result}::text::jsonb::text`,
-          data: sql<string>`(messages #> '{1,parts,0,data}')::text`,
+          result: sql<string>`(m #> '{0,parts,0,output}')::text`,
+          same: sql<boolean>`(m #> '{0,parts,0,output}')::text = ${result}::text::jsonb::text`,
+          data: sql<string>`(m #> '{1,parts,0,data}')::text`,
         })
-        .from(journeySessions)
-        .where(sql`id = ${id}`);
+        .from(sql`(select ${await messagesOf(id)}::text::jsonb as m) as stored`);
       expect(row).toMatchObject({ same: true, data: '{"n": 1.500}' });
       expect(row?.result).toContain("12345678901234567890");
     });
@@ -329,4 +368,4 @@ onEveryDriver((database, { forUser }) => {
     });
     expect(await rows()).toEqual(before);
   });
-});
+}

@@ -9,10 +9,13 @@ import { agedSessions } from "../support/aged-sessions.js";
 import { older } from "../support/ai-sdk-4.js";
 import { emptyDatabase, migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
+import { createMessages } from "../support/message-rows.js";
 
 const url = await migratedDatabase();
 const db = openPostgresJs(url);
 const raw = rawClient(url);
+
+await createMessages(db, journeySessions);
 
 const [GUEST, USER] = [newUser(), newUser()];
 
@@ -28,13 +31,25 @@ const calls: [string, (db: Database, options?: Timed) => Promise<unknown>][] = [
     "a dry run of convertMessages",
     (database, options) => admin.convertMessages(database, { dryRun: true, ...options }),
   ],
+  ["convertLayout", (database, options) => admin.convertLayout(database, { to: "rows", ...options })],
+  [
+    "a dry run of convertLayout",
+    (database, options) => admin.convertLayout(database, { to: "column", dryRun: true, ...options }),
+  ],
   ["repairJson", (database, options) => admin.repairJson(database, options)],
   ["stats", (database, options) => admin.stats(database, options)],
   ["transfer", (database, options) => admin.transfer(database, { from: GUEST, to: USER, ...options })],
 ];
 
 it("these are all the calls without an owner, and no other entry point has one", () => {
-  expect(Object.keys(admin).sort()).toEqual(["convertMessages", "prune", "repairJson", "stats", "transfer"]);
+  expect(Object.keys(admin).sort()).toEqual([
+    "convertLayout",
+    "convertMessages",
+    "prune",
+    "repairJson",
+    "stats",
+    "transfer",
+  ]);
   for (const name of Object.keys(admin)) {
     expect(Object.keys(index)).not.toContain(name);
     expect(Object.keys(maintenance)).not.toContain(name);

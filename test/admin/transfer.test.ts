@@ -1,17 +1,40 @@
 import { eq, sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { transfer } from "../../src/admin.js";
-import { forUser } from "../../src/index.js";
+import {
+  defineJourney,
+  type JourneyMessage,
+  type JourneyMetadata,
+  type UserSessions,
+} from "../../src/index.js";
+import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
 import { journeySessions } from "../../src/schema-zod.js";
 import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { errorOf, SECRET } from "../support/errors.js";
+import { createMessages, LAYOUTS } from "../support/message-rows.js";
 import { text } from "../support/messages.js";
 
-onEveryDriver((database, entry) => {
-  const of = (userId: string) => entry.forUser(database(), userId);
+/** Of the handle, where messages are kept in rows. */
+const messages = messagesTable(journeySessions);
+const optionsOf = (layout: (typeof LAYOUTS)[number]) => (layout === "rows" ? { messages } : {});
 
+onEveryDriver((database, entry) => {
+  describe.each(LAYOUTS)("%s", (layout) => {
+    beforeAll(() => (layout === "rows" ? createMessages(database(), journeySessions) : undefined));
+    sessionsAreMoved(database, (userId) =>
+      entry.defineJourney(optionsOf(layout)).forUser(database(), userId),
+    );
+  });
+});
+
+/** With both layouts' answers. */
+type Of = (
+  userId: string,
+) => UserSessions<JourneyMessage, JourneyMetadata, string, typeof journeySessions, "column" | "rows">;
+
+function sessionsAreMoved(database: () => Database, of: Of) {
   it("all sessions of the guest become the user's, and are as they were", async () => {
     const [guest, user, other] = [newUser(), newUser(), newUser()];
     const first = await of(guest).create({ messages: [text("m1")], metadata: { a: 1 }, phase: "review" });
@@ -68,7 +91,7 @@ onEveryDriver((database, entry) => {
       sql`insert into journey_sessions (user_id, messages) values (${guest}, ${`"${SECRET}"`}::text::jsonb)`,
     );
     await database().execute(
-      sql.raw(`${table} add ${check} check (jsonb_typeof(messages) = 'array') not valid`),
+      sql.raw(`${table} add ${check} check (jsonb_typeof(messages) in ('array', 'object')) not valid`),
     );
     expect(await errorOf(transfer(database(), { from: guest, to: user }))).toMatchObject({
       code: "corrupt",
@@ -77,12 +100,15 @@ onEveryDriver((database, entry) => {
     });
     expect(await of(user).count()).toBe(0);
     expect(await of(guest).count()).toBe(2);
+    await of(guest).deleteAll();
   });
-});
+}
 
-describe("an append of the guest at the same moment", async () => {
+describe.each(LAYOUTS)("an append of the guest at the same moment, %s", async (layout) => {
   const url = await migratedDatabase();
   const [writing, moving] = [openPostgresJs(url), openPostgresJs(url)];
+  if (layout === "rows") await createMessages(writing, journeySessions);
+  const { forUser } = defineJourney(optionsOf(layout));
 
   const waiting = sql`pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
   const somebodyWaits = () =>
@@ -113,6 +139,77 @@ describe("an append of the guest at the same moment", async () => {
     expect(await call).toMatchObject({ code: "not_found" });
     expect((await forUser(moving, user).get(id))?.messages).toEqual([]);
   });
+});
+
+describe("sessions in rows", async () => {
+  const url = await migratedDatabase();
+  const db = openPostgresJs(url, { max: 16 });
+  await createMessages(db, journeySessions);
+  const column = defineJourney();
+  const rows = defineJourney({ messages });
+  const ofOwner = (userId: string) => db.$count(messages, eq(messages.userId, userId));
+
+  it("move with those in the column, and so do their messages", async () => {
+    const [guest, user] = [newUser(), newUser()];
+    const { id } = await column.forUser(db, guest).create({ messages: [text("m1")] });
+    const [one, two] = [text("m1"), text("m2")];
+    const inRows = await rows.forUser(db, guest).create({ messages: [one, two] });
+    expect(await transfer(db, { from: guest, to: user })).toEqual({ sessions: 2 });
+    expect((await rows.forUser(db, user).get(inRows.id))?.messages).toEqual([one, two]);
+    expect((await rows.forUser(db, user).append(inRows.id, text("m3"))).messageCount).toBe(3);
+    expect((await column.forUser(db, user).get(id))?.messages).toEqual([one]);
+    expect(await ofOwner(guest)).toBe(0);
+  });
+
+  it("of a statement that is refused stay as they are, and so do all others of the user", async () => {
+    const [guest, user] = [newUser(), newUser()];
+    await rows.forUser(db, guest).create({ messages: [text("m1")] });
+    await column.forUser(db, guest).create();
+    await db.execute(
+      sql`alter table journey_messages add constraint of_test check (user_id <> ${sql.raw(`'${user}'`)})`,
+    );
+    expect(await errorOf(transfer(db, { from: guest, to: user }))).toMatchObject({ sqlState: "23514" });
+    await db.execute(sql`alter table journey_messages drop constraint of_test`);
+    expect(await rows.forUser(db, user).count()).toBe(0);
+    expect(await ofOwner(guest)).toBe(1);
+  });
+
+  it.each(["read committed", "repeatable read", "serializable"] as const)(
+    "at %s, all that 16 writers have stored until then moves, and what they write later finds nothing",
+    async (level) => {
+      const moving = openPostgresJs(url, { max: 1, connection: { default_transaction_isolation: level } });
+      const [guest, user] = [newUser(), newUser()];
+      const ids: string[] = [];
+      for (let n = 0; n < 3; n++) ids.push((await rows.forUser(db, guest).create()).id);
+      const stored: string[] = [];
+      const write = async (writer: number) => {
+        for (let n = 0; ; n++) {
+          const id = ids[(writer + n) % ids.length] as string;
+          try {
+            await rows.forUser(db, guest).append(id, text(`w${writer}-${n}`));
+            stored.push(`w${writer}-${n}`);
+          } catch (error) {
+            expect(error).toMatchObject({ code: "not_found" });
+            return;
+          }
+        }
+      };
+      const writers = Array.from({ length: 16 }, (_, writer) => write(writer));
+      await expect.poll(() => stored.length).toBeGreaterThan(100);
+      expect(await transfer(moving, { from: guest, to: user })).toEqual({ sessions: ids.length });
+      await Promise.all(writers);
+      expect(await ofOwner(guest)).toBe(0);
+      const found: string[] = [];
+      for (const id of ids) {
+        const session = await rows.forUser(db, user).get(id);
+        found.push(...(session?.messages ?? []).map((message) => message.id));
+        expect((await rows.forUser(db, user).append(id, text("last"))).messageCount).toBe(
+          (session?.messages.length ?? 0) + 1,
+        );
+      }
+      expect(found.toSorted()).toEqual(stored.toSorted());
+    },
+  );
 });
 
 describe("refused before anything is sent", async () => {
