@@ -48,7 +48,7 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
   if (!complete || nulls.length > 0) return nulls;
   const [s, m] = [table.sql, messages.sql];
   const ofSession = `from ${m} m where m.session_id = s.id`;
-  const last = `(select m.id ${ofSession} and m.user_id = s.user_id order by m.appended_at desc, m.n desc limit 1)`;
+  const last = `(select m.id ${ofSession} order by m.appended_at desc, m.n desc limit 1)`;
   const repeated = `(select count(*) > count(distinct m.id) ${ofSession})`;
   const counted = `select s.id, s.user_id, s.updated_at, marked, counted.*,
       case when marked then (s.messages ->> 'rows')::numeric end as expected,
