@@ -2,9 +2,10 @@ import { randomUUID } from "node:crypto";
 import { createWriteStream, rmSync } from "node:fs";
 import { realpath, rename, rm, stat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
+import { ROWS } from "../message-rows/layout.js";
 import { JourneyDbError } from "../model/errors.js";
 import { count } from "../queries/count.js";
-import { exportBatch } from "../queries/export.js";
+import { COLUMN } from "../queries/layout.js";
 import { exportRows } from "../sessions/export.js";
 import { exactly } from "./exact-values.js";
 import { lineReader, toLine } from "./ndjson.js";
@@ -28,8 +29,9 @@ export function runExport(user: string, { url, out, ...named }: TableOptions & {
   if (out === "") throw new JourneyDbError("invalid_input", "--out: expected the name of a file");
   const declared = tableOf(named);
   return withSessions(url, declared, async (db) => {
-    const { table, fields } = await storedTable(db, declared);
-    const { check } = lineReader(fields);
+    const { table, fields, hasMessages } = await storedTable(db, declared);
+    const { check } = lineReader(fields, hasMessages);
+    const batch = (hasMessages ? ROWS : COLUMN).exportBatch(table);
     const [all] = await send(db, count(table), { userId });
     // Not between the sessions on a terminal.
     const shown = out !== undefined || !process.stdout.isTTY;
@@ -37,9 +39,7 @@ export function runExport(user: string, { url, out, ...named }: TableOptions & {
     let exported = 0;
     let refusable = 0;
     async function* lines() {
-      const rows = exportRows((values) =>
-        exactly(db, table, (tx) => send(tx, exportBatch(table), { ...values, userId })),
-      );
+      const rows = exportRows((values) => exactly(db, table, (tx) => send(tx, batch, { ...values, userId })));
       for await (const row of rows) {
         const line = toLine(row);
         yield `${line}\n`;

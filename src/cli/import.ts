@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { importSessions as importIntoRows } from "../message-rows/import.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import { importedSessions, importSessions, ownOfLines } from "../queries/import.js";
@@ -79,12 +80,12 @@ const summaryOf = ({ imported, present, refused }: Counts) =>
  */
 function importer(
   db: Database,
-  { table, fields }: StoredTable,
+  { table, fields, hasMessages }: StoredTable,
   userId: string,
   counts: Counts,
   strict: boolean,
 ) {
-  const reader = lineReader(fields);
+  const reader = lineReader(fields, hasMessages);
   const idsOf = async (db: Database, statement: Statement<{ id: string }>, sessions: string) =>
     new Set((await send(db, statement, { userId, sessions })).map(({ id }) => id));
 
@@ -140,7 +141,7 @@ function importer(
    */
   async function store(lines: NumberedLine[]): Promise<void> {
     const sessions = `[${lines.map(({ text }) => text).join(",")}]`;
-    const inserting = importSessions(lines[0]?.own ?? {})(table);
+    const inserting = (hasMessages ? importIntoRows : importSessions)(lines[0]?.own ?? {})(table);
     let stored: Set<string>;
     try {
       stored = await attempt((tx) => idsOf(tx, inserting, sessions));

@@ -22,9 +22,10 @@ const toTime = (exact: string) => (ISO_TIME.test(exact) ? `${exact}Z` : exact);
 export function toLine(row: ExportRow): string {
   const { id, userId, phase, createdAt, updatedAt } = readSummary(row);
   const fields = { id, userId, phase, createdAt: toTime(createdAt), updatedAt: toTime(updatedAt) };
-  // A column of type json may have line breaks between its values.
-  const own = row.own === undefined ? "" : `,${row.own.slice(1, -1).replaceAll(/[\r\n]/g, " ")}`;
-  return `${JSON.stringify(fields).slice(0, -1)}${own},"metadata":${row.metadata},"messages":${row.messages}}`;
+  // A column of type json, as that of a message in a row, may have line breaks between its values.
+  const onOneLine = (json: string) => json.replaceAll(/[\r\n]/g, " ");
+  const own = row.own === undefined ? "" : `,${onOneLine(row.own.slice(1, -1))}`;
+  return `${JSON.stringify(fields).slice(0, -1)}${own},"metadata":${row.metadata},"messages":${onOneLine(row.messages)}}`;
 }
 
 const EXACT = new RegExp(`^(?:${EXACT_TIME.source})Z?$`);
@@ -42,6 +43,14 @@ const line = z.looseObject({
   updatedAt: time,
   metadata: z.unknown().optional(),
   messages: arraySchema,
+});
+
+const YEAR_WITHOUT_ORDER = 294276;
+const lineOfRows = line.extend({
+  updatedAt: time.refine(
+    (text) => text.includes("BC") || text === "-infinity" || Number.parseInt(text, 10) < YEAR_WITHOUT_ORDER,
+    { params: { expected: `a time before the year ${YEAR_WITHOUT_ORDER}, since the messages go into rows` } },
+  ),
 });
 
 /** Fields that import does not read: the owner is that of the command, and the revision follows from the last update. */
@@ -89,11 +98,12 @@ function checkText(text: string): void {
 /**
  * Reads lines for a table with these own columns.
  *
+ * @param intoRows whether their messages go into rows, which need a last update that writes can follow
  * @returns `check` checks a line as strictly as the calls of a handle check their arguments. Its owner and unknown
  *   fields are ignored. It throws a JourneyDbError: invalid_input, naming the field and what was expected; too_large.
  *   `read` does so from the bytes of a file, and returns null for an empty line.
  */
-export function lineReader({ names, filled }: Fields = NO_FIELDS) {
+export function lineReader({ names, filled }: Fields = NO_FIELDS, intoRows = false) {
   const fields = [...Object.keys(line.shape), ...UNREAD];
   const knownKeys = new Set([...MESSAGE_KEYS, ...fields, ...[...names.values()].flat()]);
   const json = payloads({}, { unstorable: "reject", maxBytes: LARGEST_JSONB, knownKeys });
@@ -114,7 +124,7 @@ export function lineReader({ names, filled }: Fields = NO_FIELDS) {
     // The reviver is called for each value, so only where it is needed.
     const reviver = LARGE_NUMBER.test(text) ? withinDouble : undefined;
     const session = readAs("JSON", (): unknown => JSON.parse(text, reviver));
-    const { id, messages, metadata } = parse(line, session, "session", knownKeys);
+    const { id, messages, metadata } = parse(intoRows ? lineOfRows : line, session, "session", knownKeys);
     // The rest of the line is sent too, and the server would refuse it with a SQLSTATE only.
     json.metadata({ ...(session as object), messages: [], metadata: {} }, "session");
     json.messages(messages, "session.messages");

@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { toCamelCase } from "drizzle-orm/casing";
 import { customType, getTableConfig } from "drizzle-orm/pg-core";
+import { messagesOf } from "../message-rows/table.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import {
@@ -16,6 +17,8 @@ import {
 /** A table as it is in the database, with the own columns that it has there. */
 export interface StoredTable {
   table: SessionTable;
+  /** Whether it has a table of messages. */
+  hasMessages: boolean;
   fields: Fields;
 }
 
@@ -64,6 +67,11 @@ export async function storedTable(db: Database, declared: JourneyTable): Promise
   const missing = ofPackage.find((name) => columns.every((column) => column.name !== name));
   if (missing !== undefined) throw notThere(declared, columns.length === 0 ? undefined : missing);
 
+  const messages = qualifiedName(messagesOf(declared as never) as never);
+  const [found] = await db
+    .select({ hasMessages: sql<boolean>`to_regclass(${messages}::text) is not null` })
+    .from(sql`(select) as nothing`);
+
   const keys = ownColumns(declared);
   const keyOf = ({ name }: StoredColumn): string => {
     const known = keys.find(([, column]) => column.name === name)?.[0];
@@ -81,6 +89,7 @@ export async function storedTable(db: Database, declared: JourneyTable): Promise
   );
   return {
     table: table as unknown as SessionTable,
+    hasMessages: found?.hasMessages === true,
     fields: {
       names: namesOf(own),
       filled: new Set(own.filter(({ isFilled }) => isFilled).map(({ key }) => key)),

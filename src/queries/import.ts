@@ -22,6 +22,10 @@ const literal = (text: string) => sql`${text}::text`;
 /** Each line twice: json keeps the digits, spaces and keys of a column of that type. */
 const eachOfBoth = sql`(select line, line::jsonb as ${session} from json_array_elements(${param("sessions")}::text::json) as line offset 0) as lines`;
 
+/** The lines as `session`, and as text in `line`; with own columns as `own`. */
+export const eachLine = (table: SessionTable, own: Record<string, string>): SQL =>
+  isEmpty(Object.keys(own)) ? eachOfBoth : ownOfLines(table, own);
+
 /** The text of a value that `JSON.stringify` makes an array or an object of, by the type of its column. */
 const TEXT_OF: Record<string, (json: SQL) => SQL> = {
   // A Buffer; json_array_elements_text refuses every other object.
@@ -58,6 +62,22 @@ export function ownOfLines(table: SessionTable, own: Record<string, string>): SQ
 }
 
 /**
+ * The columns of a session of a line.
+ *
+ * @param own the own columns that it sets, by their keys
+ */
+export const importedColumns = (table: SessionTable, own: readonly string[]): Record<string, SQL> => ({
+  id: sessionId,
+  userId: sql`${param("userId")}::text`,
+  phase: field("phase"),
+  messages: json("messages"),
+  metadata: json("metadata"),
+  createdAt: timeOf(field("createdAt")),
+  updatedAt: timeOf(field("updatedAt")),
+  ...Object.fromEntries(ownOf(table, own).map(([key, { name }]) => [key, sql`own.${sql.identifier(name)}`])),
+});
+
+/**
  * Inserts sessions with their original times; skips those whose id is taken, by anyone. The JSON is
  * passed on unparsed, so that no number is rounded to a JavaScript number.
  *
@@ -68,18 +88,8 @@ export const importSessions = perShape(
   (own: Record<string, string>) => isEmpty(Object.keys(own)),
   (table, own: Record<string, string>, preparing) => {
     const { id } = table;
-    const columns = ownOf(table, Object.keys(own));
-    const values = {
-      id: sessionId,
-      userId: sql`${param("userId")}::text`,
-      phase: field("phase"),
-      messages: json("messages"),
-      metadata: json("metadata"),
-      createdAt: timeOf(field("createdAt")),
-      updatedAt: timeOf(field("updatedAt")),
-      ...Object.fromEntries(columns.map(([key, { name }]) => [key, sql`own.${sql.identifier(name)}`])),
-    };
-    const rows = columns.length === 0 ? each : ownOfLines(table, own);
+    const values = importedColumns(table, Object.keys(own));
+    const rows = isEmpty(Object.keys(own)) ? each : ownOfLines(table, own);
     return insertion<{ id: string }>(
       table,
       "import",

@@ -38,7 +38,7 @@ onEveryDriver((database, { defineJourney }) => {
     beforeAll(() => (layout === "rows" ? createMessages(database(), journeySessions) : undefined));
     messagesAreConverted(
       database,
-      defineJourney(layout === "rows" ? { messages: messagesTable(journeySessions) } : {}),
+      layout === "rows" ? defineJourney({ messages: messagesTable(journeySessions) }) : defineJourney(),
       layout,
     );
   });
@@ -46,7 +46,12 @@ onEveryDriver((database, { defineJourney }) => {
 
 function messagesAreConverted(
   database: () => Database,
-  { forUser }: Pick<Journey<JourneyMessage, JourneyMetadata, string>, "forUser">,
+  {
+    forUser,
+  }: Pick<
+    Journey<JourneyMessage, JourneyMetadata, string, typeof journeySessions, "column" | "rows">,
+    "forUser"
+  >,
   layout: (typeof LAYOUTS)[number],
 ) {
   const table = sql.raw("alter table journey_sessions");
@@ -64,6 +69,12 @@ function messagesAreConverted(
 
   /** Stores conversations from JSON text, without validation, those whose messages have ids in the layout. Returns their ids. */
   async function stored(...conversations: string[]): Promise<string[]> {
+    const ids = await storedInColumn(...conversations);
+    if (layout === "rows") await convertLayout(database(), { to: "rows" });
+    return ids;
+  }
+
+  async function storedInColumn(...conversations: string[]): Promise<string[]> {
     const ids: string[] = [];
     for (const messages of conversations) {
       const id = randomUUID();
@@ -72,7 +83,6 @@ function messagesAreConverted(
         sql`insert into journey_sessions (id, user_id, messages) values (${id}, ${newUser()}, ${messages}::text::jsonb)`,
       );
     }
-    if (layout === "rows") await convertLayout(database(), { to: "rows" });
     return ids;
   }
 

@@ -2,12 +2,14 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type PruneOptions, type PruneProgress, prune } from "../../src/admin.js";
+import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
 import { journeySessions } from "../../src/schema-zod.js";
 import { type Aged, agedSessions, storedIds } from "../support/aged-sessions.js";
 import { newUser } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { errorOf, SECRET } from "../support/errors.js";
+import { createMessages } from "../support/message-rows.js";
 import { text } from "../support/messages.js";
 
 const DUE = "91 days";
@@ -27,7 +29,36 @@ const steps = (told: PruneProgress[]) =>
     examined: examined - (told[n - 1]?.examined ?? 0),
   }));
 
-onEveryDriver((database, { forUser }) => {
+onEveryDriver((database, { defineJourney, forUser }) => {
+  it("messages in rows are deleted with their sessions, and each is found by an index", async () => {
+    await createMessages(database(), journeySessions);
+    const sessions = defineJourney({ messages: messagesTable(journeySessions) }).forUser(
+      database(),
+      newUser(),
+    );
+    const kept = await sessions.create({ messages: [text("m1")] });
+    await database().execute(sql`
+      with due as (
+        insert into journey_sessions (user_id, messages, updated_at)
+        select 'user_' || n, '{"rows": 20, "last": "20"}', now() - ${DUE}::interval from generate_series(1, 100) n returning *
+      ) insert into journey_messages (user_id, session_id, id, appended_at, n, message)
+        select user_id, id, m, updated_at, m, '{}' from due, generate_series(1, 20) m`);
+    await database().execute(sql`analyze journey_messages`);
+    // What the foreign key sends for each deleted session.
+    const plan = await database().execute(
+      sql`explain delete from only journey_messages where session_id = ${kept.id}::uuid`,
+    );
+    expect(JSON.stringify(plan)).toMatch(
+      /Scan (using|on) journey_messages_pkey.*Index Cond: \(session_id = /,
+    );
+    expect(await prune(database(), { inactiveFor: "90d", batchSize: 30, dryRun: true })).toEqual({
+      sessions: 100,
+    });
+    expect(await prune(database(), { inactiveFor: "90d", batchSize: 30 })).toEqual({ sessions: 100 });
+    expect(await database().$count(messagesTable(journeySessions))).toBe(1);
+    expect((await sessions.get(kept.id))?.messages).toEqual([text("m1")]);
+  });
+
   // prune looks at all sessions of the database, which is this file's own.
   beforeEach(async () => {
     await database().delete(journeySessions);

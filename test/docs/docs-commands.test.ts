@@ -16,7 +16,7 @@ import { supabaseDatabase } from "../support/supabase.js";
 /** The `sh` and `sql` blocks that no test runs, by page and section, and why. Keep it short. */
 const NOT_RUN: Record<string, string> = {
   "docs/performance.md: How to repeat it":
-    "the benchmark has an install of its own and takes 18 minutes; that its programs compile is part of .ci/run",
+    "the benchmark has an install of its own and takes half an hour; that its programs compile is part of .ci/run",
   "docs/install.md: As a workspace": "needs the address of a repository; workspace.test.ts installs a copy",
   "docs/install.md: As a tarball": "needs an application; package.test.ts installs the tarball",
   "docs/drivers.md: Drizzle Studio": "runs until it is stopped; studio.test.ts starts it",

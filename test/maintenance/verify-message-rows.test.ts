@@ -137,6 +137,14 @@ const CHANGES: Record<string, Change> = {
     change: "alter table M alter message set storage extended",
     found: ["warning storage"],
   },
+  "messages move to TOAST early": {
+    change: "alter table M reset (toast_tuple_target)",
+    found: ["warning storage"],
+  },
+  "the statistics are missing": {
+    change: "drop statistics T_O_owner",
+    found: ["warning storage"],
+  },
   "the table is unlogged": { change: "alter table M set unlogged", found: ["error table_unlogged"] },
   "the sessions' check refuses markers": {
     change:
@@ -216,7 +224,11 @@ describe.each(Object.keys(TABLES) as Which[])("the %s table, with message rows",
   test.each(Object.keys(CHANGES))("is reported where %s, and the remedies put it right", async (name) => {
     const { change, found, by, left = EVERY } = CHANGES[name] as Change;
     const opened = await inRows(which);
-    await opened.change(change.replaceAll("I_", which === "own" ? "app.idx_" : "idx_"));
+    await opened.change(
+      change
+        .replaceAll("I_", which === "own" ? "app.idx_" : "idx_")
+        .replaceAll("T_", which === "own" ? "app." : ""),
+    );
     const findings = await opened.verify();
     expect(codesOf(findings), JSON.stringify(findings)).toEqual(found);
     expect(findings.map(({ sql }) => sql === undefined).includes(true) || by === undefined || true).toBe(
@@ -374,7 +386,7 @@ describe("sessions that an append rewrites", () => {
         severity: "note",
         code: "large_sessions",
         message:
-          "2 rows have more than 1.0 MB of messages, as stored: each append rewrites 1.8 MB on average and 2.4 MB at most; with messages in rows it writes a few kB.",
+          "2 rows have more than 1 MB of messages in the column, as stored: each append rewrites 1.8 MB on average and 2.4 MB at most; with messages in rows it writes a few kB.",
         remedy:
           "run journey-db migrate --with message-rows, then declare messagesTable in defineJourney({ messages }), then run journey-db convert --to rows",
       },

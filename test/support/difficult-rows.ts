@@ -52,8 +52,15 @@ const CONVERSATIONS = [
 
 const METADATA = ["{}", `{"numbers": ${NUMBERS}, "phase": "x"}`, JSON.stringify({ strings: storable })];
 
-/** Stores sessions that are hard to take to another place and back. */
-export async function storeDifficultRows(sql: Sql, userId: string): Promise<number> {
+/** The times of a last update that writes to messages in rows can follow. */
+export const ORDERED_TIMES = TIMES.filter((time) => !/^(infinity|294276)/.test(time));
+
+/**
+ * Stores sessions that are hard to take to another place and back.
+ *
+ * @param updated the times of their last updates
+ */
+export async function storeDifficultRows(sql: Sql, userId: string, updated = TIMES): Promise<number> {
   const phases = storable.filter((phase) => phase.length >= 1 && phase.length <= 100);
   const count = Math.max(TIMES.length, CONVERSATIONS.length, METADATA.length, phases.length);
   const cycled = (values: readonly string[], n: number) => values[n % values.length] as string;
@@ -62,7 +69,7 @@ export async function storeDifficultRows(sql: Sql, userId: string): Promise<numb
       insert into journey_sessions (user_id, phase, messages, metadata, created_at, updated_at) values (
         ${userId}, ${cycled(phases, n)}, ${n < CONVERSATIONS.length ? cycled(CONVERSATIONS, n) : "[]"}::text::jsonb,
         ${cycled(METADATA, n)}::text::jsonb, ${cycled(TIMES, n)}::text::timestamptz,
-        ${cycled(TIMES, n + 3)}::text::timestamptz)`;
+        ${cycled(updated, n + 3)}::text::timestamptz)`;
   }
   return count;
 }
