@@ -24,6 +24,7 @@ import {
   messagesFit,
   ofCall,
   ofGiven,
+  ofGivenOne,
   rowsWrite,
   updated,
   withParts,
@@ -38,41 +39,41 @@ function endsWith(table: SessionTable): SQL {
   const last = lastOf(sql`${table.messages}`);
   const isAfter = sql`is not distinct from input.after`;
   const lastOther = lastRow(table, sql`not ${isGiven(sql`${messagesOf(table).id}`)}`);
-  return sql`(not input."checkAfter" or case
+  return sql`case
     when ${last} is null or not ${isGiven(last)} then ${last} ${isAfter}
     else ${isUnchanged(table)} and ${lastOther} ${isAfter}
-  end)`;
+  end`;
 }
 
-function conditionsOfAppend(table: SessionTable, drops: boolean): Conditions {
+function conditionsOfAppend(table: SessionTable, { after, from: drops }: AppendShape): Conditions {
   const values = {
     ...ofCall,
     ifRevision,
     maxMessageBytes,
-    checkAfter: sql`${param("checkAfter")}::bool`,
-    after: sql`${param("after")}::text`,
+    ...(after && { after: sql`${param("after")}::text` }),
     ...(drops && { from: sql`${param("from")}::text` }),
   };
   return conditionsOf(table, values, [
     sameRevision(table),
     metadataIsObject(table),
     ...(drops ? [["message", sql`(${isUnchanged(table)} and ${hasRow(table, from)})`] as const] : []),
-    ["after", endsWith(table)],
+    ...(after ? [["after", endsWith(table)] as const] : []),
     ["message size", messagesFit],
   ]);
 }
 
 /** Of the messages of a call: the number of those that are new, and the id of the last of them. */
-const ADDED = sql`select count(*)::int as rows, (array_agg(stored.id order by stored.n desc))[1] as last
-  from stored where stored.appended_at = (select time from locked)`;
+const isNew = sql`stored.appended_at = (select time from locked)`;
+const ADDED = sql`select count(*)::int as rows, (array_agg(stored.id order by stored.n desc))[1] as last from stored where ${isNew}`;
+const ADDED_ONE = sql`select (${isNew})::int as rows, case when ${isNew} then stored.id end as last from stored`;
 
 /** The parts of an append that drops nothing, to the session `target`. */
-const partsOf = (table: SessionTable, target: SQL): Record<string, SQL> => ({
+const partsOf = (table: SessionTable, one: boolean, target: SQL): Record<string, SQL> => ({
   stored: insertMessages(
     table,
     sql`select target.user_id, target.id, given.id, target.time, given.n, given.message from ${target} as target, given`,
   ),
-  added: ADDED,
+  added: one ? ADDED_ONE : ADDED,
 });
 
 const grown = marker(
@@ -106,11 +107,13 @@ function partsWithFrom(table: SessionTable): Record<string, SQL> {
 /** Appends messages to a session in rows, or creates it. */
 export const append = perShape(
   ({ create }: AppendShape) => create === null || create.length === 0,
-  (table, { one, from: drops, create }: AppendShape, preparing): Write<AppendedRow> => {
-    const name = `append${one ? "_one" : ""}${drops ? "_from" : ""}${create ? "_or_create" : ""}`;
-    const conditions = conditionsOfAppend(table, drops);
+  (table, shape: AppendShape, preparing): Write<AppendedRow> => {
+    const { one, after, from: drops, create } = shape;
+    const name = `append${one ? "_one" : ""}${after ? "_after" : ""}${drops ? "_from" : ""}${create ? "_or_create" : ""}`;
+    const conditions = conditionsOfAppend(table, shape);
+    const read = one ? ofGivenOne : ofGiven;
     const inColumn = appendToColumn(table).conditions;
-    const lock = locked(table, conditions, { ...conditions.values, ...ofGiven });
+    const lock = locked(table, conditions, { ...conditions.values, ...read });
     const messages = one ? givenOne : given;
     if (!create) {
       const dropping = marker(
@@ -127,7 +130,7 @@ export const append = perShape(
             {
               given: messages,
               locked: lock,
-              ...(drops ? partsWithFrom(table) : partsOf(table, sql`locked`)),
+              ...(drops ? partsWithFrom(table) : partsOf(table, one, sql`locked`)),
               written: drops
                 ? updated(db, table, dropping, sql`locked, added, dropped`)
                 : updated(db, table, grown, sql`locked, added`),
@@ -152,7 +155,7 @@ export const append = perShape(
       created,
       (db) => {
         const columns = newSession(table, sql`${param("id")}::uuid`, create);
-        const values = input({ bytes: ofGiven.bytes, maxMessageBytes, ...newMetadata, ...turn(table) });
+        const values = input({ bytes: read.bytes, maxMessageBytes, ...newMetadata, ...turn(table) });
         const made = db
           .insert(onlyColumns(table, Object.keys(columns)))
           .select(
@@ -176,7 +179,7 @@ export const append = perShape(
             given: messages,
             made,
             locked: lock,
-            ...partsOf(table, target),
+            ...partsOf(table, one, target),
             changed: updated(db, table, grown, sql`locked, added`),
             written: sql`${columnsOf("made")} union all ${columnsOf("changed")}`,
           },

@@ -73,6 +73,10 @@ export const ofGiven = {
   ids: sql`(select array_agg(given.id) from given)`,
   bytes: sql`(select max(octet_length(given.message::text)) from given)`,
 };
+export const ofGivenOne = {
+  ids: sql`array[(select given.id from given)]`,
+  bytes: sql`(select octet_length(given.message::text) from given)`,
+};
 /** The same where there is no part `given`: in the query that explains a refusal. */
 export const ofCall = {
   ids: sql`(select array_agg(given.id) from (${given}) as given)`,

@@ -29,6 +29,8 @@ export interface MessageRow {
 export interface AppendShape {
   /** Whether it adds one message, and drops none. */
   one: boolean;
+  /** Whether it has the precondition `after`. */
+  after: boolean;
   /** Whether it first drops messages. */
   from: boolean;
   /** The keys of the own columns that a new session gets; null if it may not create one. */

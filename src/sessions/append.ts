@@ -100,7 +100,12 @@ export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["ap
     // A new session satisfies no precondition but `after: null`.
     const mayCreate = create !== false && values.after === null && from === null && ifRevision === null;
     const one = messages.length === 1 && from === null;
-    const shape = { one, from: from !== null, create: mayCreate ? Object.keys(columns) : null };
+    const shape = {
+      one,
+      after: after !== undefined,
+      from: from !== null,
+      create: mayCreate ? Object.keys(columns) : null,
+    };
     const [{ messageCount, bytes, created, ...row }] = await handle.change(({ append }) => append(shape), {
       ...values,
       ...(mayCreate && {

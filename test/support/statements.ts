@@ -41,14 +41,16 @@ function shapesOf(folder: Folder, table: SessionTable): Record<string, { plain: 
   const filters = (["value", "any", "null", "any or null"] as const).map((by) =>
     (by.startsWith("any") ? severalOf : own).map(([key]): Filter => [key, by]),
   );
-  const appends = [true, false].map((one) => ({ one, from: false }));
+  const appends = [true, false].flatMap((one) => [true, false].map((after) => ({ one, after, from: false })));
   const appendsWith = (keys: string[]) => appends.map((append) => ({ ...append, create: keys }));
   const shapes: Record<string, { plain: object[]; own: object[] }> = {
     // Of one name in both folders, and in one of them without shapes.
     ...(folder === "message-rows" && {
       append: {
         plain: [
-          ...[...appends, { one: false, from: true }].map((append) => ({ ...append, create: null })),
+          ...[...appends, ...[true, false].map((after) => ({ one: false, after, from: true }))].map(
+            (append) => ({ ...append, create: null }),
+          ),
           ...appendsWith([]),
         ],
         own: appendsWith(set),
