@@ -149,7 +149,7 @@ export const search = perTable((table) => {
 });
 
 /** The messages of a session as the text of an array, wherever they are. */
-export const messagesText = (table: SessionTable): SQL<string> => {
+const messagesText = (table: SessionTable): SQL<string> => {
   const messages = messagesOf(table);
   return sql<string>`case when ${areInRows(table.messages)} then '[' || coalesce((
       select string_agg(${messages.message}::text, ', ' order by ${oldestFirst(table)}) from ${messages}
