@@ -87,10 +87,12 @@ for (const megabytes of MEGABYTES) {
       await sessions.delete(id);
     }
   }
-  for (const [name, { ms, wal }] of figures)
-    console.log(
-      `${name.padEnd(50)} ${median(ms).toFixed(1).padStart(8)} ms ${(median(wal) / 1000).toFixed(0).padStart(9)} kB of WAL`,
-    );
+  for (const [name, { ms, wal }] of figures) {
+    const times = `${Math.min(...ms)
+      .toFixed(1)
+      .padStart(8)} ms at least, ${median(ms).toFixed(1).padStart(8)} ms median`;
+    console.log(`${name.padEnd(50)} ${times} ${(median(wal) / 1000).toFixed(1).padStart(9)} kB of WAL`);
+  }
   figures.clear();
 }
 await close();

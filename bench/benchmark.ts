@@ -1,7 +1,9 @@
 import type { Contestant } from "./contestants/contestant.js";
 import { contestants as all } from "./contestants/index.js";
+import { conversions } from "./convert.js";
 import { type Entrant, enter } from "./entrant.js";
 import { growth } from "./growth.js";
+import { inRows } from "./report-contestants.js";
 import type { Call, ServerResults } from "./results.js";
 import type { BenchServer } from "./server.js";
 import { storageCosts } from "./storage.js";
@@ -9,22 +11,16 @@ import { makeTexts } from "./texts.js";
 import { throughput } from "./throughput.js";
 import { tryOut } from "./trial.js";
 import { warmUp } from "./warm-up.js";
-import { type Workload, workloads } from "./workloads.js";
+import { workloads } from "./workloads.js";
 
 export interface Selection {
   quick: boolean;
-  /** Of what is measured: a workload's name, size and text, or throughput, growth, storage, cold starts. */
+  /** Of what is measured: a workload's name, size and text, or throughput, growth, storage, convert, cold starts. */
   only: RegExp | undefined;
   contestant: RegExp | undefined;
 }
 
 const SEED = 1;
-/** A quick run leaves out what takes longest. */
-const isQuick = ({ workload, size, text }: Workload): boolean => {
-  if (workload === "fork") return false;
-  if (workload === "open" || workload === "last") return size === 10 || size === 100;
-  return size === null || size <= (text === "tool" ? 10 : 1000);
-};
 
 export const chosen = (pattern: RegExp | undefined, name: string): boolean => pattern?.test(name) ?? true;
 
@@ -39,10 +35,12 @@ export async function measureOn(server: BenchServer, selection: Selection): Prom
     ({ name, through }) =>
       chosen(selection.contestant, name) && (through !== "pooler" || server.throughPooler !== null),
   );
-  const [ours] = contestants.filter(({ kind }) => kind === "ours");
+  const own = contestants.filter(({ kind }) => kind === "ours");
+  const ours = own.find((contestant) => !inRows(contestant));
   // One contestant per design: all of them leave the server in the same state.
   const designs = contestants.filter(
-    (contestant) => contestant === ours || !["ours", "floor"].includes(contestant.kind),
+    (contestant) =>
+      contestant === ours || contestant === own.find(inRows) || !["ours", "floor"].includes(contestant.kind),
   );
   const part = async <T>(name: string, work: () => Promise<T[]>): Promise<T[]> =>
     chosen(only, name) ? timed(name, work) : [];
@@ -54,6 +52,7 @@ export async function measureOn(server: BenchServer, selection: Selection): Prom
     // In parallel, since nothing is timed.
     growth: await part("growth", () => Promise.all(designs.map((one) => growth(one, server, texts, quick)))),
     storage: await part("storage", async () => (ours ? storageCosts(ours, server, texts, quick) : [])),
+    conversions: await part("convert", async () => (ours ? conversions(server, texts, quick) : [])),
   };
   return results;
 }
@@ -65,7 +64,7 @@ async function calls(
 ): Promise<Call[]> {
   const texts = makeTexts(SEED);
   const selected = workloads.filter(
-    (workload) => chosen(only, nameOf(workload)) && (!quick || isQuick(workload)),
+    (workload) => chosen(only, nameOf(workload)) && (!quick || workload.quick),
   );
   if (selected.length === 0) return [];
   const entrants: Entrant[] = await timed("opening", () =>

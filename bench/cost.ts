@@ -49,9 +49,6 @@ export async function costs(
   [beforeOpening, beforeClosing]: [() => Promise<void>, () => Promise<void>],
 ): Promise<Map<string, Cost>> {
   const costed = server.isLocal ? all.filter(({ entrant }) => !entrant.contestant.through) : [];
-  // The first change of a page after a checkpoint writes the whole page to the WAL; pages seeded from here on
-  // have been changed. It needs a privilege.
-  await server.admin`checkpoint`.catch(() => {});
   const ready = await Promise.all(
     costed.map(async (one) => {
       const [opening, closing, ...calls] = await prepared(countOf(one, quick) + 2, one.prepare);

@@ -2,29 +2,12 @@ import * as Plot from "@observablehq/plot";
 import { chosenAxis, measuredAxis } from "./report-axes.js";
 import { serverName } from "./report-contestants.js";
 import { figure, INK } from "./report-figure.js";
+import { growingPlot, walPlot } from "./report-length-plots.js";
 import { listPlot } from "./report-list-plot.js";
-import { lines, type Point, type Series, seriesOf } from "./report-series.js";
+import { among, panelTitles, ROOM, stacked } from "./report-panels.js";
+import { lines, type Series, seriesOf } from "./report-series.js";
 import { duration, roundDuration, whole } from "./report-units.js";
 import type { Results, ServerResults } from "./results.js";
-
-const ROOM = { marginRight: 300, marginLeft: 62, marginBottom: 46 };
-
-/** Stacks plots vertically. */
-const stacked = (panels: string[]): Plot.PlotOptions => ({
-  height: 20 + panels.length * 310,
-  marginTop: 48,
-  fy: { axis: null, domain: panels, paddingInner: panels.length > 1 ? 0.2 : 0, paddingOuter: 0 },
-});
-
-/** A logarithmic scale cannot show zero. */
-const among = (series: Series[], points: Point[]) =>
-  points.filter((point) => point.y > 0 && series.some(({ name }) => name === point.series));
-
-const panelTitles = (points: Point[]) => {
-  const panels = [...new Set(points.flatMap(({ panel }) => panel ?? []))];
-  const title = { fy: (panel: string) => panel, text: (panel: string) => panel, fill: INK, fontWeight: 600 };
-  return Plot.text(panels, { ...title, frameAnchor: "top-left", lineAnchor: "bottom", dy: -8 });
-};
 
 function appendPlot(server: ServerResults): string | undefined {
   const series = seriesOf(server);
@@ -64,14 +47,12 @@ function throughputPlot(server: ServerResults): string | undefined {
   const panels = { one: "all writers on one session", each: "every writer on a session of its own" };
   const points = among(
     series,
-    server.throughput.map(({ contestant, writers, appendsPerSecond, sessions, lost }) => ({
-      series: contestant,
-      x: writers,
-      y: appendsPerSecond,
-      panel: panels[sessions],
-      lost,
-    })),
-  ) as (Point & { lost: number })[];
+    server.throughput.flatMap(({ contestant, writers, appendsPerSecond, sessions, lost }) =>
+      sessions === "busy"
+        ? []
+        : [{ series: contestant, x: writers, y: appendsPerSecond, panel: panels[sessions], lost }],
+    ),
+  );
   if (points.length === 0) return undefined;
   const x = chosenAxis({ values: points.map((point) => point.x), label: "writers at once", format: whole });
   const y = measuredAxis(
@@ -164,6 +145,8 @@ export function plots({ servers }: Results): Map<string, string> {
   const [server] = servers;
   const drawn = {
     "append.svg": server && appendPlot(server),
+    "growing.svg": server && growingPlot(server),
+    "wal.svg": server && walPlot(server),
     "list.svg": server && listPlot(server),
     "throughput.svg": server && throughputPlot(server),
     "storage.svg": storagePlot(servers),

@@ -11,16 +11,30 @@ const delayed: Measure = (call) => call.delayed;
 const WORKLOADS: Record<string, string> = {
   first: "The first message",
   turn: "A turn: the user's message is stored, then the assistant's",
+  append: "One more message",
+  grow: "An answer stored six times while it grows to 2 kB",
   open: "Opening a session with all its messages",
   last: "The last 20 messages",
   list: "A page of the list: the 20 newest sessions",
+  updated: "A page of the list by last change",
   merge: "Merging a key into the metadata",
   fork: "Forking a session with all its messages",
 };
-export const TEXTS = { prose: "prose of about 2 kB a message", tool: "tool results of 40 kB a message" };
+export const TEXTS = {
+  prose: "prose of about 2 kB a message",
+  tool: "every other message with a tool's result of 40 kB",
+};
 
-export const sizeName = ({ workload, size }: Pick<Call, "workload" | "size">): string =>
-  size === null ? "time" : workload === "list" ? `${roundBytes(size)} a session` : `${whole(size)} messages`;
+function sizeName({ workload, size }: Pick<Call, "workload" | "size">): string {
+  if (size === null) return "time";
+  if (workload === "list") return `${roundBytes(size)} a session`;
+  return workload === "updated" ? `${whole(size)} sessions` : `${whole(size)} messages`;
+}
+
+export const callName = (call: Call): string =>
+  [call.workload, call.text === "tool" && "tool results", call.size !== null && sizeName(call)]
+    .filter(Boolean)
+    .join(", ");
 
 export const distinct = <T>(values: T[]): T[] => [...new Set(values)];
 
@@ -48,7 +62,7 @@ export function groups(calls: Call[]): Group[] {
 }
 
 /** One row a contestant, one column a size. */
-function bySize(
+export function bySize(
   { contestants }: ServerResults,
   { calls, sizes }: Group,
   cell: (call: Call, size: number | null) => string,
@@ -81,6 +95,17 @@ function ratios(server: ServerResults, group: Group, measure: Measure): string {
   });
 }
 
+/** How the time grows with the session. */
+function growth(server: ServerResults, group: Group): string {
+  const [least, ...more] = group.sizes;
+  const isByLength = group.calls.some(({ workload }) => ["turn", "append", "grow"].includes(workload));
+  if (!isByLength || more.length === 0 || least === undefined) return "";
+  return bySize(server, group, ({ contestant, loopback }) => {
+    const first = group.calls.find((call) => call.contestant === contestant && call.size === least);
+    return first ? ratio(loopback.median / first.loopback.median) : NONE;
+  });
+}
+
 const ranges = (server: ServerResults, group: Group, measure: Measure): string =>
   group.calls.some(measure) ? bySize(server, group, (call) => orNone(measure(call), times)) : "";
 
@@ -104,6 +129,7 @@ export function callSections(server: ServerResults): string {
         far,
         folded(`On loopback, as a multiple of “${ours}”`, ratios(server, group, loopback)),
         folded(`At 10 ms a round trip, as a multiple of “${ours}”`, ratios(server, group, delayed)),
+        folded("On loopback, as a multiple of the shortest session’s time", growth(server, group)),
       );
     }),
   );

@@ -1,4 +1,4 @@
-import { groups, sizeName, TEXTS } from "./report-calls.js";
+import { bySize, callName, groups, TEXTS } from "./report-calls.js";
 import { aboveFloor, type Contestant, nameOf, pooled } from "./report-contestants.js";
 import { type Column, joined, section, table } from "./report-markdown.js";
 import { bytes, count, duration, orNone, ratio, whole } from "./report-units.js";
@@ -10,9 +10,8 @@ export function costSections(server: ServerResults): string {
   const direct = server.contestants.filter((contestant) => !pooled(contestant));
   return joined(
     ...groups(measured).map(({ calls }) => {
-      const [nearest] = calls.toSorted(
-        (one, other) => Math.abs((one.size ?? 0) - 100) - Math.abs((other.size ?? 0) - 100),
-      ) as [Call];
+      const distance = ({ size }: Call) => Math.abs(Math.log((size ?? 1) / 100));
+      const [nearest] = calls.toSorted((one, other) => distance(one) - distance(other)) as [Call];
       const costOf = (name: string) =>
         calls.find(({ contestant, size }) => contestant === name && size === nearest.size)?.cost;
       const part = (heading: string, cell: (cost: Cost) => string): Column<Contestant> => [
@@ -36,10 +35,17 @@ export function costSections(server: ServerResults): string {
   );
 }
 
-const callName = (call: Call): string =>
-  [call.workload, call.text === "tool" && "tool results", call.size !== null && sizeName(call)]
-    .filter(Boolean)
-    .join(", ");
+/** What a message writes, by the length of the session. */
+export const walSections = (server: ServerResults): string =>
+  joined(
+    ...groups(server.calls.filter(({ workload, cost }) => cost && ["append", "grow"].includes(workload))).map(
+      (group) =>
+        section(
+          `### WAL: ${group.title.charAt(0).toLowerCase()}${group.title.slice(1)}`,
+          bySize(server, group, ({ cost }) => orNone(cost?.walBytes, bytes)),
+        ),
+    ),
+  );
 
 /** What this package adds to its own statements, each beside the floor on the same driver. */
 export function floorSections(server: ServerResults): string {

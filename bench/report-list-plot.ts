@@ -58,7 +58,7 @@ export function listPlot(server: ServerResults): string | undefined {
     `The 20 newest of a user's 1,000 sessions; in the second set the newest 40 have 1 MB. ${serverName(server)}, loopback, logarithmic.`,
     {
       height: 80 + rows.length * 34,
-      marginLeft: 236,
+      marginLeft: 260,
       marginRight: 214,
       marginTop: 30,
       marginBottom: 46,

@@ -23,10 +23,10 @@ export interface Point {
 }
 
 const COLOURS = {
-  ours: ["#0a3796", "#1b74d1"],
-  floor: ["#59636e"],
+  ours: ["#0a3796", "#1b74d1", "#00767a", "#2ba5a9"],
+  floor: ["#59636e", "#8c959f"],
   published: ["#d1242f", "#b25a05", "#bf3989", "#9a6700"],
-  statements: ["#1a7f37", "#8250df", "#0b7d7d", "#7a4a2b", "#667400"],
+  statements: ["#1a7f37", "#8250df", "#c4570e", "#7a4a2b", "#667400"],
 };
 const STROKE = {
   ours: { width: 3.5, bold: true },

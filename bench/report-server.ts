@@ -2,11 +2,12 @@ import { distinct } from "./report-calls.js";
 import { type Contestant, nameOf } from "./report-contestants.js";
 import { type Column, joined, section, table } from "./report-markdown.js";
 import { bytes, duration, NONE, orNone, percent, times, whole } from "./report-units.js";
-import type { Growth, ServerResults, Sizes, StorageCost, Throughput } from "./results.js";
+import type { Conversion, Growth, ServerResults, Sizes, StorageCost, Throughput } from "./results.js";
 
 const WRITING: Record<Throughput["sessions"], string> = {
   one: "All writers on one session",
   each: "Every writer on a session of its own",
+  busy: "All writers on one session that grows by hundreds of messages",
 };
 
 /** Appends a second by the number of writers, and of what was acknowledged or asked for, what is not there. */
@@ -79,4 +80,19 @@ export const storageSection = ({ storage, hasLz4 }: ServerResults): string =>
         ["stored session", (row) => bytes(row.bytes)],
       ],
     ),
+  );
+
+/** From the column to message rows and back: `convertLayout` on one connection. */
+export const conversionSection = ({ conversions }: ServerResults): string =>
+  section(
+    "### Converting the layout",
+    table<Conversion>(conversions, [
+      ["to", ({ to }) => (to === "rows" ? "message rows" : "the column")],
+      ["sessions", ({ sessions }) => whole(sessions)],
+      ["messages in each", ({ messages }) => whole(messages)],
+      ["conversations", (row) => bytes(row.bytes)],
+      ["time", ({ time }) => times(time)],
+      ["sessions a second", ({ sessions, time }) => whole((1000 * sessions) / time.median)],
+      ["a second", (row) => bytes((1000 * row.bytes) / row.time.median)],
+    ]),
   );

@@ -1,15 +1,19 @@
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { plots } from "./plots.js";
+import { aheadSection } from "./report-ahead.js";
 import { callSections } from "./report-calls.js";
 import { serverName } from "./report-contestants.js";
-import { costSections, floorSections } from "./report-costs.js";
+import { costSections, floorSections, walSections } from "./report-costs.js";
 import { joined, section, table } from "./report-markdown.js";
-import { growthSection, storageSection, throughputSection } from "./report-server.js";
+import { conversionSection, growthSection, storageSection, throughputSection } from "./report-server.js";
 import { bytes, times, whole } from "./report-units.js";
 import type { ColdStart, Results, ServerResults } from "./results.js";
 
 const ALT: Record<string, string> = {
   "append.svg": "The time of a turn over the number of messages in the session, for each contestant",
+  "growing.svg":
+    "The time of an append and of an answer stored six times, over the number of messages, for each contestant",
+  "wal.svg": "The WAL of an append and of an answer stored six times, over the number of messages",
   "list.svg": "The time of a page of the list with sessions of a kilobyte and of a megabyte",
   "throughput.svg": "Appends a second over the number of writers, on one session and on a session each",
   "storage.svg": "The time of an append over the number of messages, for each way of storing the session",
@@ -17,7 +21,7 @@ const ALT: Record<string, string> = {
 
 const KINDS: Record<ServerResults["contestants"][number]["kind"], string> = {
   ours: "this package",
-  floor: "floor: its own statements through the bare driver",
+  floor: "floor: statements through the bare driver",
   published: "the code of an npm package",
   statements: "what a design sends",
 };
@@ -29,7 +33,8 @@ const HOW_TO_READ = `## How to read this
   Compare within one table. Times of two runs, two servers or two machines are not comparable; ratios are, with care.
   Where the ranges of two overlap, their order may be another in the next run.
 - A ratio is the median of the contestant divided by ours: above 1× it takes longer than this package.
-- A dash stands for what a contestant cannot do or what could not be measured.
+- A dash stands for what a contestant cannot do, what could not be measured, and for sessions of a length at which
+  a call of the contestant takes seconds.
 - “At 10 ms a round trip” puts that delay between client and server.
 - Round trips, bytes, WAL, buffers, CPU and heap are means, measured of one contestant alone.`;
 
@@ -67,12 +72,15 @@ const serverSection = (server: ServerResults): string => {
       ],
       3,
     ),
+    aheadSection(server),
     callSections(server),
+    walSections(server),
     costSections(server),
     floorSections(server),
     throughputSection(server),
     growthSection(server),
     storageSection(server),
+    conversionSection(server),
   );
 };
 

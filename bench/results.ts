@@ -26,13 +26,17 @@ export interface ServerResults {
   throughput: Throughput[];
   growth: Growth[];
   storage: StorageCost[];
+  conversions: Conversion[];
 }
 
 /** One contestant at one workload. */
 export interface Call {
   /** e.g. "turn". */
   workload: string;
-  /** Messages in the session before the call, or bytes a session for the list; null where it has no size. */
+  /**
+   * Messages in the session before the call. For the list by creation, bytes a session; by last change, sessions.
+   * Null where it has no size.
+   */
   size: number | null;
   /** Kind of text: prose of about 2 kB a message, or tool results of 40 kB. */
   text: "prose" | "tool";
@@ -67,8 +71,8 @@ export interface Cost {
 }
 
 export interface Throughput {
-  /** All on one session, or each on its own. */
-  sessions: "one" | "each";
+  /** All on one session, each on its own, or all on one that grows to hundreds of messages. */
+  sessions: "one" | "each" | "busy";
   writers: number;
   contestant: string;
   appendsPerSecond: number;
@@ -104,6 +108,18 @@ export interface StorageCost {
   walBytes: number;
   /** Of the stored session. */
   bytes: number;
+}
+
+/** Sessions of one length, converted from one layout to the other. */
+export interface Conversion {
+  to: "rows" | "column";
+  /** In each session. */
+  messages: number;
+  sessions: number;
+  /** Of all conversations, as JSON text. */
+  bytes: number;
+  /** Of all sessions. */
+  time: Times;
 }
 
 /** A new process: importing the package, then the first call on a server that is up. */

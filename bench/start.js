@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { installFolder, SCRIPTS } from "../scripts/install-folder.js";
+import { installFolder, SCRIPTS, TEST } from "../scripts/install-folder.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bench = fileURLToPath(new URL(".", import.meta.url));
@@ -13,16 +13,13 @@ const isNewEnough = () => {
   return major > 22 || (major === 22 && minor >= 15);
 };
 
-function npm(...args) {
-  const { status } = spawnSync("npm", args, {
-    cwd: root,
-    stdio: ["ignore", "ignore", "inherit"],
-    shell: process.platform === "win32",
-  });
-  if (status !== 0) process.exit(1);
-}
-if (!existsSync(`${bench}node_modules`)) npm("ci", "--prefix", bench);
-npm("run", "build");
+for (const folder of [SCRIPTS, TEST, "bench"]) await installFolder(folder);
+const build = spawnSync("npm", ["run", "build"], {
+  cwd: root,
+  stdio: ["ignore", "ignore", "inherit"],
+  shell: process.platform === "win32",
+});
+if (build.status !== 0) process.exit(1);
 
 const installed = `${bench}node_modules/node-${process.platform}-${process.arch}/bin/node`;
 const node = isNewEnough() ? process.execPath : existsSync(installed) ? installed : undefined;
@@ -31,7 +28,6 @@ if (!node) {
   process.exit(1);
 }
 
-await installFolder(SCRIPTS);
 const tsx = pathToFileURL(createRequire(`${root}scripts/`).resolve("tsx")).href;
 const flags = ["--import", tsx, "--expose-gc"];
 const child = spawn(node, [...flags, `${bench}run.ts`, ...process.argv.slice(2)], {

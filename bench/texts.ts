@@ -13,6 +13,8 @@ const ALPHANUMERICS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu
 export interface Texts {
   /** A question and its answer. */
   turn(kind: Kind): [user: JourneyMessage, assistant: JourneyMessage];
+  /** An answer of about 2 kB, from its first piece to all of it: all versions have one id. */
+  growing(versions: number): JourneyMessage[];
   /** Questions and answers in turn. */
   conversation(messages: number, kind: Kind): JourneyMessage[];
   /** Messages of 40 kB of prose, up to the size. */
@@ -81,12 +83,27 @@ export function makeTexts(seed: number): Texts {
     return { id: id(16), role: "assistant", parts };
   }
 
+  function growing(versions: number): JourneyMessage[] {
+    const text = passage();
+    const answerId = id(16);
+    return Array.from({ length: versions }, (_, n) => {
+      const soFar = text.slice(0, Math.ceil((text.length * (n + 1)) / versions)).toWellFormed();
+      const state = n + 1 < versions ? "streaming" : "done";
+      return {
+        id: answerId,
+        role: "assistant",
+        parts: [{ type: "step-start" }, { type: "text", text: soFar, state }],
+      };
+    });
+  }
+
   const sentence = () => passage().slice(0, 100).toWellFormed();
   const question = () => user(passage());
   const answerOf = (kind: Kind) => (kind === "tool" ? toolAnswer() : answer());
 
   return {
     turn: (kind) => [question(), answerOf(kind)],
+    growing,
     conversation: (messages, kind) =>
       Array.from({ length: messages }, (_, n) => (n % 2 === 0 ? question() : answerOf(kind))),
     ofSize(bytes) {

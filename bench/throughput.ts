@@ -23,6 +23,8 @@ interface Extent {
   appends: number;
   /** Sessions that all writers are sent to, one after another, to have some time to measure. */
   commonSessions: number;
+  /** Of each of the most writers, on one session that grows by all of them. */
+  busyAppends: number;
 }
 
 const FULL: Extent = {
@@ -30,8 +32,9 @@ const FULL: Extent = {
   writers: [1, 2, 4, 8, 16, MOST_CONNECTIONS],
   appends: 32,
   commonSessions: 4,
+  busyAppends: 25,
 };
-const QUICK: Extent = { rounds: 1, writers: [1, 4], appends: 12, commonSessions: 2 };
+const QUICK: Extent = { rounds: 1, writers: [1, 4], appends: 12, commonSessions: 2, busyAppends: 5 };
 
 interface Run {
   milliseconds: number;
@@ -59,11 +62,7 @@ export async function throughput(
         // Opens every connection and prepares its statements.
         await onSessionsOfTheirOwn(store, connections, WARM_UP, texts);
         for (const writers of extent.writers) {
-          for (const sessions of ["one", "each"] as const) {
-            const run =
-              sessions === "one"
-                ? await onCommonSessions(store, writers, extent, texts)
-                : await onSessionsOfTheirOwn(store, writers, extent.appends, texts);
+          for (const [sessions, run] of await runsOf(store, writers, extent, texts)) {
             const key = `${sessions} ${writers} ${contestant.name}`;
             const kept = runs.get(key) ?? {
               of: { sessions, writers, contestant: contestant.name },
@@ -81,6 +80,23 @@ export async function throughput(
     lost: sum(runs, "lost"),
     refused: sum(runs, "refused"),
   }));
+}
+
+async function runsOf(
+  store: Store,
+  writers: number,
+  extent: Extent,
+  texts: Texts,
+): Promise<[Throughput["sessions"], Run][]> {
+  const { appends, busyAppends } = extent;
+  const runs: [Throughput["sessions"], Run][] = [
+    ["one", await onCommonSessions(store, writers, extent, texts)],
+    ["each", await onSessionsOfTheirOwn(store, writers, appends, texts)],
+  ];
+  if (writers === Math.max(...extent.writers)) {
+    runs.push(["busy", await write(store, Array(writers).fill(newSession()), busyAppends, texts)]);
+  }
+  return runs;
 }
 
 const sum = (runs: readonly Run[], name: keyof Run) => runs.reduce((total, run) => total + run[name], 0);

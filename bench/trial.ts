@@ -6,7 +6,7 @@ import type { Call, Times } from "./results.js";
 import type { BenchServer } from "./server.js";
 import { type Stage, setStage } from "./stage.js";
 import type { Texts } from "./texts.js";
-import { drawMaterial, newSession, SESSIONS, shared, type Workload } from "./workloads.js";
+import { drawMaterial, newSession, shared, takesPart, type Workload } from "./workloads.js";
 
 /** Milliseconds each way: 10 per round trip. */
 const DISTANCE = 5;
@@ -28,7 +28,11 @@ const QUICK: typeof FULL = {
 };
 /** Of a quick run. */
 const ROUNDS_IN_QUICK = 12;
-const SESSIONS_IN_QUICK = 100;
+/**
+ * Untimed calls: connections open (again, after a pause), code is compiled, and servers choose the plan of a
+ * prepared statement at its sixth call.
+ */
+const WARM_UPS = 8;
 
 /** Times and costs of all contestants that have the call. */
 export async function tryOut(
@@ -38,22 +42,27 @@ export async function tryOut(
   texts: Texts,
   quick: boolean,
 ): Promise<Call[]> {
-  const entrants = all.filter(({ direct }) => direct[workload.workload]);
+  const entrants = all.filter(
+    ({ contestant, direct }) => takesPart(workload, contestant) && direct[workload.workload],
+  );
   const draw = () => drawMaterial(workload, texts);
   const extent = quick ? QUICK : FULL;
-  const sessions = shared(workload, texts, quick ? SESSIONS_IN_QUICK : SESSIONS);
+  const sessions = shared(workload, texts, quick);
   const stagesOn = (pick: (entrant: Entrant) => Store) =>
     Promise.all(
       entrants.map((entrant) => setStage(workload, entrant.contestant.name, pick(entrant), sessions)),
     );
+  // The first change of a page after a checkpoint writes the whole page to the WAL; pages seeded from here on
+  // have been changed. It needs a privilege.
+  await server.admin`checkpoint`.catch(() => {});
   const near = await stagesOn(({ direct }) => direct);
   const seeded = performance.now();
   const far = await stagesOn(({ distant }) => distant);
 
-  const warm: Rounds = { rounds: warmUps(workload), atLeast: 1, budgetMs: extent.warmUp };
+  const warm: Rounds = { rounds: WARM_UPS, atLeast: 1, budgetMs: extent.warmUp };
   await interleaved(near, draw, warm);
   await Promise.all(entrants.map((entrant) => entrant.analyze()));
-  if (!quick) await interleaved(near, draw, { ...warm, rounds: Math.min(warm.rounds, 2) });
+  if (!quick) await interleaved(near, draw, { ...warm, rounds: 2 });
   const loopback = summaries(
     await interleaved(near, draw, {
       rounds: quick ? ROUNDS_IN_QUICK : workload.rounds,
@@ -112,10 +121,3 @@ export async function tryOut(
 
 const summaries = (samples: Samples): Map<string, Times> =>
   new Map([...samples].map(([name, times]) => [name, summary(times)]));
-
-/**
- * Untimed calls: connections open (again, after a pause), code is compiled, and servers choose the plan of a
- * prepared statement at its sixth call. For large sessions one call is enough.
- */
-const warmUps = ({ size, workload }: Workload): number =>
-  size !== null && size >= 1000 && workload !== "list" ? 1 : 8;

@@ -25,4 +25,4 @@ export const messagesTable = <Table extends JourneyTable>(
 ): MessageTable & MessagesTable<Table> =>
   Object.assign(messagesOf(sessions as never), { [MESSAGE_ROWS]: { sessions, layout: ROWS } }) as never;
 
-export type { MessagesTable } from "./schema.js";
+export type { MessagesOf, MessagesTable } from "./schema.js";

@@ -193,14 +193,17 @@ export const qualifiedName = (table: JourneyTable): string =>
 /** The property of a table of messages that names its sessions' table and its statements. */
 export const MESSAGE_ROWS = Symbol.for("@aigos/journey-db/message-rows");
 
-/** A table that `messagesTable` of `@aigos/journey-db/message-rows` has declared. */
-export interface MessagesTable<Table extends JourneyTable = JourneyTable> extends PgTable {
+/** An interface, so that declaration files can name it. */
+export interface MessagesOf<Table extends JourneyTable> {
   readonly [MESSAGE_ROWS]: {
     sessions: Table;
     /** A `Layout` of `queries/layout.ts`. */
     layout: unknown;
   };
 }
+
+/** A table that `messagesTable` of `@aigos/journey-db/message-rows` has declared. */
+export type MessagesTable<Table extends JourneyTable = JourneyTable> = PgTable & MessagesOf<Table>;
 
 /** Whether a table is one of messages. */
 export const isMessagesTable = (given: unknown): given is MessagesTable =>

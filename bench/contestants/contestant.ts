@@ -15,6 +15,8 @@ export interface Contestant {
   readonly about: string;
   /** The runs that it takes part in: direct, or through a transaction pooler. */
   readonly through?: "pooler";
+  /** Messages in the longest session that it is measured with: beyond, a call takes seconds. */
+  readonly longest?: number | undefined;
   /** Opens it on an empty database of its own, which it fills with its tables. */
   open(options: { url: string; connections: number }): Promise<Store>;
 }
@@ -33,14 +35,18 @@ export interface Store {
   first?(session: Session, message: JourneyMessage): Promise<void>;
   /** The user's message is stored, then the assistant's. */
   turn?(session: Session, user: JourneyMessage, assistant: JourneyMessage): Promise<void>;
-  /** One more message, as in the throughput runs. */
+  /** One more message. */
   append?(session: Session, message: JourneyMessage): Promise<void>;
+  /** An answer that is stored several times while it grows: the versions have one id. */
+  grow?(session: Session, versions: JourneyMessage[]): Promise<void>;
   /** All messages. Returns their number. */
   open?(session: Session): Promise<number>;
   /** The last 20 messages, in conversation order. Returns their number. */
   last?(session: Session): Promise<number>;
   /** The user's 20 newest sessions, without messages if the design allows. Returns their number. */
   list?(userId: string): Promise<number>;
+  /** The 20 sessions of the user that changed last, likewise. Returns their number. */
+  updated?(userId: string): Promise<number>;
   /** Merges a key into the session's metadata. */
   merge?(session: Session, patch: Record<string, unknown>): Promise<void>;
   /** A new session with all the messages. */

@@ -54,6 +54,7 @@ async function record(url: string) {
     get: await sentBy(() => sessions.get(id)),
     last: await sentBy(() => sessions.messages(id, { limit: 20 })),
     list: await sentBy(() => sessions.list()),
+    updated: await sentBy(() => sessions.list({ orderBy: "updated" })),
     merge: await sentBy(() => sessions.mergeMetadata(id, patch), { patch: JSON.stringify(patch) }),
     fork: await sentBy(() => sessions.fork(id, { id: newId }), { newId }),
   };
@@ -70,6 +71,7 @@ const parsed = (value: unknown): unknown =>
 export const floor: Contestant = {
   name: "floor, postgres.js",
   kind: "floor",
+  longest: 5000,
   about: "the statements of this package, prepared, through bare postgres.js: no Drizzle, no checks",
   async open({ url, connections }) {
     const statements = await record(url);
@@ -116,10 +118,14 @@ export const floor: Contestant = {
       async append(session, added) {
         await append(statements.append, session, added);
       },
+      async grow(session, versions) {
+        for (const version of versions) await append(statements.append, session, version);
+      },
       open: async ({ id, userId }) => arrayIn(await one(statements.get, { id, userId })).length,
       last: async ({ id, userId }) => arrayIn(await one(statements.last, { id, userId })).length,
       // One more than a page, as this package asks to know whether there is another.
       list: async (userId) => (await send(statements.list, { userId })).slice(0, 20).length,
+      updated: async (userId) => (await send(statements.updated, { userId })).slice(0, 20).length,
       async merge({ id, userId }, added) {
         await one(statements.merge, { id, userId, patch: JSON.stringify(added) });
       },

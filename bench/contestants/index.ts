@@ -1,3 +1,5 @@
+import { aiSdkThreads } from "./ai-sdk-threads.js";
+import { bareInsert } from "./bare-insert.js";
 import type { Contestant } from "./contestant.js";
 import { floor } from "./floor.js";
 import { langgraph } from "./langgraph.js";
@@ -13,10 +15,12 @@ import { voltagent } from "./voltagent.js";
 export const contestants: readonly Contestant[] = [
   ...direct,
   floor,
+  bareInsert,
   ...pooled,
   mastra,
   voltagent,
   langgraph,
+  aiSdkThreads,
   rowPerMessage,
   messageAndParts,
   overwriteAll,

@@ -66,6 +66,7 @@ const messagesOf = ({ checkpoint }: Head) => (checkpoint.channel_values as Parti
 export const langgraph: Contestant = {
   name: "LangGraph",
   kind: "published",
+  longest: 1000,
   about:
     "@langchain/langgraph-checkpoint-postgres 1.0.5: getTuple, then a put of all messages for the user's and one for the assistant's; 9 statements a turn, where @langchain/langgraph 1.7.3 sends 23 for a graph of one node",
   async open({ url, connections }) {
@@ -115,6 +116,13 @@ export const langgraph: Contestant = {
         await putMessage(asked, assistant);
       },
       append,
+      async grow({ id }, versions) {
+        let head = await load(id);
+        const before = messagesOf(head);
+        for (const version of versions) {
+          head = await put(head, { messages: [...before, toLangChain(version)] });
+        }
+      },
       open: async ({ id }) => messagesOf(await load(id)).length,
       // A checkpoint is read as a whole.
       last: async ({ id }) => messagesOf(await load(id)).slice(-20).length,

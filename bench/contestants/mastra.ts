@@ -18,6 +18,8 @@ function toMastraPart(part: Part): Part {
     : { type: "tool-invocation", toolInvocation: { ...toolInvocation, state: "call" } };
 }
 
+const SEEDED_AT_ONCE = 500;
+
 export const mastra: Contestant = {
   name: "Mastra",
   kind: "published",
@@ -63,16 +65,27 @@ export const mastra: Contestant = {
       await memory.saveMessages({ messages: [toMastra(session, message, now())] });
     };
 
+    const page = async (userId: string, field: "createdAt" | "updatedAt") => {
+      const { threads } = await memory.listThreads({
+        filter: { resourceId: userId },
+        perPage: 20,
+        orderBy: { field, direction: "DESC" },
+      });
+      return threads.length;
+    };
+
     return {
       tables: ["mastra_threads", "mastra_messages"],
       async seed(session, messages) {
         await create(session);
         const end = now().getTime();
-        await memory.saveMessages({
-          messages: messages.map((message, n) =>
-            toMastra(session, message, new Date(end - messages.length + n)),
-          ),
-        });
+        const rows = messages.map((message, n) =>
+          toMastra(session, message, new Date(end - messages.length + n)),
+        );
+        // The time of a call grows with the square of its messages.
+        for (let n = 0; n < rows.length; n += SEEDED_AT_ONCE) {
+          await memory.saveMessages({ messages: rows.slice(n, n + SEEDED_AT_ONCE) });
+        }
       },
       async first(session, message) {
         await create(session);
@@ -83,6 +96,12 @@ export const mastra: Contestant = {
         await append(session, assistant);
       },
       append,
+      async grow(session, versions) {
+        const createdAt = now();
+        for (const version of versions) {
+          await memory.saveMessages({ messages: [toMastra(session, version, createdAt)] });
+        }
+      },
       async open({ id, userId }) {
         const { messages } = await memory.listMessages({
           threadId: id,
@@ -102,14 +121,8 @@ export const mastra: Contestant = {
         });
         return messages.reverse().length;
       },
-      async list(userId) {
-        const { threads } = await memory.listThreads({
-          filter: { resourceId: userId },
-          perPage: 20,
-          orderBy: { field: "createdAt", direction: "DESC" },
-        });
-        return threads.length;
-      },
+      list: (userId) => page(userId, "createdAt"),
+      updated: (userId) => page(userId, "updatedAt"),
       async merge({ id }, patch) {
         await memory.updateThread({ id, metadata: patch });
       },

@@ -174,6 +174,9 @@ export const messageAndParts: Contestant = {
         await upsert(id, assistant);
       },
       append: ({ id }, message) => upsert(id, message),
+      async grow({ id }, versions) {
+        for (const version of versions) await upsert(id, version);
+      },
       async open({ id }) {
         const messages = await sql`${selectMessages(sql)} where m.chat_id = ${id} order by m.created_at`;
         return messages.length;

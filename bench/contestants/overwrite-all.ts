@@ -16,6 +16,7 @@ const SCHEMA = `
 export const overwriteAll: Contestant = {
   name: "Overwrite all",
   kind: "statements",
+  longest: 5000,
   about:
     "AI SDK documentation: loadChat before the model, saveChat of all messages after it; 2 statements a turn",
   async open({ url, connections }) {
@@ -49,6 +50,10 @@ export const overwriteAll: Contestant = {
       async append({ id }, message) {
         const messages = await loadChat(id);
         await saveChat(id, [...messages, message]);
+      },
+      async grow({ id }, versions) {
+        const messages = await loadChat(id);
+        for (const version of versions) await saveChat(id, [...messages, version]);
       },
       open: async ({ id }) => (await loadChat(id)).length,
       // It cannot read less.

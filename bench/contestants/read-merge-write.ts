@@ -26,6 +26,7 @@ const SCHEMA = `
 export const readMergeWrite: Contestant = {
   name: "Read, merge, write",
   kind: "statements",
+  longest: 5000,
   about:
     "what an application does on the same table without this package: reads the array, pushes, writes it back, for each message; 4 statements a turn",
   async open({ url, connections }) {
@@ -41,13 +42,23 @@ export const readMergeWrite: Contestant = {
       if (!session) throw new Error(`no session ${id}`);
       return session.messages;
     }
+    /** Replaces a message whose id is there already. */
     async function append(session: Session, message: JourneyMessage) {
       const messages = await read(session);
-      messages.push(message);
+      const place = messages.findIndex(({ id }) => id === message.id);
+      if (place === -1) messages.push(message);
+      else messages[place] = message;
       await sql`
         update journey_sessions set messages = ${json(messages)}
         where id = ${session.id} and user_id = ${session.userId}`;
     }
+
+    const page = async (userId: string, time: "created_at" | "updated_at") => {
+      const sessions = await sql`
+        select id, phase, metadata, created_at, updated_at from journey_sessions
+        where user_id = ${userId} order by ${sql(time)} desc limit 20`;
+      return sessions.length;
+    };
 
     return {
       tables: ["journey_sessions"],
@@ -62,14 +73,13 @@ export const readMergeWrite: Contestant = {
         await append(session, assistant);
       },
       append,
+      async grow(session, versions) {
+        for (const version of versions) await append(session, version);
+      },
       open: async (session) => (await read(session)).length,
       last: async (session) => (await read(session)).slice(-20).length,
-      async list(userId) {
-        const sessions = await sql`
-          select id, phase, metadata, created_at, updated_at from journey_sessions
-          where user_id = ${userId} order by created_at desc limit 20`;
-        return sessions.length;
-      },
+      list: (userId) => page(userId, "created_at"),
+      updated: (userId) => page(userId, "updated_at"),
       async merge({ id, userId }, patch) {
         const [session] = await sql<{ metadata: Record<string, unknown> }[]>`
           select metadata from journey_sessions where id = ${id} and user_id = ${userId}`;

@@ -79,6 +79,12 @@ export const rowPerMessage: Contestant = {
       async append({ id }, message) {
         await addMessage(id, message);
       },
+      async grow({ id: chatId }, [first, ...later]) {
+        if (first) await addMessage(chatId, first);
+        for (const { id, parts } of later) {
+          await sql`update "Message_v2" set "parts" = ${json(parts)} where "id" = ${id}`;
+        }
+      },
       async open(session) {
         const { id } = session;
         await isOwners(session);

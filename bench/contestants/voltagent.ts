@@ -29,6 +29,16 @@ export const voltagent: Contestant = {
     const append = ({ id, userId }: Session, message: JourneyMessage) =>
       memory.addMessage(message as Parameters<typeof memory.addMessage>[0], userId, id);
 
+    const page = async (userId: string, orderBy: "created_at" | "updated_at") => {
+      const conversations = await memory.queryConversations({
+        userId,
+        orderBy,
+        orderDirection: "DESC",
+        limit: 20,
+      });
+      return conversations.length;
+    };
+
     return {
       tables: ["voltagent_memory_conversations", "voltagent_memory_messages"],
       async seed({ id, userId }, messages) {
@@ -53,21 +63,17 @@ export const voltagent: Contestant = {
         await append(session, assistant);
       },
       append,
+      async grow(session, versions) {
+        for (const version of versions) await append(session, version);
+      },
       async open({ id, userId }) {
         return (await memory.getMessages(userId, id)).length;
       },
       async last({ id, userId }) {
         return (await memory.getMessages(userId, id, { limit: 20 })).length;
       },
-      async list(userId) {
-        const conversations = await memory.queryConversations({
-          userId,
-          orderBy: "created_at",
-          orderDirection: "DESC",
-          limit: 20,
-        });
-        return conversations.length;
-      },
+      list: (userId) => page(userId, "created_at"),
+      updated: (userId) => page(userId, "updated_at"),
       // updateConversation replaces the metadata as a whole.
       async merge({ id }, patch) {
         const conversation = await memory.getConversation(id);

@@ -141,7 +141,10 @@ export const append = perShape(
       ...conditions,
       values: { ...conditions.values, ...newMetadata },
       row: [...conditions.row, ["size", newMetadataFits, "explained only"]],
-      created: ["size", newMetadataFits],
+      created: [
+        ["message size", messagesFit],
+        ["size", newMetadataFits],
+      ],
     };
     return rowsWrite(
       table,

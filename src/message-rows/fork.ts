@@ -6,7 +6,7 @@ import { onlyColumns } from "../queries/own-columns.js";
 import { input, param, perShape } from "../queries/statement.js";
 import { type Conditions, metadataIsObject, type Write, writable } from "../queries/write.js";
 import { hasRow, isInRows, isPlaced, marker, ownRows } from "./conversation.js";
-import { sessionThenMessages } from "./read.js";
+import { NO_LIMIT, sessionThenMessages } from "./read.js";
 import { messagesOf } from "./table.js";
 import { rowsWrite } from "./write.js";
 
@@ -54,7 +54,7 @@ export const fork = perShape(isPlainFork, (table, shape: ForkShape, preparing): 
           found: sql`select ${created.summary} as summary, ${created.messages} as messages from written`,
         },
         ["summary", "messages"],
-        sql`${messages.message} from ${messages} where ${isCopied} and exists (select from written) order by ${order}`,
+        sql`${messages.message} from ${messages} where ${isCopied} and exists (select from written) order by ${order} ${NO_LIMIT}`,
       );
     },
     { preparing },

@@ -141,7 +141,7 @@ const appendOrCreateOf = (name: string, kind: Kind) =>
         values: { ...values, ...newMetadata },
         // Metadata that does not fit is refused, whether or not there is a session to give it to.
         conversation: [...conditions.conversation, ["size", newMetadataFits, "explained only"]],
-        created: ["size", newFits],
+        created: [["size", newFits]],
       },
       (db) =>
         returned(

@@ -47,7 +47,7 @@ export interface Conditions {
   /** On the stored conversation `m`, which must be an array then, and is read once for all of them. */
   conversation?: readonly Condition[];
   /** On a session that the write may create, in terms of `input.…`. */
-  created?: Condition;
+  created?: readonly Condition[];
 }
 
 /** A statement that changes one session, and the query that explains why it did not. */
@@ -208,7 +208,7 @@ function refusalOf(
   const reason = inColumn
     ? sql`case when ${areInRows(table.messages)} then ${ofStored(table, conditions)} else coalesce(nullif(${ofStored(table, inColumn)}, 'size'), 'column') end`
     : ofStored(table, conditions);
-  const ofNew = firstUnmet(created ? [created] : [], sql`'session'`);
+  const ofNew = firstUnmet(created ?? [], sql`'session'`);
   const build: Statement<RefusalRow>["build"] = (db) =>
     db
       .select({

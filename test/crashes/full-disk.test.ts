@@ -37,7 +37,7 @@ const FILES = {
  */
 async function whileFull(file: keyof typeof FILES, body: () => Promise<void>): Promise<void> {
   const admin = rawClient(server.url, { max: 1 });
-  await admin`truncate journey_sessions`;
+  await admin`truncate journey_sessions cascade`;
   const [row] = await admin<
     { path: string }[]
   >`select current_setting('data_directory') || '/' || path as path

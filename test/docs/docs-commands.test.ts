@@ -16,7 +16,7 @@ import { supabaseDatabase } from "../support/supabase.js";
 /** The `sh` and `sql` blocks that no test runs, by page and section, and why. Keep it short. */
 const NOT_RUN: Record<string, string> = {
   "docs/performance.md: How to repeat it":
-    "the benchmark has an install of its own and takes 18 minutes; that its programs compile is part of .ci/run",
+    "the benchmark has an install of its own and takes half an hour; that its programs compile is part of .ci/run",
   "docs/install.md: As a workspace": "needs the address of a repository; workspace.test.ts installs a copy",
   "docs/install.md: As a tarball": "needs an application; package.test.ts installs the tarball",
   "docs/drivers.md: Drizzle Studio": "runs until it is stopped; studio.test.ts starts it",
@@ -179,7 +179,8 @@ async function inBothLayouts({ project }: Databases): Promise<void> {
 }
 
 async function readsTheConversations(_: Databases, done: Done[]): Promise<void> {
-  const ids = done.map(({ rows }) => rows.map(({ message }) => (message as { id: string }).id));
+  const read = done.map(({ rows }) => rows).filter(({ length }) => length > 0);
+  const ids = read.map((rows) => rows.map(({ message }) => (message as { id: string }).id));
   expect(ids).toEqual([
     ["m1", "m2"],
     ["m1", "m2"],
@@ -187,8 +188,10 @@ async function readsTheConversations(_: Databases, done: Done[]): Promise<void> 
   ]);
 }
 
-async function areInColumnAgain({ project }: Databases, [, ...done]: Done[]): Promise<void> {
-  expect(done.every(({ printed }) => printed.includes("3"))).toBe(true);
+async function areInColumnAgain({ project }: Databases, done: Done[]): Promise<void> {
+  const [toRows = "", toColumn = ""] = done.slice(-2).map(({ printed }) => printed);
+  expect(toRows).toMatch(/converted 3 sessions/);
+  expect(toColumn).toMatch(/converted 3 sessions/);
   const rows = await rowsOf(rawClient(project));
   expect(rows.map(({ messages }) => JSON.parse(messages))).toEqual([HELLO, HELLO, HELLO]);
 }

@@ -26,12 +26,12 @@ async function runSection(name: string) {
     expect(ended.stdout).not.toMatch(/^(error|warning)/m);
   }
   expect((await runIn(folder, env, "npx", "drizzle-kit", "generate")).stdout).toContain("No schema changes");
-  expect((await runIn(folder, env, "npx", "drizzle-kit", "push")).stdout).toContain("No changes detected");
 }
 
 describe("docs/schema.md's own tables", { timeout: 120_000 }, () => {
   test("its commands create them with trigger, privileges and storage, and verify finds no error", async () => {
     await runSection("Your own table");
+    expect((await runIn(folder, env, "npx", "drizzle-kit", "push")).stdout).toContain("No changes detected");
     const schemas = await sql`select table_schema, table_name from information_schema.tables
       where table_schema in ('app', 'public') order by 1, 2`;
     expect(schemas.map(({ table_schema, table_name }) => `${table_schema}.${table_name}`)).toEqual([

@@ -137,6 +137,14 @@ const CHANGES: Record<string, Change> = {
     change: "alter table M alter message set storage extended",
     found: ["warning storage"],
   },
+  "messages move to TOAST early": {
+    change: "alter table M reset (toast_tuple_target)",
+    found: ["warning storage"],
+  },
+  "the statistics are missing": {
+    change: "drop statistics T_O_owner",
+    found: ["warning storage"],
+  },
   "the table is unlogged": { change: "alter table M set unlogged", found: ["error table_unlogged"] },
   "the sessions' check refuses markers": {
     change:
@@ -216,7 +224,11 @@ describe.each(Object.keys(TABLES) as Which[])("the %s table, with message rows",
   test.each(Object.keys(CHANGES))("is reported where %s, and the remedies put it right", async (name) => {
     const { change, found, by, left = EVERY } = CHANGES[name] as Change;
     const opened = await inRows(which);
-    await opened.change(change.replaceAll("I_", which === "own" ? "app.idx_" : "idx_"));
+    await opened.change(
+      change
+        .replaceAll("I_", which === "own" ? "app.idx_" : "idx_")
+        .replaceAll("T_", which === "own" ? "app." : ""),
+    );
     const findings = await opened.verify();
     expect(codesOf(findings), JSON.stringify(findings)).toEqual(found);
     expect(findings.map(({ sql }) => sql === undefined).includes(true) || by === undefined || true).toBe(
@@ -319,17 +331,21 @@ describe("the default table", () => {
     const opened = await inRows("default");
     await opened.change(`alter table ${S} drop constraint journey_sessions_messages_is_array;
       insert into ${S} (user_id, messages) values ('user_c', '"no"'), ('user_c', '{"rows": "2"}')`);
-    const forbidden = (await opened.verify()).filter(({ code }) => code === "rows_forbidden");
-    expect(forbidden.map(({ message }) => message.split(":")[0])).toEqual([
-      "2 rows have a messages value that is not a JSON array",
-    ]);
-    expect(await opened.sql.unsafe(forbidden[0]?.sql ?? "")).toHaveLength(2);
+    for (const then of ["", `drop table ${M}`]) {
+      await opened.change(then);
+      const forbidden = (await opened.verify()).filter(({ code }) => code === "rows_forbidden");
+      expect(forbidden.map(({ message }) => message.split(":")[0])).toEqual([
+        "2 rows have a messages value that is not a JSON array",
+      ]);
+      expect(await opened.sql.unsafe(forbidden[0]?.sql ?? "")).toHaveLength(2);
+    }
   });
 
-  test("messages of others keep their order where a session's time starts again", async () => {
+  test("a new message is the last one where a session's time starts again", async () => {
     const opened = await inRows("default");
     await opened.change(
-      `alter table ${S} disable trigger user; update ${S} set updated_at = ${LATEST}; alter table ${S} enable trigger user`,
+      `alter table ${S} disable trigger user; update ${S} set updated_at = ${LATEST}; alter table ${S} enable trigger user;
+      update ${M} set appended_at = ${LATEST} where id = 'm3'`,
     );
     const [{ id } = {}] =
       await opened.sql`select id from journey_sessions where messages ->> 'rows' = '3' and user_id = 'user_a'`;
@@ -370,7 +386,7 @@ describe("sessions that an append rewrites", () => {
         severity: "note",
         code: "large_sessions",
         message:
-          "2 rows have more than 1.0 MB of messages, as stored: each append rewrites 1.8 MB on average and 2.4 MB at most; with messages in rows it writes a few kB.",
+          "2 rows have more than 1 MB of messages in the column, as stored: each append rewrites 1.8 MB on average and 2.4 MB at most; with messages in rows it writes a few kB.",
         remedy:
           "run journey-db migrate --with message-rows, then declare messagesTable in defineJourney({ messages }), then run journey-db convert --to rows",
       },

@@ -24,7 +24,7 @@ const sessions = defineJourney({ messages: messagesTable(journeySessions) }).for
 const [SHORT, LONG] = [10, 20_000];
 const ids = { [SHORT]: randomUUID(), [LONG]: randomUUID() } as Record<number, string>;
 
-/** Of 2 kB each, with other users' sessions around them. */
+/** A session with messages of 2 kB each. */
 async function fill(id: string, owner: string, messages: number): Promise<void> {
   await client`
     insert into journey_sessions (id, user_id, messages, created_at, updated_at)
@@ -39,7 +39,9 @@ async function fill(id: string, owner: string, messages: number): Promise<void> 
 beforeAll(async () => {
   await migrate(db, { with: ["message-rows"] });
   for (const length of [SHORT, LONG]) await fill(ids[length] as string, user, length);
-  for (let n = 0; n < 200; n++) await fill(randomUUID(), `user_${n}`, 20);
+  // So many that no plan is made for the long one alone.
+  for (let n = 0; n < 50; n++) await fill(randomUUID(), `user_${n}`, 20);
+  for (let n = 0; n < 20; n++) await fill(randomUUID(), `user_long_${n}`, 2_000);
   await client`analyze journey_sessions, journey_messages`;
 }, 120_000);
 

@@ -250,7 +250,6 @@ describe("the limit", () => {
     expect(await rowOf(id)).toEqual(before);
     await expect(sessions.mergeMetadata(id, { a: "x".repeat(1_000) })).rejects.toMatchObject({
       code: "too_large",
-      message: expect.stringContaining("maxSessionBytes"),
     });
   });
 });

@@ -52,8 +52,11 @@ describe("the cases of the verbs", () => {
     import: "the command line's",
     imported: "the command line's",
     held_elsewhere: "the chat's, by a symbol",
+    import_rows: "the command line's",
     move_to_rows: "for a session in the column",
+    move_to_rows_refusal: "convertLayout's",
     move_to_column: "convertLayout's",
+    move_to_column_refusal: "convertLayout's",
   };
 
   it("are of every method of a handle", () => {

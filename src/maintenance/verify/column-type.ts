@@ -108,9 +108,8 @@ export async function changeColumn(
 }
 
 /** A column that is new or of another type has the server's storage settings. */
-export function storageOf({ row, sql, parts }: DeclaredTable, name: string): string[] {
-  if (row === "message")
-    return name === "message" ? [`alter table ${sql} alter message set storage external`] : [];
+export function storageOf({ parts, messageParts }: DeclaredTable, name: string): string[] {
+  if (messageParts) return name === "message" ? [messageParts.storage] : [];
   return name === "messages" ? [parts().compression, parts().storage] : [];
 }
 

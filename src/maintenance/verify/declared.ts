@@ -13,7 +13,9 @@ import { read } from "../read.js";
 import {
   literal,
   MARKER_CONDITION,
+  type MessageTableSql,
   messageNamesOf,
+  messageTableSqlParts,
   namesOf,
   qualified,
   quoted,
@@ -114,6 +116,8 @@ export interface DeclaredTable {
   function: Named;
   /** What `journey-db sql` prints; with the schema that the database has the table in if that is given. */
   parts: (schema?: string) => TableSql;
+  /** The same of a table of messages. */
+  messageParts: MessageTableSql | undefined;
   columns: readonly DeclaredColumn[];
   primaryKey: string;
   checks: readonly PackageCheck[];
@@ -153,7 +157,10 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
   const keys = SESSION_KEYS.map((key) => table[key]);
   const declaredMessages = messagesOf(table as unknown as SessionTable);
   const ofMessages = getTableConfig(declaredMessages);
-  const messages = describe(declaredMessages, dialect, ofMessages.columns, undefined);
+  const messages = {
+    ...describe(declaredMessages, dialect, ofMessages.columns, undefined),
+    messageParts: messageTableSqlParts(messageNamesOf(table)),
+  };
   return describe(table, dialect, keys, (await hasTable(db, messages)) ? messages : undefined);
 }
 
@@ -245,6 +252,7 @@ function describe(
   return {
     row,
     messages,
+    messageParts: undefined,
     sql: target,
     label: config.schema === undefined ? config.name : `${config.schema}.${config.name}`,
     oid: oidOf(config.schema, config.name),

@@ -48,7 +48,7 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
   if (!complete || nulls.length > 0) return nulls;
   const [s, m] = [table.sql, messages.sql];
   const ofSession = `from ${m} m where m.session_id = s.id`;
-  const last = `(select m.id ${ofSession} and m.user_id = s.user_id order by m.appended_at desc, m.n desc limit 1)`;
+  const last = `(select m.id ${ofSession} order by m.appended_at desc, m.n desc limit 1)`;
   const repeated = `(select count(*) > count(distinct m.id) ${ofSession})`;
   const counted = `select s.id, s.user_id, s.updated_at, marked, counted.*,
       case when marked then (s.messages ->> 'rows')::numeric end as expected,
@@ -76,27 +76,27 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
       what: "messages that belong to another user, with the same ids as others",
       remedy: {
         sql: `select m.session_id, m.user_id, m.id, m.appended_at from ${m} m join ${s} s on m.session_id = s.id where ${repeated}`,
-        rest: ", then delete of the messages with the same session_id and id all but one, then run journey-db verify",
+        rest: ", then keep one of the messages with the same session_id and id, delete the others, and run journey-db verify",
       },
     },
     {
       code: "message_rows_unmarked",
       severity: "error",
       where: "rows > 0 and not marked",
-      what: `messages in ${messages.label}, but not the marker of a session in rows: calls do not see them, and the session cannot be moved into rows`,
+      what: `messages in ${messages.label} and others in the column: calls do not see the former, and the session cannot be moved into rows`,
       remedy: {
         sql: show("rows > 0 and not marked"),
-        rest: `, then delete the rows of these sessions from ${m}, after making sure that the messages that the sessions have themselves are the right ones, then run journey-db verify`,
+        rest: `, then delete the rows of these sessions from ${m}, after making sure that those in the column are the right ones, then run journey-db verify`,
       },
     },
     {
       code: "message_rows_missing",
       severity: "error",
       where: "expected > rows",
-      what: `fewer messages in ${messages.label} than its marker says: messages were deleted other than by this package`,
+      what: `fewer messages in ${messages.label} than the column messages says: something other than this package has deleted them`,
       remedy: {
         sql: show("expected > rows"),
-        rest: `, then restore the messages of these sessions from a backup, or set "rows" in their markers to the number of those that are left, then run journey-db verify`,
+        rest: `, then restore the messages of these sessions from a backup, or set "rows" in the column to the number of those that are left, then run journey-db verify`,
       },
     },
     {
@@ -104,7 +104,7 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
       severity: "error",
       where:
         "expected < rows or expected = rows and foreign_rows = 0 and expected_last is distinct from last",
-      what: "a marker with another number of messages, or another last message, than there are: messageCount is wrong, and append({ after }) is refused",
+      what: "a wrong number of messages or a wrong last message in the column messages: messageCount is wrong, and append({ after }) is refused",
       remedy: {
         // If others have changed the session since the beginning of the statement, it stays as it is.
         sql: `update ${s} s set messages = jsonb_build_object('rows', c.rows, 'last', c.last) from (${counted}) as c where s.id = c.id and s.updated_at = c.updated_at and (c.expected < c.rows or c.expected = c.rows and c.expected_last is distinct from c.last) and c.foreign_rows = 0`,

@@ -247,7 +247,7 @@ function layoutChecks(table: DeclaredTable, { recreate }: Context["ofRows"]): Ro
       where: `pg_column_size(messages) > ${LARGE_SESSION_BYTES}`,
       measured: "pg_column_size(messages)",
       what: (mean, largest) =>
-        `more than ${megabytes(LARGE_SESSION_BYTES)} of messages, as stored: each append rewrites ${megabytes(mean)} on average and ${megabytes(largest)} at most; with messages in rows it writes a few kB`,
+        `more than 1 MB of messages in the column, as stored: each append rewrites ${megabytes(mean)} on average and ${megabytes(largest)} at most; with messages in rows it writes a few kB`,
       remedy: table.messages
         ? convert
         : `${create}, then declare messagesTable in defineJourney({ messages }), then ${convert}`,
@@ -266,7 +266,7 @@ function timeChecks({ sql: s, messages }: DeclaredTable): RowCheck[] {
       code: "updated_at_unordered",
       severity: "error",
       where,
-      what: "an updated_at that no later time follows: writes to its messages fail with corrupt",
+      what: "an updated_at that cannot increase (infinity, or the year 294276 or later): writes to its messages fail with corrupt",
       // The trigger sets now(). Messages that have a later time keep their order.
       remedy: {
         sql: `with reset as (update ${s} set updated_at = now() where ${where} returning id), placed as (select m.session_id, m.user_id, m.id, row_number() over (partition by m.session_id, m.user_id order by m.appended_at, m.n) as place from ${m} m join reset on m.session_id = reset.id) update ${m} m set appended_at = least(m.appended_at, now()), n = placed.place from placed where (m.session_id, m.user_id, m.id) = (placed.session_id, placed.user_id, placed.id)`,

@@ -1,6 +1,6 @@
 import { type SQL, sql } from "drizzle-orm";
+import type { MessageTableSql } from "../table-sql.js";
 import type { Check } from "./check.js";
-import { storageOf } from "./column-type.js";
 import type { DeclaredTable } from "./declared.js";
 import { atOnce } from "./finding.js";
 
@@ -10,6 +10,29 @@ const onMessages = (table: DeclaredTable, condition: SQL) =>
   sql`select ${HAS_LZ4} as has_lz4
     from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_class t on t.oid = c.reltoastrelid
     where a.attrelid = ${table.oid} and a.attname = 'messages' and a.atttypid = 'jsonb'::regtype and c.relkind = 'r' and ${condition}`;
+
+const messageChecks = ({ oid }: DeclaredTable, { storage, statistics }: MessageTableSql): Check[] => [
+  {
+    code: "storage",
+    severity: "warning",
+    query: sql`select from pg_attribute join pg_class c on c.oid = attrelid where attrelid = ${oid} and attname = 'message'
+      and (attstorage <> 'e' or (c.reloptions::text like '%toast_tuple_target=%') is not true)`,
+    finding: (_, { reapply }) => [
+      "Column message is compressed, or moves to TOAST early: messages take longer to write and to read.",
+      reapply(atOnce([storage])),
+    ],
+  },
+  {
+    code: "storage",
+    severity: "warning",
+    query: sql`select where not exists (select from pg_statistic_ext where stxrelid = ${oid} and 'f' = any (stxkind) and stxkeys::int2[] @> (
+      select array_agg(attnum) from pg_attribute where attrelid = ${oid} and attname in ('session_id', 'user_id')))`,
+    finding: (_, { reapply }) => [
+      "The statistics of session_id and user_id are missing: the server may read all messages of a session to find one.",
+      reapply(atOnce([statistics])),
+    ],
+  },
+];
 
 /** How rows are stored. Calls work with other storage settings, but take several times as long. */
 export const storageChecks = (table: DeclaredTable): Check[] => [
@@ -45,15 +68,7 @@ export const storageChecks = (table: DeclaredTable): Check[] => [
       reapply(atOnce([table.parts().settings])),
     ],
   },
-  {
-    code: "storage",
-    severity: "warning",
-    query: sql`select from pg_attribute where attrelid = ${table.oid} and attname = 'message' and attstorage <> 'e' and ${table.row === "message"}`,
-    finding: () => [
-      "message is compressed, which costs more than it saves.",
-      { sql: atOnce(storageOf(table, "message")) },
-    ],
-  },
+  ...(table.messageParts ? messageChecks(table, table.messageParts) : []),
   {
     code: "rule_unexpected",
     query: sql`select quote_ident(rulename) as name from pg_rewrite where ev_class = ${table.oid} order by rulename`,

@@ -145,6 +145,7 @@ export async function verifyTable(
   let recreate: Remedy = MIGRATE;
   let ofRows: Context["ofRows"] = { reapply, recreate: MIGRATE_ROWS };
   let pending: readonly Migration[] = [];
+  let hasJournals = false;
   let inserted = false;
   const inContext = (run: Step["run"]) =>
     rolledBack(db, async (tx, inTransaction) => {
@@ -166,12 +167,25 @@ export async function verifyTable(
       }
       const checked = await checkJournal(context.db);
       ({ reapply, recreate, pending } = checked);
-      const rows = await checkJournal(context.db, "message-rows");
-      ofRows = rows;
-      return [...checked.findings, ...(rows.begun || context.table.messages ? rows.findings : [])];
+      hasJournals = true;
+      return checked.findings;
     },
   };
-  for (const { subject, run, required, writes, own, ofMessages, slow } of [journal, ...STEPS]) {
+  // In a transaction of its own: after a journal without dates, the first one accepts no other statement.
+  const journalOfRows: Step = {
+    subject: theJournal("message-rows"),
+    run: async (context) => {
+      if (!hasJournals) return [];
+      const checked = await checkJournal(context.db, "message-rows");
+      ofRows = checked;
+      return checked.begun || context.table.messages ? checked.findings : [];
+    },
+  };
+  for (const { subject, run, required, writes, own, ofMessages, slow } of [
+    journal,
+    journalOfRows,
+    ...STEPS,
+  ]) {
     if (writes && findings.some(({ code }) => REFUSES_WRITES.includes(code))) continue;
     if (ofMessages && !(table as DeclaredTable | undefined)?.messages) continue;
     const severity = required ? "error" : "warning";
