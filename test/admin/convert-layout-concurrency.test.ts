@@ -196,6 +196,16 @@ it.each(["read committed", "repeatable read", "serializable"] as const)(
       expect(await call).toEqual({ sessions: 1, skipped: 0, left: [] });
     }
     expect(idsOf((await column.get(id))?.messages ?? [])).toEqual(["first", "before rows", "before column"]);
+    // One that grows changes neither the number nor the last id.
+    await convertLayout(converting, { to: "rows" });
+    let call: Promise<unknown> | undefined;
+    await writing.transaction(async (tx: Database) => {
+      await journey.forUser(tx, owner).append(id, text("first", "grown"));
+      call = convertLayout(converting, { to: "column" });
+      await expect.poll(waiting).toHaveLength(1);
+    });
+    await call;
+    expect((await column.get(id))?.messages[0]).toEqual(text("first", "grown"));
   },
 );
 

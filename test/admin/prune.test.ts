@@ -44,7 +44,7 @@ onEveryDriver((database, { defineJourney, forUser }) => {
       ) insert into journey_messages (user_id, session_id, id, appended_at, n, message)
         select user_id, id, m, updated_at, m, '{}' from due, generate_series(1, 4) m`);
     await database().execute(sql`analyze journey_messages`);
-    // What the foreign key sends for each deleted session. Both indexes begin with the session, or PostgreSQL 18 skips to it.
+    // What the foreign key sends for each deleted session. Both indexes begin with the session.
     const plan = await database().execute(
       sql`explain delete from only journey_messages where session_id = ${kept.id}::uuid`,
     );

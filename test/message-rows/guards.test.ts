@@ -6,6 +6,7 @@ import { moveToColumn } from "../../src/message-rows/move.js";
 import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
 import { journeySessions, type SessionTable } from "../../src/schema.js";
+import { LARGEST_JSONB } from "../../src/validation/options.js";
 import { newUser, openPostgresJs, rawClient, rowsDatabase } from "../support/database.js";
 import { idsOf, text } from "../support/messages.js";
 
@@ -77,12 +78,16 @@ describe("a write that waits for an append", () => {
   it("a move to the column: writes nothing, so that no message is lost", async () => {
     const table = journeySessions as unknown as SessionTable;
     const id = await during(async (db, userId, id) => {
-      expect(await moveToColumn(table).statement.run(db, { userId, id }, false)).toEqual([]);
+      expect(
+        await moveToColumn(table).statement.run(db, { userId, id, maxBytes: LARGEST_JSONB }, false),
+      ).toEqual([]);
     });
     expect(await stored(id)).toMatchObject({ form: "object", rows: "3", ids: ["m1", "m2", "m3"] });
     const [{ userId } = { userId: "" }] = await client<{ userId: string }[]>`
       select user_id as "userId" from journey_sessions where id = ${id}`;
-    expect(await moveToColumn(table).statement.run(db, { userId, id }, false)).toHaveLength(1);
+    expect(
+      await moveToColumn(table).statement.run(db, { userId, id, maxBytes: LARGEST_JSONB }, false),
+    ).toHaveLength(1);
     expect(await stored(id)).toEqual({ form: "array", rows: null, last: null, ids: null });
     const { messages } = (await journey.forUser(db, userId).get(id)) ?? expect.fail();
     expect(idsOf(messages)).toEqual(["m1", "m2", "m3"]);
