@@ -42,10 +42,16 @@ const PROCESSES = [
 /** What a handle does, which the project `rows` tests again with messages in rows. */
 const IN_BOTH_LAYOUTS = [
   "test/{ai-sdk,crashes,hostile,properties,queries,sessions}/*.test.ts",
-  "test/performance/{imports,round-trips}.test.ts",
+  "test/performance/round-trips.test.ts",
 ];
-/** What is about the column: its size, its text, its rights. */
-const OF_THE_COLUMN = ["test/queries/{session-size,text-size}.test.ts"];
+/** What is about the column, or about no layout. */
+const OF_THE_COLUMN = [
+  "test/queries/{session-size,text-size}.test.ts",
+  "test/hostile/{logs,sizes}.test.ts",
+  "test/poolers/migrate.test.ts",
+];
+/** A project whose tests need the server. */
+const ofServer = { globalSetup, setupFiles, isolate: false };
 
 /** The files that take longest come first, since the run is over when the last of them is; in this order. */
 const FIRST = [
@@ -89,10 +95,30 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
   },
   /** The suites of the queries and of the admin calls through pgbouncer, and what concerns poolers alone. */
   pooler: {
-    include: ["test/{queries,admin,poolers}/*.test.ts"],
-    exclude: configDefaults.exclude,
-    isolate: false,
-    env: { POOLER: "1" },
+    projects: [
+      {
+        extends: true,
+        test: {
+          ...ofServer,
+          name: "pooler",
+          include: ["test/{queries,admin,poolers}/*.test.ts"],
+          // Its transactions hold more connections than a pooler of two has.
+          exclude: ["test/admin/convert-layout-concurrency.test.ts", ...configDefaults.exclude],
+          env: { POOLER: "1" },
+        },
+      },
+      {
+        extends: true,
+        plugins: [inRows],
+        test: {
+          ...ofServer,
+          name: "pooler, rows",
+          include: ["test/{queries,poolers}/*.test.ts"],
+          exclude: [...UNIT, ...OF_THE_COLUMN, ...configDefaults.exclude],
+          env: { POOLER: "1", LAYOUT: "rows" },
+        },
+      },
+    ],
   },
   /** The tarball and the workspace package, as npm and bundlers install and build them. */
   package: { include: ["test/package/*.test.ts"], exclude: configDefaults.exclude, isolate: false },
@@ -118,9 +144,7 @@ export default defineConfig(({ mode }) => ({
                 name: "database",
                 include: ["test/**/*.test.ts"],
                 exclude: [...UNIT, ...PROCESSES, ...exclude],
-                globalSetup,
-                setupFiles,
-                isolate: false,
+                ...ofServer,
               },
             },
             {
@@ -129,9 +153,7 @@ export default defineConfig(({ mode }) => ({
                 name: "processes",
                 include: PROCESSES,
                 exclude: [...UNIT, ...exclude],
-                globalSetup,
-                setupFiles,
-                isolate: false,
+                ...ofServer,
               },
             },
             {
@@ -141,9 +163,7 @@ export default defineConfig(({ mode }) => ({
                 name: "rows",
                 include: IN_BOTH_LAYOUTS,
                 exclude: [...UNIT, ...OF_THE_COLUMN, ...exclude],
-                globalSetup,
-                setupFiles,
-                isolate: false,
+                ...ofServer,
                 env: { LAYOUT: "rows" },
               },
             },

@@ -71,7 +71,7 @@ const ADDED_ONE = sql`select (${isNew})::int as rows, case when ${isNew} then st
 const partsOf = (table: SessionTable, one: boolean, target: SQL): Record<string, SQL> => ({
   stored: insertMessages(
     table,
-    sql`select target.user_id, target.id, given.id, target.time, given.n, given.message from ${target} as target, given`,
+    sql`select ${param("userId")}::text, target.id, given.id, target.time, given.n, given.message from ${target} as target, given`,
   ),
   added: one ? ADDED_ONE : ADDED,
 });
@@ -97,7 +97,7 @@ function partsWithFrom(table: SessionTable): Record<string, SQL> {
       where ${owned} and ${isDropped} and ${messages.id} not in (select id from given) returning 1`,
     stored: insertMessages(
       table,
-      sql`select locked.user_id, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
+      sql`select ${param("userId")}::text, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
       sql`, ${movedTo("appended_at")}, ${movedTo("n")}`,
     ),
     added: ADDED,
@@ -171,7 +171,7 @@ export const append = perShape(
             messages: table.messages,
           })
           .getSQL();
-        const target = sql`(select id, user_id, updated_at as time from made union all select id, user_id, time from locked)`;
+        const target = sql`(select id, updated_at as time from made union all select id, time from locked)`;
         const columnsOf = (part: string) => sql.raw(`select id, updated_at, messages from ${part}`);
         return withParts<AppendedRow>(
           db,

@@ -44,7 +44,7 @@ export const create = perShape(isEmpty, (table, own: readonly string[], preparin
             written: made,
             stored: insertMessages(
               table,
-              sql`select written.user_id, written.id, given.id, written.updated_at, given.n, given.message from written, given`,
+              sql`select ${param("userId")}::text, written.id, given.id, written.updated_at, given.n, given.message from written, given`,
             ),
           },
           { summary, messages: sql<string>`${param("messages")}::text` },

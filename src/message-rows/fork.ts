@@ -49,7 +49,7 @@ export const fork = perShape(isPlainFork, (table, shape: ForkShape, preparing): 
         {
           written: made,
           copied: sql`insert into ${messages} (user_id, session_id, id, appended_at, n, message)
-            select written.user_id, written.id, ${messages.id}, written.updated_at, row_number() over (order by ${order}), ${messages.message}
+            select ${messages.userId}, written.id, ${messages.id}, written.updated_at, row_number() over (order by ${order}), ${messages.message}
             from written, ${messages} where ${isCopied} returning 1`,
           found: sql`select ${created.summary} as summary, ${created.messages} as messages from written`,
         },

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { eachLine, importedColumns } from "../queries/import.js";
 import { onlyColumns } from "../queries/own-columns.js";
-import { isEmpty, perShape } from "../queries/statement.js";
+import { isEmpty, param, perShape } from "../queries/statement.js";
 import { marker } from "./conversation.js";
 import { insertMessages, rowsStatement, withParts } from "./write.js";
 
@@ -33,7 +33,7 @@ export const importSessions = perShape(
             written,
             stored: insertMessages(
               table,
-              sql`select written.user_id, written.id, e.message ->> 'id', written.updated_at, e.n, e.message
+              sql`select ${param("userId")}::text, written.id, e.message ->> 'id', written.updated_at, e.n, e.message
                 from ${eachLine(table, {})} join written on written.id = (session ->> 'id')::uuid,
                 json_array_elements(${messages}) with ordinality as e(message, n)`,
             ),

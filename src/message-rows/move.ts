@@ -40,7 +40,7 @@ export const moveToRows = perTable((table) => {
         locked: locked(table, conditions),
         stored: insertMessages(
           table,
-          sql`select locked.user_id, locked.id, e.message ->> 'id', locked.time, e.n, e.message
+          sql`select ${param("userId")}::text, locked.id, e.message ->> 'id', locked.time, e.n, e.message
             from locked, jsonb_array_elements(locked.messages) with ordinality as e(message, n)`,
         ),
         written: updated(

@@ -25,7 +25,7 @@ import { messagesOf } from "./table.js";
 /**
  * A session, and its messages in rows of their own, which the driver parses as they arrive.
  *
- * @param parts the parts of the statement; `found` has the session, also its user_id and id
+ * @param parts the parts of the statement; `found` has the session, also its id
  * @param first the columns of the session's row, read from `found`
  * @param messages the messages, ordered
  */
@@ -55,7 +55,7 @@ export function sessionThenMessages<Row extends object>(
 /** The messages of the session in `found`. */
 const messagesOfFound = (table: SessionTable, more: SQL, order: SQL, message?: SQL): SQL => {
   const messages = messagesOf(table);
-  return sql`${message ?? messages.message} from ${messages} where (${messages.userId}, ${messages.sessionId}) = (select user_id, id from found)${more} order by ${order}`;
+  return sql`${message ?? messages.message} from ${messages} where ${messages.userId} = ${param("userId")} and ${messages.sessionId} = (select id from found)${more} order by ${order}`;
 };
 
 const oldestFirst = (table: SessionTable): SQL => {
@@ -80,7 +80,7 @@ const readOf = (table: SessionTable, name: string, rest: SQL, preparing?: Prepar
     name,
     (db) => {
       const { summary, messages } = sessionColumns(table);
-      const found = sql`select ${summary} as summary, ${messages} as messages, ${table.userId}, ${table.id} from ${table} where ${rest}`;
+      const found = sql`select ${summary} as summary, ${messages} as messages, ${table.id} from ${table} where ${rest}`;
       return sessionThenMessages<ReadRow>(
         db,
         { found },
@@ -135,7 +135,7 @@ export const messages = perTable((table) =>
     return sessionThenMessages<MessagesRow | MessageRow>(
       db,
       {
-        found: sql`select ${list}, ${table.userId}, ${table.id} from ${table} cross join lateral ${messagesPage(table)} where ${ownedBy(table)}`,
+        found: sql`select ${list}, ${table.id} from ${table} cross join lateral ${messagesPage(table)} where ${ownedBy(table)}`,
       },
       Object.keys(named),
       messagesOfFound(
@@ -152,7 +152,7 @@ export const messages = perTable((table) =>
 export const search = perTable((table) => {
   const messages = messagesOf(table);
   const rows = sql`(select ${messages.message}::jsonb as message, ${messages.appendedAt}, ${messages.n} from ${messages}
-            where ${messages.userId} = ${table.userId} and ${messages.sessionId} = ${table.id} order by ${newestFirst(table)} offset 0) as e`;
+            where ${messages.userId} = ${param("userId")} and ${messages.sessionId} = ${table.id} order by ${newestFirst(table)} offset 0) as e`;
   const inRows = newestOf(rows, sql`e.appended_at desc, e.n desc`);
   return searchOf(table, "search_rows", sql`(${inRows} union all ${newestInColumn(table)})`);
 });
@@ -162,7 +162,7 @@ const messagesText = (table: SessionTable): SQL<string> => {
   const messages = messagesOf(table);
   return sql<string>`case when ${areInRows(table.messages)} then '[' || coalesce((
       select string_agg(${messages.message}::text, ', ' order by ${oldestFirst(table)}) from ${messages}
-      where ${messages.userId} = ${table.userId} and ${messages.sessionId} = ${table.id}
+      where ${messages.userId} = ${param("userId")} and ${messages.sessionId} = ${table.id}
     ), '') || ']' else ${table.messages}::text end`;
 };
 

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { replaceMessages as replaceInColumn } from "../queries/replace-messages.js";
-import { perTable } from "../queries/statement.js";
+import { param, perTable } from "../queries/statement.js";
 import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
 import { isUnchanged, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
@@ -44,7 +44,7 @@ export const replaceMessages = perTable((table) => {
             where ${ownRows(messages)} and ${messages.id} not in (select id from given) returning 1`,
           stored: insertMessages(
             table,
-            sql`select locked.user_id, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
+            sql`select ${param("userId")}::text, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
             sql`, appended_at = excluded.appended_at, n = excluded.n`,
           ),
           written: updated(db, table, markerOfGiven, sql`locked`),

@@ -103,7 +103,7 @@ export const markerOfGiven = marker(
 export function insertMessages(table: SessionTable, from: SQL, moves: SQL = sql``): SQL {
   const messages = messagesOf(table);
   return sql`insert into ${messages} (user_id, session_id, id, appended_at, n, message) ${from}
-    on conflict (session_id, user_id, id) do update set message = excluded.message${moves}
+    on conflict (session_id, user_id, id) do update set message = excluded.message${moves} where ${messages.userId} = ${param("userId")}
     returning ${messages.id}, ${messages.appendedAt}, ${messages.n}`;
 }
 

@@ -167,9 +167,9 @@ it("a session that others change during each attempt stays in rows, and is liste
   const call = convertLayout(converting, { to: "column" });
   const all = [];
   for (let n = 1; n <= 10; n++) {
-    await expect.poll(waiting).toHaveLength(1);
+    await expect.poll(waiting, { timeout: 20_000 }).toHaveLength(1);
     const next = appendAndHold(id, `m${n}`);
-    await expect.poll(waiting).toHaveLength(2);
+    await expect.poll(waiting, { timeout: 20_000 }).toHaveLength(2);
     held.commit();
     all.push(held.ended);
     held = next;
@@ -191,7 +191,7 @@ it.each(["read committed", "repeatable read", "serializable"] as const)(
         const sessions = (to === "rows" ? { forUser } : journey).forUser(tx, owner);
         await sessions.append(id, text(`before ${to}`));
         call = convertLayout(converting, { to });
-        await expect.poll(waiting).toHaveLength(1);
+        await expect.poll(waiting, { timeout: 20_000 }).toHaveLength(1);
       });
       expect(await call).toEqual({ sessions: 1, skipped: 0, left: [] });
     }
@@ -202,7 +202,7 @@ it.each(["read committed", "repeatable read", "serializable"] as const)(
     await writing.transaction(async (tx: Database) => {
       await journey.forUser(tx, owner).append(id, text("first", "grown"));
       call = convertLayout(converting, { to: "column" });
-      await expect.poll(waiting).toHaveLength(1);
+      await expect.poll(waiting, { timeout: 20_000 }).toHaveLength(1);
     });
     await call;
     expect((await column.get(id))?.messages[0]).toEqual(text("first", "grown"));
@@ -218,7 +218,7 @@ it.each([
   await writing.transaction(async (tx: Database) => {
     await change(tx, id);
     call = convertLayout(converting, { to: "rows" });
-    await expect.poll(waiting).toHaveLength(1);
+    await expect.poll(waiting, { timeout: 20_000 }).toHaveLength(1);
   });
   expect((await call)?.skipped).toBe(0);
   expect((await rows.get(id))?.messages ?? []).toEqual([]);

@@ -7,7 +7,7 @@ import { verify } from "../../src/maintenance/verify/verify.js";
 import type { Database } from "../../src/model/database.js";
 import { newUser, openConnected, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf, SECRET } from "../support/errors.js";
-import { OPTIONAL } from "../support/layout.js";
+import { IN_ROWS, OPTIONAL } from "../support/layout.js";
 import { idsOf, text } from "../support/messages.js";
 import { type OwnServer, startOwnServer } from "../support/own-server.js";
 
@@ -25,10 +25,11 @@ const OPEN: Record<string, () => Promise<Database>> = {
   "node-postgres": async () => openNodePostgres(server.url),
 };
 
-/** The table's own file, and the one that its large values go to. */
+/** The table's own file, and the one that large values go to. */
+const TABLE = IN_ROWS ? "journey_messages" : "journey_sessions";
 const FILES = {
   rows: `select pg_relation_filepath('journey_sessions') as path`,
-  "large values": `select pg_relation_filepath(reltoastrelid) as path from pg_class where oid = 'journey_sessions'::regclass`,
+  "large values": `select pg_relation_filepath(reltoastrelid) as path from pg_class where oid = '${TABLE}'::regclass`,
 };
 
 /**

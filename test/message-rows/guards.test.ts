@@ -40,7 +40,7 @@ async function during(late: (db: Database, userId: string, id: string) => Promis
     await journey.forUser(tx as Database, userId).append(id, text("m3"));
     running = late(db, userId, id);
     running.catch(() => {});
-    await expect.poll(async () => (await waiting()).length).toBe(1);
+    await expect.poll(waiting, { timeout: 20_000 }).toHaveLength(1);
   });
   await running;
   return id;

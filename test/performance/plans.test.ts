@@ -15,9 +15,8 @@ const LIMIT = 21;
 const sql = rawClient(await migratedDatabase(), { max: 1 });
 
 /** By the text of a statement: it looks for a session, for an owner's, or only for whether an id is taken. */
-const texts = new Map(
-  [...(await allStatements(undefined, ["queries"]))].map(([name, one]) => [name, sentBy(one).text]),
-);
+const statements = await allStatements(undefined, ["queries"]);
+const texts = new Map([...statements].map(([name, one]) => [name, sentBy(one).text]));
 const named = (holds: (text: string, name: string) => boolean) =>
   [...texts].flatMap(([name, text]) => (holds(text, name) ? [name] : []));
 const INSERTS = named(
@@ -86,7 +85,7 @@ beforeAll(async () => {
   owners.busiest = await ownerOf("user_0");
   owners.usual = await ownerOf(`user_${OWNERS / 2}`);
   owners.new = await ownerOf("user_who_has_none");
-  explain = await explainer(sql);
+  explain = await explainer(sql, statements);
 });
 
 it("the owners differ as they should", () => {

@@ -4,15 +4,15 @@
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { SessionTable } from "../../src/schema.js";
-import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
+import { openPostgresJs, rawClient, rowsDatabase } from "../support/database.js";
 import { childrenOf, isNode, parseTree, type Tree, type TreeNode } from "../support/parse-tree.js";
 import { allStatements, sentBy } from "../support/statements.js";
 import { CATALOGUES } from "../support/verbs.js";
 
-const url = await migratedDatabase();
+const url = await rowsDatabase();
 const sql = rawClient(url, { max: 1 });
 const db = openPostgresJs(url, { max: 1 });
-for (const { createIn } of Object.values(CATALOGUES)) await createIn(db);
+for (const { createIn } of Object.values(CATALOGUES)) await createIn(db, true);
 
 const [operators] = await sql`select array_agg(oid::text) as equal from pg_operator where oprname = '='`;
 const equal: string[] = operators?.equal;
@@ -106,7 +106,12 @@ const faultsOf = async (text: string, parameters: string[]) =>
 /** Asks whether another user has an id: test/queries/statements.test.ts has its text. */
 const ABOUT_OTHERS = "held_elsewhere";
 
-for (const [name, { table, sqlName }] of Object.entries(CATALOGUES)) {
+const TABLES = Object.entries(CATALOGUES).flatMap(([name, { table, sqlName, messagesName }]) => [
+  { name, table, sqlName },
+  { name: `the messages of ${name}`, table, sqlName: messagesName },
+]);
+
+for (const { name, table, sqlName } of TABLES) {
   describe(name, async () => {
     beforeAll(() => isAbout(sqlName));
 

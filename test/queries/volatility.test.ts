@@ -5,15 +5,15 @@
  */
 import { describe, expect, it } from "vitest";
 import type { SessionTable } from "../../src/schema.js";
-import { migratedDatabase, openPostgresJs, rawClient } from "../support/database.js";
+import { openPostgresJs, rawClient, rowsDatabase } from "../support/database.js";
 import { childrenOf, isNode, parseTree, type Tree, type TreeNode } from "../support/parse-tree.js";
 import { allStatements, sentBy } from "../support/statements.js";
 import { CATALOGUES } from "../support/verbs.js";
 
-const url = await migratedDatabase();
+const url = await rowsDatabase();
 const sql = rawClient(url, { max: 1 });
 const db = openPostgresJs(url, { max: 1 });
-for (const { createIn } of Object.values(CATALOGUES)) await createIn(db);
+for (const { createIn } of Object.values(CATALOGUES)) await createIn(db, true);
 
 const called = await sql`
   select key, proname as name, provolatile as volatility from pg_proc as p join (

@@ -86,14 +86,19 @@ const rowsSqlOf = (table: JourneyTable): string[] =>
   tableSql(table, { with: ["message-rows"] }).slice(tableSql(table).length);
 
 /** Creates what a schema file declares, with the tables of messages where they are in rows. */
-export async function createTables(db: Database, schema: Record<string, unknown>): Promise<void> {
-  const tables = IN_ROWS ? Object.values(schema).filter(isJourneyTable) : [];
+export async function createTables(
+  db: Database,
+  schema: Record<string, unknown>,
+  inRows = IN_ROWS,
+): Promise<void> {
+  const tables = inRows ? Object.values(schema).filter(isJourneyTable) : [];
   const messages = Object.fromEntries(tables.map((table, n) => [`messages${n}`, messagesTable(table)]));
   const statements = [...(await sqlOf({ ...schema, ...messages })), ...tables.flatMap(rowsSqlOf)];
   for (const statement of statements) await db.execute(sql.raw(statement));
 }
 
-export const createChats = (db: Database) => createTables(db, { app, stage, chats });
+export const createChats = (db: Database, inRows = IN_ROWS) =>
+  createTables(db, { app, stage, chats }, inRows);
 
 /** The stored row, as Drizzle selects it. */
 export async function rowOf<Table extends JourneyTable>(

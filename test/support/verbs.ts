@@ -72,6 +72,11 @@ const verbsOf = (newOwn?: NewOwn): { [V in Verb]: VerbCases<V> } => ({
         text("m1"),
         { create: newOwn?.(given) ?? true, after: null },
       ],
+      "append create of several, a new session": (given) => [
+        given.newId,
+        [text("m1"), text("m2")],
+        { create: newOwn?.(given) ?? true, after: null },
+      ],
       "append create with metadata": (given) => [
         given.id,
         text("m3"),
@@ -85,6 +90,7 @@ const verbsOf = (newOwn?: NewOwn): { [V in Verb]: VerbCases<V> } => ({
     },
     notRepeatable: {
       "append from": ({ id }) => [id, text("m3"), { from: "m2" }],
+      "append from after": ({ id }) => [id, text("m3"), { from: "m2", after: "m2" }],
       "append ifRevision": ({ id, revision }) => [id, text("m3"), { ifRevision: revision }],
       "append create ifRevision": (given) => [
         given.id,
@@ -441,12 +447,14 @@ export interface Catalogue {
   table: JourneyTable;
   /** The table as SQL names it. */
   sqlName: string;
+  messagesName: string;
   cases: readonly Case[];
   conversation(sessions: Sessions): Promise<Given>;
   /** What a new session needs beside what the package knows. */
   newOwn: NewOwn;
   /** Creates the table in a migrated database. */
-  createIn(db: Database): Promise<void>;
+  /** @param inRows whether with the table of messages, too */
+  createIn(db: Database, inRows?: boolean): Promise<void>;
   forUser(
     define: typeof defineJourney,
   ): (...of: Parameters<ReturnType<typeof defineJourney>["forUser"]>) => Sessions;
@@ -457,6 +465,7 @@ export const CATALOGUES: Record<"the default table" | "a table with own columns"
   "the default table": {
     table: journeySessions,
     sqlName: "journey_sessions",
+    messagesName: "journey_messages",
     cases: CASES,
     conversation,
     newOwn: () => ({}),
@@ -466,6 +475,7 @@ export const CATALOGUES: Record<"the default table" | "a table with own columns"
   "a table with own columns": {
     table: chats,
     sqlName: "app.chats",
+    messagesName: "app.chats_messages",
     cases: casesOf(Object.fromEntries(withOwn)),
     conversation: (sessions) => conversationOf(sessions, (id) => ({ runId: id, ...OWN })),
     newOwn: newChat,

@@ -8,9 +8,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { type Connection, connect } from "../../src/connection/connect.js";
-import { forUser, JourneyDbError } from "../../src/index.js";
+import { JourneyDbError } from "../../src/index.js";
+import { IN_ROWS } from "./layout.js";
 import { sessionIdOf, stepOf, stepsIn, WRITERS, type Written } from "./written.js";
 
+// Here no plugin of vitest replaces it.
+const { forUser } = (await import(
+  IN_ROWS ? "./in-rows.js" : "../../src/index.js"
+)) as typeof import("../../src/index.js");
 const [url = "", driver, owner = ""] = process.argv.slice(2);
 
 function openNodePostgres(): Connection {

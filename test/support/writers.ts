@@ -3,6 +3,7 @@ import { createInterface } from "node:readline";
 import type { Sql } from "postgres";
 import { expect } from "vitest";
 import { newUser } from "./database.js";
+import { IN_ROWS } from "./layout.js";
 import { runScript } from "./program.js";
 import { sessionIdOf, stepsIn, WRITERS, type Written, writtenAfter } from "./written.js";
 
@@ -58,6 +59,10 @@ export function startWriting(url: string, client: (typeof CLIENTS)[number], owne
   return { owner, acknowledged, failures, goesOn, stop, kill };
 }
 
+const MESSAGES_IN_ROWS = `(
+  select coalesce(json_agg(m.message order by m.appended_at, m.n), '[]') from journey_messages as m where m.session_id = s.id
+) as messages`;
+
 /**
  * Every acknowledged call is stored, every message whole, none twice, each in its place, and no
  * session beyond. Answers how many calls are stored that were not acknowledged by now.
@@ -66,7 +71,7 @@ export async function expectStored(sql: Sql, { owner, acknowledged }: Writing): 
   const told = [...acknowledged];
   // One statement sees one moment.
   const rows = await sql<(Written & { id: string })[]>`
-    select id, messages, metadata from journey_sessions where user_id = ${owner}`;
+    select id, metadata, ${sql.unsafe(IN_ROWS ? MESSAGES_IN_ROWS : "messages")} from journey_sessions as s where user_id = ${owner}`;
   const byId = new Map(rows.map(({ id, messages, metadata }) => [id, { messages, metadata }]));
   let sessions = 0;
   let beyond = 0;
