@@ -1,14 +1,13 @@
 import { sql } from "drizzle-orm";
 import * as z from "zod";
+import { existingMessages, messagesMissing } from "../message-rows/existing.js";
 import { moveToColumn, moveToRows } from "../message-rows/move.js";
-import { messagesOf } from "../message-rows/table.js";
 import type { Database } from "../model/database.js";
-import { JourneyDbError } from "../model/errors.js";
+import type { JourneyDbError } from "../model/errors.js";
 import { exactTime, timeOf } from "../queries/columns.js";
 import { areMarked } from "../queries/conversation.js";
 import { param, perTable, statement } from "../queries/statement.js";
 import type { Reason } from "../queries/write.js";
-import { journeySessions, qualifiedName, type SessionTable } from "../schema.js";
 import { LARGEST_JSONB } from "../validation/options.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import { type JobOptions, jobOptionsSchema, type Progress, runJob, untilUnchanged } from "./job.js";
@@ -102,15 +101,12 @@ const statementsOf = perTable((table) => {
       })
       .from(passed);
   });
-  const name = qualifiedName(messagesOf(table) as never);
   const findMessages: AdminStatement<{ exists: boolean }> = statement(table, "admin_find_messages", (db) =>
     db
-      .select({
-        exists: sql<boolean>`to_regclass(${sql.raw(`'${name.replaceAll("'", "''")}'`)}) is not null`,
-      })
+      .select({ exists: sql<boolean>`${existingMessages(table)} is not null` })
       .from(sql`(select) as nothing`),
   );
-  return { find, findMessages, name };
+  return { find, findMessages };
 });
 
 /**
@@ -133,13 +129,13 @@ const statementsOf = perTable((table) => {
  */
 export async function convertLayout(db: Database, options: ConvertLayoutOptions): Promise<LayoutConverted> {
   const { table, to, ...job } = optionsOf(convertLayoutOptions, db, options);
-  const { find, findMessages, name } = statementsOf(table);
+  const { find, findMessages } = statementsOf(table);
   const done: LayoutConverted = { sessions: 0, skipped: 0, left: [] };
   let place = BEGIN;
   let begun: string | null = null;
   return runJob("converted", job, done, async (from, run) => {
     if (begun === null && !(await run((deadline) => rowOf(findMessages, db, {}, deadline))).exists)
-      throw notThere(table, name);
+      throw messagesMissing(table);
     const [userId, updatedAt, id] = place;
     const values = { userId, updatedAt, id, begun, toRows: to === "rows", batchSize: job.batchSize };
     const step = await run((deadline) => rowOf(find, db, values, deadline));
@@ -189,12 +185,4 @@ function notStored(error: JourneyDbError): NotConverted {
   // Without the migration, no session can be marked.
   if (/^(2[23]|54001)/.test(sqlState) && !constraint.endsWith("_messages_is_array")) return "row";
   throw error;
-}
-
-function notThere(table: SessionTable, name: string): JourneyDbError {
-  const remedy =
-    (table as unknown) === journeySessions
-      ? "run journey-db migrate --with message-rows"
-      : "apply the application's migrations, with what journey-db sql --with message-rows prints";
-  return new JourneyDbError("migration", `The table ${name} is missing; ${remedy}.`, { sqlState: "42P01" });
 }

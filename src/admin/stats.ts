@@ -1,7 +1,7 @@
 import { desc, type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
+import { existingMessages } from "../message-rows/existing.js";
 import { isMarked, LARGE_SESSION_BYTES } from "../message-rows/figures.js";
-import { messagesOf } from "../message-rows/table.js";
 import type { Database } from "../model/database.js";
 import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
@@ -58,9 +58,7 @@ const number = (count: SQL) => sql<number>`(${count})::float8`;
 const readStats = perTable((table): AdminStatement<StatsRow> => {
   const { id, userId, phase, messages, metadata, createdAt, updatedAt } = table;
   // Without a schema it is found by the search_path, as in the other statements.
-  const text = (of: JourneyTable) => `'${qualifiedName(of).replaceAll("'", "''")}'`;
-  const regclass = sql.raw(`${text(table)}::regclass`);
-  const ofMessages = sql.raw(`to_regclass(${text(messagesOf(table) as never)})`);
+  const regclass = sql.raw(`'${qualifiedName(table).replaceAll("'", "''")}'::regclass`);
   return statement(table, "admin_stats", (db) => {
     const owner = db.selectDistinct({ userId }).from(table).as("owner");
     // pg_column_size reads the row only: it has the size of a long value, which is stored elsewhere.
@@ -95,7 +93,7 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
           'mean', round(avg(${stored}) filter (where not ${marked})), 'largest', max(${stored}) filter (where not ${marked}))::text end`,
         messageRows: sql<string>`json_build_object('sessions', count(*) filter (where ${marked}),
           'messages', coalesce(sum((${messages} ->> 'rows')::numeric) filter (where ${marked}), 0),
-          'bytes', coalesce(pg_total_relation_size(${ofMessages}), 0))::text`,
+          'bytes', coalesce(pg_total_relation_size(${existingMessages(table)}), 0))::text`,
         deadRows: number(sql`pg_stat_get_dead_tuples(${regclass})`),
         oldestCreatedAt: exactTime(sql`min(${createdAt})`),
         oldestUpdatedAt: exactTime(sql`min(${updatedAt})`),

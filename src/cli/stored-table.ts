@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { toCamelCase } from "drizzle-orm/casing";
 import { customType, getTableConfig } from "drizzle-orm/pg-core";
-import { messagesOf } from "../message-rows/table.js";
+import { existingMessages } from "../message-rows/existing.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import {
@@ -67,9 +67,8 @@ export async function storedTable(db: Database, declared: JourneyTable): Promise
   const missing = ofPackage.find((name) => columns.every((column) => column.name !== name));
   if (missing !== undefined) throw notThere(declared, columns.length === 0 ? undefined : missing);
 
-  const messages = qualifiedName(messagesOf(declared as never) as never);
   const [found] = await db
-    .select({ hasMessages: sql<boolean>`to_regclass(${messages}::text) is not null` })
+    .select({ hasMessages: sql<boolean>`${existingMessages(declared as never)} is not null` })
     .from(sql`(select) as nothing`);
 
   const keys = ownColumns(declared);

@@ -140,6 +140,17 @@ const MEANING: Record<string, Meaning> = {
   "58": ["unavailable", "the server had a system error"],
 };
 
+/** What to do if the table of a table's messages is missing. */
+export const messagesRemedy = (table: string): string =>
+  table === DEFAULT_TABLE
+    ? 'run journey-db migrate --with message-rows, or for the embedded database pass with: ["message-rows"] to connect'
+    : "apply the application's migrations, with what journey-db sql --with message-rows prints";
+
+/** Whether a missing table is that of a table's messages: the server's message names it, in every language. */
+const isMissingMessages = (code: string, { message }: DriverError, table: string): boolean =>
+  code === "42P01" &&
+  String(message).includes(table === DEFAULT_TABLE ? "journey_messages" : `${table}_messages`);
+
 const meaningOf = (state: string): Meaning | undefined =>
   MEANING[state] ?? MEANING[state.slice(0, 3)] ?? MEANING[state.slice(0, 2)];
 
@@ -190,9 +201,11 @@ export function fromDriver(
     const text =
       code === "23502" && typeof column === "string"
         ? meaning.replace(/^a column/, () => `column "${column}"`)
-        : table === DEFAULT_TABLE
-          ? meaning
-          : meaning.replace("run journey-db migrate", "apply the application's migrations");
+        : isMissingMessages(code, error, table)
+          ? `the table of messages is missing; ${messagesRemedy(table)}`
+          : table === DEFAULT_TABLE
+            ? meaning
+            : meaning.replace("run journey-db migrate", "apply the application's migrations");
     return new JourneyDbError(kind, `The database returned SQLSTATE ${code}: ${text}.`, {
       retryable: repeat === "safe" || (repeatable && (takenId || kind === "unavailable")),
       sqlState: code,

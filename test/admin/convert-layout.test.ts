@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { convertLayout, type LayoutConverted } from "../../src/admin.js";
+import { convertLayout, type LayoutConverted, stats } from "../../src/admin.js";
 import { defineJourney, forUser } from "../../src/index.js";
 import { messagesTable } from "../../src/message-rows.js";
 import { type JourneyTable, journeySessions, journeyTable } from "../../src/schema.js";
@@ -256,8 +256,24 @@ describe("on one database", async () => {
     for (const to of ["rows", "column"] as const)
       expect(await errorOf(convertLayout(plain, { to }))).toMatchObject({
         code: "migration",
-        message: 'The table "journey_messages" is missing; run journey-db migrate --with message-rows.',
+        message:
+          'The table "journey_messages" is missing; run journey-db migrate --with message-rows, or for the embedded database pass with: ["message-rows"] to connect.',
       });
+  });
+
+  it("a table of the application's that has the name is not taken for the table of messages", async () => {
+    const url = await migratedDatabase();
+    const other = openPostgresJs(url, { max: 1 });
+    await rawClient(
+      url,
+    )`create table journey_messages (id text, user_id text, message text, created_at timestamptz)`;
+    await forUser(other, newUser()).create({ messages: [text("m1")] });
+    for (const to of ["rows", "column"] as const)
+      expect(await errorOf(convertLayout(other, { to }))).toMatchObject({ code: "migration" });
+    expect(await stats(other)).toMatchObject({
+      sessions: 1,
+      messageRows: { sessions: 0, messages: 0, bytes: 0 },
+    });
   });
 
   it.each([

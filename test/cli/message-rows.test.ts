@@ -200,6 +200,20 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
     expect(withoutNumbers(await exported(userId, ...named))).toBe(withoutNumbers(file));
   });
 
+  test("do not take a table of the application's that has the name for the table of messages", async () => {
+    const other = await migratedDatabase();
+    await rawClient(
+      other,
+    )`create table journey_messages (id text, user_id text, message text, created_at timestamptz)`;
+    const { run, runFed } = await commandLine(other);
+    const userId = newUser();
+    await forUser(openPostgresJs(other), userId).create({ messages: [text("m1")] });
+    const { status, stdout } = await run("export", userId);
+    expect(status).toBe(0);
+    expect(await run("erase", userId, "--yes")).toMatchObject({ status: 0 });
+    expect(await runFed(stdout, "import", userId)).toMatchObject(imported(1));
+  });
+
   test("the embedded database does it too", async () => {
     const folder = await temporaryFolder();
     await embeddedIn(folder);
@@ -280,7 +294,7 @@ describe("convert", { timeout: 60_000 }, () => {
       status: 1,
       stdout: "",
       stderr: expect.stringContaining(
-        'migration: The table "journey_messages" is missing; run journey-db migrate --with message-rows.\n',
+        'migration: The table "journey_messages" is missing; run journey-db migrate --with message-rows, or for the embedded database pass with: ["message-rows"] to connect.\n',
       ),
     });
   });

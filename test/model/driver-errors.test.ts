@@ -189,3 +189,30 @@ it.each([
     retryable: false,
   });
 });
+
+it.each([
+  [
+    "journey_sessions",
+    'relation "journey_messages" does not exist',
+    'run journey-db migrate --with message-rows, or for the embedded database pass with: ["message-rows"] to connect',
+  ],
+  [
+    "chats",
+    "Relation »app.chats_messages« existiert nicht",
+    "apply the application's migrations, with what journey-db sql --with message-rows prints",
+  ],
+])("a missing table of the messages of %s has its own remedy", (table, message, remedy) => {
+  expect(fromDriver(thrown("42P01", message), true, { table })).toMatchObject({
+    code: "migration",
+    message: `The database returned SQLSTATE 42P01: the table of messages is missing; ${remedy}.`,
+  });
+});
+
+it.each([
+  ["journey_sessions", 'relation "journey_sessions" does not exist', "run journey-db migrate"],
+  ["chats", 'relation "chats" does not exist', "apply the application's migrations"],
+])("a missing table %s has that of the sessions", (table, message, remedy) => {
+  expect(fromDriver(thrown("42P01", message), true, { table }).message).toBe(
+    `The database returned SQLSTATE 42P01: the table is missing; ${remedy}.`,
+  );
+});
