@@ -60,6 +60,10 @@ function program(): Command {
     ),
   )
     .option("--strict", "store nothing if any line is refused")
+    .option(
+      "--to <layout>",
+      "where the messages go: rows or column, by default column, which every program reads",
+    )
     .action(runImport);
   ofTable(command("erase <userId>", "Delete all sessions of a user."))
     .option("--yes", "required to delete; without it, only their number is printed")

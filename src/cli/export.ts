@@ -30,7 +30,7 @@ export function runExport(user: string, { url, out, ...named }: TableOptions & {
   const declared = tableOf(named);
   return withSessions(url, declared, async (db) => {
     const { table, fields, hasMessages } = await storedTable(db, declared);
-    const { check } = lineReader(fields, hasMessages);
+    const { check } = lineReader(fields);
     const batch = (hasMessages ? ROWS : COLUMN).exportBatch(table);
     const [all] = await send(db, count(table), { userId });
     // Not between the sessions on a terminal.

@@ -1,9 +1,12 @@
 import { sql } from "drizzle-orm";
+import { layoutSchema } from "../admin/convert-layout.js";
+import { messagesMissing } from "../message-rows/existing.js";
 import { importSessions as importIntoRows } from "../message-rows/import.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import { importedSessions, importSessions, ownOfLines } from "../queries/import.js";
 import { type Statement, statement } from "../queries/statement.js";
+import { parse } from "../validation/parse.js";
 import { exactly } from "./exact-values.js";
 import { readLines, sizeOf } from "./lines.js";
 import { lineReader, type SessionLine } from "./ndjson.js";
@@ -39,24 +42,30 @@ interface Counts {
   ignored: number;
 }
 
-/** Stores the sessions of a file, or of stdin, as the user's. Sessions that already exist stay unchanged. */
+/**
+ * Stores the sessions of a file, or of stdin, as the user's. Sessions that already exist stay unchanged. By default the
+ * messages go into the column, which programs of both layouts read.
+ */
 export function runImport(
   user: string,
   path: string | undefined,
-  { url, strict = false, ...named }: TableOptions & { strict?: boolean },
+  { url, strict = false, to = "column", ...named }: TableOptions & { strict?: boolean; to?: string },
 ) {
   const userId = ownerOf(user);
+  const intoRows = parse(layoutSchema, to, "--to") === "rows";
   const declared = tableOf(named);
   const file = path === "-" ? undefined : path;
   return withSessions(url, declared, async (db) => {
     const stored = await storedTable(db, declared);
+    if (intoRows && !stored.hasMessages) throw messagesMissing(declared as never);
     const bytes = file === undefined ? 0 : await sizeOf(file);
     const progress = bytes > 0 ? showProgress("importing", bytes, "bytes") : undefined;
     const lines = readLines(file, (done) => progress?.to(done));
     const counts: Counts = { imported: 0, present: 0, refused: 0, ignored: 0 };
     try {
-      if (strict) await db.transaction((tx) => importer(tx, stored, userId, counts, true)(lines));
-      else await importer(db, stored, userId, counts, false)(lines);
+      const importing = { stored, intoRows, userId, counts, strict };
+      if (strict) await db.transaction((tx) => importer(tx, importing)(lines));
+      else await importer(db, importing)(lines);
     } catch (thrown) {
       if (!strict && counts.imported + counts.present > 0)
         warn(`${summaryOf(counts)}. Run the same command again to continue`);
@@ -74,18 +83,20 @@ export function runImport(
 const summaryOf = ({ imported, present, refused }: Counts) =>
   `imported ${counted(imported, "session")}; already there, left as they are: ${present}; refused: ${refused}`;
 
-/**
- * @param counts goes up with each line
- * @param strict in a transaction: the first refusal is thrown, so that nothing is stored
- */
-function importer(
-  db: Database,
-  { table, fields, hasMessages }: StoredTable,
-  userId: string,
-  counts: Counts,
-  strict: boolean,
-) {
-  const reader = lineReader(fields, hasMessages);
+interface Importing {
+  stored: StoredTable;
+  /** Whether the messages go into rows. */
+  intoRows: boolean;
+  userId: string;
+  /** Goes up with each line. */
+  counts: Counts;
+  /** In a transaction: the first refusal is thrown, so that nothing is stored. */
+  strict: boolean;
+}
+
+function importer(db: Database, { stored, intoRows, userId, counts, strict }: Importing) {
+  const { table, fields } = stored;
+  const reader = lineReader(fields, intoRows);
   const idsOf = async (db: Database, statement: Statement<{ id: string }>, sessions: string) =>
     new Set((await send(db, statement, { userId, sessions })).map(({ id }) => id));
 
@@ -141,10 +152,10 @@ function importer(
    */
   async function store(lines: NumberedLine[]): Promise<void> {
     const sessions = `[${lines.map(({ text }) => text).join(",")}]`;
-    const inserting = (hasMessages ? importIntoRows : importSessions)(lines[0]?.own ?? {})(table);
-    let stored: Set<string>;
+    const inserting = (intoRows ? importIntoRows : importSessions)(lines[0]?.own ?? {})(table);
+    let ids: Set<string>;
     try {
-      stored = await attempt((tx) => idsOf(tx, inserting, sessions));
+      ids = await attempt((tx) => idsOf(tx, inserting, sessions));
     } catch (thrown) {
       const [first, ...others] = lines;
       if (!first || !isRefusal(thrown)) throw thrown;
@@ -157,8 +168,8 @@ function importer(
       await store(lines.slice(0, half));
       return store(lines.slice(half));
     }
-    counts.imported += stored.size;
-    await explain(lines.filter(({ id }) => !stored.has(id)));
+    counts.imported += ids.size;
+    await explain(lines.filter(({ id }) => !ids.has(id)));
   }
 
   function read(bytes: Buffer, number: number): SessionLine | null {

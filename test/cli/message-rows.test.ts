@@ -39,13 +39,13 @@ const said = (stderr: string) => stderr.replaceAll(/^looking at: \d+ of \d+ sess
 const exported = async (...args: string[]) => (await cli.run("export", ...args)).stdout;
 
 describe("export, erase and import", { timeout: 120_000 }, () => {
-  test("of sessions of both kinds give the same file, to the last byte, and put messages into rows", async () => {
+  test("of sessions of both kinds give the same file, to the last byte", async () => {
     const userId = newUser();
     const sessions = await storeDifficultRows(sql, userId, ORDERED_TIMES);
     const file = await exported(userId);
     expect(file.split("\n")).toHaveLength(sessions + 1);
     expect(await cli.run("erase", userId, "--yes")).toMatchObject({ status: 0 });
-    expect(await cli.runFed(file, "import", userId)).toMatchObject(imported(sessions));
+    expect(await cli.runFed(file, "import", "--to", "rows", userId)).toMatchObject(imported(sessions));
     expect(await kinds(userId)).toEqual(["object"]);
     const before = await stored();
     expect((await exported(userId)) === file).toBe(true);
@@ -54,9 +54,9 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
       stdout: `erased ${sessions} sessions; left: 0\n`,
     });
     expect((await stored()).messages).toEqual([]);
-    expect(await cli.runFed(file, "import", userId)).toMatchObject(imported(sessions));
+    expect(await cli.runFed(file, "import", "--to", "rows", userId)).toMatchObject(imported(sessions));
     expect(await stored()).toEqual(before);
-    expect(await cli.runFed(file, "import", userId)).toMatchObject(imported(0, sessions));
+    expect(await cli.runFed(file, "import", "--to", "rows", userId)).toMatchObject(imported(0, sessions));
     expect(await stored()).toEqual(before);
     await forUser(db, userId).deleteAll();
   });
@@ -74,7 +74,7 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
       updatedAt: "2026-01-02T00:00:00.000001Z",
     };
     const line = `${JSON.stringify(fields).slice(0, -1)},"metadata":{"n":1.10},"messages":[${messages.join(",")}]}`;
-    expect(await cli.runFed(line, "import", userId)).toMatchObject(imported(1));
+    expect(await cli.runFed(line, "import", "--to", "rows", userId)).toMatchObject(imported(1));
     const sessions = journey.forUser(db, userId);
     expect((await sessions.append(fields.id, text("m4"))).messageCount).toBe(4);
     expect(idsOf((await sessions.get(fields.id))?.messages ?? [])).toEqual(["m3", "m1", "m2", "m4"]);
@@ -105,33 +105,54 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
       const line = JSON.stringify({ ...fields, metadata: {}, messages: [text("m1", CANARY)] });
       const sentence =
         "line 1: session.updatedAt: expected a time before the year 294276, since the messages go into rows.";
-      const { stderr, ...rest } = await cli.runFed(line, "import", userId);
+      const { stderr, ...rest } = await cli.runFed(line, "import", "--to", "rows", userId);
       expect(rest).toEqual({
         status: 1,
         stdout: "imported 0 sessions; already there, left as they are: 0; refused: 1\n",
       });
       expect(stderr).toBe(`journey-db: ${sentence}\n`);
-      expect(await cli.runFed(line, "import", userId, "--strict")).toMatchObject({
+      expect(await cli.runFed(line, "import", "--to", "rows", userId, "--strict")).toMatchObject({
         status: 1,
         stderr: `journey-db: invalid_input: ${sentence} Nothing was imported.\n`,
       });
       for (const canary of CANARIES) expect(stderr).not.toContain(canary);
       for (const allowed of ["-infinity", "4714-11-24T00:00:00 BC", "294275-12-31T23:59:59"]) {
         const other = JSON.stringify({ ...JSON.parse(line), updatedAt: allowed });
-        expect(await cli.runFed(other, "import", userId)).toMatchObject(imported(1));
+        expect(await cli.runFed(other, "import", "--to", "rows", userId)).toMatchObject(imported(1));
         await journey.forUser(db, userId).deleteAll();
       }
     },
   );
 
-  test("export tells of a session in the column whose last update import refuses", async () => {
+  test("put messages into the column by default, where programs of both layouts read them", async () => {
     const userId = newUser();
-    await sql`insert into journey_sessions (user_id, updated_at) values (${userId}, 'infinity'), (${userId}, now())`;
-    expect(await cli.run("export", userId)).toMatchObject({
-      status: 1,
-      stderr: expect.stringMatching(/exported 2 sessions\n.*import will refuse 1 of these/),
+    const column = forUser(db, userId);
+    const [{ id }] = [await journey.forUser(db, userId).create({ messages: [text("m1"), text("m2")] })];
+    await sql`insert into journey_sessions (user_id, updated_at) values (${userId}, 'infinity')`;
+    const file = await exported(userId);
+    for (const args of [[], ["--to", "column"]]) {
+      await column.deleteAll();
+      expect(await cli.runFed(file, "import", userId, ...args)).toMatchObject(imported(2));
+      expect(await kinds(userId)).toEqual(["array"]);
+      expect((await column.get(id))?.messages).toEqual([text("m1"), text("m2")]);
+      expect((await journey.forUser(db, userId).get(id))?.messages).toEqual([text("m1"), text("m2")]);
+    }
+    await column.deleteAll();
+  });
+
+  test("import refuses another layout, and rows without their table", async () => {
+    const plain = await commandLine(await migratedDatabase());
+    expect(await cli.runFed("", "import", newUser(), "--to", "row")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('--to: expected "rows" or "column"'),
     });
-    await forUser(db, userId).deleteAll();
+    expect(await plain.runFed("", "import", newUser(), "--to", "rows")).toMatchObject({
+      status: 1,
+      stdout: "",
+      stderr: expect.stringContaining(
+        'migration: The table "journey_messages" is missing; run journey-db migrate --with message-rows',
+      ),
+    });
   });
 
   test("never take what is another user's, nor change the user's own", async () => {
@@ -141,8 +162,8 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
     const file = await exported(owner);
     await sessions.truncate(id, { from: "m2" });
     const before = await stored();
-    expect(await cli.runFed(file, "import", owner)).toMatchObject(imported(0, 1));
-    expect(await cli.runFed(file, "import", other)).toMatchObject({
+    expect(await cli.runFed(file, "import", "--to", "rows", owner)).toMatchObject(imported(0, 1));
+    expect(await cli.runFed(file, "import", "--to", "rows", other)).toMatchObject({
       status: 1,
       stderr: "journey-db: line 1: session.id: already used by another user's session.\n",
     });
@@ -163,13 +184,15 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
         messages: [text("m1")],
       }).replace('"2026-01-01"', '"2026-01-01T00:00:00Z"'),
     );
-    const { status, stdout } = await cli.runFed(lines.join("\n"), "import", userId);
+    const { status, stdout } = await cli.runFed(lines.join("\n"), "import", "--to", "rows", userId);
     expect({ status, stdout }).toEqual({
       status: 1,
       stdout: "imported 2 sessions; already there, left as they are: 0; refused: 1\n",
     });
     expect(await sql`select from journey_messages`).toHaveLength(2);
-    expect(await cli.runFed(lines.join("\n"), "import", newUser(), "--strict")).toMatchObject({ status: 1 });
+    expect(await cli.runFed(lines.join("\n"), "import", "--to", "rows", newUser(), "--strict")).toMatchObject(
+      { status: 1 },
+    );
     expect(await sql`select from journey_messages`).toHaveLength(2);
     await sql`alter table journey_sessions drop constraint of_test`;
     await journey.forUser(db, userId).deleteAll();
@@ -193,7 +216,7 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
       stdout: "erased 2 sessions; left: 0\n",
     });
     expect(await sql`select from app.chats_messages`).toHaveLength(0);
-    expect(await cli.runFed(file, "import", userId, ...named)).toMatchObject(imported(2));
+    expect(await cli.runFed(file, "import", "--to", "rows", userId, ...named)).toMatchObject(imported(2));
     expect(await sql`select from app.chats_messages`).toHaveLength(6);
     // What the database fills is filled anew.
     const withoutNumbers = (text: string) => text.replaceAll(/"number":\d+/g, "");
@@ -232,7 +255,7 @@ describe("export, erase and import", { timeout: 120_000 }, () => {
     };
     await writeFile(join(folder, "in.ndjson"), JSON.stringify(line));
     expect((await run("migrate", "--with", "message-rows"))[0]).toBe(0);
-    expect(await run("import", "user_1", "in.ndjson")).toEqual([0, imported(1).stdout]);
+    expect(await run("import", "user_1", "in.ndjson", "--to", "rows")).toEqual([0, imported(1).stdout]);
     const [, before] = await run("export", "user_1");
     expect(JSON.parse(before as string)).toEqual(line);
     expect(await run("convert", "--to", "column")).toEqual([0, "converted 1 session\n"]);
