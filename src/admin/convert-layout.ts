@@ -19,9 +19,10 @@ import { type JobOptions, jobOptionsSchema, type Progress, runJob, untilUnchange
  * - `size`: its messages are too large for one jsonb value, 256 MiB
  * - `rows`: it does not have as many rows as it should
  * - `row`: it does not meet the table's checks, or PostgreSQL cannot convert one of its messages
+ * - `reference`: a foreign key prevents it, such as one of another table to the messages
  * - `changing`: others changed it during each of ten attempts
  */
-export type NotConverted = "ids" | "time" | "size" | "rows" | "row" | "changing";
+export type NotConverted = "ids" | "time" | "size" | "rows" | "row" | "reference" | "changing";
 
 export interface LayoutConverted {
   /** Sessions that were moved; with `dryRun`, that would be. */
@@ -182,6 +183,8 @@ export async function convertLayout(db: Database, options: ConvertLayoutOptions)
 function notStored(error: JourneyDbError): NotConverted {
   const { sqlState = "", constraint = "" } = error;
   if (sqlState === "54000") return "size";
+  // PostgreSQL 18 has a code of its own for ON DELETE RESTRICT.
+  if (sqlState === "23503" || sqlState === "23001") return "reference";
   // Without the migration, no session can be marked.
   if (/^(2[23]|54001)/.test(sqlState) && !constraint.endsWith("_messages_is_array")) return "row";
   throw error;

@@ -101,20 +101,21 @@ const statementsOf = perTable((table) => {
 });
 
 /**
- * Moves all sessions of one user to another in one statement, for example those of a guest to the user who
- * signed up. The caller must make sure that both are the same person.
+ * Moves all sessions of one user to another, for example those of a guest to the user who signed up. The caller
+ * must make sure that both are the same person.
  *
  * Messages, metadata, phase, ids and creation times do not change; `revision` and `updatedAt` do. The other
  * user's own sessions stay unchanged. A repeated call moves nothing and returns 0. Requests that still run as
  * the guest no longer find the sessions: storing an answer then fails with not_found. A session that the
  * guest creates afterwards needs another transfer, so end the guest's sign-in first.
  *
- * Messages in rows move with their sessions, without an option. Sessions that are being written to then are moved in
- * a second step, a transaction that waits for the writers.
+ * This is one statement if all of the user's sessions have their messages in the column. Messages in rows move with
+ * their sessions, without an option: that takes a second statement and, for sessions that are being written to, a
+ * transaction that waits for the writers.
  *
  * @example const { sessions } = await transfer(db, { from: "guest_2abc", to: "user_2abc" })
- * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's checks (nothing
- *   is moved); timeout, unavailable, conflict, configuration, migration, internal
+ * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's checks (its
+ *   statement moves nothing); timeout, unavailable, conflict, configuration, migration, internal
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
   const { table, from, to, timeoutMs } = optionsOf(transferOptions, db, options);

@@ -99,6 +99,7 @@ const WHY: Record<NotConverted, string> = {
   size: "its messages are too large for the column",
   rows: "it has not as many rows as it should",
   row: "journey-db verify reports the row, or PostgreSQL cannot convert one of its messages",
+  reference: "a foreign key prevents it, such as one of another table to the messages",
   changing: "it kept changing",
 };
 

@@ -209,6 +209,26 @@ describe("on one database", async () => {
     });
   });
 
+  it.each(["no action", "restrict"])(
+    "a session stays in rows while another table references a message, on delete %s",
+    async (action) => {
+      const sessions = journey.forUser(db, newUser());
+      const [kept] = [await sessions.create({ messages: [text("m1")] }), await sessions.create()];
+      await raw.unsafe(`
+        create table stars (session_id uuid, user_id text, id text,
+          foreign key (session_id, user_id, id) references journey_messages (session_id, user_id, id) on delete ${action});
+        insert into stars select session_id, user_id, id from journey_messages where session_id = '${kept.id}'`);
+      expect(await convertLayout(db, { to: "column" })).toEqual({
+        sessions: 1,
+        skipped: 1,
+        left: [{ id: kept.id, reason: "reference" }],
+      });
+      expect((await sessions.get(kept.id))?.messages).toEqual([text("m1")]);
+      await raw`drop table stars`;
+      expect(await convertLayout(db, { to: "column" })).toEqual(moved(1));
+    },
+  );
+
   it("rows that are left of a session in the column keep it there", async () => {
     const userId = newUser();
     const { id } = await forUser(db, userId).create({ messages: [text("m1")] });
