@@ -33,7 +33,10 @@ export interface Stats {
    * them, and of the largest; null without such a session.
    */
   appendBytes: { mean: number; largest: number } | null;
-  /** Sessions that keep their messages in rows, those messages, and the bytes on disk of their table. */
+  /**
+   * Sessions that keep their messages in rows, those messages, and the bytes on disk of their table. The messages are
+   * those that the sessions say they have; a session with what is no number of messages counts as having none.
+   */
   messageRows: { sessions: number; messages: number; bytes: number };
   /** Old row versions that vacuum has not removed yet, as estimated by the server. */
   deadRows: number;
@@ -66,6 +69,8 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
     // No conversation either, but the marker of one in rows.
     const marked = sql.raw(isMarked(`"messages"`));
     const stored = sql`pg_column_size(${messages})`;
+    // Another program may have written any number; nested, since an unmarked conversation is not read.
+    const counted = sql`case when ${marked} then ${messages} ->> 'rows' ~ '^\\d{1,9}$' else false end`;
     const largest = db
       .select({ found: sql`json_build_object('id', ${id}, 'bytes', ${size})::text` })
       .from(table)
@@ -92,7 +97,7 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
         >`case when count(*) filter (where not ${marked}) > 0 then json_build_object(
           'mean', round(avg(${stored}) filter (where not ${marked})), 'largest', max(${stored}) filter (where not ${marked}))::text end`,
         messageRows: sql<string>`json_build_object('sessions', count(*) filter (where ${marked}),
-          'messages', coalesce(sum((${messages} ->> 'rows')::numeric) filter (where ${marked}), 0),
+          'messages', coalesce(sum((${messages} ->> 'rows')::int) filter (where ${counted}), 0),
           'bytes', coalesce(pg_total_relation_size(${existingMessages(table)}), 0))::text`,
         deadRows: number(sql`pg_stat_get_dead_tuples(${regclass})`),
         oldestCreatedAt: exactTime(sql`min(${createdAt})`),

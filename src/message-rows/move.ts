@@ -5,7 +5,7 @@ import type { MovedRow } from "../queries/layout.js";
 import { param, perTable, type Statement } from "../queries/statement.js";
 import { type Conditions, ifRevision, sameRevision, write } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
-import { hasOrderedTime, isInRows, isUnchanged, marker, ownRows, rowsOf } from "./conversation.js";
+import { hasOrderedTime, isInRows, isUnchanged, marker, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
 import { insertMessages, locked, rowsStatement, updated, withParts } from "./write.js";
 
@@ -69,7 +69,8 @@ export const moveToColumn = perTable((table) => {
       ["column", isUnchanged(table)],
       [
         "rows",
-        sql`${rowsOf(sql`${table.messages}`)} = (select count(*) from ${messages} where ${ownRows(messages)})`,
+        // Another program may have written any number.
+        sql`(${table.messages} -> 'rows')::numeric = (select count(*) from ${messages} where ${ownRows(messages)})`,
       ],
       // Long messages are not compressed, so this reads none of them.
       [

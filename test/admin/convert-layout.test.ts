@@ -229,6 +229,16 @@ describe("on one database", async () => {
     },
   );
 
+  it.each(["1e30", "5.5", "-1"])("a session whose marker says %s rows stays", async (rows) => {
+    const { id } = await journey.forUser(db, newUser()).create({ messages: [text("m1")] });
+    await raw`update journey_sessions set messages = jsonb_build_object('rows', ${rows}::text::jsonb, 'last', 'm1') where id = ${id}`;
+    expect(await convertLayout(db, { to: "column" })).toEqual({
+      sessions: 0,
+      skipped: 1,
+      left: [{ id, reason: "rows" }],
+    });
+  });
+
   it("rows that are left of a session in the column keep it there", async () => {
     const userId = newUser();
     const { id } = await forUser(db, userId).create({ messages: [text("m1")] });

@@ -88,6 +88,16 @@ onEveryDriver((database, { forUser }) => {
     expect(found.messageRows.bytes).toBeGreaterThan(900_000);
   });
 
+  it("a marker that holds no number of messages counts for a session without messages", async () => {
+    await forRows(database(), newUser()).create({ messages: [text("m1"), text("m2")] });
+    await database().insert(journeySessions).values({ userId: newUser() });
+    for (const rows of ["1e30", "5.5", "-3", "2147483648"])
+      await database().execute(
+        sql`insert into journey_sessions (user_id, messages) values (${newUser()}, jsonb_build_object('rows', ${rows}::text::jsonb, 'last', null))`,
+      );
+    expect((await stats(database())).messageRows).toMatchObject({ sessions: 5, messages: 2 });
+  });
+
   it("the metadata counts for the largest, too", async () => {
     const sessions = forUser(database(), newUser());
     await sessions.create({ messages: [text("m1", "a".repeat(50))] });
