@@ -39,7 +39,7 @@ const said = (stderr: string) => stderr.replaceAll(/^looking at: \d+ of \d+ sess
 const exported = async (...args: string[]) => (await cli.run("export", ...args)).stdout;
 
 describe("export, erase and import", { timeout: 120_000 }, () => {
-  test("of sessions of both kinds give the same file, to the last byte", async () => {
+  test("of sessions of both kinds give the same file, to the last byte, and put messages into rows", async () => {
     const userId = newUser();
     const sessions = await storeDifficultRows(sql, userId, ORDERED_TIMES);
     const file = await exported(userId);
