@@ -44,16 +44,16 @@ export function rowsStatement<Row>(...of: Parameters<typeof statement<Row>>): St
   };
 }
 
-/** The parts of a statement by their names, each of which can read those before it, and what it returns of the last. */
+/** A statement of parts, by their names, each of which can read those before it. */
 export function withParts<Row extends object>(
   db: Database,
   parts: Record<string, SQL>,
   row: { [Name in keyof Row]: SQL<Row[Name]> },
-  from?: SQL,
+  from: SQL,
 ): Builder<Row> {
   const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
   const selecting = db.with(...named).select(row as Record<string, SQL>);
-  return selecting.from((from ?? named.at(-1)) as never) as unknown as Builder<Row>;
+  return selecting.from(from as never) as unknown as Builder<Row>;
 }
 
 /** The conditions of every write to messages. */
