@@ -125,6 +125,18 @@ describe.each(titles)("%s", (title) => {
   });
 });
 
+it("the statements on rows in another format leave sessions in rows alone", async () => {
+  const databases = await makeDatabases();
+  await migratedWithBothLayouts(databases);
+  const sql = rawClient(databases.project);
+  const ofAdoption = commands.filter(({ section }) => section === "Adopting a Supabase table");
+  const statements = ofAdoption.filter(({ lang }) => lang === "sql");
+  expect(statements).toHaveLength(2);
+  for (const { value } of statements) expect([...(await sql.unsafe(value))].flat()).toEqual([]);
+  expect(await rowsOf(sql)).toHaveLength(3);
+  expect(await messageRowsOf(databases.project)).toHaveLength(2);
+});
+
 let made = 0;
 
 /** Two projects as on Supabase, reached as the role that owns the table and is no superuser. */
