@@ -14,7 +14,7 @@ const SCHEMA = `
     appended_at timestamptz not null,
     n integer not null,
     message json not null,
-    primary key (session_id, user_id, id)
+    primary key (session_id, id, user_id)
   );
   create index on messages (user_id, session_id, appended_at, n);
   alter table messages alter column message set storage external`;
@@ -34,7 +34,7 @@ export const bareInsert: Contestant = {
       await sql`
         insert into messages (user_id, session_id, id, appended_at, n, message)
         values (${userId}, ${id}, ${message.id}, now(), 0, ${json(message)})
-        on conflict (session_id, user_id, id) do update set message = excluded.message`;
+        on conflict (session_id, id, user_id) do update set message = excluded.message`;
     }
     return {
       tables: ["messages"],

@@ -119,8 +119,8 @@ const statementsOf = perTable((table) => {
  * program without the option `messages` of `defineJourney` reads and writes sessions in the column only: deploy the
  * option before you convert to rows, and remove it after you have converted to the column.
  *
- * `revision` and `updatedAt` of a session that is moved change, so `prune` counts its inactivity from then on. Each
- * user's sessions keep their order by `updatedAt`. Pass a database, not a transaction: in a transaction nothing takes
+ * `revision` and `updatedAt` of a session that is moved change, so `prune` counts its inactivity from then on. The
+ * sessions that are moved keep their order by `updatedAt`, and come before those that were in that layout. Pass a database, not a transaction: in a transaction nothing takes
  * effect before the commit, and moved sessions stay locked until then.
  *
  * @example const { sessions, left } = await convertLayout(db, { to: "rows" })

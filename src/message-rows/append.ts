@@ -27,6 +27,7 @@ import {
   ofGivenOne,
   rowsWrite,
   updated,
+  WRITTEN,
   withParts,
   writtenRow,
 } from "./write.js";
@@ -113,7 +114,7 @@ export const append = perShape(
     const conditions = conditionsOfAppend(table, shape);
     const read = one ? ofGivenOne : ofGiven;
     const inColumn = appendToColumn(table).conditions;
-    const lock = locked(table, conditions, { ...conditions.values, ...read });
+    const lockOf = (held: Conditions) => locked(table, held, { ...held.values, ...read });
     const messages = one ? givenOne : given;
     if (!create) {
       const dropping = marker(
@@ -129,13 +130,14 @@ export const append = perShape(
             db,
             {
               given: messages,
-              locked: lock,
+              locked: lockOf(conditions),
               ...(drops ? partsWithFrom(table) : partsOf(table, one, sql`locked`)),
               written: drops
                 ? updated(db, table, dropping, sql`locked, added, dropped`)
                 : updated(db, table, grown, sql`locked, added`),
             },
             { ...writtenRow, created: sql<boolean>`false` },
+            WRITTEN,
           ),
         { preparing, inColumn },
       );
@@ -143,7 +145,7 @@ export const append = perShape(
     const created: Conditions = {
       ...conditions,
       values: { ...conditions.values, ...newMetadata },
-      row: [...conditions.row, ["size", newMetadataFits, "explained only"]],
+      row: [...conditions.row, ["size", newMetadataFits]],
       created: [
         ["message size", messagesFit],
         ["size", newMetadataFits],
@@ -178,12 +180,13 @@ export const append = perShape(
           {
             given: messages,
             made,
-            locked: lock,
+            locked: lockOf(created),
             ...partsOf(table, one, target),
             changed: updated(db, table, grown, sql`locked, added`),
             written: sql`${columnsOf("made")} union all ${columnsOf("changed")}`,
           },
           { ...writtenRow, created: sql<boolean>`exists (select from made)` },
+          sql`(select id from made union all select id from locked) as ${WRITTEN}`,
         );
       },
       { preparing, inColumn },

@@ -62,7 +62,16 @@ export const lastRow = (table: SessionTable, condition: SQL): SQL => {
  * session still has the revision of then; else the statement writes nothing, and is sent again.
  */
 export const isUnchanged = (table: SessionTable): SQL =>
-  sql`${table.updatedAt} = (select updated_at from ${table} where ${ownedBy(table)})`;
+  sql`${table.updatedAt} in (select updated_at from ${table} where ${ownedBy(table)})`;
+
+/** All of the session's messages are seen: a policy may hide some, and others may have deleted some. */
+export const isComplete = (table: SessionTable): Condition => {
+  const messages = messagesOf(table);
+  return [
+    "count",
+    sql`(${isUnchanged(table)} and ${rowsOf(sql`${table.messages}`)} = (select count(*) from ${messages} where ${ownRows(messages)}))`,
+  ];
+};
 
 /** The session's messages are in rows. */
 export const isInRows = (table: SessionTable): Condition => ["column", areInRows(table.messages)];

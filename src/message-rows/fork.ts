@@ -5,7 +5,7 @@ import type { ReadRow } from "../queries/layout.js";
 import { onlyColumns } from "../queries/own-columns.js";
 import { input, param, perShape } from "../queries/statement.js";
 import { type Conditions, metadataIsObject, type Write, writable } from "../queries/write.js";
-import { hasRow, isInRows, isPlaced, marker, ownRows } from "./conversation.js";
+import { hasRow, isComplete, isInRows, isPlaced, marker, ownRows } from "./conversation.js";
 import { NO_LIMIT, sessionThenMessages } from "./read.js";
 import { messagesOf } from "./table.js";
 import { rowsWrite } from "./write.js";
@@ -22,6 +22,7 @@ export const fork = perShape(isPlainFork, (table, shape: ForkShape, preparing): 
     row: [
       isInRows(table),
       metadataIsObject(table),
+      isComplete(table),
       ["message", hasRow(table, sql`input.through`)],
       ["id", sql`input."newId" is null`, "explained only"],
     ],

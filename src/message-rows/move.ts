@@ -7,7 +7,7 @@ import { type Conditions, ifRevision, sameRevision, write } from "../queries/wri
 import type { SessionTable } from "../schema.js";
 import { hasOrderedTime, isInRows, isUnchanged, marker, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
-import { insertMessages, locked, rowsStatement, updated, withParts } from "./write.js";
+import { insertMessages, locked, rowsStatement, updated, WRITTEN, withParts, writtenId } from "./write.js";
 
 /** Its refusals name what keeps a session from being moved. "rows" or "column": it is there already. */
 const moving = (
@@ -50,7 +50,8 @@ export const moveToRows = perTable((table) => {
           sql`locked`,
         ),
       },
-      { revision: exactTime(sql`written.updated_at`) },
+      { id: writtenId, revision: exactTime(sql`written.updated_at`) },
+      WRITTEN,
     ),
   );
 });
@@ -88,7 +89,8 @@ export const moveToColumn = perTable((table) => {
         deleted: sql`delete from ${messages} using locked where ${ownRows(messages)} returning 1`,
         written: updated(db, table, sql`conversation.messages`, sql`locked, conversation`),
       },
-      { revision: exactTime(sql`written.updated_at`) },
+      { id: writtenId, revision: exactTime(sql`written.updated_at`) },
+      WRITTEN,
     ),
   );
 });

@@ -1,7 +1,7 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import { sessionColumns } from "../queries/columns.js";
-import { areInRows } from "../queries/conversation.js";
+import { areInRows, areMarked } from "../queries/conversation.js";
 import { exportBatchOf } from "../queries/export.js";
 import { filtered } from "../queries/filter.js";
 import type { MessageRow, ReadRow } from "../queries/layout.js";
@@ -122,8 +122,8 @@ export const messages = perTable((table) =>
     const columns = messagesColumns(table);
     const named = {
       ...columns,
-      // Of a session in rows only whether there is a message `before`.
-      messages: sql`case when page.stored = 'rows' then case when ${before} is null or ${isKnown} then '[]' end else ${columns.messages} end`,
+      // Of a session in rows its marker, if there is a message `before`.
+      messages: sql`case when page.stored = 'rows' then case when ${before} is null or ${isKnown} then ${table.messages}::text end else ${columns.messages} end`,
     };
     const list = sql.join(
       Object.entries(named).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),
@@ -152,7 +152,7 @@ export const messages = perTable((table) =>
 export const search = perTable((table) => {
   const messages = messagesOf(table);
   const rows = sql`(select ${messages.message}::jsonb as message, ${messages.appendedAt}, ${messages.n} from ${messages}
-            where ${messages.userId} = ${param("userId")} and ${messages.sessionId} = ${table.id} order by ${newestFirst(table)} offset 0) as e`;
+            where ${messages.userId} = ${param("userId")} and ${messages.sessionId} = ${table.id} and ${areMarked(sql`${table.messages}`)} order by ${newestFirst(table)} offset 0) as e`;
   const inRows = newestOf(rows, sql`e.appended_at desc, e.n desc`);
   return searchOf(table, "search_rows", sql`(${inRows} union all ${newestInColumn(table)})`);
 });

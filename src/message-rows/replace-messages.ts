@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { replaceMessages as replaceInColumn } from "../queries/replace-messages.js";
 import { param, perTable } from "../queries/statement.js";
 import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
-import { isUnchanged, ownRows } from "./conversation.js";
+import { isComplete, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
 import {
   conditionsOf,
@@ -17,6 +17,7 @@ import {
   type RowsWritten,
   rowsWrite,
   updated,
+  WRITTEN,
   withParts,
   writtenRow,
 } from "./write.js";
@@ -27,7 +28,7 @@ export const replaceMessages = perTable((table) => {
     sameRevision(table),
     metadataIsObject(table),
     ["message size", messagesFit],
-    ["column", isUnchanged(table)],
+    isComplete(table),
   ]);
   return rowsWrite<RowsWritten>(
     table,
@@ -50,6 +51,7 @@ export const replaceMessages = perTable((table) => {
           written: updated(db, table, markerOfGiven, sql`locked`),
         },
         writtenRow,
+        WRITTEN,
       ),
     { inColumn: replaceInColumn(table).conditions },
   );

@@ -56,10 +56,10 @@ export const messagesOf = perTable((table): MessageTable => {
     schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table
   ) as typeof pgTable;
   return declare(name, messageColumns(), (message) => [
-    // The session first: a deleted session's messages are found by it alone.
-    primaryKey({ name: `${name}_pkey`, columns: [message.sessionId, message.userId, message.id] }),
-    // Without the owner, since a session has one.
-    index(`idx_${name}_order`).on(message.sessionId, message.appendedAt, message.n),
+    // The session first, since a deleted session's messages are found by it alone. Each index has the owner last: so one of
+    // them serves a message's id and the other the order, also while there are no statistics of the table.
+    primaryKey({ name: `${name}_pkey`, columns: [message.sessionId, message.id, message.userId] }),
+    index(`idx_${name}_order`).on(message.sessionId, message.appendedAt, message.n, message.userId),
     foreignKey({
       name: `${name}_session_id_fkey`,
       columns: [message.sessionId],

@@ -10,6 +10,7 @@ import {
   type RowsWritten,
   rowsWrite,
   updated,
+  WRITTEN,
   withParts,
   writtenRow,
 } from "./write.js";
@@ -43,6 +44,7 @@ export const truncate = perTable((table) => {
           ),
         },
         writtenRow,
+        WRITTEN,
       ),
     { inColumn: truncateColumn(table).conditions },
   );

@@ -1,13 +1,14 @@
 import { getTableName, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
-import { isSerializationFailure } from "../model/driver-errors.js";
+import { messageOf } from "../model/driver-errors.js";
+import { JourneyDbError } from "../model/errors.js";
 import { exactTime, type WrittenRow } from "../queries/columns.js";
 import {
   type Builder,
+  type DriverFailure,
   input,
   insertion,
   param,
-  repeated,
   type Statement,
   type statement,
 } from "../queries/statement.js";
@@ -16,26 +17,43 @@ import type { SessionTable } from "../schema.js";
 import { hasOrderedTime, isInRows, marker, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
 
-/** How often a write is sent, at most, that others made the server refuse. */
-const ATTEMPTS = 10;
+const SUPPRESSED = "journey_db_suppressed_";
+
+/** The last part of a write to the session in `locked`. */
+export const WRITTEN = sql`locked left join written on true`;
 
 /**
- * Under SERIALIZABLE, writes to different sessions may be refused because of the messages' common index. Nothing has
- * changed then, and the statement is sent again; within a transaction of the caller's, which has failed, it is not.
+ * The id of the session in `WRITTEN`. If it is locked but was not updated, such as by a trigger of the application's,
+ * the statement fails, which undoes all of it: otherwise the messages alone would have changed.
  */
-export const rowsStatement = <Row>(...of: Parameters<typeof statement<Row>>): Statement<Row> =>
-  repeated(insertion(...of), isSerializationFailure, ATTEMPTS);
+export const writtenId = sql<string>`coalesce(written.id, (${sql.raw(`'${SUPPRESSED}'`)} || locked.id)::uuid)`;
 
-/** The parts of a statement by their names, each of which can read those before it, and what it returns of the last. */
+/** A statement of a write that cannot be suppressed in part. */
+export function rowsStatement<Row>(...of: Parameters<typeof statement<Row>>): Statement<Row> {
+  const inserting = insertion<Row>(...of);
+  return {
+    ...inserting,
+    run: (...call) =>
+      inserting.run(...call).catch((failure) => {
+        if (!messageOf((failure as DriverFailure).thrown).includes(SUPPRESSED)) throw failure;
+        throw new JourneyDbError(
+          "conflict",
+          "A trigger of the table kept the session as it is; nothing was written.",
+        );
+      }),
+  };
+}
+
+/** A statement of parts, by their names, each of which can read those before it. */
 export function withParts<Row extends object>(
   db: Database,
   parts: Record<string, SQL>,
   row: { [Name in keyof Row]: SQL<Row[Name]> },
-  from?: SQL,
+  from: SQL,
 ): Builder<Row> {
   const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
   const selecting = db.with(...named).select(row as Record<string, SQL>);
-  return selecting.from((from ?? named.at(-1)) as never) as unknown as Builder<Row>;
+  return selecting.from(from as never) as unknown as Builder<Row>;
 }
 
 /** The conditions of every write to messages. */
@@ -103,7 +121,7 @@ export const markerOfGiven = marker(
 export function insertMessages(table: SessionTable, from: SQL, moves: SQL = sql``): SQL {
   const messages = messagesOf(table);
   return sql`insert into ${messages} (user_id, session_id, id, appended_at, n, message) ${from}
-    on conflict (session_id, user_id, id) do update set message = excluded.message${moves} where ${messages.userId} = ${param("userId")}
+    on conflict (session_id, id, user_id) do update set message = excluded.message${moves} where ${messages.userId} = ${param("userId")}
     returning ${messages.id}, ${messages.appendedAt}, ${messages.n}`;
 }
 
@@ -125,7 +143,7 @@ export const updated = (
 
 /** What a write returns of `written`. */
 export const writtenRow = {
-  id: sql<string>`written.id`,
+  id: writtenId,
   updatedAt: exactTime(sql`written.updated_at`),
   messageCount: rowsOf(sql`written.messages`),
 };
@@ -140,5 +158,8 @@ export function rowsWrite<Row>(
   build: Statement<Row>["build"],
   options: Pick<NonNullable<Parameters<typeof write<Row>>[4]>, "preparing" | "inColumn"> = {},
 ): Write<Row> {
-  return write(table, `${name}_rows`, conditions, build, { ...options, kind: rowsStatement });
+  return {
+    ...write(table, `${name}_rows`, conditions, build, { ...options, kind: rowsStatement }),
+    isRepeated: true,
+  };
 }

@@ -40,6 +40,9 @@ function driverErrorOf(thrown: unknown): Thrown {
   };
 }
 
+/** The server's message. It may contain values of the call: never shown. */
+export const messageOf = (thrown: unknown): string => String(driverErrorOf(thrown).error.message ?? "");
+
 /** Whether the surrounding transaction had already failed. */
 export const isInFailedTransaction = (thrown: unknown): boolean => driverErrorOf(thrown).code === "25P02";
 

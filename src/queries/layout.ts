@@ -58,6 +58,7 @@ export interface Layout {
 }
 
 export interface MovedRow {
+  id: string;
   /** The session's revision after the move. */
   revision: string;
 }

@@ -26,6 +26,7 @@ export type Reason =
   | "after"
   | "size"
   | "message size"
+  | "count"
   | "time"
   | "rows"
   | "column"
@@ -55,6 +56,8 @@ export interface Write<Row> {
   readonly statement: Statement<Row>;
   /** Absent if it reads no stored row. */
   readonly conditions?: Conditions;
+  /** Whether it may write nothing although its conditions hold, since others wrote at the same moment, and is to be sent again. */
+  readonly isRepeated?: boolean;
   readonly refusal: Statement<RefusalRow>;
 }
 
@@ -206,7 +209,7 @@ function refusalOf(
   const { values, created } = conditions;
   // A session that is too large for the column is not too large for rows.
   const reason = inColumn
-    ? sql`case when ${areInRows(table.messages)} then ${ofStored(table, conditions)} else coalesce(nullif(${ofStored(table, inColumn)}, 'size'), 'column') end`
+    ? sql`case when ${areInRows(table.messages)} then ${ofStored(table, conditions)} else coalesce(nullif(${ofStored(table, inColumn)}, 'size'), ${firstUnmet(conditions.row.filter(([reason]) => reason === "message size"))}, 'column') end`
     : ofStored(table, conditions);
   const ofNew = firstUnmet(created ?? [], sql`'session'`);
   const build: Statement<RefusalRow>["build"] = (db) =>

@@ -116,6 +116,11 @@ export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["ap
         maxMetadataTextBytes: newLimits.maxTextBytes,
       }),
     });
-    return { ...toWritten(row), created, messageCount, ...(bytes !== undefined && { bytes }) };
+    return {
+      ...toWritten(row),
+      created,
+      messageCount,
+      ...(bytes !== undefined && !handle.layout.move && { bytes }),
+    };
   },
 };

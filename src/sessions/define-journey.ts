@@ -1,11 +1,12 @@
 import type { JourneyMessage, JourneyMetadata, MessageShape } from "../messages.js";
 import { callWith, endOfCall } from "../model/call-end.js";
 import type { Database } from "../model/database.js";
+import { isSerializationFailure } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
 import { heldElsewhere } from "../queries/held-elsewhere.js";
 import { COLUMN, type Layout, type MovedRow } from "../queries/layout.js";
 import { touchValues } from "../queries/own-columns.js";
-import type { Statement } from "../queries/statement.js";
+import { repeated, type Statement } from "../queries/statement.js";
 import type { JourneyTable, journeySessions, MessagesTable } from "../schema.js";
 import { argumentsOf } from "../validation/arguments.js";
 import type { JourneyOptions } from "../validation/journey-options.js";
@@ -39,6 +40,11 @@ export interface Journey<
     options?: RequestOptions,
   ): UserSessions<Message, Metadata, Phase, Table, Layout>;
 }
+
+/** How often a write to messages in rows is sent at most, while others write to the same session. */
+const MOST_ATTEMPTS = 100;
+/** How often a statement is sent at most that SERIALIZABLE refuses. */
+const MOST_REFUSALS = 10;
 
 type AnyVerb = Verb<(...args: never[]) => unknown>;
 const verbs = Object.entries(VERBS as Record<string, AnyVerb>);
@@ -78,7 +84,12 @@ export function defineJourney<
 
       const { table } = args;
       const run = <Row>(statement: Statement<Row>, values: Sent) =>
-        statement.run(db, { ...values, userId }, args.prepare);
+        // Under SERIALIZABLE, the messages' common index makes writes to different sessions refuse one another.
+        (ownLayout.move ? repeated(statement, isSerializationFailure, MOST_REFUSALS) : statement).run(
+          db,
+          { ...values, userId },
+          args.prepare,
+        );
       const handle: Handle = {
         ...args,
         layout: ownLayout,
@@ -91,13 +102,14 @@ export function defineJourney<
           const { move } = ownLayout;
           let values = given;
           let layout = ownLayout;
-          for (;;) {
-            const { statement, refusal } = writeOf(layout)(table);
+          for (let attempt = 1; ; attempt++) {
+            const { statement, refusal, isRepeated } = writeOf(layout)(table);
             const [row, ...rows] = await later(statement, { ...touchValues(table), ...values });
             if (row) return [row, ...rows];
             const [{ reason } = { reason: null }] = await later(refusal, values);
-            const isToRepeat = reason === null || reason === "column" || reason === "rows";
-            if (!move || !isToRepeat || callEnd?.ended) throw refusalError(reason, given);
+            const isToRepeat = reason === null ? isRepeated : reason === "column" || reason === "rows";
+            if (!move || !isToRepeat || attempt === MOST_ATTEMPTS || callEnd?.ended)
+              throw refusalError(reason, given);
             layout = ownLayout;
             if (reason !== "column") continue;
             const [moved] = moves

@@ -3,7 +3,7 @@ import { messageIdSchema } from "../messages.js";
 import type { JourneyTable } from "../schema.js";
 import { options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
-import { corrupt, inRows, messageNotFound, sessionNotFound } from "./refusal.js";
+import { corrupt, inRows, messageNotFound, rowsDiffer, sessionNotFound } from "./refusal.js";
 import { readSummary, toMessage, toSummary } from "./rows.js";
 import type { SessionSummary } from "./types.js";
 import { always, type Verb } from "./verb.js";
@@ -55,12 +55,12 @@ export const verb: Verb<Messages<unknown, object, string, JourneyTable>["message
     if (page.stored === "rows" && !("message" in page)) throw inRows();
     if (page.messages === null) throw messageNotFound("before");
     const session = toSummary(handle.own, readSummary(page));
+    const { revision } = session;
+    const stored = JSON.parse(page.messages);
+    if (page.stored === "array")
+      return { session, messages: stored, hasMore: page.hasMore === true, revision };
+    if (before === null && rows.length < Math.min(stored.rows, limit)) throw rowsDiffer();
     const inOrder = rows.slice(0, limit).reverse();
-    return {
-      session,
-      messages: page.stored === "rows" ? inOrder.map(toMessage) : JSON.parse(page.messages),
-      hasMore: page.stored === "rows" ? rows.length > limit : page.hasMore === true,
-      revision: session.revision,
-    };
+    return { session, messages: inOrder.map(toMessage), hasMore: rows.length > limit, revision };
   },
 };

@@ -22,6 +22,12 @@ export const inRows = () =>
     "This session keeps its messages in rows. Set the option `messages` of defineJourney to messagesTable(table) of @aigos/journey-db/message-rows.",
   );
 
+export const rowsDiffer = () =>
+  new JourneyDbError(
+    "corrupt",
+    "The session has another number of messages than it says: some are missing, or a policy hides them. Run journey-db verify.",
+  );
+
 const timeNotOrdered = () =>
   new JourneyDbError(
     "corrupt",
@@ -70,6 +76,7 @@ const REFUSALS: Record<Reason, (values: Sent) => JourneyDbError> = {
   ifMatch: () => conflict("ifMatch", "the stored metadata differs"),
   size: tooLarge,
   "message size": messageTooLarge,
+  count: rowsDiffer,
   time: timeNotOrdered,
   rows: inRows,
   // A write that finds it goes on in the column.

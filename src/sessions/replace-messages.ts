@@ -25,6 +25,6 @@ export const verb: Verb<ReplaceMessages<unknown, MessageLayout>["replaceMessages
       ifRevision,
       ...handle.limits(isWide),
     });
-    return { ...toWritten(row), messageCount, ...(bytes !== undefined && { bytes }) };
+    return { ...toWritten(row), messageCount, ...(bytes !== undefined && !handle.layout.move && { bytes }) };
   },
 };

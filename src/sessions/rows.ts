@@ -4,7 +4,7 @@ import type { MessageRow, ReadRow } from "../queries/layout.js";
 import type { JourneyTable } from "../schema.js";
 import { isObject } from "../validation/json.js";
 import type { OwnColumns } from "../validation/own-columns.js";
-import { corrupt, inRows } from "./refusal.js";
+import { corrupt, inRows, rowsDiffer } from "./refusal.js";
 import type { Session, SessionSummary, Written } from "./types.js";
 
 /** Of any application and table. */
@@ -59,7 +59,13 @@ export function corruptColumn(
 /** A message of a row. Drivers parse json, unless they are told not to. */
 export function toMessage(row: object): unknown {
   const { message } = row as MessageRow;
-  return typeof message === "string" ? JSON.parse(message) : message;
+  if (typeof message !== "string") return message;
+  try {
+    return JSON.parse(message);
+  } catch {
+    // Of another program: a text, which the driver has parsed.
+    return message;
+  }
 }
 
 /**
@@ -75,8 +81,10 @@ export function toSession(
   const column = corruptColumn(row as SessionRow, stored);
   if (column === "rows" && !("message" in row)) throw inRows();
   if (column && column !== "rows") throw corrupt(column);
-  const messages = column === "rows" ? rows.map(toMessage) : JSON.parse((row as SessionRow).messages);
-  return { ...toSummary(own, stored), messages };
+  const messages = JSON.parse((row as SessionRow).messages);
+  // Hidden by a policy, or deleted: what is left is not the conversation.
+  if (column === "rows" && messages.rows !== rows.length) throw rowsDiffer();
+  return { ...toSummary(own, stored), messages: column === "rows" ? rows.map(toMessage) : messages };
 }
 
 /** The session of the rows of a read, or null. */

@@ -34,12 +34,14 @@ export type Session<
 export type MessageLayout = "column" | "rows";
 
 /** The size of a conversation after a write. With messages in rows nothing counts it. */
-export type Size<Layout extends MessageLayout> = Layout extends "column"
+export type Size<Layout extends MessageLayout> = [Layout] extends ["column"]
   ? {
       /** Bytes of the conversation as jsonb, uncompressed; `maxSessionBytes` limits them. */
       bytes: number;
     }
-  : unknown;
+  : [Layout] extends ["rows"]
+    ? unknown
+    : { bytes?: number };
 
 /** What every write returns. */
 export interface Written {

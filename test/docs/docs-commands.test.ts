@@ -52,9 +52,10 @@ const SECTIONS: Record<string, Section> = {
     after: async ({ project }) => expect(await verify(openPostgresJs(project))).toEqual([]),
   },
   "Converting messages of AI SDK 4": { given: migratedWithAiSdk4 },
-  "Backup and restore": { given: migratedWithSessions, after: haveTheSameRows },
+  "Backup and restore": { given: migratedWithBothLayouts, after: haveTheSameRows },
+  "Repairing message rows": { given: withLostMessages, after: haveTheirMessages },
   Retention: { given: migratedWithOldSessions },
-  Erasure: { given: migratedWithSessions, after: keepsTheOthers },
+  Erasure: { given: migratedWithBothLayouts, after: keepsTheOthers },
   Monitoring: { given: oneWaitsForAnother, after: showsWhoWaits },
   "Moving from a transaction pooler": { given: migratedWithSessions },
   "Check the database": {},
@@ -124,6 +125,18 @@ describe.each(titles)("%s", (title) => {
   });
 });
 
+it("the statements on rows in another format leave sessions in rows alone", async () => {
+  const databases = await makeDatabases();
+  await migratedWithBothLayouts(databases);
+  const sql = rawClient(databases.project);
+  const ofAdoption = commands.filter(({ section }) => section === "Adopting a Supabase table");
+  const statements = ofAdoption.filter(({ lang }) => lang === "sql");
+  expect(statements).toHaveLength(2);
+  for (const { value } of statements) expect([...(await sql.unsafe(value))].flat()).toEqual([]);
+  expect(await rowsOf(sql)).toHaveLength(3);
+  expect(await messageRowsOf(databases.project)).toHaveLength(2);
+});
+
 let made = 0;
 
 /** Two projects as on Supabase, reached as the role that owns the table and is no superuser. */
@@ -153,6 +166,15 @@ async function migratedWithSessions({ project }: Databases): Promise<void> {
   await migrate(db);
   for (const userId of ["user_2abc", "user_2abc", "user_2def"])
     await forUser(db, userId).create({ messages: HELLO });
+}
+
+/** As migratedWithSessions, but for one session of each user, which is in rows. */
+async function migratedWithBothLayouts({ project }: Databases): Promise<void> {
+  const db = openPostgresJs(project);
+  await migrate(db, { with: ["message-rows"] });
+  const rows = defineJourney({ messages: messagesTable(journeySessions) });
+  await forUser(db, "user_2abc").create({ messages: HELLO });
+  for (const userId of ["user_2abc", "user_2def"]) await rows.forUser(db, userId).create({ messages: HELLO });
 }
 
 async function migratedWithAiSdk4(databases: Databases): Promise<void> {
@@ -196,9 +218,31 @@ async function areInColumnAgain({ project }: Databases, done: Done[]): Promise<v
   expect(rows.map(({ messages }) => JSON.parse(messages))).toEqual([HELLO, HELLO, HELLO]);
 }
 
+const messageRowsOf = async (url: string) => [
+  ...(await rawClient(
+    url,
+  )`select user_id, session_id, id, appended_at::text, n, message::text from journey_messages
+    order by session_id, appended_at, n`),
+];
+
 async function haveTheSameRows(databases: Databases): Promise<void> {
-  const [before, after] = await Promise.all(Object.values(databases).map((url) => rowsOf(rawClient(url))));
+  const [before, after] = await Promise.all(
+    Object.values(databases).map(async (url) => [await rowsOf(rawClient(url)), await messageRowsOf(url)]),
+  );
+  expect(before?.map(({ length }) => length)).toEqual([3, 2]);
   expect(after).toEqual(before);
+}
+
+async function withLostMessages(databases: Databases): Promise<void> {
+  await inBothLayouts(databases);
+  const sql = rawClient(databases.project);
+  await sql`create table restored_messages as select * from journey_messages`;
+  await sql`delete from journey_messages where id = 'm1'`;
+}
+
+async function haveTheirMessages({ project }: Databases): Promise<void> {
+  expect((await messageRowsOf(project)).map(({ id }) => id)).toEqual(["m1", "m2"]);
+  expect(await verify(openPostgresJs(project))).toEqual([]);
 }
 
 async function haveBeenMoved({ project }: Databases, done: Done[]): Promise<void> {
@@ -211,16 +255,17 @@ async function haveBeenMoved({ project }: Databases, done: Done[]): Promise<void
 async function keepsTheOthers({ project }: Databases): Promise<void> {
   const rows = await rowsOf(rawClient(project));
   expect(rows.map(({ user_id }) => user_id)).toEqual(["user_2def"]);
+  expect((await messageRowsOf(project)).map(({ user_id }) => user_id)).toEqual(["user_2def"]);
 }
 
 async function migratedWithOldSessions(databases: Databases): Promise<void> {
-  await migratedWithSessions(databases);
+  await migratedWithBothLayouts(databases);
   await rawClient(databases.project)`insert into journey_sessions (user_id, created_at, updated_at)
     select 'user_2abc', written, written from (values (now() - interval '91 days'), (now() - interval '1 year')) as old (written)`;
 }
 
 async function oneWaitsForAnother(databases: Databases): Promise<void> {
-  await migratedWithSessions(databases);
+  await migratedWithBothLayouts(databases);
   const sql = rawClient(databases.project);
   const touch = (on: Sql | ReservedSql) => on`update journey_sessions set phase = 'review'`;
   const holder = await sql.reserve();

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, it } from "vitest";
-import { defineJourney } from "../../src/index.js";
+import { defineJourney, forUser } from "../../src/index.js";
 import { moveToColumn } from "../../src/message-rows/move.js";
 import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
@@ -147,4 +148,76 @@ it("under SERIALIZABLE a transaction of the caller's that is refused fails with 
   });
   await expect(late).rejects.toMatchObject({ sqlState: "40001" });
   expect(await stored(id)).toMatchObject({ ids: ["m1", "m2"] });
+});
+
+describe("a write that a trigger of the application's suppresses", () => {
+  it.each<[string, (of: ReturnType<typeof journey.forUser>, id: string) => Promise<unknown>]>([
+    ["append", (of, id) => of.append(id, text("d"))],
+    ["append with create", (of, id) => of.append(id, text("d"), { create: true })],
+    ["append of several", (of, id) => of.append(id, [text("d"), text("a", "new")])],
+    ["append with from", (of, id) => of.append(id, text("d"), { from: "b" })],
+    ["replaceMessages", (of, id) => of.replaceMessages(id, [text("only")])],
+    ["truncate", (of, id) => of.truncate(id, { from: "b" })],
+  ])("%s: is a conflict, and changes no message either", async (_, call) => {
+    await client.unsafe(`
+      create or replace function keep_archived() returns trigger language plpgsql as
+        'begin if old.phase = ''archived'' then return null; end if; return new; end';
+      create or replace trigger keep_archived before update on journey_sessions for each row execute function keep_archived()`);
+    const userId = newUser();
+    const sessions = journey.forUser(db, userId);
+    const { id } = await sessions.create({ phase: "archived", messages: [text("a"), text("b")] });
+    const before = await sessions.get(id);
+    await expect(call(sessions, id)).rejects.toMatchObject({ code: "conflict" });
+    expect(await sessions.get(id)).toEqual(before);
+    // So it is while its messages are in the column.
+    const column = await forUser(db, userId).create({ phase: "archived", messages: [text("a"), text("b")] });
+    await expect(call(sessions, column.id)).rejects.toMatchObject({ code: "conflict" });
+    expect(await stored(column.id)).toMatchObject({ form: "array", ids: null });
+    await client`drop trigger keep_archived on journey_sessions`;
+  });
+});
+
+it("a session whose messages are hidden or gone is corrupt, and is not overwritten", async () => {
+  const sessions = journey.forUser(db, newUser());
+  const { id } = await sessions.create({ messages: [text("a"), text("b")] });
+  await client`delete from journey_messages where session_id = ${id}`;
+  for (const call of [
+    () => sessions.get(id),
+    () => sessions.messages(id),
+    () => sessions.latest(),
+    () => sessions.replaceMessages(id, []),
+    () => sessions.fork(id),
+  ])
+    await expect(call()).rejects.toMatchObject({
+      code: "corrupt",
+      message: expect.stringContaining("number of messages"),
+    });
+  expect(await stored(id)).toMatchObject({ rows: "2" });
+});
+
+it("a role that may read sessions and not update them is told so at once", async () => {
+  const role = `reader_${randomUUID().slice(0, 8)}`;
+  await client.unsafe(`
+    create role ${role} login;
+    grant select, insert, update, delete on journey_sessions, journey_messages to ${role};
+    create policy read_only on journey_sessions for select to ${role} using (true);
+    create policy all_messages on journey_messages to ${role} using (true)`);
+  const limited = openPostgresJs(url.replace(/postgres(@[^/]*)/, `${role}$1`), { max: 1 });
+  const sent: string[] = [];
+  const logged = drizzle({
+    client: rawClient(url.replace(/postgres(@[^/]*)/, `${role}$1`), { max: 1 }),
+    logger: { logQuery: (query) => void sent.push(query) },
+  });
+  const userId = newUser();
+  const { id } = await journey.forUser(db, userId).create({ messages: [text("a")] });
+  await expect(journey.forUser(limited, userId).append(id, text("b"))).rejects.toMatchObject({
+    code: "conflict",
+  });
+  await expect(journey.forUser(logged, userId).setPhase(id, "x")).rejects.toMatchObject({ code: "conflict" });
+  expect(sent).toHaveLength(2);
+  await client.unsafe(`
+    drop policy read_only on journey_sessions;
+    drop policy all_messages on journey_messages;
+    drop owned by ${role};
+    drop role ${role}`);
 });

@@ -20,6 +20,8 @@ const formOf = async (id: string) => {
 };
 const rowOf = async (id: string) => (await client`select * from journey_sessions where id = ${id}`)[0];
 
+const owners = new Map<string, string>();
+
 /** Raw JSON in the column, as older programs wrote it. */
 async function stored(userId: string, messages: string): Promise<string> {
   const [row] = await client`
@@ -156,9 +158,18 @@ describe("a session in the column", () => {
     ],
     ["another last message", (of, id) => of.append(id, text("m3"), { after: "m1" }), "conflict"],
     ["no such message", (of, id) => of.truncate(id, { from: "none" }), "not_found"],
+    [
+      "too large a message",
+      (_, id) =>
+        defineJourney({ messages: messagesTable(journeySessions), maxMessageBytes: 1_000 })
+          .forUser(db, owners.get(id) ?? "")
+          .append(id, text("m3", "x".repeat(2_000))),
+      "too_large",
+    ],
   ])("that refuses the write stays as it is, with its revision: %s", async (_, call, code) => {
     const userId = newUser();
     const { id } = await forUser(db, userId).create({ messages: [text("m1"), text("m2")] });
+    owners.set(id, userId);
     const before = await rowOf(id);
     await expect(call(inRows.forUser(db, userId), id)).rejects.toMatchObject({ code });
     expect(await rowOf(id)).toEqual(before);

@@ -5,7 +5,7 @@ select json_build_array("journey_sessions"."id", "journey_sessions"."user_id", "
         from ((
           select e.message ->> 'id' as message_id, p.text, input.pattern
           from (select '(?iq)' || $text::text as "pattern" offset 0) as input, (select "journey_messages"."message"::jsonb as message, "journey_messages"."appended_at", "journey_messages"."n" from "journey_messages"
-            where "journey_messages"."user_id" = $userId and "journey_messages"."session_id" = "journey_sessions"."id" order by "journey_messages"."appended_at" desc, "journey_messages"."n" desc offset 0) as e,
+            where "journey_messages"."user_id" = $userId and "journey_messages"."session_id" = "journey_sessions"."id" and (case when pg_column_size("journey_sessions"."messages") < 2000 then (jsonb_typeof("journey_sessions"."messages" -> 'rows') is not distinct from 'number') else false end) order by "journey_messages"."appended_at" desc, "journey_messages"."n" desc offset 0) as e,
             jsonb_array_elements_text(jsonb_path_query_array(e.message, '$.parts[*] ? (@.type == "text").text ? (@.type() == "string")')) with ordinality as p(text, k)
           where jsonb_typeof(e.message -> 'id') = 'string' and p.text ~ input.pattern
           order by e.appended_at desc, e.n desc, p.k
