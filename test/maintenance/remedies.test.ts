@@ -64,6 +64,7 @@ const WITHOUT_SQL = {
   large_sessions: "note",
   message_ids: "shows rows",
   message_rows_missing: "shows rows",
+  message_rows_orphaned: "shows rows",
   message_rows_unmarked: "shows rows",
   messages_ai_sdk_4: "a command",
   migrations_pending: "a command",

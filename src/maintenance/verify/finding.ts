@@ -32,6 +32,7 @@ export type FindingCode =
   | "message_ids"
   | "message_owner"
   | "message_rows_missing"
+  | "message_rows_orphaned"
   | "message_rows_unmarked"
   | "messages_ai_sdk_4"
   | "migrations_pending"

@@ -5,7 +5,7 @@ import { type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
 import type { DeclaredTable } from "./declared.js";
-import type { Finding } from "./finding.js";
+import { atOnce, type Finding } from "./finding.js";
 import { checkOwnObjects } from "./own-objects.js";
 import { rightsChecks } from "./rights.js";
 import { countRowsOf, nullCheck, type RowCheck } from "./rows.js";
@@ -48,15 +48,17 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
   if (!complete || nulls.length > 0) return nulls;
   const [s, m] = [table.sql, messages.sql];
   const ofSession = `from ${m} m where m.session_id = s.id`;
-  const last = `(select m.id ${ofSession} order by m.appended_at desc, m.n desc limit 1)`;
   const repeated = `(select count(*) > count(distinct m.id) ${ofSession})`;
-  const counted = `select s.id, s.user_id, s.updated_at, marked, counted.*,
+  const counted = atOnce([
+    `select s.id, s.user_id, s.updated_at, marked, counted.*, newest.appended_at as newest,
       case when marked then (s.messages ->> 'rows')::numeric end as expected,
       case when marked then s.messages ->> 'last' end as expected_last,
-      case when marked and foreign_rows = 0 then ${last} end as last,
+      case when foreign_rows = 0 then newest.id end as last,
       case when foreign_rows > 0 then ${repeated} else false end as repeated
-    from ${s} s, lateral (select ${isMarked("s.messages")} as marked offset 0) as marker,
-      lateral (select count(*) as rows, count(*) filter (where m.user_id <> s.user_id) as foreign_rows ${ofSession}) as counted`;
+    from ${s} s cross join lateral (select ${isMarked("s.messages")} as marked offset 0) as marker
+      cross join lateral (select count(*) as rows, count(*) filter (where m.user_id <> s.user_id) as foreign_rows ${ofSession}) as counted
+      left join lateral (select m.id, m.appended_at ${ofSession} order by m.appended_at desc, m.n desc limit 1) as newest on marked`,
+  ]);
   const show = (where: string) => `select * from (${counted}) as counted where ${where}`;
   const checks: RowCheck[] = [
     {
@@ -111,5 +113,19 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
       },
     },
   ];
-  return [...nulls, ...(await countRowsOf(db, `(${counted}) as counted`, checks, "session"))];
+  const orphaned = `not exists (select from ${s} s where s.id = m.session_id)`;
+  const orphans: RowCheck = {
+    code: "message_rows_orphaned",
+    severity: "error",
+    where: "true",
+    what: "no session: it was deleted without its messages, which come back if it is imported",
+    remedy: {
+      sql: `select m.session_id, m.user_id, m.id, m.appended_at from ${m} m where ${orphaned}`,
+      rest: ", then delete these rows, then run journey-db verify",
+    },
+  };
+  return [
+    ...(await countRowsOf(db, `(${counted}) as counted`, checks, "session")),
+    ...(await countRowsOf(db, `${m} m where ${orphaned}`, [orphans], "message")),
+  ];
 }

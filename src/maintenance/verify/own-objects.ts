@@ -291,13 +291,8 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
       if (!isFit) return APPLY;
       if (found?.key !== cut(key) && stored.taken.includes(cut(key))) return RENAME;
       const isBroken = await finds(context, `select from ${table.sql} t where ${broken}`);
-      if (isBroken && table.row === "message") {
-        const orphans = `select ${table.primaryKey} from ${table.sql} t where ${broken}`;
-        return {
-          sql: orphans,
-          rest: ", then delete these rows, whose sessions are deleted, then run journey-db verify",
-        };
-      }
+      if (isBroken && table.row === "message")
+        return "delete the messages that have no session (message_rows_orphaned shows them), then run journey-db verify";
       if (isBroken) return "change the rows that reference no row, then run journey-db verify";
       if (isBroken === undefined && hasAllColumns(table, stored)) return APPLY;
       return { sql: `alter table ${table.sql} ${found ? `drop constraint ${found.name}, ` : ""}${create}` };

@@ -74,7 +74,7 @@ export async function countRowsOf(
   db: Database,
   from: string,
   checks: readonly RowCheck[],
-  noun: "row" | "session" = "row",
+  noun: "row" | "session" | "message" = "row",
 ): Promise<Finding[]> {
   if (checks.length === 0) return [];
   const counts = checks.map(({ where, measured }) => {
