@@ -175,6 +175,19 @@ const CHANGES: Record<string, Change> = {
     change: "alter table S disable trigger N_updated_at",
     found: ["error trigger_disabled", "error updated_at_unchanged"],
   },
+  "all triggers of the sessions are disabled": {
+    change: "alter table S disable trigger all",
+    found: ["error trigger_disabled", "error trigger_disabled", "error updated_at_unchanged"],
+  },
+  "all triggers of the messages are disabled": {
+    change: "alter table M disable trigger all",
+    found: ["error trigger_disabled"],
+  },
+  "a trigger of the application changes messages": {
+    change: `create function own() returns trigger language plpgsql as 'begin return new; end';
+      create trigger own before insert on M for each row execute function own()`,
+    found: ["note trigger_unexpected"],
+  },
   "a session has the latest time": {
     change:
       "alter table S disable trigger user; update S set updated_at = 'infinity' where user_id = 'user_a'; alter table S enable trigger user",

@@ -12,13 +12,18 @@ import { countRowsOf, nullCheck, type RowCheck } from "./rows.js";
 import { putBuiltInsFirst } from "./run.js";
 import { storageChecks } from "./storage.js";
 import { notATable } from "./table.js";
+import { foreignKeyTriggers, unexpectedTriggers } from "./trigger.js";
 
 /** The same checks as of the sessions' table, of the table of their messages. */
 export async function checkMessagesTable(context: Context): Promise<Finding[]> {
   const table = context.table.messages as DeclaredTable;
   if (context.inTransaction) await putBuiltInsFirst(context.db);
   const ofMessages = { ...context, ...context.ofRows, table, packageOnly: false };
-  const checks = [columnChecks, constraintChecks, storageChecks, rightsChecks].flatMap((of) => of(table));
+  const checks = [
+    ...[columnChecks, constraintChecks, storageChecks, rightsChecks].flatMap((of) => of(table)),
+    foreignKeyTriggers(table),
+    unexpectedTriggers(table),
+  ];
   const other = await runChecks([notATable(table)], ofMessages);
   const findings =
     other.length > 0
