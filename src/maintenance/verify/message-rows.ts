@@ -32,8 +32,9 @@ export async function checkMessagesTable(context: Context): Promise<Finding[]> {
   return findings.map((one) => ({ ...one, message: `${table.label}: ${one.message}` }));
 }
 
+/** Without a primary key, an id may have several rows. */
 const isComplete = ({ oid, columnRows, columns }: DeclaredTable) =>
-  sql`(select count(*) from ${columnRows} join pg_attribute on attname = name
+  sql`exists (select from pg_index where indrelid = ${oid} and indisprimary) and (select count(*) from ${columnRows} join pg_attribute on attname = name
     where attrelid = ${oid} and not attisdropped and format_type(atttypid, atttypmod) = declared.type) = ${sql.raw(String(columns.length))}`;
 
 /** Compares sessions with their messages in rows. Reads indexes of the messages, and no message. */
@@ -65,7 +66,31 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
       left join lateral (select m.id, m.appended_at ${ofSession} order by m.appended_at desc, m.n desc limit 1) as newest on marked`,
   ]);
   const show = (where: string) => `select * from (${counted}) as counted where ${where}`;
+  const isLate = (time: string) => `${time} >= '294276-01-01 00:00:00+00'::timestamptz`;
+  // The trigger sets a time that is not before now(). Messages that have a later one keep their order.
+  const placeAgain = (where: string) =>
+    `with reset as (update ${s} s set updated_at = now() where ${isMarked("s.messages")} and ${where} returning id), placed as (select m.session_id, m.user_id, m.id, row_number() over (partition by m.session_id, m.user_id order by m.appended_at, m.n) as place from ${m} m join reset on m.session_id = reset.id) update ${m} m set appended_at = least(m.appended_at, now()), n = placed.place from placed where (m.session_id, m.user_id, m.id) = (placed.session_id, placed.user_id, placed.id)`;
+  const isCount = "expected between 0 and 2147483647 and expected = trunc(expected)";
+  const differs = `not (${isCount}) or expected < rows or expected = rows and foreign_rows = 0 and expected_last is distinct from last`;
   const checks: RowCheck[] = [
+    {
+      code: "updated_at_unordered",
+      severity: "error",
+      where: `marked and ${isLate("updated_at")}`,
+      what: "an updated_at that cannot increase (infinity, or the year 294276 or later): writes to its messages fail with corrupt",
+      remedy: { sql: placeAgain(isLate("s.updated_at")) },
+    },
+    {
+      code: "updated_at_unordered",
+      severity: "error",
+      where: `marked and not ${isLate("updated_at")} and newest > updated_at`,
+      what: "an updated_at before the time of its last message: new messages come before that one",
+      remedy: {
+        sql: placeAgain(
+          `not ${isLate("s.updated_at")} and exists (select ${ofSession} and m.appended_at > s.updated_at)`,
+        ),
+      },
+    },
     {
       code: "message_owner",
       severity: "error",
@@ -99,22 +124,21 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
     {
       code: "message_rows_missing",
       severity: "error",
-      where: "expected > rows",
+      where: `${isCount} and expected > rows`,
       what: `fewer messages in ${messages.label} than the column messages says: something other than this package has deleted them`,
       remedy: {
-        sql: show("expected > rows"),
-        rest: `, then restore the messages of these sessions from a backup, or set "rows" in the column to the number of those that are left, then run journey-db verify`,
+        sql: show(`${isCount} and expected > rows`),
+        rest: `, then restore the messages of these sessions from a backup, or set "rows" and "last" in the column to the number and the last id of those that are left (columns rows and last), then run journey-db verify`,
       },
     },
     {
       code: "marker_different",
       severity: "error",
-      where:
-        "expected < rows or expected = rows and foreign_rows = 0 and expected_last is distinct from last",
+      where: `(${differs}) and not repeated`,
       what: "a wrong number of messages or a wrong last message in the column messages: messageCount is wrong, and append({ after }) is refused",
       remedy: {
         // If others have changed the session since the beginning of the statement, it stays as it is.
-        sql: `update ${s} s set messages = jsonb_build_object('rows', c.rows, 'last', c.last) from (${counted}) as c where s.id = c.id and s.updated_at = c.updated_at and (c.expected < c.rows or c.expected = c.rows and c.expected_last is distinct from c.last) and c.foreign_rows = 0`,
+        sql: `update ${s} s set messages = counted.marker from (select id, updated_at, jsonb_build_object('rows', rows, 'last', last) as marker from (${counted}) as counted where (${differs}) and foreign_rows = 0) as counted where s.id = counted.id and s.updated_at = counted.updated_at`,
       },
     },
   ];
