@@ -188,6 +188,17 @@ const CHANGES: Record<string, Change> = {
       create trigger own before insert on M for each row execute function own()`,
     found: ["note trigger_unexpected"],
   },
+  "a trigger of the application discards messages": {
+    change: `create function own() returns trigger language plpgsql as 'begin return null; end';
+      create trigger own before insert on M for each row execute function own()`,
+    found: ["error insert_failed", "note trigger_unexpected"],
+    by: "drop trigger own on M",
+  },
+  "a trigger of the application refuses messages": {
+    change: `create function own() returns trigger language plpgsql as $$begin raise 'no'; end$$;
+      create trigger own before insert on M for each row execute function own()`,
+    found: ["note trigger_unexpected", "note unchecked"],
+  },
   "a session has the latest time": {
     change:
       "alter table S disable trigger user; update S set updated_at = 'infinity' where user_id = 'user_a'; alter table S enable trigger user",
