@@ -6,6 +6,7 @@ import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
 import type { DeclaredTable } from "./declared.js";
 import { atOnce, type Finding } from "./finding.js";
+import { contentChecks } from "./messages.js";
 import { checkOwnObjects } from "./own-objects.js";
 import { rightsChecks } from "./rights.js";
 import { countRowsOf, nullCheck, type RowCheck } from "./rows.js";
@@ -36,6 +37,14 @@ export async function checkMessagesTable(context: Context): Promise<Finding[]> {
 const isComplete = ({ oid, columnRows, columns }: DeclaredTable) =>
   sql`exists (select from pg_index where indrelid = ${oid} and indisprimary) and (select count(*) from ${columnRows} join pg_attribute on attname = name
     where attrelid = ${oid} and not attisdropped and format_type(atttypid, atttypmod) = declared.type) = ${sql.raw(String(columns.length))}`;
+
+/** Looks for messages in rows that calls cannot use. */
+export async function checkMessageContents(context: Context): Promise<Finding[]> {
+  const { db, table, inTransaction } = context;
+  if (inTransaction) await putBuiltInsFirst(db);
+  const [complete] = await read(db, sql`select where ${isComplete(table.messages as DeclaredTable)}`);
+  return complete ? runChecks(contentChecks(table), context) : [];
+}
 
 /** Compares sessions with their messages in rows. Reads indexes of the messages, and no message. */
 export async function countMessageRows({ db, inTransaction, table }: Context): Promise<Finding[]> {
