@@ -155,6 +155,7 @@ const CASES = {
   probe_left: "",
   marker_different: "",
   message_owner: "",
+  table_owner: "",
   updated_at_unordered: "",
 } satisfies Record<Followed, string | { default?: string; own?: string }>;
 
@@ -162,6 +163,7 @@ const CASES = {
 const ELSEWHERE: Partial<Record<Followed, string>> = {
   marker_different: "verify-message-rows.test.ts",
   message_owner: "verify-message-rows.test.ts",
+  table_owner: "verify-message-rows.test.ts",
   updated_at_unordered: "verify-message-rows.test.ts",
   probe_left: "verify-without-transactions.test.ts",
   rls_active: "verify-states.test.ts",

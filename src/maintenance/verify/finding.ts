@@ -56,6 +56,7 @@ export type FindingCode =
   | "storage"
   | "table_elsewhere"
   | "table_missing"
+  | "table_owner"
   | "table_unlogged"
   | "trigger_different"
   | "trigger_disabled"

@@ -1,7 +1,7 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { isMarked } from "../../message-rows/figures.js";
 import { read } from "../read.js";
-import { type Context, runChecks } from "./check.js";
+import { type Check, type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
 import type { DeclaredTable } from "./declared.js";
@@ -20,8 +20,23 @@ export async function checkMessagesTable(context: Context): Promise<Finding[]> {
   const table = context.table.messages as DeclaredTable;
   if (context.inTransaction) await putBuiltInsFirst(context.db);
   const ofMessages = { ...context, ...context.ofRows, table, packageOnly: false };
+  const owners = (oid: SQL) =>
+    sql`(select quote_ident(pg_get_userbyid(relowner)) from pg_class where oid = ${oid})`;
+  const owner: Check = {
+    code: "table_owner",
+    severity: "warning",
+    query: sql`select * from (select ${owners(table.oid)} as own, ${owners(context.table.oid)} as sessions) as owners where own <> sessions`,
+    finding: ({ own, sessions }: Record<"own" | "sessions", string>) => [
+      `The table's owner is ${own}, and that of the sessions is ${sessions}, which may have no rights on it; deleting a session deletes its messages with the rights of the former.`,
+      { sql: `alter table ${table.sql} owner to ${sessions}`, rest: ", as a member of both roles" },
+    ],
+  };
   const checks = [
-    ...[columnChecks, constraintChecks, storageChecks, rightsChecks].flatMap((of) => of(table)),
+    ...[columnChecks, constraintChecks, storageChecks, rightsChecks]
+      .flatMap((of) => of(table))
+      // The check of the sessions reports what keeps their messages.
+      .filter(({ code }) => code !== "foreign_key"),
+    owner,
     foreignKeyTriggers(table),
     unexpectedTriggers(table),
   ];
