@@ -64,6 +64,7 @@ const WITHOUT_SQL = {
   large_sessions: "note",
   message_ids: "shows rows",
   message_rows_missing: "shows rows",
+  message_rows_orphaned: "shows rows",
   message_rows_unmarked: "shows rows",
   messages_ai_sdk_4: "a command",
   migrations_pending: "a command",
@@ -154,6 +155,7 @@ const CASES = {
   probe_left: "",
   marker_different: "",
   message_owner: "",
+  table_owner: "",
   updated_at_unordered: "",
 } satisfies Record<Followed, string | { default?: string; own?: string }>;
 
@@ -161,6 +163,7 @@ const CASES = {
 const ELSEWHERE: Partial<Record<Followed, string>> = {
   marker_different: "verify-message-rows.test.ts",
   message_owner: "verify-message-rows.test.ts",
+  table_owner: "verify-message-rows.test.ts",
   updated_at_unordered: "verify-message-rows.test.ts",
   probe_left: "verify-without-transactions.test.ts",
   rls_active: "verify-states.test.ts",

@@ -111,14 +111,21 @@ const CHANGES: Record<string, Change> = {
   },
   "the foreign key is missing, and messages have no session": {
     change:
-      "alter table M drop constraint O_session_id_fkey; insert into M select 'user_a', gen_random_uuid(), 'm1', now(), 1, '{}'",
-    found: ["error constraint_missing"],
+      "alter table M drop constraint O_session_id_fkey; insert into M select 'user_a', gen_random_uuid(), 'm1', now(), 1, '{\"id\":\"m1\"}'",
+    found: ["error constraint_missing", "error message_rows_orphaned"],
     by: "delete from M where session_id not in (select id from S); alter table M add constraint O_session_id_fkey foreign key (session_id) references S (id) on delete cascade",
+  },
+  "a session was deleted without its messages": {
+    change:
+      "set session_replication_role = replica; delete from S where user_id = 'user_a' and messages ->> 'rows' = '3'; reset session_replication_role",
+    found: ["error message_rows_orphaned"],
+    by: "delete from M where session_id not in (select id from S)",
+    left: [[], [], ["c1"], ["c1"], ["m1", "m2", "m3"]],
   },
   "the foreign key does not cascade": {
     change:
       "alter table M drop constraint O_session_id_fkey, add constraint O_session_id_fkey foreign key (session_id) references S (id)",
-    found: ["error constraint_different", "note foreign_key"],
+    found: ["error constraint_different"],
   },
   "the index is missing": { change: "drop index I_O_order", found: ["error index_missing"] },
   "the index has another order": {
@@ -168,6 +175,30 @@ const CHANGES: Record<string, Change> = {
     change: "alter table S disable trigger N_updated_at",
     found: ["error trigger_disabled", "error updated_at_unchanged"],
   },
+  "all triggers of the sessions are disabled": {
+    change: "alter table S disable trigger all",
+    found: ["error trigger_disabled", "error trigger_disabled", "error updated_at_unchanged"],
+  },
+  "all triggers of the messages are disabled": {
+    change: "alter table M disable trigger all",
+    found: ["error trigger_disabled"],
+  },
+  "a trigger of the application changes messages": {
+    change: `create function own() returns trigger language plpgsql as 'begin return new; end';
+      create trigger own before insert on M for each row execute function own()`,
+    found: ["note trigger_unexpected"],
+  },
+  "a trigger of the application discards messages": {
+    change: `create function own() returns trigger language plpgsql as 'begin return null; end';
+      create trigger own before insert on M for each row execute function own()`,
+    found: ["error insert_failed", "note trigger_unexpected"],
+    by: "drop trigger own on M",
+  },
+  "a trigger of the application refuses messages": {
+    change: `create function own() returns trigger language plpgsql as $$begin raise 'no'; end$$;
+      create trigger own before insert on M for each row execute function own()`,
+    found: ["note trigger_unexpected", "note unchecked"],
+  },
   "a session has the latest time": {
     change:
       "alter table S disable trigger user; update S set updated_at = 'infinity' where user_id = 'user_a'; alter table S enable trigger user",
@@ -177,6 +208,69 @@ const CHANGES: Record<string, Change> = {
     change: `alter table S disable trigger user; update S set updated_at = ${LATEST}; alter table S enable trigger user;
       update M set appended_at = ${LATEST}::timestamptz + n * interval '1 day' + case id when 'm3' then interval '9 days' else '0' end where id <> 'm1'`,
     found: ["error updated_at_unordered"],
+  },
+  "a session's time was set back": {
+    change:
+      "alter table S disable trigger user; update S set updated_at = '2020-01-01'; alter table S enable trigger user",
+    found: ["error updated_at_unordered"],
+  },
+  "messages have a later time than their session": {
+    change:
+      "update M set appended_at = now() + n * interval '1 day' + case id when 'm3' then interval '9 days' else '0' end where id <> 'm1'; update M set appended_at = 'infinity' where id = 'm3' and user_id = 'user_a'",
+    found: ["error updated_at_unordered"],
+  },
+  "sessions in the column have the latest time": {
+    change:
+      "alter table S disable trigger user; update S set updated_at = 'infinity' where jsonb_typeof(messages) = 'array'; alter table S enable trigger user",
+    found: [],
+  },
+  "the number of a marker is none": {
+    change: `update S set messages = case user_id when 'user_a' then '{"rows": 2.5, "last": "m3"}' else '{"rows": 1e30, "last": "m3"}' end::jsonb where messages ->> 'rows' = '3'`,
+    found: ["error marker_different"],
+  },
+  "the primary key is missing, and a message is stored twice": {
+    change:
+      "alter table M drop constraint O_pkey; insert into M select * from M where user_id = 'user_a' and id = 'm2'",
+    found: ["error primary_key"],
+    by: "delete from M where ctid in (select max(ctid) from M group by session_id, user_id, id having count(*) > 1); alter table M add primary key (session_id, user_id, id)",
+  },
+  "a message has another id than its row": {
+    change: `update M set message = '{"id":"m4","role":"user","parts":[]}' where id = 'm2' and user_id = 'user_a'`,
+    found: ["error rows_forbidden"],
+    by: `update M set message = '{"id":"m2","role":"user","parts":[]}' where id = 'm2'`,
+  },
+  "a message is no object": {
+    change: `update M set message = '[]' where id = 'm2' and user_id = 'user_a'`,
+    found: ["error rows_forbidden"],
+    by: `update M set message = '{"id":"m2","role":"user","parts":[]}' where id = 'm2'`,
+  },
+  "a message has a zero byte": {
+    change: `update M set message = '{"id":"m2","role":"user","parts":[{"type":"text","text":"\\\\\\u0000"}]}' where id = 'm2' and user_id = 'user_a'`,
+    found: ["error rows_forbidden"],
+    by: `update M set message = '{"id":"m2","role":"user","parts":[]}' where id = 'm2'`,
+  },
+  "a message has a backslash before u0000": {
+    change: `update M set message = '{"id":"m2","role":"user","parts":[{"type":"text","text":"\\\\u0000"}]}' where id = 'm2' and user_id = 'user_a'`,
+    found: [],
+  },
+  "a message is of AI SDK 4": {
+    change: `update M set message = '{"id":"m2","role":"user","content":"x"}' where id = 'm2' and user_id = 'user_a'`,
+    found: ["warning messages_ai_sdk_4"],
+    by: `update M set message = '{"id":"m2","role":"user","parts":[]}' where id = 'm2'`,
+  },
+  "messages are jsonb": {
+    change: "alter table M alter message type jsonb using message::jsonb",
+    found: ["error column_type"],
+  },
+  "messages have another owner than the sessions": {
+    change:
+      "create schema if not exists app; grant usage on schema app to pg_database_owner; alter table M owner to pg_database_owner",
+    found: ["warning table_owner"],
+  },
+  "another table references messages": {
+    change:
+      "create table votes (session_id uuid, user_id text, id text, foreign key (session_id, user_id, id) references M)",
+    found: ["note foreign_key"],
   },
   "a marker has too few messages": {
     change: `update S set messages = '{"rows": 2, "last": "m2"}' where messages ->> 'rows' = '3'`,
@@ -194,7 +288,7 @@ const CHANGES: Record<string, Change> = {
   },
   "messages belong to a session in the column": {
     change:
-      "insert into M select user_id, id, 'm9', now(), 1, '{}' from S where jsonb_typeof(messages) = 'array'",
+      "insert into M select user_id, id, 'm9', now(), 1, '{\"id\":\"m9\"}' from S where jsonb_typeof(messages) = 'array'",
     found: ["error message_rows_unmarked"],
     by: "delete from M where id = 'm9'",
   },
@@ -209,7 +303,7 @@ const CHANGES: Record<string, Change> = {
   "two users have the same message of a session": {
     change:
       "insert into M select 'user_c', session_id, id, appended_at, n, message from M where user_id = 'user_a' and id = 'm2'",
-    found: ["error message_owner", "error marker_different"],
+    found: ["error message_owner"],
     by: `delete from M where user_id = 'user_c'`,
   },
 };
@@ -231,9 +325,7 @@ describe.each(Object.keys(TABLES) as Which[])("the %s table, with message rows",
     );
     const findings = await opened.verify();
     expect(codesOf(findings), JSON.stringify(findings)).toEqual(found);
-    expect(findings.map(({ sql }) => sql === undefined).includes(true) || by === undefined || true).toBe(
-      true,
-    );
+    for (const { remedy } of findings) expect(remedy).not.toContain("\n");
     await follow(findings, opened);
     if (by) await opened.change(by);
     expect(problems(await opened.verify())).toEqual([]);
@@ -264,11 +356,7 @@ describe("the default table", () => {
     const opened = await inRows("default");
     await opened.change(`drop table ${M}`);
     const findings = await opened.verify();
-    expect(codesOf(findings)).toEqual([
-      "error message_rows_missing",
-      "warning table_missing",
-      "note index_unexpected",
-    ]);
+    expect(codesOf(findings)).toEqual(["error message_rows_missing"]);
     expect(findings[0]?.message).toBe("4 rows have messages in rows, but there is no table of messages.");
     await follow(findings, opened);
     expect(await codes(opened)).toEqual(["error message_rows_missing"]);
@@ -277,7 +365,7 @@ describe("the default table", () => {
     );
     expect(await opened.verify()).toEqual([]);
     await opened.change(`drop table ${M}; delete from ${S} where jsonb_typeof(messages) = 'object'`);
-    expect(await codes(opened)).toEqual(["warning table_missing", "note index_unexpected"]);
+    expect(await codes(opened)).toEqual(["warning table_missing"]);
   });
 
   test("migrations that the journal does not list are pending, if there is a table of messages", async () => {
@@ -341,6 +429,18 @@ describe("the default table", () => {
     }
   });
 
+  test("a session in the column that has the latest time has another after its next write", async () => {
+    const opened = await inRows("default");
+    await opened.change(
+      `alter table ${S} disable trigger user; update ${S} set updated_at = 'infinity' where user_id = 'user_a' and jsonb_typeof(messages) = 'array'; alter table ${S} enable trigger user`,
+    );
+    const [{ id } = {}] = await opened.sql`select id from journey_sessions where updated_at = 'infinity'`;
+    const sessions = opened.rows.forUser(opened.db, "user_a");
+    for (const next of ["c2", "c3"]) await sessions.append(id, text(next));
+    expect(idsOf((await sessions.get(id))?.messages as JourneyMessage[])).toEqual(["c1", "c2", "c3"]);
+    expect(await opened.verify()).toEqual([]);
+  });
+
   test("a new message is the last one where a session's time starts again", async () => {
     const opened = await inRows("default");
     await opened.change(
@@ -357,18 +457,17 @@ describe("the default table", () => {
     expect(await opened.verify()).toEqual([]);
   });
 
-  test("the counts of messages in rows read none of them", async () => {
+  test("every message in rows is read twice", async () => {
     const opened = await inRows("default");
     const large = randomBytes(750_000).toString("base64");
     const sessions = opened.rows.forUser(opened.db, "user_a");
     const { id } = await sessions.create({ messages: [text("m1", large), text("m2", large)] });
     const db = openPostgresJs(opened.url, { max: 1 });
+    const once = await countedDuring(db, () => opened.rows.forUser(db, "user_a").get(id), "journey_messages");
     const read = await countedDuring(db, () => verify(db), "journey_messages");
-    expect(read.toastBlocks).toBe(0);
-    expect(
-      (await countedDuring(db, () => opened.rows.forUser(db, "user_a").get(id), "journey_messages"))
-        .toastBlocks,
-    ).toBeGreaterThan(100);
+    expect(once.toastBlocks).toBeGreaterThan(100);
+    expect(read.toastBlocks / once.toastBlocks).toBeGreaterThan(1.9);
+    expect(read.toastBlocks / once.toastBlocks).toBeLessThan(2.1);
   });
 });
 
@@ -393,7 +492,10 @@ describe("sessions that an append rewrites", () => {
     ]);
     await migrate(db, { with: ["message-rows"] });
     expect(await verify(db)).toMatchObject([
-      { code: "large_sessions", remedy: "run journey-db convert --to rows" },
+      {
+        code: "large_sessions",
+        remedy: "declare messagesTable in defineJourney({ messages }), then run journey-db convert --to rows",
+      },
     ]);
     await sql`delete from journey_sessions where pg_column_size(messages) > 1000000`;
     expect(await verify(db)).toEqual([]);
@@ -404,7 +506,11 @@ describe("sessions that an append rewrites", () => {
     const column = defineJourney({ table: chats }).forUser(opened.db, "user_a");
     await column.create({ messages: [text("m1", large)] });
     expect(await opened.verify()).toMatchObject([
-      { code: "large_sessions", remedy: "run journey-db convert --to rows --table chats --schema app" },
+      {
+        code: "large_sessions",
+        remedy:
+          "declare messagesTable in defineJourney({ messages }), then run journey-db convert --to rows --table chats --schema app",
+      },
     ]);
     await opened.change(
       "drop table M cascade; update S set messages = '[]' where jsonb_typeof(messages) = 'object'; drop index app.idx_chats_user_id_updated_at_id",

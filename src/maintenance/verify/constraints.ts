@@ -135,9 +135,9 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       )
       select quote_ident(c.conname) as name, c.conrelid::regclass::text as table, c.confrelid = ${table.oid} as direct, c.confdeltype = 'n' as sets
       from reached r join pg_constraint c on c.oid = r.oid
-      where c.confdeltype in ('a', 'r', 'd') or c.confdeltype = 'n' and exists (
+      where c.conrelid is distinct from ${table.messages?.oid ?? sql`null`} and (c.confdeltype in ('a', 'r', 'd') or c.confdeltype = 'n' and exists (
         select from pg_attribute a where a.attrelid = c.conrelid and a.attnotnull
-          and coalesce(nullif(to_jsonb(c) -> 'confdelsetcols', 'null'), to_jsonb(c.conkey)) @> to_jsonb(a.attnum))
+          and coalesce(nullif(to_jsonb(c) -> 'confdelsetcols', 'null'), to_jsonb(c.conkey)) @> to_jsonb(a.attnum)))
       order by 2, c.conname`,
       finding: ({ name, table: from, direct, sets }: ForeignKey) => [
         `Foreign key ${name} of ${from} keeps sessions ${direct ? "that it references" : "with a row that it references"} from being deleted: ${

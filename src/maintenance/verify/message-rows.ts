@@ -1,24 +1,45 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import { isMarked } from "../../message-rows/figures.js";
 import { read } from "../read.js";
-import { type Context, runChecks } from "./check.js";
+import { type Check, type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
 import type { DeclaredTable } from "./declared.js";
-import type { Finding } from "./finding.js";
+import { atOnce, type Finding } from "./finding.js";
+import { contentChecks } from "./messages.js";
 import { checkOwnObjects } from "./own-objects.js";
 import { rightsChecks } from "./rights.js";
 import { countRowsOf, nullCheck, type RowCheck } from "./rows.js";
 import { putBuiltInsFirst } from "./run.js";
 import { storageChecks } from "./storage.js";
 import { notATable } from "./table.js";
+import { foreignKeyTriggers, unexpectedTriggers } from "./trigger.js";
 
 /** The same checks as of the sessions' table, of the table of their messages. */
 export async function checkMessagesTable(context: Context): Promise<Finding[]> {
   const table = context.table.messages as DeclaredTable;
   if (context.inTransaction) await putBuiltInsFirst(context.db);
   const ofMessages = { ...context, ...context.ofRows, table, packageOnly: false };
-  const checks = [columnChecks, constraintChecks, storageChecks, rightsChecks].flatMap((of) => of(table));
+  const owners = (oid: SQL) =>
+    sql`(select quote_ident(pg_get_userbyid(relowner)) from pg_class where oid = ${oid})`;
+  const owner: Check = {
+    code: "table_owner",
+    severity: "warning",
+    query: sql`select * from (select ${owners(table.oid)} as own, ${owners(context.table.oid)} as sessions) as owners where own <> sessions`,
+    finding: ({ own, sessions }: Record<"own" | "sessions", string>) => [
+      `The table's owner is ${own}, and that of the sessions is ${sessions}, which may have no rights on it; deleting a session deletes its messages with the rights of the former.`,
+      { sql: `alter table ${table.sql} owner to ${sessions}`, rest: ", as a member of both roles" },
+    ],
+  };
+  const checks = [
+    ...[columnChecks, constraintChecks, storageChecks, rightsChecks]
+      .flatMap((of) => of(table))
+      // The check of the sessions reports what keeps their messages.
+      .filter(({ code }) => code !== "foreign_key"),
+    owner,
+    foreignKeyTriggers(table),
+    unexpectedTriggers(table),
+  ];
   const other = await runChecks([notATable(table)], ofMessages);
   const findings =
     other.length > 0
@@ -27,9 +48,18 @@ export async function checkMessagesTable(context: Context): Promise<Finding[]> {
   return findings.map((one) => ({ ...one, message: `${table.label}: ${one.message}` }));
 }
 
+/** Without a primary key, an id may have several rows. */
 const isComplete = ({ oid, columnRows, columns }: DeclaredTable) =>
-  sql`(select count(*) from ${columnRows} join pg_attribute on attname = name
+  sql`exists (select from pg_index where indrelid = ${oid} and indisprimary) and (select count(*) from ${columnRows} join pg_attribute on attname = name
     where attrelid = ${oid} and not attisdropped and format_type(atttypid, atttypmod) = declared.type) = ${sql.raw(String(columns.length))}`;
+
+/** Looks for messages in rows that calls cannot use. */
+export async function checkMessageContents(context: Context): Promise<Finding[]> {
+  const { db, table, inTransaction } = context;
+  if (inTransaction) await putBuiltInsFirst(db);
+  const [complete] = await read(db, sql`select where ${isComplete(table.messages as DeclaredTable)}`);
+  return complete ? runChecks(contentChecks(table), context) : [];
+}
 
 /** Compares sessions with their messages in rows. Reads indexes of the messages, and no message. */
 export async function countMessageRows({ db, inTransaction, table }: Context): Promise<Finding[]> {
@@ -48,17 +78,43 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
   if (!complete || nulls.length > 0) return nulls;
   const [s, m] = [table.sql, messages.sql];
   const ofSession = `from ${m} m where m.session_id = s.id`;
-  const last = `(select m.id ${ofSession} order by m.appended_at desc, m.n desc limit 1)`;
   const repeated = `(select count(*) > count(distinct m.id) ${ofSession})`;
-  const counted = `select s.id, s.user_id, s.updated_at, marked, counted.*,
+  const counted = atOnce([
+    `select s.id, s.user_id, s.updated_at, marked, counted.*, newest.appended_at as newest,
       case when marked then (s.messages ->> 'rows')::numeric end as expected,
       case when marked then s.messages ->> 'last' end as expected_last,
-      case when marked and foreign_rows = 0 then ${last} end as last,
+      case when foreign_rows = 0 then newest.id end as last,
       case when foreign_rows > 0 then ${repeated} else false end as repeated
-    from ${s} s, lateral (select ${isMarked("s.messages")} as marked offset 0) as marker,
-      lateral (select count(*) as rows, count(*) filter (where m.user_id <> s.user_id) as foreign_rows ${ofSession}) as counted`;
+    from ${s} s cross join lateral (select ${isMarked("s.messages")} as marked offset 0) as marker
+      cross join lateral (select count(*) as rows, count(*) filter (where m.user_id <> s.user_id) as foreign_rows ${ofSession}) as counted
+      left join lateral (select m.id, m.appended_at ${ofSession} order by m.appended_at desc, m.n desc limit 1) as newest on marked`,
+  ]);
   const show = (where: string) => `select * from (${counted}) as counted where ${where}`;
+  const isLate = (time: string) => `${time} >= '294276-01-01 00:00:00+00'::timestamptz`;
+  // The trigger sets a time that is not before now(). Messages that have a later one keep their order.
+  const placeAgain = (where: string) =>
+    `with reset as (update ${s} s set updated_at = now() where ${isMarked("s.messages")} and ${where} returning id), placed as (select m.session_id, m.user_id, m.id, row_number() over (partition by m.session_id, m.user_id order by m.appended_at, m.n) as place from ${m} m join reset on m.session_id = reset.id) update ${m} m set appended_at = least(m.appended_at, now()), n = placed.place from placed where (m.session_id, m.user_id, m.id) = (placed.session_id, placed.user_id, placed.id)`;
+  const isCount = "expected between 0 and 2147483647 and expected = trunc(expected)";
+  const differs = `not (${isCount}) or expected < rows or expected = rows and foreign_rows = 0 and expected_last is distinct from last`;
   const checks: RowCheck[] = [
+    {
+      code: "updated_at_unordered",
+      severity: "error",
+      where: `marked and ${isLate("updated_at")}`,
+      what: "an updated_at that cannot increase (infinity, or the year 294276 or later): writes to its messages fail with corrupt",
+      remedy: { sql: placeAgain(isLate("s.updated_at")) },
+    },
+    {
+      code: "updated_at_unordered",
+      severity: "error",
+      where: `marked and not ${isLate("updated_at")} and newest > updated_at`,
+      what: "an updated_at before the time of its last message: new messages come before that one",
+      remedy: {
+        sql: placeAgain(
+          `not ${isLate("s.updated_at")} and exists (select ${ofSession} and m.appended_at > s.updated_at)`,
+        ),
+      },
+    },
     {
       code: "message_owner",
       severity: "error",
@@ -92,24 +148,37 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
     {
       code: "message_rows_missing",
       severity: "error",
-      where: "expected > rows",
+      where: `${isCount} and expected > rows`,
       what: `fewer messages in ${messages.label} than the column messages says: something other than this package has deleted them`,
       remedy: {
-        sql: show("expected > rows"),
-        rest: `, then restore the messages of these sessions from a backup, or set "rows" in the column to the number of those that are left, then run journey-db verify`,
+        sql: show(`${isCount} and expected > rows`),
+        rest: `, then restore the messages of these sessions from a backup, or set "rows" and "last" in the column to the number and the last id of those that are left (columns rows and last), then run journey-db verify`,
       },
     },
     {
       code: "marker_different",
       severity: "error",
-      where:
-        "expected < rows or expected = rows and foreign_rows = 0 and expected_last is distinct from last",
+      where: `(${differs}) and not repeated`,
       what: "a wrong number of messages or a wrong last message in the column messages: messageCount is wrong, and append({ after }) is refused",
       remedy: {
         // If others have changed the session since the beginning of the statement, it stays as it is.
-        sql: `update ${s} s set messages = jsonb_build_object('rows', c.rows, 'last', c.last) from (${counted}) as c where s.id = c.id and s.updated_at = c.updated_at and (c.expected < c.rows or c.expected = c.rows and c.expected_last is distinct from c.last) and c.foreign_rows = 0`,
+        sql: `update ${s} s set messages = counted.marker from (select id, updated_at, jsonb_build_object('rows', rows, 'last', last) as marker from (${counted}) as counted where (${differs}) and foreign_rows = 0) as counted where s.id = counted.id and s.updated_at = counted.updated_at`,
       },
     },
   ];
-  return [...nulls, ...(await countRowsOf(db, `(${counted}) as counted`, checks, "session"))];
+  const orphaned = `not exists (select from ${s} s where s.id = m.session_id)`;
+  const orphans: RowCheck = {
+    code: "message_rows_orphaned",
+    severity: "error",
+    where: "true",
+    what: "no session: it was deleted without its messages, which come back if it is imported",
+    remedy: {
+      sql: `select m.session_id, m.user_id, m.id, m.appended_at from ${m} m where ${orphaned}`,
+      rest: ", then delete these rows, then run journey-db verify",
+    },
+  };
+  return [
+    ...(await countRowsOf(db, `(${counted}) as counted`, checks, "session")),
+    ...(await countRowsOf(db, `${m} m where ${orphaned}`, [orphans], "message")),
+  ];
 }

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { AI_SDK_4_MESSAGES } from "../../model/ai-sdk-4.js";
+import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../../model/ai-sdk-4.js";
 import { read } from "../read.js";
 import { type Check, type Context, runChecks } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
@@ -44,6 +44,36 @@ export const olderMessages = (table: DeclaredTable): Check => ({
     forTable(table, "journey-db convert-messages, after a backup; --dry-run only counts", "convertMessages"),
   ],
 });
+
+/** Escapes of text that the server stores as json and may fail to read: a zero byte, half a surrogate pair. */
+const ESCAPES = String.raw`text ~ '\\u(0000|[dD][89a-fA-F])'`;
+const ZERO_BYTE = String.raw`text ~ '(^|[^\\])(\\\\)*\\u0000'`;
+
+/** Messages in rows that calls cannot use, and those of AI SDK 4. Each check reads every message. */
+export function contentChecks(table: DeclaredTable): Check[] {
+  const { sql: m, label } = table.messages as DeclaredTable;
+  const from = `${m} m cross join lateral (select m.message::text as text offset 0) as t`;
+  // From the text, since the server reads a message again each time that it is named.
+  const broken = `case when ${ESCAPES} then ${ZERO_BYTE} else json_typeof(text::json) <> 'object' or text::json ->> 'id' is distinct from m.id end`;
+  const older = `case when ${ESCAPES} then false else coalesce(jsonb_path_exists(text::jsonb, '${AI_SDK_4_MESSAGE}', '{}', true), false) end`;
+  return [
+    {
+      code: "rows_forbidden",
+      query: sql`select count(*) as messages from ${sql.raw(from)} where ${sql.raw(broken)} having count(*) > 0`,
+      finding: ({ messages }: Counts) => [
+        `${messages === 1 ? "1 message" : `${messages} messages`} in ${label} cannot be used: it is not a JSON object with the id of its row, or has a zero byte.`,
+        {
+          sql: `select m.session_id, m.user_id, m.id from ${from} where ${broken}`,
+          rest: ", then repair each of these messages, then run journey-db verify",
+        },
+      ],
+    },
+    {
+      ...olderMessages(table),
+      query: sql`select count(distinct m.session_id) as sessions, count(*) as messages from ${sql.raw(from)} where ${sql.raw(older)} having count(*) > 0`,
+    },
+  ];
+}
 
 /** Runs a check of all conversations, if there is a column of them. */
 export const countMessages =

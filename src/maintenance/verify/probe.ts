@@ -1,12 +1,13 @@
 import { eq, sql } from "drizzle-orm";
-import { pgSchema, pgTable, text } from "drizzle-orm/pg-core";
+import { type PgColumnBuilderBase, pgSchema, pgTable, text } from "drizzle-orm/pg-core";
+import type { Database } from "../../model/database.js";
 import { fromDriver } from "../../model/driver-errors.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
 import { error, type Finding, type FindingCode, note, type Remedy } from "./finding.js";
-import { attempt, isOfServer } from "./run.js";
+import { attempt, isOfServer, isolated } from "./run.js";
 
 /** The columns with a default, and the condition that the default was stored. */
 export const defaultsOf = ({ columns }: DeclaredTable): Record<string, string> =>
@@ -35,11 +36,17 @@ interface Probe {
   probed: ReturnType<typeof probedTable>;
 }
 
-function probedTable({ key, schema }: DeclaredTable, samples: Samples) {
-  const own = samples.map(({ column }, index) => [`own${index}`, text(column)] as const);
-  const columns = { userId: text("user_id"), ...Object.fromEntries(own) };
+function withColumns<Columns extends Record<string, PgColumnBuilderBase>>(
+  { key, schema }: DeclaredTable,
+  columns: Columns,
+) {
   const declare = schema === undefined ? pgTable : (pgSchema(schema).table as unknown as typeof pgTable);
   return declare(key, columns);
+}
+
+function probedTable(table: DeclaredTable, samples: Samples) {
+  const own = samples.map(({ column }, index) => [`own${index}`, text(column)] as const);
+  return withColumns(table, { userId: text("user_id"), ...Object.fromEntries(own) });
 }
 
 /**
@@ -187,9 +194,12 @@ async function insertUpdateDelete(one: Probe): Promise<Finding[]> {
   );
   if (!row) return inserted;
   const findings = [...inserted, ...(await update(one, row))];
+  const { messages } = context.table;
   // After a statement that the server refused, the transaction accepts no other.
   if (findings.some(({ code }) => ["update_failed", "unchecked", "disk_full"].includes(code)))
     return findings;
+  // Without a transaction, the message might stay.
+  if (messages && context.inTransaction) findings.push(...(await insertMessage(one, messages)));
   const remedy = `${SEE_OTHERS}; another trigger or a rule may keep it`;
   const deleted = await tryOut("delete_failed", "A session cannot be deleted", remedy, async () =>
     (await remove(one))
@@ -224,6 +234,35 @@ const update = ({ context, owner, probed }: Probe, before: Row) =>
     }
     return findings;
   });
+
+/** Inserts and deletes a message. What the server refuses because of a column or a privilege, others report. */
+const insertMessage = ({ context, owner }: Probe, messages: DeclaredTable): Promise<Finding[]> => {
+  const [userId, sessionId, id] = [text("user_id"), text("session_id"), text("id")];
+  const [appendedAt, n, message] = [text("appended_at"), text("n"), text("message")];
+  const table = withColumns(messages, { userId, sessionId, id, appendedAt, n, message });
+  const row = sql`select user_id, id, 'm1', updated_at, 1, '{"id":"m1","role":"user","parts":[]}'::json
+    from ${sql.raw(context.table.sql)} where user_id = ${owner}`;
+  const run = async (on: Database) => {
+    const stored = await on.insert(table).select(row).returning({ session: table.sessionId });
+    for (const { session } of stored) await on.delete(table).where(sql`session_id = ${session}::uuid`);
+    if (stored.length > 0) return [];
+    const problem = `A new message is not stored in ${messages.label}, and no error is raised.`;
+    return [error("insert_failed", problem, `${SEE_OTHERS}; a trigger or a rule may discard it`)];
+  };
+  return attempt(
+    () =>
+      isolated(context, run).catch((thrown) => {
+        if (/^42|^23502/.test(fromDriver(thrown, true).sqlState ?? "")) return [];
+        throw thrown;
+      }),
+    ({ sqlState }) =>
+      note(
+        "unchecked",
+        `Inserting into ${messages.label} was not tried to the end: SQLSTATE ${sqlState}.`,
+        `${SEE_OTHERS}; none is needed if the application's messages are accepted`,
+      ),
+  );
+};
 
 /** If another trigger sets updated_at after this package's, its name must come first: triggers run in order of their names. */
 async function runFirst({ db, table }: Context): Promise<Remedy> {

@@ -65,7 +65,6 @@ export async function countRows({ db, inTransaction, table, phases, ofRows }: Co
     ...(stored.types.user_id === "text" ? userIdChecks(table, stored.utf8) : []),
     ...(phases && stored.types.phase === "text" ? [phaseCheck(table, phases)] : []),
     ...(stored.types.messages === "jsonb" ? layoutChecks(table, ofRows) : []),
-    ...(stored.types.updated_at === "timestamp with time zone" ? timeChecks(table) : []),
   ]);
 }
 
@@ -74,7 +73,7 @@ export async function countRowsOf(
   db: Database,
   from: string,
   checks: readonly RowCheck[],
-  noun: "row" | "session" = "row",
+  noun: "row" | "session" | "message" = "row",
 ): Promise<Finding[]> {
   if (checks.length === 0) return [];
   const counts = checks.map(({ where, measured }) => {
@@ -232,7 +231,7 @@ const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 /** How sessions keep their messages. Reads no long conversation: each size is that of the stored, compressed value. */
 function layoutChecks(table: DeclaredTable, { recreate }: Context["ofRows"]): RowCheck[] {
   const create = typeof recreate === "string" ? recreate : MIGRATE_ROWS;
-  const convert = `run journey-db convert --to rows${optionsOf(table)}`;
+  const first = table.messages ? "" : `${create}, then `;
   const missing: RowCheck = {
     code: "message_rows_missing",
     severity: "error",
@@ -248,29 +247,8 @@ function layoutChecks(table: DeclaredTable, { recreate }: Context["ofRows"]): Ro
       measured: "pg_column_size(messages)",
       what: (mean, largest) =>
         `more than 1 MB of messages in the column, as stored: each append rewrites ${megabytes(mean)} on average and ${megabytes(largest)} at most; with messages in rows it writes a few kB`,
-      remedy: table.messages
-        ? convert
-        : `${create}, then declare messagesTable in defineJourney({ messages }), then ${convert}`,
+      remedy: `${first}declare messagesTable in defineJourney({ messages }), then run journey-db convert --to rows${optionsOf(table)}`,
     },
     ...(table.messages ? [] : [missing]),
-  ];
-}
-
-/** With rows, new messages would come before those that have the latest time. */
-function timeChecks({ sql: s, messages }: DeclaredTable): RowCheck[] {
-  if (!messages) return [];
-  const m = messages.sql;
-  const where = "updated_at >= '294276-01-01 00:00:00+00'::timestamptz";
-  return [
-    {
-      code: "updated_at_unordered",
-      severity: "error",
-      where,
-      what: "an updated_at that cannot increase (infinity, or the year 294276 or later): writes to its messages fail with corrupt",
-      // The trigger sets now(). Messages that have a later time keep their order.
-      remedy: {
-        sql: `with reset as (update ${s} set updated_at = now() where ${where} returning id), placed as (select m.session_id, m.user_id, m.id, row_number() over (partition by m.session_id, m.user_id order by m.appended_at, m.n) as place from ${m} m join reset on m.session_id = reset.id) update ${m} m set appended_at = least(m.appended_at, now()), n = placed.place from placed where (m.session_id, m.user_id, m.id) = (placed.session_id, placed.user_id, placed.id)`,
-      },
-    },
   ];
 }

@@ -15,7 +15,7 @@ const messageChecks = ({ oid }: DeclaredTable, { storage, statistics }: MessageT
   {
     code: "storage",
     severity: "warning",
-    query: sql`select from pg_attribute join pg_class c on c.oid = attrelid where attrelid = ${oid} and attname = 'message'
+    query: sql`select from pg_attribute join pg_class c on c.oid = attrelid where attrelid = ${oid} and attname = 'message' and atttypid = 'json'::regtype
       and (attstorage <> 'e' or (c.reloptions::text like '%toast_tuple_target=%') is not true)`,
     finding: (_, { reapply }) => [
       "Column message is compressed, or moves to TOAST early: messages take longer to write and to read.",

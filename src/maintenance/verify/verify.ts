@@ -11,7 +11,7 @@ import { constraintChecks } from "./constraints.js";
 import { type DeclaredTable, declare } from "./declared.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
 import { checkJournal, MIGRATE, MIGRATE_ROWS } from "./journal.js";
-import { checkMessagesTable, countMessageRows } from "./message-rows.js";
+import { checkMessageContents, checkMessagesTable, countMessageRows } from "./message-rows.js";
 import { countMessages, olderMessages, repeatedIds, selectRepeatedIds } from "./messages.js";
 import { checkOwnColumns } from "./own-columns.js";
 import { checkOwnObjects } from "./own-objects.js";
@@ -95,6 +95,12 @@ const STEPS: Step[] = [
   },
   { subject: "The messages in rows", run: countMessageRows, ofMessages: true, slow: WHEN_LESS_BUSY },
   {
+    subject: "The contents of messages in rows",
+    run: checkMessageContents,
+    ofMessages: true,
+    slow: WHEN_LESS_BUSY,
+  },
+  {
     subject: "The ids of messages",
     run: countMessages(repeatedIds),
     slow: (table) => `run this when the server is less busy: ${selectRepeatedIds(table)}`,
@@ -116,7 +122,7 @@ const STEPS: Step[] = [
  *
  * A missing table, or one that is not migrated yet, is reported as a finding, not as a failure. The
  * server reads every conversation twice, to count messages of AI SDK 4 and repeated message ids, and
- * every row once without its conversation, each for at most 30 s.
+ * every row once without its conversation, and every message in rows twice, each for at most 30 s.
  *
  * A finding of severity `note` is something that the schema does not declare, such as another column, policy or index.
  * It is not an error.
@@ -218,6 +224,10 @@ export async function verifyTable(
   }
   const sorted = findings
     .filter(({ code }) => !packageOnly || code !== "column_unexpected")
+    // The error about sessions whose messages are gone with their table has the same remedy.
+    .filter(
+      ({ code }) => code !== "table_missing" || !findings.some((one) => one.code === "message_rows_missing"),
+    )
     // A trigger fills a column that seemed to need a value.
     .map((one) =>
       inserted && one.code === "column_unexpected" && one.message.includes("no session")
