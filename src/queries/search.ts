@@ -1,7 +1,7 @@
 import { desc, type SQL, sql } from "drizzle-orm";
 import type { SessionTable } from "../schema.js";
 import { type SummaryRow, summary } from "./columns.js";
-import { areInRows, isArray, m } from "./conversation.js";
+import { areMarked, isArray, m } from "./conversation.js";
 import { allOwnedBy, input, param, perTable, statement } from "./statement.js";
 
 export interface FoundRow extends SummaryRow {
@@ -45,10 +45,6 @@ export const newestInColumn = (table: SessionTable): SQL =>
     sql`e.n desc`,
   );
 
-/** The session's marker is short, and the size of a stored value is known without reading it. */
-const isMarked = ({ messages }: SessionTable): SQL =>
-  sql`case when pg_column_size(${messages}) < 2000 then ${areInRows(messages)} else false end`;
-
 /**
  * The sessions with the text in a text part, newest first, each with the newest message that contains it.
  *
@@ -83,6 +79,6 @@ export const search = perTable((table) =>
   searchOf(
     table,
     "search",
-    sql`(${newestInColumn(table)} union all select null, '', '' where ${isMarked(table)})`,
+    sql`(${newestInColumn(table)} union all select null, '', '' where ${areMarked(table.messages)})`,
   ),
 );

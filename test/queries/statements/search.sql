@@ -10,7 +10,7 @@ select json_build_array("journey_sessions"."id", "journey_sessions"."user_id", "
           where jsonb_typeof(e.message -> 'id') = 'string' and p.text ~ input.pattern
           order by e.n desc, p.k
           limit 1
-        ) union all select null, '', '' where case when pg_column_size("journey_sessions"."messages") < 2000 then (jsonb_typeof("journey_sessions"."messages" -> 'rows') is not distinct from 'number') else false end) as newest
+        ) union all select null, '', '' where (case when pg_column_size("journey_sessions"."messages") < 2000 then (jsonb_typeof("journey_sessions"."messages" -> 'rows') is not distinct from 'number') else false end)) as newest
         offset 0
       ) as found
     ) as hit where "journey_sessions"."user_id" = $userId order by "journey_sessions"."created_at" desc, "journey_sessions"."id" desc limit $limit
