@@ -232,7 +232,7 @@ const CHANGES: Record<string, Change> = {
     change:
       "alter table M drop constraint O_pkey; insert into M select * from M where user_id = 'user_a' and id = 'm2'",
     found: ["error primary_key"],
-    by: "delete from M where ctid in (select max(ctid) from M group by session_id, user_id, id having count(*) > 1); alter table M add primary key (session_id, user_id, id)",
+    by: "delete from M where ctid in (select max(ctid) from M group by session_id, user_id, id having count(*) > 1); alter table M add primary key (session_id, id, user_id)",
   },
   "a message has another id than its row": {
     change: `update M set message = '{"id":"m4","role":"user","parts":[]}' where id = 'm2' and user_id = 'user_a'`,
