@@ -94,7 +94,7 @@ const BREAKS: [what: string, change: string, findings: Findings][] = [
   ],
   [
     "there is a duplicate index of messages",
-    "create index again on journey_messages (session_id, appended_at, n)",
+    "create index again on journey_messages (session_id, appended_at, n, user_id)",
     { duplicate_index: ["again idx_journey_messages_order"] },
   ],
   [
