@@ -102,8 +102,9 @@ export function defineJourney<
           const { move } = ownLayout;
           let values = given;
           let layout = ownLayout;
+          const { isRepeated } = writeOf(ownLayout)(table);
           for (let attempt = 1; ; attempt++) {
-            const { statement, refusal, isRepeated } = writeOf(layout)(table);
+            const { statement, refusal } = writeOf(layout)(table);
             const [row, ...rows] = await later(statement, { ...touchValues(table), ...values });
             if (row) return [row, ...rows];
             const [{ reason } = { reason: null }] = await later(refusal, values);
