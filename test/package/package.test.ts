@@ -12,7 +12,7 @@ import {
   write,
 } from "../support/packages.js";
 
-const ENTRY_POINTS = ["", "/schema", "/messages", "/migrate", "/admin", "/ai-sdk"].map(
+const ENTRY_POINTS = ["", "/schema", "/messages", "/message-rows", "/migrate", "/admin", "/ai-sdk"].map(
   (path) => `@aigos/journey-db${path}`,
 );
 

@@ -27,7 +27,12 @@ export type Driver = (typeof DIRECT)[number] | (typeof POOLED)[number];
  * ONE_DRIVER is for mutation testing, which runs the suite for each of a thousand changes, none of them a driver's.
  */
 export const DRIVERS: readonly Driver[] =
-  process.env.POOLER === "1" ? POOLED : process.env.ONE_DRIVER === "1" ? ["postgres.js"] : DIRECT;
+  process.env.POOLER === "1"
+    ? POOLED
+    : process.env.ONE_DRIVER === "1"
+      ? ["postgres.js"]
+      : // With messages in rows, node-postgres is tested through pgbouncer.
+        DIRECT.filter((driver) => !IN_ROWS || driver !== "node-postgres");
 
 /** Those of the tests that one driver is enough for. */
 export const ONE_DRIVER: readonly Driver[] = process.env.POOLER === "1" ? POOLED : ["postgres.js"];
