@@ -167,8 +167,6 @@ export const append = perShape(
           .onConflictDoNothing({ target: table.id })
           .returning({
             id: table.id,
-            userId: table.userId,
-            createdAt: table.createdAt,
             updatedAt: table.updatedAt,
             messages: table.messages,
           })

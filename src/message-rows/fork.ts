@@ -6,7 +6,7 @@ import { onlyColumns } from "../queries/own-columns.js";
 import { input, param, perShape } from "../queries/statement.js";
 import { type Conditions, metadataIsObject, type Write, writable } from "../queries/write.js";
 import { hasRow, isComplete, isInRows, isPlaced, marker, ownRows } from "./conversation.js";
-import { NO_LIMIT, sessionThenMessages } from "./read.js";
+import { NO_LIMIT, oldestFirst, sessionThenMessages } from "./read.js";
 import { messagesOf } from "./table.js";
 import { rowsWrite } from "./write.js";
 
@@ -15,8 +15,7 @@ const through = sql`${param("through")}::text`;
 /** Copies a session in rows. All of it is as of one moment, so nothing is locked. */
 export const fork = perShape(isPlainFork, (table, shape: ForkShape, preparing): Write<ReadRow> => {
   const messages = messagesOf(table);
-  const { appendedAt, n } = messages;
-  const order = sql`${appendedAt}, ${n}`;
+  const order = oldestFirst(table);
   const conditions: Conditions = {
     values: { newId: sql`${param("newId")}::uuid`, through },
     row: [

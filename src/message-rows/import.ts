@@ -25,7 +25,7 @@ export const importSessions = perShape(
           .insert(onlyColumns(table, Object.keys(columns)))
           .select(sql`select ${sql.join(Object.values(columns), sql`, `)} from ${eachLine(table, own)}`)
           .onConflictDoNothing({ target: table.id })
-          .returning({ id: table.id, userId: table.userId, updatedAt: table.updatedAt })
+          .returning({ id: table.id, updatedAt: table.updatedAt })
           .getSQL();
         return withParts<{ id: string }>(
           db,

@@ -19,8 +19,9 @@ import {
   statement,
 } from "../queries/statement.js";
 import type { Filter, SessionTable } from "../schema.js";
-import { ownRows, placeOf } from "./conversation.js";
+import { hasRow, placeOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
+import { withParts } from "./write.js";
 
 /**
  * A session, and its messages in rows of their own, which the driver parses as they arrive.
@@ -35,7 +36,6 @@ export function sessionThenMessages<Row extends object>(
   first: readonly string[],
   messages: SQL,
 ): Builder<Row> {
-  const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
   const columns = first.map((name) => sql.identifier(name));
   const nulls = sql.join(
     first.map(() => sql`null`),
@@ -46,10 +46,7 @@ export function sessionThenMessages<Row extends object>(
   const selected = Object.fromEntries(
     [...columns, sql.identifier("message")].map((column) => [column.value, sql`rows.${column}`]),
   );
-  return db
-    .with(...named)
-    .select(selected)
-    .from(rows) as unknown as Builder<Row>;
+  return withParts<Row>(db, parts, selected as never, rows);
 }
 
 /** The messages of the session in `found`. */
@@ -58,7 +55,7 @@ const messagesOfFound = (table: SessionTable, more: SQL, order: SQL, message?: S
   return sql`${message ?? messages.message} from ${messages} where ${messages.userId} = ${param("userId")} and ${messages.sessionId} = (select id from found)${more} order by ${order}`;
 };
 
-const oldestFirst = (table: SessionTable): SQL => {
+export const oldestFirst = (table: SessionTable): SQL => {
   const { appendedAt, n } = messagesOf(table);
   return sql`${appendedAt}, ${n}`;
 };
@@ -117,13 +114,12 @@ const limit = sql`${param("limit")}::int`;
  */
 export const messages = perTable((table) =>
   statement<MessagesRow | MessageRow>(table, "messages_rows", (db) => {
-    const { appendedAt, n, id } = messagesOf(table);
-    const isKnown = sql`exists (select from ${messagesOf(table)} where ${ownRows(messagesOf(table))} and ${id} = ${before})`;
+    const { appendedAt, n } = messagesOf(table);
     const columns = messagesColumns(table);
     const named = {
       ...columns,
       // Of a session in rows its marker, if there is a message `before`.
-      messages: sql`case when page.stored = 'rows' then case when ${before} is null or ${isKnown} then ${table.messages}::text end else ${columns.messages} end`,
+      messages: sql`case when page.stored = 'rows' then case when ${hasRow(table, before)} then ${table.messages}::text end else ${columns.messages} end`,
     };
     const list = sql.join(
       Object.entries(named).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),

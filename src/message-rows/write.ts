@@ -74,7 +74,7 @@ export const locked = (
   conditions: Conditions,
   values: Record<string, SQL> = conditions.values,
 ): SQL =>
-  sql`select ${table.id}, ${table.userId}, ${table.messages}, greatest(now(), ${table.updatedAt} + interval '1 microsecond') as time
+  sql`select ${table.id}, ${table.messages}, greatest(now(), ${table.updatedAt} + interval '1 microsecond') as time
     from ${table}, ${input(values)} where ${writable(table, conditions)}
     for no key update of ${sql.identifier(getTableName(table))}`;
 
@@ -126,18 +126,12 @@ export function insertMessages(table: SessionTable, from: SQL, moves: SQL = sql`
 }
 
 /** Updates the locked session's marker. `from` names the parts that `marker` reads. */
-export const updated = (
-  db: Database,
-  table: SessionTable,
-  marker: SQL,
-  from: SQL,
-  moreConditions: SQL = sql``,
-): SQL => {
-  const { id, createdAt, updatedAt, messages } = table;
+export const updated = (db: Database, table: SessionTable, marker: SQL, from: SQL): SQL => {
+  const { id, updatedAt, messages } = table;
   return updating(db, table, { messages: marker, updatedAt: sql`locked.time` })
     .from(from)
-    .where(sql`${table.userId} = ${param("userId")} and ${id} = locked.id${moreConditions}`)
-    .returning({ id, createdAt, updatedAt, messages })
+    .where(sql`${table.userId} = ${param("userId")} and ${id} = locked.id`)
+    .returning({ id, updatedAt, messages })
     .getSQL();
 };
 

@@ -18,9 +18,12 @@ export const isArray: SQL = sql`jsonb_typeof(${m}) = 'array'`;
 export const areInRows = (messages: SQLWrapper): SQL =>
   sql`(jsonb_typeof(${messages} -> 'rows') is not distinct from 'number')`;
 
+/** Bytes that no marker has: a number, and the id of a message, of at most 256 characters. */
+export const LONGEST_MARKER = 2000;
+
 /** As `areInRows`, without reading a long conversation: the value is short then. */
 export const areMarked = (messages: SQLWrapper): SQL =>
-  sql`(case when pg_column_size(${messages}) < 2000 then ${areInRows(messages)} else false end)`;
+  sql`(case when pg_column_size(${messages}) < ${sql.raw(String(LONGEST_MARKER))} then ${areInRows(messages)} else false end)`;
 
 const placeBy = (which: "min" | "max", id: SQL): SQL =>
   sql`(select ${sql.raw(which)}(n) from jsonb_array_elements(${m}) with ordinality as e(message, n) where message -> 'id' = to_jsonb(${id}))`;

@@ -100,23 +100,22 @@ export function defineJourney<
           const later = <Row>(statement: Statement<Row>, values: Sent) =>
             callWith(callEnd, () => run(statement, values));
           const { move } = ownLayout;
+          const own = writeOf(ownLayout)(table);
           let values = given;
-          let layout = ownLayout;
-          const { isRepeated } = writeOf(ownLayout)(table);
+          let write = own;
           for (let attempt = 1; ; attempt++) {
-            const { statement, refusal } = writeOf(layout)(table);
-            const [row, ...rows] = await later(statement, { ...touchValues(table), ...values });
+            const [row, ...rows] = await later(write.statement, { ...touchValues(table), ...values });
             if (row) return [row, ...rows];
-            const [{ reason } = { reason: null }] = await later(refusal, values);
-            const isToRepeat = reason === null ? isRepeated : reason === "column" || reason === "rows";
+            const [{ reason } = { reason: null }] = await later(write.refusal, values);
+            const isToRepeat = reason === null ? own.isRepeated : reason === "column" || reason === "rows";
             if (!move || !isToRepeat || attempt === MOST_ATTEMPTS || callEnd?.ended)
               throw refusalError(reason, given);
-            layout = ownLayout;
+            write = own;
             if (reason !== "column") continue;
             const [moved] = moves
               ? await later(move(table), { ifRevision: null, ...touchValues(table), ...values })
               : ([] as MovedRow[]);
-            if (!moved) layout = COLUMN;
+            if (!moved) write = writeOf(COLUMN)(table);
             // The caller's revision was that of before the move.
             else if (values.ifRevision) values = { ...values, ifRevision: moved.revision };
           }
