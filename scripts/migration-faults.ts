@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { generateDrizzleJson } from "drizzle-kit/api";
+import * as durableReplies from "../src/durable-replies/declared.js";
 import * as messageRows from "../src/message-rows/declared.js";
 import * as main from "../src/schema-zod.js";
 
@@ -17,6 +18,11 @@ const FOLDERS = {
     schema: messageRows,
     file: "src/message-rows/table.ts",
     generate: "npm run generate:message-rows",
+  },
+  "durable-replies": {
+    schema: durableReplies,
+    file: "src/durable-replies/tables.ts",
+    generate: "npm run generate:durable-replies",
   },
 };
 

@@ -74,7 +74,7 @@ const LONGEST_NAME = 33;
 const MOST_COLUMNS = 90;
 /** Names that a statement gives to its own parts beside the table. */
 const ALIASES =
-  "input own page batch hit passed due deleted counted excluded conversation copied changed kept locked given stored added dropped made target found written".split(
+  "input own page batch hit passed due deleted counted excluded conversation copied changed kept locked given stored added dropped made target found written started cleared next".split(
     " ",
   );
 
@@ -208,6 +208,27 @@ export type MessagesTable<Table extends JourneyTable = JourneyTable> = PgTable &
 /** Whether a table is one of messages. */
 export const isMessagesTable = (given: unknown): given is MessagesTable =>
   is(given, PgTable) && MESSAGE_ROWS in given;
+
+/** The property of a table of replies that names its sessions' table, and brings its calls along. */
+export const REPLIES = Symbol.for("@aigos/journey-db/durable-replies");
+
+/** An interface, so that declaration files can name it. */
+export interface RepliesOf<Table extends JourneyTable> {
+  readonly [REPLIES]: {
+    sessions: Table;
+    /** The `Verb` of each call of `sessions.replies`. */
+    verbs: unknown;
+    /** The `Statement` of `watch`. */
+    watched: unknown;
+  };
+}
+
+/** A table that `replyTables` of `@aigos/journey-db/durable-replies` has declared as `replies`. */
+export type RepliesTable<Table extends JourneyTable = JourneyTable> = PgTable & RepliesOf<Table>;
+
+/** Whether a table is one of replies. */
+export const isRepliesTable = (given: unknown): given is RepliesTable =>
+  is(given, PgTable) && REPLIES in given;
 
 /** The application's own columns, by their keys. */
 export const ownColumns = (table: JourneyTable): [key: string, column: PgColumn][] =>

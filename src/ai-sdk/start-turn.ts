@@ -6,12 +6,21 @@ import type { Appended } from "../sessions/append.js";
 import type { MessageLayout } from "../sessions/types.js";
 import { LARGEST_JSONB, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
+import { beginReply } from "./begin-reply.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
-import { type Ending, interruptionOf, markInterrupted, withoutStreaming } from "./interruption.js";
+import {
+  type Ending,
+  type Interruption,
+  interruption,
+  interruptionOf,
+  markInterrupted,
+  withoutStreaming,
+} from "./interruption.js";
 import { hasContent } from "./parts.js";
 import { readRequest } from "./read-request.js";
 import { asReceived } from "./received-answer.js";
+import { endOf } from "./reply-chunks.js";
 import type { NodeRequest } from "./request-body.js";
 import { type AnySessions, isRefusal, storeAnswer } from "./store-answer.js";
 import {
@@ -37,6 +46,12 @@ export interface StartTurnOptions<Message, Table extends JourneyTable = any> {
   limit?: number | undefined;
   /** Maximum bytes of the request, else `too_large`: 1–268,435,455. @default 4 MiB */
   maxBodyBytes?: number | undefined;
+  /**
+   * Whether the reply is kept while it streams, so that it survives a reload and a crash, and can be stopped and followed
+   * from any tab: `resumeTurn`, `stopTurn`. Needs the option `replies` of defineJourney. Pass `turn.signal` to `streamText`.
+   * @default false
+   */
+  durable?: boolean | undefined;
   /**
    * Called for errors that do not end the turn: a title that the metadata schema refuses, or an answer that
    * could not be stored, or only in part. @default writes one line with console.error
@@ -71,9 +86,14 @@ export interface Turn<Message, Layout extends MessageLayout = "column"> {
   messages: Message[];
   /**
    * Pass it to `toUIMessageStreamResponse`, without `sendFinish: false`, which looks like a broken stream.
-   * Pass the request's signal to `streamText`; otherwise the model continues after the user has pressed Stop.
    */
   response: TurnResponse<Message>;
+  /**
+   * Pass it to `streamText`; otherwise the model continues after the user has pressed Stop. Of a durable reply it is aborted
+   * by `stopTurn`, or if the reply is over for another reason, but not when the browser leaves. Of any other it is the signal
+   * of the `Request`; of a request of Node.js it is never aborted.
+   */
+  signal: AbortSignal;
   /**
    * Resolves when the answer is stored; with null if there was nothing to store: no part of the answer
    * arrived, its session was deleted, or its question was edited or asked again meanwhile. Rejects with the
@@ -93,6 +113,7 @@ const optionsSchema = z.strictObject({
   title: functionSchema,
   create: plainObjectSchema.default({}),
   limit: z.int().min(1).max(1000).default(1000),
+  durable: z.boolean().default(false),
   maxBodyBytes: z
     .int()
     .min(1)
@@ -184,23 +205,48 @@ export async function startTurn<
   ...given: TurnArguments<Message, Table>
 ): Promise<Turn<Message, Layout>> {
   const [options = {}] = given as [StartTurnOptions<Message, Table>?];
-  const { limit, maxBodyBytes, create } = parse(optionsSchema, options);
+  const { limit, maxBodyBytes, create, durable } = parse(optionsSchema, options);
   const { onError } = options;
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
   // Before anything is stored, so that nothing is left behind if it throws.
   const title = createsSession(sent) ? await options.title?.(sent.message) : undefined;
 
-  const { messages, revision, answerId } = isQuestion
-    ? await storeTitled(sessions, id, sent, limit, create, title, onError)
-    : await storeToolAnswers(sessions, id, sent.message, limit);
-  const target = { id, answerId, begun: isQuestion ? undefined : messages.at(-1), revision };
+  const begin = (continues?: number) => beginReply(sessions, id, continues, onError);
+  // Before a question is stored, which is refused while another reply is running. A first one creates the session, and the
+  // answers to a reply's tool calls are stored once.
+  let producer = durable && isQuestion && !createsSession(sent) ? await begin() : undefined;
+  const { messages, revision, answerId } = await (isQuestion
+    ? storeTitled(sessions, id, sent, limit, create, title, onError)
+    : storeToolAnswers(sessions, id, sent.message, limit)
+  ).catch(async (error) => {
+    await producer?.cancel();
+    throw error;
+  });
+  const continued = isQuestion ? undefined : messages.at(-1);
+  if (durable) producer ??= await begin(continued?.parts.length);
+  const reply = producer;
+  const isContinued = (stored: Message) =>
+    continued !== undefined && stored.parts.length <= continued.parts.length;
+  const target = {
+    id,
+    answerId,
+    begun: continued,
+    revision,
+    // Who closed the reply has stored what there was of it.
+    ...(reply && {
+      replaces: (stored: Message, isLast: boolean) =>
+        isContinued(stored) || (isLast && interruption(stored) === "failed"),
+    }),
+  };
 
-  async function storeEnding(ending: Ending): Promise<Appended<Layout> | null> {
+  async function storeEnding(
+    ending: Ending,
+    how: Interruption | undefined,
+  ): Promise<Appended<Layout> | null> {
     const answer = asReceived(ending.responseMessage as Message);
     // Without generateMessageId the AI SDK gives it no id.
     const identified = withoutStreaming({ ...answer, id: answer.id || answerId });
-    const how = interruptionOf(ending);
     const marked = how ? markInterrupted(identified, how) : identified;
     return hasContent(marked) ? storeAnswer(sessions, target, marked) : null;
   }
@@ -217,18 +263,29 @@ export async function startTurn<
     report(error instanceof JourneyDbError ? error : unknown, onError);
   });
 
+  const stored = reply ? Promise.all([settled, reply.done]).then(([appended]) => appended) : settled;
+  // Reported above.
+  stored.catch(() => {});
+  const never = new AbortController().signal;
+
   return {
     messages: forModel(messages, !isQuestion),
     response: {
       originalMessages: messages,
       generateMessageId: () => answerId,
-      consumeSseStream: ({ stream }) => stream.pipeTo(new WritableStream()).catch(() => {}),
+      consumeSseStream: ({ stream }) =>
+        reply ? reply.consume(stream) : stream.pipeTo(new WritableStream()).catch(() => {}),
       async onFinish(ending) {
-        settle(storeEnding(ending));
+        const ended = interruptionOf(ending);
+        // Nobody stopped a reply that was closed by others.
+        const how = ended === "stopped" && reply?.lost ? "failed" : ended;
+        settle(storeEnding(ending, how));
         await settled;
+        await reply?.stored(endOf(how));
       },
     },
-    stored: settled,
+    signal: reply?.signal ?? (request as Request).signal ?? never,
+    stored,
     body,
   };
 }

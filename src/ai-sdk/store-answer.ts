@@ -38,8 +38,10 @@ export interface AnswerTarget<Message> {
   answerId: string;
   /** The stored message that the answer continues: without it, there is no place for the answer. */
   begun: Message | undefined;
-  /** Of the session when the page's message was stored. */
-  revision: string;
+  /** Of the session when the page's message was stored; undefined if others may have written since. */
+  revision: string | undefined;
+  /** Whether a stored message with the answer's id gives way to it: others may have stored it. @default always */
+  replaces?: ((stored: Message, isLast: boolean) => boolean) | undefined;
 }
 
 /**
@@ -71,7 +73,7 @@ export async function storeAnswer<Message extends MessageShape, Layout extends M
 
 async function store<Message extends MessageShape, Layout extends MessageLayout>(
   sessions: AnySessions<Message, Layout>,
-  { id, answerId, begun, revision }: AnswerTarget<Message>,
+  { id, answerId, begun, revision, replaces = () => true }: AnswerTarget<Message>,
   message: Message,
 ): Promise<Appended<Layout> | null> {
   const answer = withoutDepthLimit(message);
@@ -88,8 +90,12 @@ async function store<Message extends MessageShape, Layout extends MessageLayout>
       throw new JourneyDbError("not_found", `Another user has the session now; ${outcome}.`);
     }
     const { messages, revision: ifRevision } = session;
-    if (messages.some((stored) => stored?.id === answer.id))
-      return sessions.append(id, answer, { ifRevision });
+    const known = messages.findLast((stored) => stored?.id === answer.id);
+    if (known) {
+      // An attempt whose outcome is unknown may have stored it.
+      const givesWay = isUnknown || replaces(known, known === messages.at(-1));
+      return givesWay ? sessions.append(id, answer, { ifRevision }) : null;
+    }
     const question = messages.findIndex((stored) => answerIdOf(stored) === answerId);
     if (begun || question < 0) return null;
     const following = messages.slice(question + 1).map(withoutDepthLimit);
@@ -106,7 +112,7 @@ async function store<Message extends MessageShape, Layout extends MessageLayout>
 
   return retry(
     // The first attempt assumes that nobody has changed the session since the page's message was stored.
-    (n) => (n === 1 ? sessions.append(id, answer, { ifRevision: revision }) : storeInPlace()),
+    (n) => (n === 1 && revision ? sessions.append(id, answer, { ifRevision: revision }) : storeInPlace()),
     (error, n) => {
       if (!(error instanceof JourneyDbError) || !MAY_PASS.has(error.code)) return undefined;
       if (isTransferred || n === ATTEMPTS) return undefined;

@@ -1,4 +1,6 @@
+import { setListener } from "../model/listener.js";
 import type { ServerAddress } from "./database-url.js";
+import { serverListener } from "./listen.js";
 import { packageError } from "./optional-package.js";
 import { leaveTypesToDrizzle, overPostgresJs } from "./over-postgres-js.js";
 import { openPool } from "./pool.js";
@@ -54,15 +56,24 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
       ...address.settings,
     },
   };
-  const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, () =>
+  const connection = (reports: object = {}) =>
     serverConnection(
       (own) => {
-        const client = postgres({ ...settings, ...own });
+        const client = postgres({ ...settings, ...reports, ...own });
         leaveTypesToDrizzle(client);
         return client;
       },
       () => openSocket(address, encryption, CONNECT_TIMEOUT),
-    ),
-  );
-  return { db: overPostgresJs(poolClient(pool), options.schema), close: pool.close };
+    );
+  const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, connection);
+  const listener = serverListener(connection);
+  const db = overPostgresJs(poolClient(pool), options.schema);
+  // A pooler gives the connection to others after each transaction, and their notifications are lost.
+  if (!pooled) setListener(db, listener);
+  return {
+    db,
+    async close() {
+      await Promise.all([pool.close(), listener.close()]);
+    },
+  };
 }

@@ -24,6 +24,7 @@ export type MigrationSet = "main" | OptionalMigrations;
 export const JOURNALS = {
   main: { schema: "drizzle", table: "__journey_db_migrations" },
   "message-rows": { schema: "drizzle", table: "__journey_db_message_rows" },
+  "durable-replies": { schema: "drizzle", table: "__journey_db_durable_replies" },
 } as const satisfies Record<MigrationSet, object>;
 
 const quotedJournal = (of: MigrationSet) => `"${JOURNALS[of].schema}"."${JOURNALS[of].table}"`;
@@ -127,6 +128,7 @@ const createsTable = (of: MigrationSet, pending: readonly Migration[]) =>
 export const TABLES: Record<MigrationSet, string> = {
   main: "journey_sessions",
   "message-rows": "journey_messages",
+  "durable-replies": "journey_replies",
 };
 
 /** There is one journal per database, but a table per schema: migrations applied to one table are not applied to another. */
@@ -144,7 +146,7 @@ async function requireTable(db: Database, of: MigrationSet): Promise<void> {
 
 /**
  * "create table if not exists" checks only the first schema of the search_path: an empty table there would hide the one
- * in a later schema, and messages would be in another schema than their sessions.
+ * in a later schema, and messages or replies would be in another schema than their sessions.
  */
 async function requireFirstSchema(
   db: Database,
@@ -160,7 +162,8 @@ async function requireFirstSchema(
   );
   if (!found) return;
   const { schema, first } = found;
-  const why = of === "main" ? "a new, empty table there would hide it" : "its messages would be there";
+  const why =
+    of === "main" ? "a new, empty table there would hide it" : `the table ${TABLES[of]} would be there`;
   throw new JourneyDbError(
     "migration",
     `journey_sessions is in schema ${schema}, but schema ${first} comes before it on the search_path, and ${why}; nothing was applied. Put ${schema} first: ?search_path=${schema} in the URL, or alter role … set search_path = ${schema}, ${first}.`,

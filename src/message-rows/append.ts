@@ -8,7 +8,7 @@ import {
 import { newSession } from "../queries/columns.js";
 import type { AppendShape } from "../queries/layout.js";
 import { onlyColumns, turn } from "../queries/own-columns.js";
-import { input, param, perShape } from "../queries/statement.js";
+import { input, param, perShape, withParts } from "../queries/statement.js";
 import { type Conditions, ifRevision, metadataIsObject, sameRevision, type Write } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
 import { hasRow, isPlaced, isUnchanged, lastOf, lastRow, marker, ownRows, rowsOf } from "./conversation.js";
@@ -28,7 +28,6 @@ import {
   rowsWrite,
   updated,
   WRITTEN,
-  withParts,
   writtenRow,
 } from "./write.js";
 

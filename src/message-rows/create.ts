@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { newMetadata, newMetadataFits } from "../queries/append.js";
 import { allColumns, createdSession, newSession, type SessionRow } from "../queries/columns.js";
 import { onlyColumns } from "../queries/own-columns.js";
-import { input, isEmpty, param, perShape, statement } from "../queries/statement.js";
+import { input, isEmpty, param, perShape, statement, withParts } from "../queries/statement.js";
 import type { RefusalRow, Write } from "../queries/write.js";
 import {
   given,
@@ -13,7 +13,6 @@ import {
   ofCall,
   ofGiven,
   rowsStatement,
-  withParts,
 } from "./write.js";
 
 const valuesOf = (bytes: SQL) => input({ bytes, maxMessageBytes, ...newMetadata });

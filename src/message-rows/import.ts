@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
 import { eachLine, importedColumns } from "../queries/import.js";
 import { onlyColumns } from "../queries/own-columns.js";
-import { isEmpty, param, perShape } from "../queries/statement.js";
+import { isEmpty, param, perShape, withParts } from "../queries/statement.js";
 import { marker } from "./conversation.js";
-import { insertMessages, rowsStatement, withParts } from "./write.js";
+import { insertMessages, rowsStatement } from "./write.js";
 
 /**
  * As `importSessions` of queries/import.ts, with the messages in rows: each keeps its own text. They have the places that

@@ -2,12 +2,12 @@ import { sql } from "drizzle-orm";
 import { exactTime } from "../queries/columns.js";
 import { arrayOf, m } from "../queries/conversation.js";
 import type { MovedRow } from "../queries/layout.js";
-import { param, perTable, type Statement } from "../queries/statement.js";
+import { param, perTable, type Statement, withParts } from "../queries/statement.js";
 import { type Conditions, ifRevision, sameRevision, write } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
 import { hasOrderedTime, isInRows, isUnchanged, marker, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
-import { insertMessages, locked, rowsStatement, updated, WRITTEN, withParts, writtenId } from "./write.js";
+import { insertMessages, locked, rowsStatement, updated, WRITTEN, writtenId } from "./write.js";
 
 /** Its refusals name what keeps a session from being moved. "rows" or "column": it is there already. */
 const moving = (

@@ -17,11 +17,11 @@ import {
   perShape,
   perTable,
   statement,
+  withParts,
 } from "../queries/statement.js";
 import type { Filter, SessionTable } from "../schema.js";
 import { hasRow, placeOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
-import { withParts } from "./write.js";
 
 /**
  * A session, and its messages in rows of their own, which the driver parses as they arrive.

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { replaceMessages as replaceInColumn } from "../queries/replace-messages.js";
-import { param, perTable } from "../queries/statement.js";
+import { param, perTable, withParts } from "../queries/statement.js";
 import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
 import { isComplete, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
@@ -18,7 +18,6 @@ import {
   rowsWrite,
   updated,
   WRITTEN,
-  withParts,
   writtenRow,
 } from "./write.js";
 

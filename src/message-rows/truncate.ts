@@ -1,19 +1,10 @@
 import { sql } from "drizzle-orm";
-import { param, perTable } from "../queries/statement.js";
+import { param, perTable, withParts } from "../queries/statement.js";
 import { truncate as truncateColumn } from "../queries/truncate.js";
 import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
 import { hasRow, isPlaced, isUnchanged, lastRow, marker, ownRows, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
-import {
-  conditionsOf,
-  locked,
-  type RowsWritten,
-  rowsWrite,
-  updated,
-  WRITTEN,
-  withParts,
-  writtenRow,
-} from "./write.js";
+import { conditionsOf, locked, type RowsWritten, rowsWrite, updated, WRITTEN, writtenRow } from "./write.js";
 
 const from = sql`${param("from")}::text`;
 

@@ -4,7 +4,6 @@ import { messageOf } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
 import { exactTime, type WrittenRow } from "../queries/columns.js";
 import {
-  type Builder,
   type DriverFailure,
   input,
   insertion,
@@ -42,18 +41,6 @@ export function rowsStatement<Row>(...of: Parameters<typeof statement<Row>>): St
         );
       }),
   };
-}
-
-/** A statement of parts, by their names, each of which can read those before it. */
-export function withParts<Row extends object>(
-  db: Database,
-  parts: Record<string, SQL>,
-  row: { [Name in keyof Row]: SQL<Row[Name]> },
-  from: SQL,
-): Builder<Row> {
-  const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
-  const selecting = db.with(...named).select(row as Record<string, SQL>);
-  return selecting.from(from as never) as unknown as Builder<Row>;
 }
 
 /** The conditions of every write to messages. */

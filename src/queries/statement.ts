@@ -97,6 +97,18 @@ export interface Builder<Row> {
   toSQL(): { sql: string; params: unknown[] };
 }
 
+/** A statement of parts, by their names, each of which can read those before it. */
+export function withParts<Row extends object>(
+  db: Database,
+  parts: Record<string, SQL>,
+  row: { [Name in keyof Row]: SQL<Row[Name]> },
+  from: SQL,
+): Builder<Row> {
+  const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
+  const selecting = db.with(...named).select(row as Record<string, SQL>);
+  return selecting.from(from as never) as unknown as Builder<Row>;
+}
+
 /** One SQL statement, prepared once per database. */
 export interface Statement<Row, Given extends Named = Values> {
   readonly name: string;

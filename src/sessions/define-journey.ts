@@ -3,16 +3,19 @@ import { callWith, endOfCall } from "../model/call-end.js";
 import type { Database } from "../model/database.js";
 import { isSerializationFailure } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
+import { listenerOf } from "../model/listener.js";
 import { heldElsewhere } from "../queries/held-elsewhere.js";
 import { COLUMN, type Layout, type MovedRow } from "../queries/layout.js";
 import { touchValues } from "../queries/own-columns.js";
 import { repeated, type Statement } from "../queries/statement.js";
+import { watched } from "../queries/watched.js";
 import type { JourneyTable, journeySessions, MessagesTable } from "../schema.js";
 import { argumentsOf } from "../validation/arguments.js";
 import type { JourneyOptions } from "../validation/journey-options.js";
 import { databaseSchema, type RequestOptions, requestOptionsSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { within } from "./call.js";
+import { changesOf } from "./changes.js";
 import { refusalError } from "./refusal.js";
 import type { MessageLayout } from "./types.js";
 import { always, type Handle, type Sent, type Verb } from "./verb.js";
@@ -47,7 +50,7 @@ const MOST_ATTEMPTS = 100;
 const MOST_REFUSALS = 10;
 
 type AnyVerb = Verb<(...args: never[]) => unknown>;
-const verbs = Object.entries(VERBS as Record<string, AnyVerb>);
+type Verbs = Record<string, AnyVerb>;
 
 /** Ignoring an argument could do harm: the caller may have meant a dry run. */
 function refuseMore(name: string, { takes }: AnyVerb, args: readonly unknown[]): void {
@@ -75,6 +78,7 @@ export function defineJourney<
 ): Journey<Message, Metadata, Phase, Table, Messages extends MessagesTable ? "rows" : "column"> {
   const args = argumentsOf(options);
   const ownLayout = (args.layoutOfMessages ?? COLUMN) as Layout;
+  const ownReplies = args.callsOfReplies as { verbs: Verbs; watched: Handle["watched"] } | undefined;
   return {
     forUser(db, givenUserId, request) {
       parse(databaseSchema, db, "db");
@@ -121,6 +125,8 @@ export function defineJourney<
           }
         },
         withinDeadline: (part) => within(deadline, { isRepeatable: always, table: args.tableName }, part),
+        watched: ownReplies?.watched ?? watched,
+        changes: (id, of) => changesOf(args.listener ?? listenerOf(db), userId, id, of),
       };
 
       const call = (name: string, verb: AnyVerb, given: unknown[]) => {
@@ -135,15 +141,20 @@ export function defineJourney<
       const stream = (name: string, verb: AnyVerb, given: unknown[]) => ({
         async *[Symbol.asyncIterator]() {
           refuseMore(name, verb, given);
-          yield* verb.run(handle) as AsyncIterable<unknown>;
+          yield* verb.run(handle, ...given) as AsyncIterable<unknown>;
         },
       });
-      const sessions = Object.fromEntries(
-        verbs.map(([name, verb]) => {
-          const make = verb.isStream ? stream : call;
-          return [name, (...given: unknown[]) => make(name, verb, given)];
-        }),
-      );
+      const methodsOf = (verbs: Verbs) =>
+        Object.fromEntries(
+          Object.entries(verbs).map(([name, verb]) => {
+            const make = verb.isStream ? stream : call;
+            return [name, (...given: unknown[]) => make(name, verb, given)];
+          }),
+        );
+      const sessions = {
+        ...methodsOf(VERBS as Verbs),
+        ...(ownReplies && { replies: methodsOf(ownReplies.verbs) }),
+      };
       const witness: Witness = {
         [heldByAnother]: async (id) =>
           (await handle.withinDeadline(() => handle.send(heldElsewhere, { id }))).length > 0,

@@ -2,9 +2,14 @@ import type { Layout, OfTable } from "../queries/layout.js";
 import type { Statement, Values } from "../queries/statement.js";
 import type { Write } from "../queries/write.js";
 import type { Arguments } from "../validation/arguments.js";
+import type { Changes } from "./changes.js";
+import type { ReplyStatus } from "./replies.js";
 
 /** The values of a statement without the owner, which the handle adds. */
 export type Sent = Omit<Values, "userId">;
+
+/** A session's revision, and the state of its reply if there is one. */
+export type WatchedRow = { revision: string } & (ReplyStatus | { [Name in keyof ReplyStatus]?: null });
 
 /** The handle of one user, as a verb sees it. */
 export interface Handle extends Arguments {
@@ -29,6 +34,10 @@ export interface Handle extends Arguments {
   /** Sends a part of a call with a deadline of its own, such as one batch of a stream. */
   withinDeadline<T>(send: () => Promise<T>): Promise<T>;
   readonly signal: AbortSignal | undefined;
+  /** The statement of `watch`. */
+  readonly watched: OfTable<Statement<WatchedRow>>;
+  /** Begins to wait for changes of a session, or also of its reply. @throws JourneyDbError unavailable if too many wait */
+  changes(id: string, of: "session" | "reply"): Changes;
 }
 
 /** A method of a handle. `Call` is its public type; `run` gets the unchecked arguments. */

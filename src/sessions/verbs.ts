@@ -13,12 +13,14 @@ import { type List, verb as list } from "./list.js";
 import { type MergeMetadata, verb as mergeMetadata } from "./merge-metadata.js";
 import { type Messages, verb as messages } from "./messages.js";
 import { type ReplaceMessages, verb as replaceMessages } from "./replace-messages.js";
+import type { Replies } from "./replies.js";
 import { type Search, verb as search } from "./search.js";
 import { type SetPhase, verb as setPhase } from "./set-phase.js";
 import { type Truncate, verb as truncate } from "./truncate.js";
 import type { MessageLayout } from "./types.js";
 import { type Update, verb as update } from "./update.js";
 import type { Verb } from "./verb.js";
+import { type Watch, verb as watch } from "./watch.js";
 
 /**
  * The sessions of one user. Every statement filters by owner: another user's session is indistinguishable
@@ -51,12 +53,16 @@ export interface UserSessions<
     Truncate,
     Fork<Message, Metadata, Phase, Table>,
     Delete,
-    DeleteAll {}
+    DeleteAll,
+    Watch {
+  /** The replies that are being produced; undefined without `defineJourney({ replies })`. */
+  readonly replies?: Replies | undefined;
+}
 
 type AnySessions = UserSessions<unknown, object, string, JourneyTable, MessageLayout>;
 
 /** The catalogue of verbs, the methods of a handle. */
-export const VERBS: { [Name in keyof AnySessions]: Verb<AnySessions[Name]> } = {
+export const VERBS: { [Name in Exclude<keyof AnySessions, "replies">]: Verb<AnySessions[Name]> } = {
   append,
   create,
   get,
@@ -75,4 +81,5 @@ export const VERBS: { [Name in keyof AnySessions]: Verb<AnySessions[Name]> } = {
   fork,
   delete: deleteOne,
   deleteAll,
+  watch,
 };

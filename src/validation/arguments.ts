@@ -8,6 +8,7 @@ import {
   MESSAGE_ROWS,
   type MessagesTable,
   qualifiedName,
+  REPLIES,
   type SessionTable,
 } from "../schema.js";
 import { type JourneyOptions, journeyOptionsSchema } from "./journey-options.js";
@@ -35,6 +36,8 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
   const {
     table,
     messages,
+    replies,
+    listener,
     columns,
     phases,
     maxSessionBytes,
@@ -43,11 +46,13 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
     timeoutMs,
     prepare,
   } = parse(journeyOptionsSchema, options);
-  if (messages && qualifiedName(messages[MESSAGE_ROWS].sessions) !== qualifiedName(table))
-    throw new JourneyDbError(
-      "invalid_input",
-      `messages: expected the messages of the table ${qualifiedName(table)}`,
-    );
+  const brought = { messages: messages?.[MESSAGE_ROWS], replies: replies?.[REPLIES] };
+  for (const [name, one] of Object.entries(brought))
+    if (one && qualifiedName(one.sessions) !== qualifiedName(table))
+      throw new JourneyDbError(
+        "invalid_input",
+        `${name}: expected the ${name} of the table ${qualifiedName(table)}`,
+      );
   const knownKeys = new Set([
     ...MESSAGE_KEYS,
     ...declaredKeys(options.message),
@@ -72,7 +77,10 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
     timeoutMs,
     prepare,
     /** Of the table of messages; undefined for messages in the column. */
-    layoutOfMessages: messages?.[MESSAGE_ROWS].layout,
+    layoutOfMessages: brought.messages?.layout,
+    /** The calls of the table of replies; undefined without durable replies. */
+    callsOfReplies: brought.replies,
+    listener,
     table: table as unknown as SessionTable,
     tableName: getTableName(table),
     /** The application's own columns. */

@@ -1,12 +1,15 @@
 import * as z from "zod";
 import { phaseSchema } from "../messages.js";
+import type { Listener } from "../model/listener.js";
 import {
   isJourneyTable,
   isMessagesTable,
+  isRepliesTable,
   type JourneyTable,
   journeySessions,
   type MessagesTable,
   type Own,
+  type RepliesTable,
 } from "../schema.js";
 import type { Unstorable } from "./json.js";
 import { custom, DEFAULT_SESSION_BYTES, LARGEST_JSONB, options, timeoutMs, zodSchema } from "./options.js";
@@ -26,6 +29,17 @@ export interface JourneyOptions<
    * their own. @default the column `messages` of the session
    */
   messages?: Messages | undefined;
+  /**
+   * The table of running replies, declared with `replyTables` of `@aigos/journey-db/durable-replies`.
+   * @default no durable replies
+   */
+  replies?: RepliesTable<Table> | undefined;
+  /**
+   * Receives the server's notifications for `watch` and for those who read a reply: a postgres.js client that is connected
+   * directly, not through a transaction pooler. @default that of `connect`, which is there unless it is pooled; without one,
+   * they look twice a second (`watch`: every two seconds)
+   */
+  listener?: Listener | undefined;
   /** The application's own schemas for its columns, such as jsonb columns, by key. The input is stored, not the output. */
   columns?: { [Key in keyof Own<Table>]?: z.ZodType } | undefined;
   /** The application's own message schema, checked in addition to the structure. Its input is stored, not its output. */
@@ -61,6 +75,14 @@ export const journeyOptionsSchema = options<JourneyOptions<unknown, unknown, str
     journeySessions,
   ),
   messages: custom<MessagesTable>("a table that messagesTable has declared", isMessagesTable).optional(),
+  replies: custom<RepliesTable>(
+    "the table `replies` that replyTables has declared",
+    isRepliesTable,
+  ).optional(),
+  listener: custom<Listener>(
+    "a postgres.js client, or an object with its method listen",
+    (given) => typeof (given as Listener | null)?.listen === "function",
+  ).optional(),
   columns: z.record(z.string(), zodSchema).default({}),
   message: zodSchema,
   metadata: zodSchema,

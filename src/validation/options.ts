@@ -75,7 +75,7 @@ export const requestOptionsSchema = options<RequestOptions>()({
 export const onlyIfRevision = options<{ ifRevision?: string }>()({ ifRevision: ifRevisionSchema });
 
 /** Migrations that are applied only where `with` names them. Each has a folder of its name in `drizzle/`. */
-export const OPTIONAL = ["message-rows"] as const;
+export const OPTIONAL = ["message-rows", "durable-replies"] as const;
 export type OptionalMigrations = (typeof OPTIONAL)[number];
 
 export const withSchema = z.array(z.enum(OPTIONAL)).default([]);

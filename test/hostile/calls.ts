@@ -173,6 +173,7 @@ export const callsOf = (hasOwn: boolean): Record<Verb, fc.Arbitrary<unknown[]>> 
   ),
   delete: args(one, options({ ifRevision: mostly(revision) })),
   deleteAll: args(one),
+  watch: args(one, options({ signal: mostly(fc.constant(AbortSignal.timeout(60_000))) })),
 });
 
 /** The arguments of the cases of a verb, on a session to be made. All must go through. */

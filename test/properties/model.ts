@@ -189,6 +189,12 @@ export class Model {
     value: this.of(owner).map((kept) => ({ ...this.shown(kept), revision: kept.revision })),
   });
 
+  /** Only the first that it gives. */
+  watch(owner: string, id: string): Expected {
+    const kept = this.find(owner, id);
+    return { value: kept ? [{ revision: kept.revision, reply: null }] : [] };
+  }
+
   /** All pages, one after the other. */
   list(
     owner: string,

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { forUser, JourneyMessage } from "../../src/index.js";
-import { all } from "../support/answer.js";
+import { all, first } from "../support/answer.js";
+import type { Verb } from "../support/verbs.js";
 import {
   asked,
   defined,
@@ -23,7 +24,7 @@ export type Sessions = ReturnType<typeof forUser>;
 
 /** One call: what is sent, and what the model says of it. `made` is the id that the package chose. */
 export interface Call {
-  method: keyof Sessions;
+  method: Verb;
   args: unknown[];
   send: (sessions: Sessions) => Promise<unknown>;
   expect: (model: Model, owner: string, made: string) => Expected;
@@ -41,7 +42,7 @@ type Operation = fc.Arbitrary<(choices: Choices, same: Same) => Call>;
 const isEmpty = (value: object) => Object.keys(value).length === 0;
 
 /** Every public method with every option, each as an arbitrary of calls. */
-export const operationsOf = (hasOwn: boolean): Record<keyof Sessions, Operation> => ({
+export const operationsOf = (hasOwn: boolean): Record<Verb, Operation> => ({
   append: fc
     .record({
       which,
@@ -271,4 +272,13 @@ export const operationsOf = (hasOwn: boolean): Record<keyof Sessions, Operation>
     send: (sessions) => sessions.deleteAll(),
     expect: (model, owner) => model.deleteAll(owner),
   })),
+  watch: fc.record({ which }).map(({ which }) => ({ session }) => {
+    const id = session(which);
+    return {
+      method: "watch",
+      args: [id],
+      send: (sessions) => first(sessions.watch(id)),
+      expect: (model, owner) => model.watch(owner, id),
+    };
+  }),
 });

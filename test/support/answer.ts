@@ -4,6 +4,12 @@ export async function answerOf(called: unknown): Promise<unknown> {
   return all(called as AsyncIterable<unknown>);
 }
 
+/** The first thing that an iterable gives, if any: some never end. */
+export async function first<T>(iterable: AsyncIterable<T>): Promise<T[]> {
+  for await (const one of iterable) return [one];
+  return [];
+}
+
 /** Everything that an iterable gives. */
 export async function all<T>(iterable: AsyncIterable<T>): Promise<T[]> {
   const given: T[] = [];

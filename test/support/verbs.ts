@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import type { defineJourney, JourneyMessage, JourneyMetadata, UserSessions } from "../../src/index.js";
 import type { Database } from "../../src/model/database.js";
 import { type JourneyTable, journeySessions } from "../../src/schema.js";
-import { answerOf } from "./answer.js";
+import { answerOf, first } from "./answer.js";
 import { text } from "./messages.js";
 import { chats, createChats } from "./own-table.js";
 
 export type Sessions = UserSessions<JourneyMessage, JourneyMetadata, string>;
 type Chats = UserSessions<JourneyMessage, JourneyMetadata, string, typeof chats>;
-export type Verb = keyof Sessions;
+export type Verb = Exclude<keyof Sessions, "replies">;
 
 const ORDERS = ["created", "updated"] as const;
 
@@ -227,6 +227,7 @@ const verbsOf = (newOwn?: NewOwn): { [V in Verb]: VerbCases<V> } => ({
       "delete ifRevision": ({ id, revision }) => [id, { ifRevision: revision }],
     },
   },
+  watch: { writes: false, options: 1, repeatable: { watch: ({ id }) => [id] } },
   deleteAll: { writes: true, options: null, repeatable: { deleteAll: () => [] } },
 });
 
@@ -343,9 +344,11 @@ export interface Case {
   call(sessions: Sessions, given: Given): Promise<unknown>;
 }
 
-/** A call with any arguments; an iterable is read to its end. */
-export const callOf = async (sessions: Sessions, verb: Verb, args: unknown[]): Promise<unknown> =>
-  answerOf((sessions[verb] as (...args: unknown[]) => unknown)(...args));
+/** A call with any arguments; an iterable is read to its end, but for that of watch, which has none. */
+export async function callOf(sessions: Sessions, verb: Verb, args: unknown[]): Promise<unknown> {
+  const called = (sessions[verb] as (...args: unknown[]) => unknown)(...args);
+  return verb === "watch" ? first(called as AsyncIterable<unknown>) : answerOf(called);
+}
 
 /** The arguments with `word` in all that a user writes: messages and their ids, phases, searched text, metadata. */
 export function withWord(word: string, given: Given, args: unknown): unknown[] {

@@ -1,0 +1,66 @@
+import type { MessageShape } from "../messages.js";
+import type { SessionChange } from "../sessions/watch.js";
+import { eventResponse, KEEP_ALIVE } from "./resume-turn.js";
+import type { AnySessions } from "./store-answer.js";
+
+/** Milliseconds after which something is sent, so that no proxy closes the connection. */
+const SILENCE = 15_000;
+
+/** What a page reads of a session's changes, as JSON of each event; null when the session is deleted. */
+export interface SessionEvent {
+  revision: string;
+  /** Of the reply that is being produced; null if there is none. */
+  replyId: string | null;
+}
+
+const toData = (event: SessionEvent | null) => `data: ${JSON.stringify(event)}\n\n`;
+const eventOf = ({ revision, reply }: SessionChange): SessionEvent => ({
+  revision,
+  replyId: reply?.replyId ?? null,
+});
+
+async function* eventsOf(
+  first: SessionChange,
+  changes: AsyncIterator<SessionChange>,
+): AsyncGenerator<string> {
+  yield toData(eventOf(first));
+  for (;;) {
+    const next = changes.next();
+    for (let change: IteratorResult<SessionChange> | undefined; !change; ) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const silence = new Promise<undefined>((resolve) => {
+        timer = setTimeout(resolve, SILENCE, undefined);
+      });
+      change = await Promise.race([next, silence]);
+      clearTimeout(timer);
+      if (!change) yield KEEP_ALIVE;
+      else if (change.done) return yield toData(null);
+      else yield toData(eventOf(change.value));
+    }
+  }
+}
+
+/**
+ * The response for a page that follows a session with the browser's `EventSource`: one event with the session as it is,
+ * and one after each change. Each is JSON, `{ revision, replyId }`: with another revision the page reads the session again;
+ * with a reply that it does not show it calls `resumeStream`. 204 if the user has no such session, which ends an
+ * EventSource.
+ *
+ * @throws JourneyDbError as watch
+ * @example
+ * export const GET = async (request, { params }) => watchResponse(sessions, (await params).id, request);
+ */
+export async function watchResponse<Message extends MessageShape>(
+  sessions: AnySessions<Message>,
+  id: string,
+  { signal }: { signal: AbortSignal },
+): Promise<Response> {
+  const changes = sessions.watch(id, { signal })[Symbol.asyncIterator]();
+  const first = await changes.next();
+  if (first.done) return new Response(null, { status: 204 });
+  return eventResponse(eventsOf(first.value, changes), {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+  });
+}

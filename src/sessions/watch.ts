@@ -1,0 +1,85 @@
+import { setTimeout as delay } from "node:timers/promises";
+import * as z from "zod";
+import type { JourneyDbError } from "../model/errors.js";
+import { options } from "../validation/options.js";
+import { parse } from "../validation/parse.js";
+import type { ReplyStatus } from "./replies.js";
+import { always, type Verb } from "./verb.js";
+
+interface WatchOptions {
+  /** Ends the iteration. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A session as it is now. */
+export interface SessionChange {
+  revision: string;
+  /** The reply that is being produced; null if there is none, or without durable replies. */
+  reply: ReplyStatus | null;
+}
+
+export interface Watch {
+  /**
+   * The session as it is, and again after each change of it or of its reply. Changes in quick succession may come as one. The
+   * iteration ends when the session is deleted or the signal is aborted; of a session that the user does not have it is
+   * empty.
+   *
+   * It waits for notifications of the server if the durable replies' migrations are applied and `connect` has a direct
+   * connection, or `defineJourney` a `listener`: all calls of a process share one. Else it looks every two seconds.
+   * While the server is not available it tries again, for up to a minute.
+   *
+   * @example for await (const { revision, reply } of sessions.watch(id, { signal: request.signal })) …
+   * @throws unavailable if 100 of the user's calls wait in this process
+   */
+  watch(id: string, options?: WatchOptions): AsyncIterable<SessionChange>;
+}
+
+/** Milliseconds between attempts while the server is not available, and how many fail at most. */
+const PAUSE = 1_000;
+const MOST_FAILURES = 60;
+
+const optionsSchema = options<WatchOptions>()({ signal: z.instanceof(AbortSignal).optional() });
+
+export const verb: Verb<Watch["watch"]> = {
+  takes: ["id", "options"],
+  isRepeatable: always,
+  isStream: true,
+  async *run(handle, id, given) {
+    const { signal: own } = parse(optionsSchema, given);
+    const values = { id: handle.sessionId(id) };
+    const signals = [own, handle.signal].filter((one) => one !== undefined);
+    const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+    const changes = handle.changes(values.id, "session");
+    let last: string | undefined;
+    let failures = 0;
+    try {
+      while (!signal?.aborted) {
+        const found = await handle
+          .withinDeadline(() => handle.send(handle.watched, values))
+          .catch((error: JourneyDbError) => {
+            if (!error.retryable || signal?.aborted || ++failures > MOST_FAILURES) throw error;
+            return undefined;
+          });
+        if (!found) await delay(PAUSE);
+        else if (found.length === 0) return;
+        else {
+          failures = 0;
+          const [{ revision, state, ...row }] = found as [(typeof found)[0]];
+          const isRunning = state && state !== "stored" && state !== "ended";
+          const change = { revision, reply: isRunning ? ({ ...row, state } as ReplyStatus) : null };
+          const key = JSON.stringify([
+            revision,
+            change.reply?.replyId,
+            change.reply?.state,
+            change.reply?.isLost,
+          ]);
+          if (key !== last) yield change;
+          last = key;
+          if (!signal?.aborted) await changes.next(Number.POSITIVE_INFINITY, signal);
+        }
+      }
+    } finally {
+      changes.end();
+    }
+  },
+};
