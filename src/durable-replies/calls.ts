@@ -62,8 +62,14 @@ const write: Verb<Replies["write"]> = {
   isRepeatable: always,
   async run(handle, id, replyId, batch) {
     const { closes, state = null, ...values } = parse(batchSchema, batch, "batch");
-    const from = closes ? "closing,ended" : "running,stopping,stored,ended";
-    const [row] = await handle.send(statements.write, { ...of(handle, id, replyId), ...values, state, from });
+    // An end is written again if its outcome was unknown. But nothing follows the end that another wrote.
+    const from = [closes ? "closing" : "running,stopping,stored", ...(state === "ended" ? [state] : [])];
+    const [row] = await handle.send(statements.write, {
+      ...of(handle, id, replyId),
+      ...values,
+      state,
+      from: from.join(),
+    });
     if (!row) throw isOver();
     return { isStopping: row.state === "stopping" };
   },

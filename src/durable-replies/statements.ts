@@ -180,7 +180,7 @@ export const watched = perTable((table) =>
       .select({ revision: exactTime(table.updatedAt), ...stateOf(table) })
       .from(table)
       .crossJoin(input({ lostBefore }) as never)
-      .leftJoin(replies, sql`${replies.userId} = ${table.userId} and ${replies.sessionId} = ${table.id}`)
+      .leftJoin(replies, ownReply(table))
       .where(ownedBy(table)) as never;
   }),
 );
