@@ -15,6 +15,12 @@ const LONGEST_BATCH = 64 * 1024 * 1024;
 /** Less than the default deadline of a call. */
 const LONGEST_WAIT = 10_000;
 
+/** As an `integer` of PostgreSQL holds it. */
+const count = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
+
 const isOver = () =>
   new JourneyDbError("not_found", "The session has no such reply, or it is over; nothing was written.");
 
@@ -29,7 +35,7 @@ const of = (handle: Handle, id: unknown, replyId: unknown) => ({
   replyId: parse(messageIdSchema, replyId, "replyId"),
 });
 
-const startOptions = options<{ continues?: number }>()({ continues: z.int().min(0).optional() });
+const startOptions = options<{ continues?: number }>()({ continues: count.optional() });
 
 const start: Verb<Replies["start"]> = {
   takes: ["id", "replyId", "options"],
@@ -44,7 +50,7 @@ const start: Verb<Replies["start"]> = {
 
 const batchSchema = z
   .strictObject({
-    n: z.int().min(0),
+    n: count,
     chunks: custom<string>(
       `at most ${LONGEST_BATCH} characters of well-formed text without U+0000`,
       (text) => typeof text === "string" && text.length <= LONGEST_BATCH && isStorable(text),
@@ -77,7 +83,7 @@ const write: Verb<Replies["write"]> = {
 
 const readOptions = options<{ replyId?: string; after?: number; waitMs?: number }>()({
   replyId: messageIdSchema.optional(),
-  after: z.int().min(0).default(0),
+  after: count.default(0),
   waitMs: z.int().min(0).max(LONGEST_WAIT).default(0),
 });
 

@@ -105,6 +105,10 @@ export const createChats = (db: Database, inRows = IN_ROWS) =>
 export const createWholeChats = (db: Database) =>
   createTables(db, { app, stage, chats, ...replyTables(chats) }, true);
 
+/** As createChats, with the tables of replies. */
+export const createReplyTables = (db: Database) =>
+  createTables(db, { app, stage, chats, ...replyTables(chats) });
+
 /** The stored row, as Drizzle selects it. */
 export async function rowOf<Table extends JourneyTable>(
   db: Database,
