@@ -313,18 +313,12 @@ describe("close", () => {
   });
 
   it("takes nobody for lost while the server is new: it may have been away", async () => {
-    const { id, replyId, replies } = await open("lost");
+    const { id, replyId, replies, owner } = await open("lost");
     // As it is for a server that was started a moment ago.
     await client.unsafe(`create schema young; create function young.pg_postmaster_start_time() returns timestamptz
       language sql as 'select now() - interval ''9 seconds'''`);
     const young = openPostgresJs(url, { connection: { search_path: "young, pg_catalog, public" } });
-    const sessions = durableFor(young, newUser());
-    await sessions.create();
-    const { owner } = await open("none");
-    expect(owner).toBeDefined();
-    await client`update journey_sessions set user_id = user_id where id = ${id}`;
-    const [row] = await client`select user_id from journey_sessions where id = ${id}`;
-    const seen = durableFor(young, row?.user_id).replies;
+    const seen = durableFor(young, owner).replies;
     expect(await seen.read(id)).toMatchObject({ isLost: false });
     expect(await seen.close(id, replyId)).toBe(false);
     expect(await replies.close(id, replyId)).toBe(true);
@@ -380,9 +374,9 @@ it("a fork copies nothing of a reply that is running", async () => {
 
 it("a thousand readers of one user: at most a hundred wait, the others are told, and other users are not kept from theirs", async () => {
   const one = await open("running");
-  const read = () => one.replies.read(one.id, { replyId: one.replyId, after: 1, waitMs: 10_000 });
+  const read = (after: number) => one.replies.read(one.id, { replyId: one.replyId, after, waitMs: 10_000 });
   const outcomes = Array.from({ length: 1_000 }, () =>
-    read().then(
+    read(1).then(
       (reply) => reply?.chunks,
       (error: JourneyDbError) => error,
     ),
@@ -398,9 +392,9 @@ it("a thousand readers of one user: at most a hundred wait, the others are told,
   await one.replies.write(one.id, one.replyId, { n: 2, chunks: "two" });
   expect(new Set(await Promise.all(outcomes.slice(0, 100)))).toEqual(new Set(["two"]));
   // All of them have made room.
-  const again = Array.from({ length: 100 }, read);
+  const again = Array.from({ length: 100 }, () => read(2));
   await one.replies.write(one.id, one.replyId, { n: 3, chunks: "three" });
-  for (const reply of await Promise.all(again)) expect(reply?.chunks).toMatch(/three$/);
+  for (const reply of await Promise.all(again)) expect(reply?.chunks).toBe("three");
 });
 
 it("a database without the migrations of durable replies is told apart", async () => {
