@@ -30,6 +30,7 @@ export const KEEP_ALIVE = ":\n\n";
 export function eventResponse(
   events: AsyncGenerator<string>,
   headers: Record<string, string> = HEADERS,
+  onCancel = () => {},
 ): Response {
   const encoder = new TextEncoder();
   let isCancelled = false;
@@ -48,6 +49,7 @@ export function eventResponse(
     },
     cancel() {
       isCancelled = true;
+      onCancel();
     },
   });
   return new Response(body, { headers });

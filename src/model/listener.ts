@@ -22,3 +22,10 @@ const listeners = new WeakMap<Database, Listener>();
 export const listenerOf = (db: Database): Listener | undefined => listeners.get(db);
 
 export const setListener = (db: Database, listener: Listener): void => void listeners.set(db, listener);
+
+const closings = new WeakMap<Database, AbortSignal>();
+
+/** Aborted when a database that `connect` has opened is closed. */
+export const closingOf = (db: Database): AbortSignal | undefined => closings.get(db);
+
+export const setClosing = (db: Database, signal: AbortSignal): void => void closings.set(db, signal);
