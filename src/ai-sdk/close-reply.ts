@@ -41,6 +41,7 @@ async function storeWritten<Message extends MessageShape>(
   chunks: readonly Chunk[],
   { continues, state }: ReplyStatus,
 ): Promise<Interruption | undefined> {
+  if (state === "stored") return undefined;
   const finish = chunks.find(({ type }) => type === "finish");
   const isAborted = state === "stopping" || chunks.some(({ type }) => type === "abort");
   const { messageId } = chunks.find(({ type }) => type === "start") ?? {};

@@ -14,6 +14,8 @@ const HEARTBEAT = 1_000;
 const MOST_PENDING = 16 * 1024 * 1024;
 /** Milliseconds until a reply without a stream ends: its route has failed. */
 const UNTIL_STREAM = 60_000;
+/** Milliseconds for which the stream's end waits until the next turn may begin. */
+const LONGEST_STORING = 5_000;
 /** Milliseconds between two attempts to write, at first and at most. */
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 2_000;
@@ -26,7 +28,7 @@ export interface Producer {
   readonly lost: boolean;
   /** Reads the reply's chunks to their end, as fast as they come. */
   consume(stream: ReadableStream<string>): Promise<void>;
-  /** Shows that the message is stored. Resolves when everybody can see it. */
+  /** Shows that the message is stored, after these last chunks. Resolves when everybody can see it, or after a while. */
   stored(last: string): Promise<void>;
   /** Removes a reply whose turn failed before it had a stream. */
   cancel(): Promise<void>;
@@ -167,6 +169,7 @@ export function replyProducer(
       await new Promise<void>((resolve) => {
         isStored = true;
         onStored = resolve;
+        setTimeout(resolve, LONGEST_STORING).unref();
         wake();
       });
     },

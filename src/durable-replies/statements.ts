@@ -28,7 +28,7 @@ const lostBefore = sql`case when pg_postmaster_start_time() < ${before(LOST_AFTE
 /** Whether nobody is at work on the reply; `input` has `lostBefore`. */
 const isLost = (table: SessionTable): SQL<boolean> => {
   const { state, writtenAt } = repliesOf(table).replies;
-  return sql<boolean>`(${state} in ('running', 'stopping', 'closing') and coalesce(${writtenAt} < input."lostBefore", false))`;
+  return sql<boolean>`(${state} <> 'ended' and coalesce(${writtenAt} < input."lostBefore", false))`;
 };
 
 /** Begins a reply, unless another one is running. */

@@ -57,26 +57,24 @@ export const verb: Verb<Watch["watch"]> = {
         const found = await handle
           .withinDeadline(() => handle.send(handle.watched, values))
           .catch((error: JourneyDbError) => {
-            if (!error.retryable || signal?.aborted || ++failures > MOST_FAILURES) throw error;
+            if (!signal?.aborted && (!error.retryable || ++failures > MOST_FAILURES)) throw error;
             return undefined;
           });
-        if (!found) await delay(PAUSE);
-        else if (found.length === 0) return;
-        else {
-          failures = 0;
-          const [{ revision, state, ...row }] = found as [(typeof found)[0]];
-          const isRunning = state && state !== "stored" && state !== "ended";
-          const change = { revision, reply: isRunning ? ({ ...row, state } as ReplyStatus) : null };
-          const key = JSON.stringify([
-            revision,
-            change.reply?.replyId,
-            change.reply?.state,
-            change.reply?.isLost,
-          ]);
-          if (key !== last) yield change;
-          last = key;
-          if (!signal?.aborted) await changes.next(Number.POSITIVE_INFINITY, signal);
+        if (!found) {
+          await delay(PAUSE, undefined, { signal }).catch(() => {});
+          continue;
         }
+        failures = 0;
+        const [row] = found;
+        if (!row) return;
+        const { revision, state, ...status } = row;
+        const isRunning = state && state !== "stored" && state !== "ended";
+        const reply = isRunning ? ({ ...status, state } as ReplyStatus) : null;
+        // Not its batches, which are read with `replies.read`.
+        const key = JSON.stringify([revision, reply?.replyId, reply?.state, reply?.isLost]);
+        if (key !== last) yield { revision, reply };
+        last = key;
+        if (!signal?.aborted) await changes.next(Number.POSITIVE_INFINITY, signal);
       }
     } finally {
       changes.end();
