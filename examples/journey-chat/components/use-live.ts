@@ -146,7 +146,7 @@ export function useLive(id: string, chat: Chat<JourneyMessage>, stored: Messages
     setHasMore,
     isBusy,
     /** Whether the session is known to produce no reply. */
-    isAtRest: live?.replyId === null,
+    isAtRest: !isBusy && live?.replyId === null,
     /**
      * Shows the newest stored messages, unless they cannot be loaded.
      *
