@@ -22,8 +22,8 @@ const ownReply = (table: SessionTable): SQL => {
 };
 
 /** The time so many seconds ago, but not before the server was started: it could not be written to meanwhile. */
-const before = (seconds: number): SQL => sql.raw(`now() - interval '${seconds} seconds'`);
-const lostBefore = sql`case when pg_postmaster_start_time() < ${before(LOST_AFTER)} then ${before(LOST_AFTER)} end`;
+export const before = (seconds: number): SQL => sql.raw(`now() - interval '${seconds} seconds'`);
+export const lostBefore = sql`case when pg_postmaster_start_time() < ${before(LOST_AFTER)} then ${before(LOST_AFTER)} end`;
 
 /** Whether nobody is at work on the reply; `input` has `lostBefore`. */
 const isLost = (table: SessionTable): SQL<boolean> => {
@@ -180,7 +180,7 @@ export const watched = perTable((table) =>
       .select({ revision: exactTime(table.updatedAt), ...stateOf(table) })
       .from(table)
       .crossJoin(input({ lostBefore }) as never)
-      .leftJoin(replies, sql`${replies.userId} = ${table.userId} and ${replies.sessionId} = ${table.id}`)
+      .leftJoin(replies, ownReply(table))
       .where(ownedBy(table)) as never;
   }),
 );

@@ -93,7 +93,7 @@ export const repliesOf = perTable((table): ReplyTables => {
   const chunks = declare(`${prefix}_reply_chunks`, chunkColumns(), (chunk) => [
     primaryKey({
       name: `${prefix}_reply_chunks_pkey`,
-      columns: [chunk.sessionId, chunk.replyId, chunk.n, chunk.userId],
+      columns: [chunk.sessionId, chunk.userId, chunk.replyId, chunk.n],
     }),
     foreignKey({
       name: `${prefix}_reply_chunks_reply_fkey`,
