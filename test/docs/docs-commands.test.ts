@@ -1,5 +1,6 @@
 import type { ReservedSql, Sql } from "postgres";
 import { beforeAll, describe, expect, it } from "vitest";
+import { replyTables } from "../../src/durable-replies.js";
 import { defineJourney, forUser } from "../../src/index.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
@@ -23,6 +24,7 @@ const NOT_RUN: Record<string, string> = {
   "docs/schema.md: Your first column": "changes the sources; schema-workspace.test.ts runs it in a copy",
   "docs/schema.md: Your own table": "needs drizzle-kit; schema-own-table.test.ts runs it in an application",
   "docs/schema.md: Message rows": "as docs/schema.md: Your own table",
+  "docs/schema.md: Durable replies": "as docs/schema.md: Your own table",
   "docs/nextjs-supabase.md: 2. Install the package": "as docs/install.md: As a workspace",
 };
 
@@ -54,6 +56,8 @@ const SECTIONS: Record<string, Section> = {
   "Converting messages of AI SDK 4": { given: migratedWithAiSdk4 },
   "Backup and restore": { given: migratedWithBothLayouts, after: haveTheSameRows },
   "Repairing message rows": { given: withLostMessages, after: haveTheirMessages },
+  "Switch it on": {},
+  "Durable replies": { given: migratedWithReplies, after: hasTheRunningReply },
   Retention: { given: migratedWithOldSessions },
   Erasure: { given: migratedWithBothLayouts, after: keepsTheOthers },
   Monitoring: { given: oneWaitsForAnother, after: showsWhoWaits },
@@ -262,6 +266,26 @@ async function migratedWithOldSessions(databases: Databases): Promise<void> {
   await migratedWithBothLayouts(databases);
   await rawClient(databases.project)`insert into journey_sessions (user_id, created_at, updated_at)
     select 'user_2abc', written, written from (values (now() - interval '91 days'), (now() - interval '1 year')) as old (written)`;
+}
+
+/** One reply is running, and one has ended that nobody has removed. */
+async function migratedWithReplies({ project }: Databases): Promise<void> {
+  const db = openPostgresJs(project);
+  await migrate(db, { with: ["durable-replies"] });
+  const durable = defineJourney({ replies: replyTables(journeySessions).replies });
+  const sql = rawClient(project);
+  for (const written of ["now() + interval '1 minute'", "now() - interval '2 hours'"]) {
+    const sessions = durable.forUser(db, "user_2abc");
+    const { id } = await sessions.create({ messages: HELLO });
+    await sessions.replies?.start(id, "r1");
+    const state = written.includes("+") ? "running" : "ended";
+    await sql`update journey_replies set state = ${state}, written_at = ${sql.unsafe(written)} where session_id = ${id}`;
+  }
+}
+
+async function hasTheRunningReply({ project }: Databases): Promise<void> {
+  const left = await rawClient(project)`select state from journey_replies`;
+  expect(left.map(({ state }) => state)).toEqual(["running"]);
 }
 
 async function oneWaitsForAnother(databases: Databases): Promise<void> {

@@ -169,6 +169,30 @@ describe("docs/schema.md's own tables", { timeout: 120_000 }, () => {
     expect(result).toEqual({ findings: [], rows: ["m1", "m2"], read: ["m1", "m2"] });
   });
 
+  test("the commands of durable replies create their tables, whose calls work and notify", async () => {
+    const config = join(folder, "drizzle.config.ts");
+    const [, all = ""] = /`(schema: \[[^`]*replies\.ts"\])`/.exec(readDocument("docs/schema.md")) ?? [];
+    writeFileSync(config, readFileSync(config, "utf8").replace(/schema: \[.*?\]/, all));
+    await runSection("Durable replies");
+    const result = await answerOf(`import { verify } from "@aigos/journey-db/migrate";
+      import { connection } from "./lib/journey";
+      import { durableJourney } from "./lib/durable-journey";
+      import { reviews } from "./lib/schema";
+      const { db } = await connection();
+      const sessions = durableJourney.forUser(db, "user_7");
+      const { id } = await sessions.create({ runId: "run_7" });
+      const states = [];
+      for await (const { reply } of sessions.watch(id)) {
+        states.push(reply?.state ?? null);
+        if (states.length === 1) await sessions.replies.start(id, "r1");
+        if (states.length === 2) await sessions.replies.write(id, "r1", { n: 1, chunks: "Hello", state: "ended" });
+        if (states.length === 3) break;
+      }
+      const { chunks } = await sessions.replies.read(id);
+      console.log(JSON.stringify({ findings: await verify(db, { table: reviews }), states, chunks }));`);
+    expect(result).toEqual({ findings: [], states: [null, "running", null], chunks: "Hello" });
+  });
+
   test("the embedded database has the tables once their migrations are applied", async () => {
     const { stdout } = await run(
       `import { migrateEmbedded } from "./lib/embedded";

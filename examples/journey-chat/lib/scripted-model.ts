@@ -98,10 +98,12 @@ function replyTo(prompt: LanguageModelV3CallOptions["prompt"]): LanguageModelV3S
     return [...say(found.type === "execution-denied" ? NOT_BOOKED : BOOKED), finish("stop")];
   }
   if (fails(question)) return question.includes("early") ? [failure] : [...say(PLAIN).slice(0, 12), failure];
-  if (/think|reason/.test(question)) return [...think(THOUGHTS), ...say(PLAN), finish("stop")];
+  const thinks = /think|reason/.test(question);
   if (question.includes("weather")) {
-    return found ? [...say(WEATHER), finish("stop")] : call("weather", { city: "Lyon" });
+    if (found) return [...say(WEATHER), ...(thinks ? say(PLAN) : []), finish("stop")];
+    return [...(thinks ? think(THOUGHTS) : []), ...call("weather", { city: "Lyon" })];
   }
+  if (thinks) return [...think(THOUGHTS), ...say(PLAN), finish("stop")];
   return [...say(question.includes("long") ? STORY : PLAIN), finish("stop")];
 }
 
@@ -113,9 +115,9 @@ export const scriptedModel = new MockLanguageModelV3({
     const question = questionOf(prompt);
     return {
       stream: simulateReadableStream<LanguageModelV3StreamPart>({
-        initialDelayInMs: question.includes("slow") ? 5000 : 300,
+        initialDelayInMs: /\bslow\b/.test(question) ? 5000 : 300,
         // The long story takes 16 seconds.
-        chunkDelayInMs: question.includes("long") ? 25 : 10,
+        chunkDelayInMs: question.includes("slowly") ? 60 : question.includes("long") ? 25 : 10,
         chunks: [{ type: "stream-start", warnings: [] }, ...replyTo(prompt)],
       }),
     };

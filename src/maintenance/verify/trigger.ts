@@ -5,7 +5,7 @@ import { cut, type DeclaredTable, type DeclaredTrigger } from "./declared.js";
 import { atOnce, plural } from "./finding.js";
 
 /** Triggers that the package does not declare. */
-export const unexpectedTriggers = ({ oid, key, sql: table, triggers, optional }: DeclaredTable): Check => ({
+const unexpectedTriggers = ({ oid, key, sql: table, triggers, optional }: DeclaredTable): Check => ({
   code: "trigger_unexpected",
   severity: "note",
   // tgtype: before (2).
