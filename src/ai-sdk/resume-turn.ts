@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { ReadReply } from "../sessions/replies.js";
@@ -102,7 +101,7 @@ async function* eventsOf<Message extends MessageShape>(
       failures = 0;
     } catch (error) {
       if (!(error instanceof JourneyDbError && error.retryable) || ++failures > MOST_FAILURES) throw error;
-      await delay(PAUSE);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
 }
