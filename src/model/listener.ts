@@ -16,9 +16,11 @@ export interface Listener {
   ): Promise<{ unlisten(): Promise<void> }>;
 }
 
-const listeners = new WeakMap<Database, Listener>();
+/** Of the database itself: a bundler may load this module more than once, as Next.js does for pages and for route handlers. */
+const LISTENER = Symbol.for("@aigos/journey-db/listener");
 
 /** The listener of a database that `connect` has opened. */
-export const listenerOf = (db: Database): Listener | undefined => listeners.get(db);
+export const listenerOf = (db: Database & { [LISTENER]?: Listener }): Listener | undefined => db[LISTENER];
 
-export const setListener = (db: Database, listener: Listener): void => void listeners.set(db, listener);
+export const setListener = (db: Database, listener: Listener): void =>
+  void Object.defineProperty(db, LISTENER, { value: listener });
