@@ -95,14 +95,17 @@ async function* eventsOf<Message extends MessageShape>(
       yield reply.chunks.slice(start);
     }
     if (reply.state === "ended" && reply.after >= reply.batches) return;
-    const { after, isLost } = reply;
+    const known: ReadReply = reply;
+    const { after, isLost } = known;
     try {
-      if (isLost) await closeReply(sessions, id, reply);
+      if (isLost) await closeReply(sessions, id, known);
       reply = await replies.read(id, { replyId, after, waitMs: LOOK });
       failures = 0;
     } catch (error) {
       if (!(error instanceof JourneyDbError && error.retryable) || ++failures > MOST_FAILURES) throw error;
-      await delay(PAUSE);
+      // Sent already.
+      reply = { ...known, chunks: "" };
+      await delay(PAUSE, undefined, { ref: false });
     }
   }
 }
