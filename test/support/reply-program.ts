@@ -103,7 +103,7 @@ const result = streamText({
   abortSignal: turn.signal,
   onError: () => {},
 });
-const response = result.toUIMessageStreamResponse({ originalMessages: [], ...turn.response } as never);
+const response = result.toUIMessageStreamResponse(turn.response as never);
 await response.text();
 await turn.stored;
 say("done");
