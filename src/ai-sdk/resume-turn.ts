@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { ReadReply } from "../sessions/replies.js";
@@ -105,7 +104,7 @@ async function* eventsOf<Message extends MessageShape>(
       if (!(error instanceof JourneyDbError && error.retryable) || ++failures > MOST_FAILURES) throw error;
       // Sent already.
       reply = { ...known, chunks: "" };
-      await delay(PAUSE, undefined, { ref: false });
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
 }

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
-import { setClosing } from "../model/listener.js";
+import { type Listener, setOpened } from "../model/listener.js";
 import { custom, type OptionalMigrations, withSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
@@ -123,16 +123,16 @@ export async function connect<Schema extends Record<string, unknown> = any>(
 }
 
 /** Its `close` also ends what waits for changes, which would wait in vain. */
-function ending(connection: Connection): Connection {
+function ending({ db, close, listener }: Connection & { listener?: Listener | undefined }): Connection {
   const closing = new AbortController();
   // Any number of calls wait.
   setMaxListeners(0, closing.signal);
-  setClosing(connection.db, closing.signal);
+  setOpened(db, { listener, closing: closing.signal });
   return {
-    db: connection.db,
+    db,
     close() {
       closing.abort();
-      return connection.close();
+      return close();
     },
   };
 }

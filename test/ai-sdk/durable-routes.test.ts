@@ -106,7 +106,8 @@ test("a route that fails after startTurn does not block the next turn for long",
   const { sessions, id } = open();
   await startTurn(sessions(), id, await ask(sessions(), id), { durable: true });
   // The route throws here. The question is stored.
-  const next = () => ask(sessions(), id, "Again").then((request) => startTurn(sessions(), id, request, { durable: true }));
+  const next = () =>
+    ask(sessions(), id, "Again").then((request) => startTurn(sessions(), id, request, { durable: true }));
   await expect(next()).rejects.toMatchObject({ code: "conflict" });
   const turn = await vi.waitUntil(() => next().catch(() => undefined), { timeout: 5_000, interval: 100 });
   expect(turn.messages.map(wordsOf)).toEqual(["Hello", "Again"]);
@@ -118,10 +119,14 @@ test("a question that is refused leaves no reply", async () => {
   const { sessions, id } = chat;
   await sessions().create({ id, messages: [text("m1"), text("a1", "Yes.", "assistant")] });
   const stale = requestOf({ message: text("m2"), after: "m1" });
-  await expect(startTurn(sessions(), id, stale, { durable: true })).rejects.toMatchObject({ code: "conflict" });
+  await expect(startTurn(sessions(), id, stale, { durable: true })).rejects.toMatchObject({
+    code: "conflict",
+  });
   expect(await left(id)).toEqual({ replies: 0, chunks: 0 });
   await expect(
-    startTurn(durableFor(db, newUser()), id, requestOf({ message: text("m2"), after: "a1" }), { durable: true }),
+    startTurn(durableFor(db, newUser()), id, requestOf({ message: text("m2"), after: "a1" }), {
+      durable: true,
+    }),
   ).rejects.toMatchObject({ code: "not_found" });
 });
 
@@ -137,14 +142,19 @@ test("titles, limits and what a page is refused are as without it", async () => 
   expect((await sessions().get(id))?.metadata).toEqual({ title: "A title" });
   const { replyId } = (await sessions().replies.read(id)) ?? expect.fail();
   await sessions().replies.delete(id, replyId);
-  const second = await startTurn(sessions(), id, await ask(sessions(), id, "More"), { durable: true, limit: 1 });
+  const second = await startTurn(sessions(), id, await ask(sessions(), id, "More"), {
+    durable: true,
+    limit: 1,
+  });
   expect(second.messages.map(wordsOf)).toEqual(["More"]);
   const large = startTurn(sessions(), id, await ask(sessions(), id, "x".repeat(999)), {
     durable: true,
     maxBodyBytes: 500,
   });
   await expect(large).rejects.toMatchObject({ code: "too_large" });
-  await expect(startTurn(sessions(), id, await ask(sessions(), id), { durable: 1 } as Any)).rejects.toMatchObject({
+  await expect(
+    startTurn(sessions(), id, await ask(sessions(), id), { durable: 1 } as Any),
+  ).rejects.toMatchObject({
     code: "invalid_input",
   });
 });
@@ -265,7 +275,9 @@ test("an answer that could not be stored is marked in what readers see, and does
   await sent;
   expect(await chat.stored(0)).toBeNull();
   expect(await chat.storedMessages()).toEqual([]);
-  const next = await startTurn(chat.sessions(), chat.id, await ask(chat.sessions(), chat.id), { durable: true });
+  const next = await startTurn(chat.sessions(), chat.id, await ask(chat.sessions(), chat.id), {
+    durable: true,
+  });
   expect(next.messages).toHaveLength(1);
 });
 
@@ -296,11 +308,14 @@ test("what was written is removed a while after the end", { timeout: 60_000 }, a
   await sent;
   await chat.stored(0);
   expect(await left(chat.id)).toMatchObject({ replies: 1 });
-  await expect.poll(() => left(chat.id), { timeout: 20_000, interval: 100 }).toEqual({ replies: 0, chunks: 0 });
+  await expect
+    .poll(() => left(chat.id), { timeout: 20_000, interval: 100 })
+    .toEqual({ replies: 0, chunks: 0 });
 });
 
 describe("watchResponse", () => {
-  const events = (text: string) => [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data as string));
+  const events = (text: string) =>
+    [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data as string));
 
   test("tells of each change, of a reply, and of the end of the session", async () => {
     const chat = open();
