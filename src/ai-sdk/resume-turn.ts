@@ -94,13 +94,16 @@ async function* eventsOf<Message extends MessageShape>(
       yield reply.chunks.slice(start);
     }
     if (reply.state === "ended" && reply.after >= reply.batches) return;
-    const { after, isLost } = reply;
+    const known: ReadReply = reply;
+    const { after, isLost } = known;
     try {
-      if (isLost) await closeReply(sessions, id, reply);
+      if (isLost) await closeReply(sessions, id, known);
       reply = await replies.read(id, { replyId, after, waitMs: LOOK });
       failures = 0;
     } catch (error) {
       if (!(error instanceof JourneyDbError && error.retryable) || ++failures > MOST_FAILURES) throw error;
+      // Sent already.
+      reply = { ...known, chunks: "" };
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
