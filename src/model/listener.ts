@@ -20,7 +20,7 @@ export interface Listener {
 const OPENED = Symbol.for("@aigos/journey-db/opened");
 
 /** What `connect` gives along with a database. */
-interface Opened {
+export interface Opened {
   /** Undefined behind a transaction pooler. */
   listener?: Listener | undefined;
   /** Aborted when the database is closed. */

@@ -1,5 +1,5 @@
 import { JourneyDbError } from "../model/errors.js";
-import type { Listener } from "../model/listener.js";
+import type { Listener, Opened } from "../model/listener.js";
 
 /** The channel of the triggers' notifications. Their text is a session's id, with `+` for a batch of a reply. */
 const CHANNEL = "journey_db";
@@ -91,16 +91,15 @@ const readers = new Map<string, number>();
 /**
  * Begins to wait for changes of a session. The caller looks at the session after that, and before each `next`.
  *
+ * @param opened how it hears of changes, and of the end of the database; without a listener it looks
  * @param of what is waited for: the session and the state of its reply, or also each batch of that
- * @param closing aborted when the database is closed
  * @throws JourneyDbError unavailable if too many of the user's calls wait, or the database was closed
  */
 export function changesOf(
-  listener: Listener | undefined,
+  { listener, closing }: Partial<Opened>,
   userId: string,
   session: string,
   of: keyof typeof LOOKS,
-  closing?: AbortSignal | undefined,
 ): Changes {
   if (closing?.aborted) throw isClosed();
   const count = readers.get(userId) ?? 0;

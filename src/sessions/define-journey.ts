@@ -126,10 +126,8 @@ export function defineJourney<
         },
         withinDeadline: (part) => within(deadline, { isRepeatable: always, table: args.tableName }, part),
         watched: ownReplies?.watched ?? watched,
-        changes(id, of) {
-          const opened = openedOf(db);
-          return changesOf(args.listener ?? opened?.listener, userId, id, of, opened?.closing);
-        },
+        changes: (id, of) =>
+          changesOf({ ...openedOf(db), ...(args.listener && { listener: args.listener }) }, userId, id, of),
       };
 
       const call = (name: string, verb: AnyVerb, given: unknown[]) => {
