@@ -25,7 +25,7 @@ const UNIT = [
   "test/cli/ndjson.test.ts",
   "test/connection/{database-url,over-postgres-js}.test.ts",
   "test/docs/architecture.test.ts",
-  "test/model/{driver-errors,time}.test.ts",
+  "test/model/{driver-errors,listener,time}.test.ts",
   "test/queries/statements.test.ts",
   "test/validation/json.test.ts",
 ];

@@ -34,7 +34,9 @@ export default defineConfig({
     projects: [
       inLayout("column", { include: [e2e("*")], exclude: [e2e("message-rows")] }),
       // What reads and writes messages; the rest of the page does not depend on the layout.
-      inLayout("rows", { include: [e2e("{changing,deleting,message-rows,reloading,search}")] }),
+      inLayout("rows", {
+        include: [e2e("{changing,deleting,durable-replies,message-rows,reloading,search}")],
+      }),
     ],
   },
 });

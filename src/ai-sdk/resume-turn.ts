@@ -29,6 +29,7 @@ export const KEEP_ALIVE = ":\n\n";
 export function eventResponse(
   events: AsyncGenerator<string>,
   headers: Record<string, string> = HEADERS,
+  onCancel = () => {},
 ): Response {
   const encoder = new TextEncoder();
   let isCancelled = false;
@@ -47,6 +48,7 @@ export function eventResponse(
     },
     cancel() {
       isCancelled = true;
+      onCancel();
     },
   });
   return new Response(body, { headers });

@@ -49,8 +49,8 @@ export function useLive(id: string, chat: Chat<JourneyMessage>, stored: Messages
   const isFollowing = useRef(false);
   const isShown = useSyncExternalStore(onVisibilityChange, isVisible, () => false);
   const isBusy = status === "submitted" || status === "streaming";
-  // A new chat has a row when its first reply begins.
-  const exists = stored.revision !== undefined || chat.messages.some(({ role }) => role === "assistant");
+  // A new chat has no row before its first message.
+  const exists = stored.revision !== undefined || chat.messages.length > 0;
   const listens = isShown && exists && !isBusy;
 
   /** Shows the newest messages, after earlier ones that were loaded. */

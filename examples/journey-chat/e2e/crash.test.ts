@@ -1,84 +1,84 @@
 import { describe, expect, test } from "vitest";
-import { outline, type Row, textOf, words, wordsOf } from "./support/rows.js";
-import { inBrowser, type Scene } from "./support/scene.js";
-import { read, type Tab } from "./support/tab.js";
+import { flatOf, flatShown, messagesOf, showsStored, stored } from "./support/answers.js";
+import { textOf } from "./support/rows.js";
+import { inBrowser, PHONE, type Scene } from "./support/scene.js";
+import type { Tab } from "./support/tab.js";
 
-const QUESTION = "Tell me a long story";
+const QUESTION = "Think slowly about a weekend";
 
-/** A tab in which a long reply streams, and which may lose the server. */
-async function openStreaming(open: Scene["open"]): Promise<Tab> {
-  const tab = await open();
+/** A tab in which a reply of seven seconds streams, and which may lose the server. */
+async function openStreaming(open: Scene["open"], path?: string): Promise<Tab> {
+  const tab = await open(path);
   tab.mayMeet("no network");
-  await tab.send(QUESTION);
+  if (!path) await tab.send(QUESTION);
   await tab.streams();
   return tab;
 }
 
-/** All that is stored: one session, in which nothing but the question was said. */
-async function storedQuestion(rows: () => Promise<Row[]>) {
-  const stored = (await rows()).map(({ messages }) => messages);
-  expect(stored.map((messages) => messages.map((one) => `${one.role}: ${textOf(one)}`))).toEqual([
-    [`user: ${QUESTION}`],
-  ]);
-  return stored.flat();
+/** The beginning of the reply that was written is stored and shown, marked, once, and can be asked for again. */
+async function areMarked(tabs: readonly Tab[], rows: Scene["rows"]) {
+  // Ten seconds after the last batch.
+  for (const tab of tabs)
+    await tab.answer.getByText("Interrupted", { exact: true }).waitFor({ timeout: 30_000 });
+  const answer = await stored(rows);
+  expect(answer.metadata).toMatchObject({ interrupted: "failed" });
+  expect(flatOf(answer)).toMatch(/^Two days, so one theme a day\./);
+  expect(flatOf(answer)).not.toContain("joins in.");
+  for (const tab of tabs) {
+    await showsStored(tab, rows);
+    await tab.alert.getByRole("button", { name: "Retry" }).waitFor();
+  }
+  return answer;
 }
 
-/** Asks for the reply again: the whole of it follows the question, in the row, on the page and after a reload. */
-async function isAnsweredByRetry(tab: Tab, rows: () => Promise<Row[]>) {
-  const [question] = await storedQuestion(rows);
-  await tab.alert.getByRole("button", { name: "Retry" }).click();
-  await tab.streams();
-  await tab.has(2);
-  await expect.poll(async () => (await rows())[0]?.messages.length).toBe(2);
-  const messages = (await rows()).flatMap((row) => row.messages);
-  const [first, answer] = messages;
-  if (!question || !answer) throw new Error("expected a question and an answer");
-  expect(first).toMatchObject({ id: question.id, role: "user", parts: question.parts });
-  expect(answer.role).toBe("assistant");
+/** Asks for the reply again: the whole of it takes the place of the other, on all pages. */
+async function isAnsweredByRetry(tabs: readonly [Tab, ...Tab[]], rows: Scene["rows"]) {
+  const [question, failed] = await messagesOf(rows);
+  await tabs[0].alert.getByRole("button", { name: "Retry" }).click();
+  await tabs[0].streams();
+  await expect.poll(async () => (await messagesOf(rows)).at(-1)?.role).toBe("user");
+  const answer = await stored(rows);
+  expect((await messagesOf(rows))[0]).toMatchObject({ id: question?.id, parts: question?.parts });
+  expect(answer.id).not.toBe(failed?.id);
   expect(answer.metadata?.interrupted).toBeUndefined();
-  expect(words(textOf(answer))).toMatch(
-    /^1\. The ferryman .* 10\. The ferryman .* a little apart from the rest\.$/,
-  );
-  const isShown = async () => {
-    await tab.has(2);
-    expect(await tab.shown()).toEqual(outline(messages));
-    await expect.poll(() => read(tab.answer)).toBe(wordsOf(answer));
+  expect(textOf(answer)).toMatch(/^Saturday for the old town.* joins in\.$/s);
+  for (const tab of tabs) {
+    await showsStored(tab, rows);
     expect(await tab.alert.count()).toBe(0);
-  };
-  await isShown();
-  await tab.page.reload();
-  await isShown();
+  }
 }
 
 describe("a server that is killed while a reply streams", () => {
   test(
-    "leaves the message in the row and what arrived on the page, marked; once it is back, Retry answers it",
+    "leaves what arrived on the pages; once it is back, all show what had been written, marked, and Retry answers it",
     inBrowser(async ({ open, rows, application }) => {
       const tab = await openStreaming(open);
-      const arrived = await read(tab.answer);
+      const path = `/journey/${await tab.sessionId()}`;
+      const second = await openStreaming(open, path);
+      const arrived = await flatShown(tab);
       await application.killed(async () => {
-        await tab.answer.getByText("Interrupted", { exact: true }).waitFor();
-        await tab.alert.getByText("The reply failed.").waitFor();
-        await tab.has(2);
-        expect(await read(tab.answer)).toContain(arrived);
-        expect((await tab.shown())[0]).toEqual(outline(await storedQuestion(rows))[0]);
+        for (const one of [tab, second]) await one.page.getByText("The connection was lost.").waitFor();
+        expect(await flatShown(tab)).toContain(arrived);
+        expect((await messagesOf(rows)).map(textOf)).toEqual([QUESTION]);
       });
-      await isAnsweredByRetry(tab, rows);
+      const phone = await open(path, PHONE);
+      const tabs = [tab, second, phone] as const;
+      await areMarked(tabs, rows);
+      await isAnsweredByRetry(tabs, rows);
     }),
   );
 
   test(
-    "loses nothing for a page that is opened once it is back: it says that the reply is missing, and Retry gives it",
+    "loses no more for a page that is opened once it is back",
     inBrowser(async ({ open, rows, application }) => {
       const tab = await openStreaming(open);
-      const id = await tab.sessionId();
-      await application.killed(async () => {});
-      await tab.page.close();
-      const later = await open(`/journey/${id}`);
+      const path = `/journey/${await tab.sessionId()}`;
+      await application.killed(() => tab.page.close());
+      const later = await open(path);
+      const answer = await areMarked([later], rows);
+      await later.page.reload();
       await later.alert.getByText("The last reply is missing or incomplete.").waitFor();
-      await later.has(1);
-      expect(await read(later.messages.first())).toBe(QUESTION);
-      await isAnsweredByRetry(later, rows);
+      expect(await areMarked([later], rows)).toEqual(answer);
     }),
   );
 });

@@ -3,58 +3,13 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { JourneyMessage } from "../../../src/index.js";
 import { atEnd } from "../../../test/support/database.js";
-import { outline, type Row, said, store, textOf, words } from "./support/rows.js";
-import { inBrowser, PHONE, type Scene } from "./support/scene.js";
+import { flatOf, flatShown, messagesOf, showsStored, stored } from "./support/answers.js";
+import { said, store, textOf } from "./support/rows.js";
+import { inBrowser, PHONE } from "./support/scene.js";
 import type { Tab } from "./support/tab.js";
 
 /** Its reply has reasoning, a tool call and two texts, and takes nine seconds. */
 const QUESTION = "Think slowly about the weather";
-
-/** Reasoning, tool calls and text in turn, as words. */
-const flat = (parts: string[]) => words(parts.join(" "));
-
-const flatOf = (message: JourneyMessage) =>
-  flat(
-    message.parts.flatMap((part) => {
-      // The numbers of a list are no text on the page.
-      if (part.type === "text" || part.type === "reasoning") return [part.text.replace(/^\d+\. /gm, "")];
-      return part.type.startsWith("tool-") ? [`[${part.type.slice("tool-".length)}]`] : [];
-    }),
-  );
-
-/** What the page shows of a message, also what is folded up; empty without the message. */
-const flatShown = async (tab: Tab, place = 1) =>
-  flat(
-    await tab.messages
-      .nth(place)
-      .locator("> div")
-      .first()
-      .evaluate((content) =>
-        [...content.children].map((part) =>
-          part.tagName === "SECTION"
-            ? `[${part.getAttribute("aria-label")?.slice("Tool: ".length)}]`
-            : ((part.querySelector("summary ~ p") ?? part).textContent ?? ""),
-        ),
-      )
-      .catch(() => []),
-  );
-
-const messagesOf = async (rows: Scene["rows"]) => (await rows())[0]?.messages ?? [];
-
-/** The answer at the place, once it is stored. */
-async function stored(rows: () => Promise<Row[]>, place = 1): Promise<JourneyMessage> {
-  await expect.poll(async () => (await messagesOf(rows)).length, { timeout: 30_000 }).toBe(place + 1);
-  return (await messagesOf(rows))[place] as JourneyMessage;
-}
-
-/** The tab shows the stored conversation, each message once, and no more. */
-async function showsStored(tab: Tab, rows: Scene["rows"]) {
-  await tab.idle();
-  const messages = await messagesOf(rows);
-  await expect.poll(() => tab.shown()).toEqual(outline(messages));
-  const last = messages.at(-1) as JourneyMessage;
-  await expect.poll(() => flatShown(tab, messages.length - 1)).toBe(flatOf(last));
-}
 
 /** Random numbers below 1; the same ones for a seed. */
 function randomOf(seed: number) {
@@ -258,7 +213,7 @@ async function breakable(url: string) {
     isCut = true;
     for (const socket of open) socket.destroy();
   }
-  atEnd(() => {
+  atEnd(async () => {
     cut();
     server.close();
   });

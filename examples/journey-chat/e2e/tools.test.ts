@@ -71,10 +71,13 @@ describe("a tool that waits to be allowed", () => {
   );
 
   test(
-    "is answered once: a second tab is told, and changes nothing",
+    "is answered once: a second tab that has not learned it is told, and changes nothing",
     inBrowser(async (scene) => {
       const tab = await openWaiting(scene);
-      const second = await scene.open(tab.path());
+      const second = await scene.open();
+      second.mayMeet("no network");
+      await second.page.route("**/events", (route) => route.abort());
+      await second.go(tab.path());
       await refuse(second).waitFor();
       await allow(tab).click();
       const before = await booked(tab, scene.rows);
@@ -82,6 +85,18 @@ describe("a tool that waits to be allowed", () => {
       await refuse(second).click();
       await second.alert.getByText("This conversation went on in another tab.").waitFor();
       expect(await booked(second, scene.rows)).toEqual(before);
+    }),
+  );
+
+  test(
+    "is answered in a second tab as well, which shows the rest of the answer",
+    inBrowser(async (scene) => {
+      const tab = await openWaiting(scene);
+      const second = await scene.open(tab.path());
+      await allow(second).waitFor();
+      await allow(tab).click();
+      for (const one of [second, tab]) await booked(one, scene.rows);
+      expect(await second.button("Allow").count()).toBe(0);
     }),
   );
 

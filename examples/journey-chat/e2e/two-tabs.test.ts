@@ -3,13 +3,22 @@ import { outline, type Row, said, store, textOf } from "./support/rows.js";
 import { inBrowser, type Scene } from "./support/scene.js";
 import { read, type Tab } from "./support/tab.js";
 
+const EVENTS = "**/events";
 const NOTICE = "This conversation went on in another tab.";
+
+/** A tab that does not learn what others do. */
+async function openDeaf(open: Scene["open"], id: string): Promise<Tab> {
+  const tab = await open();
+  tab.mayMeet("no network", 409);
+  await tab.page.route(EVENTS, (route) => route.abort());
+  await tab.go(`/journey/${id}`);
+  return tab;
+}
 
 /** One session in two tabs, which the first has continued: four messages, of which the second shows two. */
 async function staleTab({ open, sql, rows }: Scene) {
   const id = await store(sql, { title: "Shared" });
-  const stale = await open(`/journey/${id}`);
-  stale.mayMeet(409);
+  const stale = await openDeaf(open, id);
   const first = await open(`/journey/${id}`);
   await stale.has(2);
   await first.ask("From the first tab");
@@ -26,7 +35,7 @@ async function isRefreshed(tab: Tab, { rows }: Scene, before: unknown) {
   expect(await rows()).toEqual(before);
 }
 
-describe("a tab whose conversation went on in another one", () => {
+describe("a tab whose conversation went on in another one, and which did not learn it", () => {
   test(
     "is told so when it sends, shows what is new and gives the text back; sent again, it is the next message",
     inBrowser(async (scene) => {
@@ -73,11 +82,10 @@ describe("a tab whose conversation went on in another one", () => {
   );
 
   test(
-    "loses nothing of a reply that streams in the other",
+    "loses nothing of a reply that streams in the other, and follows it when it can",
     inBrowser(async ({ open, sql, rows }) => {
       const id = await store(sql);
-      const stale = await open(`/journey/${id}`);
-      stale.mayMeet(409);
+      const stale = await openDeaf(open, id);
       const first = await open(`/journey/${id}`);
       await stale.has(2);
       await first.send("Write a long story");
@@ -86,9 +94,14 @@ describe("a tab whose conversation went on in another one", () => {
       await stale.alert.getByText(NOTICE).waitFor();
       await stale.log.getByText("Write a long story").waitFor();
       expect(await stale.composer.inputValue()).toBe("From the second tab");
-      await first.has(4);
-      await expect.poll(async () => outline((await rows())[0]?.messages ?? [])).toEqual(await first.shown());
-      expect((await rows())[0]?.messages[3]?.metadata?.interrupted).toBeUndefined();
+      await stale.page.unroute(EVENTS);
+      await stale.streams();
+      await stale.button("Stop").click();
+      for (const tab of [first, stale]) {
+        await tab.has(4);
+        await tab.answer.getByText("Stopped", { exact: true }).waitFor();
+        await expect.poll(async () => outline((await rows())[0]?.messages ?? [])).toEqual(await tab.shown());
+      }
     }),
   );
 });
