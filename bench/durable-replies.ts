@@ -10,7 +10,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { createUIMessageStream, createUIMessageStreamResponse } from "ai";
-import postgres from "postgres";
+import postgres, { type Sql } from "postgres";
 import { resumeTurn, startTurn, turnRequest } from "../src/ai-sdk.js";
 import { connect } from "../src/connection/connect.js";
 import { replyTables } from "../src/durable-replies.js";
@@ -57,19 +57,23 @@ async function walPosition(): Promise<number> {
   return row?.at ?? Number.NaN;
 }
 
-/** The server's own process and its children. */
-const [{ pid: backend } = { pid: 0 }] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
 const statOf = (pid: number | string) =>
   readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ").map(Number) ?? [];
-const postmaster = statOf(backend)[1];
+
+/** The server's main process: the parent of each connection's. */
+async function postmasterOf(admin: Sql): Promise<number> {
+  const [row] = await admin<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  return statOf(row?.pid ?? 0)[1] ?? 0;
+}
+const mainPostmaster = await postmasterOf(sql);
 
 const ticksOf = (stat: readonly number[], ...places: number[]) =>
   places.reduce((sum, place) => sum + (stat[place] ?? 0), 0);
 
 /** CPU milliseconds so far, of this process and of the server's, ended ones included. */
-function cpu(): { node: number; server: number } {
+function cpu(postmaster = mainPostmaster): { node: number; server: number } {
   const { user, system } = process.cpuUsage();
-  let ticks = ticksOf(statOf(postmaster ?? 0), 11, 12, 13, 14);
+  let ticks = ticksOf(statOf(postmaster), 11, 12, 13, 14);
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
     try {
       const stat = statOf(pid);
@@ -333,9 +337,9 @@ async function watchers(): Promise<void> {
       select xact_commit::float8 as n from pg_stat_database where datname = current_database()`;
     return row?.n ?? 0;
   };
-  const connections = async () => {
+  const listening = async () => {
     const [row] = await sql<{ n: number }[]>`
-      select count(*)::int as n from pg_stat_activity where application_name = 'journey-db'`;
+      select count(*)::int as n from pg_stat_activity where query ilike 'listen%' and pid <> pg_backend_pid()`;
     return row?.n ?? 0;
   };
   const memory = () => {
@@ -344,7 +348,6 @@ async function watchers(): Promise<void> {
   };
   for (const way of WAYS) {
     const { db, close } = await connect({ url: server.url, max: 5, pooled: way === "polling" });
-    const others = await connections();
     const ids = await Promise.all(
       Array.from({ length: WATCHERS }, async (_, n) => {
         const sessions = journey.forUser(db, `${way}_${Math.floor(n / PER_USER)}`);
@@ -359,18 +362,19 @@ async function watchers(): Promise<void> {
       for await (const _ of sessions.watch(id, { signal: abort.signal })) seen++;
     });
     while (seen < WATCHERS) await delay(50);
-    await delay(2_000);
+    // PostgreSQL counts the commits of an idle connection up to ten seconds later.
+    await delay(12_000);
     const before = { commits: await commits(), cpu: cpu(), at: performance.now() };
     await delay(SECONDS * 1000);
     const seconds = (performance.now() - before.at) / 1000;
     const after = cpu();
     const used = (of: "node" | "server") => `${((after[of] - before.cpu[of]) / seconds / 10).toFixed(1)} %`;
     const statements = ((await commits()) - before.commits) / seconds;
-    const open = (await connections()) - others;
+    const open = await listening();
     const each = (memory().heapUsed - heap) / WATCHERS / 1000;
     show(
       `${WATCHERS} idle watchers, ${way}`,
-      `${statements.toFixed(1)} statements/s, ${open} connections, ${each.toFixed(1)} kB of heap each; ` +
+      `${statements.toFixed(1)} statements/s, ${open} connections that listen, ${each.toFixed(1)} kB of heap each; ` +
         `of one core: node ${used("node")}, server ${used("server")}`,
     );
     abort.abort();
@@ -392,8 +396,10 @@ async function notify(): Promise<void> {
         return { sessions, id: (await sessions.create()).id };
       }),
     );
-    /** Appends per second. */
+    const postmaster = await postmasterOf(admin);
+    /** Appends per second, and the server's CPU microseconds for each. */
     const appends = async (writers: number, milliseconds: number) => {
+      const before = cpu(postmaster);
       const begun = performance.now();
       let count = 0;
       await Promise.all(
@@ -409,11 +415,12 @@ async function notify(): Promise<void> {
           }
         }),
       );
-      return (1000 * count) / (performance.now() - begun);
+      const rate = (1000 * count) / (performance.now() - begun);
+      return { rate, cpu: (1000 * (cpu(postmaster).server - before.server)) / count };
     };
     await appends(WRITERS, 1_000);
     const MODES = ["without the trigger", "with it", "with it and a listener"] as const;
-    const runs = new Map<string, number[]>();
+    const runs = new Map<string, { rate: number; cpu: number }[]>();
     for (let round = 0; round < 15; round++)
       for (const mode of orderOf(MODES, round)) {
         const how = mode === MODES[0] ? "disable" : "enable";
@@ -425,11 +432,15 @@ async function notify(): Promise<void> {
         }
         await listening?.unlisten();
       }
-    for (const [key, rates] of runs)
+    for (const [key, all] of runs) {
+      const rate = summary(all.map((one) => one.rate));
+      const cpu = medianOf(all.map((one) => one.cpu));
+      const spread = `${rate.p5.toFixed(0)} to ${rate.p95.toFixed(0)}`;
       show(
         key,
-        `${medianOf(rates).toFixed(0)} appends/s (${Math.min(...rates).toFixed(0)} to ${Math.max(...rates).toFixed(0)})`,
+        `${rate.median.toFixed(0)} appends/s (${spread}), ${cpu.toFixed(0)} µs of the server's CPU each`,
       );
+    }
     await admin.end();
     await close();
     await own.stop();

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { Replies } from "../sessions/replies.js";
 import { removeLater } from "./close-reply.js";
@@ -105,7 +104,7 @@ export function replyProducer(
         const { code } = error as JourneyDbError;
         if (code === "not_found") return end(true);
         if (LASTING.has(code)) throw error;
-        await delay(pause, undefined, { ref: false });
+        await new Promise<void>((resolve) => void setTimeout(resolve, pause).unref());
       }
     }
   }

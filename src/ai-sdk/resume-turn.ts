@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { ReadReply } from "../sessions/replies.js";
@@ -30,6 +29,7 @@ export const KEEP_ALIVE = ":\n\n";
 export function eventResponse(
   events: AsyncGenerator<string>,
   headers: Record<string, string> = HEADERS,
+  onCancel = () => {},
 ): Response {
   const encoder = new TextEncoder();
   let isCancelled = false;
@@ -48,6 +48,7 @@ export function eventResponse(
     },
     cancel() {
       isCancelled = true;
+      onCancel();
     },
   });
   return new Response(body, { headers });
@@ -100,7 +101,7 @@ async function* eventsOf<Message extends MessageShape>(
       failures = 0;
     } catch (error) {
       if (!(error instanceof JourneyDbError && error.retryable) || ++failures > MOST_FAILURES) throw error;
-      await delay(PAUSE);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
 }

@@ -74,6 +74,9 @@ export interface TurnResponse<Message> {
   consumeSseStream(options: { stream: ReadableStream }): Promise<void>;
   /** Stores the answer. */
   onFinish(ending: Ending): Promise<void>;
+  /** Of a durable reply: the mark of an answer that was stopped, also for the page that began it. */
+  // biome-ignore lint/suspicious/noExplicitAny: the application's metadata
+  messageMetadata?: (options: { part: { type: string } }) => any;
 }
 
 /** A turn whose message is stored. */
@@ -283,6 +286,10 @@ export async function startTurn<
         await settled;
         await reply?.stored(endOf(how));
       },
+      ...(reply && {
+        messageMetadata: ({ part }) =>
+          part.type === "abort" ? { interrupted: reply.lost ? "failed" : "stopped" } : undefined,
+      }),
     },
     signal: reply?.signal ?? (request as Request).signal ?? never,
     stored,

@@ -22,6 +22,7 @@ const eventOf = ({ revision, reply }: SessionChange): SessionEvent => ({
 async function* eventsOf(
   first: SessionChange,
   changes: AsyncIterator<SessionChange>,
+  signal: AbortSignal,
 ): AsyncGenerator<string> {
   yield toData(eventOf(first));
   for (;;) {
@@ -34,8 +35,10 @@ async function* eventsOf(
       change = await Promise.race([next, silence]);
       clearTimeout(timer);
       if (!change) yield KEEP_ALIVE;
-      else if (change.done) return yield toData(null);
-      else yield toData(eventOf(change.value));
+      else if (change.done) {
+        if (!signal.aborted) yield toData(null);
+        return;
+      } else yield toData(eventOf(change.value));
     }
   }
 }
@@ -55,12 +58,16 @@ export async function watchResponse<Message extends MessageShape>(
   id: string,
   { signal }: { signal: AbortSignal },
 ): Promise<Response> {
-  const changes = sessions.watch(id, { signal })[Symbol.asyncIterator]();
+  // Not every platform aborts the request's signal when the browser leaves.
+  const left = new AbortController();
+  const either = AbortSignal.any([signal, left.signal]);
+  const changes = sessions.watch(id, { signal: either })[Symbol.asyncIterator]();
   const first = await changes.next();
   if (first.done) return new Response(null, { status: 204 });
-  return eventResponse(eventsOf(first.value, changes), {
+  const headers = {
     "content-type": "text/event-stream",
     "cache-control": "no-cache",
     "x-accel-buffering": "no",
-  });
+  };
+  return eventResponse(eventsOf(first.value, changes, either), headers, () => left.abort());
 }

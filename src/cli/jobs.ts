@@ -81,9 +81,11 @@ export function runPrune({ inactiveFor, ...options }: JobOption & { inactiveFor:
   return runJob(options, {
     did: "deleted",
     run: (db, options) => prune(db, { inactiveFor, ...options }),
-    what: ({ sessions, replies = 0 }) =>
-      counted(sessions, "session") +
-      (replies === 0 ? "" : ` and ${replies} abandoned repl${replies === 1 ? "y" : "ies"}`),
+    what: ({ sessions, replies }) =>
+      [
+        counted(sessions, "session"),
+        ...(replies === undefined ? [] : [counted(replies, "abandoned reply", "abandoned replies")]),
+      ].join(" and "),
     left: ({ left }) => left && leftKept(left.sessions, left.constraints),
   });
 }

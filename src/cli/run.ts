@@ -180,4 +180,4 @@ export const leftKept = (sessions: number, constraints: readonly string[]) =>
   `left: ${counted(sessions, "session")}, since another table or a trigger prevents ${sessions === 1 ? "its" : "their"} deletion${constraints.length === 0 ? "" : ` (${constraints.map((name) => `constraint "${name}"`).join(", ")})`}; delete or change the rows there first`;
 
 /** `1 session`, `2 sessions`. */
-export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
+export const counted = (n: number, what: string, many = `${what}s`) => `${n} ${n === 1 ? what : many}`;

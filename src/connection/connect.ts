@@ -1,6 +1,8 @@
+import { setMaxListeners } from "node:events";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
+import { type Listener, setOpened } from "../model/listener.js";
 import { custom, type OptionalMigrations, withSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { configuredUrl, parseDatabaseUrl } from "./database-url.js";
@@ -102,7 +104,7 @@ export async function connect<Schema extends Record<string, unknown> = any>(
   if (configured !== undefined) {
     const address = parseDatabaseUrl(configured, url === undefined ? "DATABASE_URL" : "options.url");
     const { openServer } = await import("./server.js");
-    return openServer(address, rest);
+    return ending(await openServer(address, rest));
   }
   const production = process.env.NODE_ENV === "production";
   if (!(embedded ?? !production)) {
@@ -117,5 +119,20 @@ export async function connect<Schema extends Record<string, unknown> = any>(
     with: chosen,
     schema: rest.schema,
   });
-  return embeddedDatabase;
+  return ending(embeddedDatabase);
+}
+
+/** Its `close` also ends what waits for changes, which would wait in vain. */
+function ending({ db, close, listener }: Connection & { listener?: Listener | undefined }): Connection {
+  const closing = new AbortController();
+  // Any number of calls wait.
+  setMaxListeners(0, closing.signal);
+  setOpened(db, { listener, closing: closing.signal });
+  return {
+    db,
+    close() {
+      closing.abort();
+      return close();
+    },
+  };
 }

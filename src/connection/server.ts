@@ -1,4 +1,3 @@
-import { setListener } from "../model/listener.js";
 import type { ServerAddress } from "./database-url.js";
 import { serverListener } from "./listen.js";
 import { packageError } from "./optional-package.js";
@@ -67,11 +66,10 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
     );
   const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, connection);
   const listener = serverListener(connection);
-  const db = overPostgresJs(poolClient(pool), options.schema);
-  // A pooler gives the connection to others after each transaction, and their notifications are lost.
-  if (!pooled) setListener(db, listener);
   return {
-    db,
+    db: overPostgresJs(poolClient(pool), options.schema),
+    // A pooler gives the connection to others after each transaction, and their notifications are lost.
+    listener: pooled ? undefined : listener,
     async close() {
       await Promise.all([pool.close(), listener.close()]);
     },

@@ -17,10 +17,18 @@ export interface Listener {
 }
 
 /** Of the database itself: a bundler may load this module more than once, as Next.js does for pages and for route handlers. */
-const LISTENER = Symbol.for("@aigos/journey-db/listener");
+const OPENED = Symbol.for("@aigos/journey-db/opened");
 
-/** The listener of a database that `connect` has opened. */
-export const listenerOf = (db: Database & { [LISTENER]?: Listener }): Listener | undefined => db[LISTENER];
+/** What `connect` gives along with a database. */
+export interface Opened {
+  /** Undefined behind a transaction pooler. */
+  listener?: Listener | undefined;
+  /** Aborted when the database is closed. */
+  closing: AbortSignal;
+}
 
-export const setListener = (db: Database, listener: Listener): void =>
-  void Object.defineProperty(db, LISTENER, { value: listener });
+/** Undefined for a database of the application's, and for a transaction. */
+export const openedOf = (db: Database & { [OPENED]?: Opened }): Opened | undefined => db[OPENED];
+
+export const setOpened = (db: Database, opened: Opened): void =>
+  void Object.defineProperty(db, OPENED, { value: opened });

@@ -1,5 +1,5 @@
 import { JourneyDbError } from "../model/errors.js";
-import type { Listener } from "../model/listener.js";
+import type { Listener, Opened } from "../model/listener.js";
 
 /** The channel of the triggers' notifications. Their text is a session's id, with `+` for a batch of a reply. */
 const CHANNEL = "journey_db";
@@ -16,7 +16,11 @@ type Wake = () => void;
 
 /** Tells of the changes of one session. */
 export interface Changes {
-  /** Resolves when there may be one, at the latest after this many milliseconds, or when the signal is aborted. */
+  /**
+   * Resolves when there may be one, at the latest after this many milliseconds, or when the signal is aborted.
+   *
+   * @throws JourneyDbError unavailable if the database was closed
+   */
   next(atMost: number, signal?: AbortSignal | undefined): Promise<void>;
   end(): void;
 }
@@ -79,20 +83,25 @@ function hubOf(listener: Listener): Hub {
   return hub;
 }
 
+const isClosed = () =>
+  new JourneyDbError("unavailable", "The database was closed, so nobody can wait for changes.");
+
 const readers = new Map<string, number>();
 
 /**
  * Begins to wait for changes of a session. The caller looks at the session after that, and before each `next`.
  *
+ * @param opened how it hears of changes, and of the end of the database; without a listener it looks
  * @param of what is waited for: the session and the state of its reply, or also each batch of that
- * @throws JourneyDbError unavailable if too many of the user's calls wait
+ * @throws JourneyDbError unavailable if too many of the user's calls wait, or the database was closed
  */
 export function changesOf(
-  listener: Listener | undefined,
+  { listener, closing }: Partial<Opened>,
   userId: string,
   session: string,
   of: keyof typeof LOOKS,
 ): Changes {
+  if (closing?.aborted) throw isClosed();
   const count = readers.get(userId) ?? 0;
   if (count >= MOST_READERS)
     throw new JourneyDbError(
@@ -113,6 +122,7 @@ export function changesOf(
     resume?.();
   };
   for (const name of names) hub?.add(name, wake);
+  closing?.addEventListener("abort", wake);
 
   return {
     async next(atMost, signal) {
@@ -130,8 +140,10 @@ export function changesOf(
       signal?.removeEventListener("abort", wake);
       resume = undefined;
       changed = false;
+      if (closing?.aborted) throw isClosed();
     },
     end() {
+      closing?.removeEventListener("abort", wake);
       for (const name of names) hub?.remove(name, wake);
       const left = (readers.get(userId) ?? 1) - 1;
       if (left > 0) readers.set(userId, left);

@@ -3,7 +3,7 @@ import { callWith, endOfCall } from "../model/call-end.js";
 import type { Database } from "../model/database.js";
 import { isSerializationFailure } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
-import { listenerOf } from "../model/listener.js";
+import { openedOf } from "../model/listener.js";
 import { heldElsewhere } from "../queries/held-elsewhere.js";
 import { COLUMN, type Layout, type MovedRow } from "../queries/layout.js";
 import { touchValues } from "../queries/own-columns.js";
@@ -126,7 +126,8 @@ export function defineJourney<
         },
         withinDeadline: (part) => within(deadline, { isRepeatable: always, table: args.tableName }, part),
         watched: ownReplies?.watched ?? watched,
-        changes: (id, of) => changesOf(args.listener ?? listenerOf(db), userId, id, of),
+        changes: (id, of) =>
+          changesOf({ ...openedOf(db), ...(args.listener && { listener: args.listener }) }, userId, id, of),
       };
 
       const call = (name: string, verb: AnyVerb, given: unknown[]) => {

@@ -60,7 +60,7 @@ export interface Replies {
    *
    * @param options `replyId` and `after`: what the caller has read. `waitMs`: how long to wait for more, 0–10,000, while it
    *   is running. @default 0
-   * @throws unavailable if 100 of the user's calls wait in this process
+   * @throws unavailable if 100 of the user's calls wait in this process, or `close` of `connect` is called
    */
   read(
     id: string,

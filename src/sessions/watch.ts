@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import * as z from "zod";
 import type { JourneyDbError } from "../model/errors.js";
 import { options } from "../validation/options.js";
@@ -29,7 +28,7 @@ export interface Watch {
    * While the server is not available it tries again, for up to a minute.
    *
    * @example for await (const { revision, reply } of sessions.watch(id, { signal: request.signal })) …
-   * @throws unavailable if 100 of the user's calls wait in this process
+   * @throws unavailable if 100 of the user's calls wait in this process, or `close` of `connect` is called
    */
   watch(id: string, options?: WatchOptions): AsyncIterable<SessionChange>;
 }
@@ -61,7 +60,7 @@ export const verb: Verb<Watch["watch"]> = {
             return undefined;
           });
         if (!found) {
-          await delay(PAUSE, undefined, { signal }).catch(() => {});
+          await changes.next(PAUSE, signal);
           continue;
         }
         failures = 0;

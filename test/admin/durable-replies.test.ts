@@ -9,7 +9,7 @@ import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
 import { type JourneyTable, journeySessions, journeyTable } from "../../src/schema.js";
 import { defineJourney } from "../../src/sessions/define-journey.js";
-import { migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
+import { durableDatabase, migratedDatabase, newUser, openPostgresJs } from "../support/database.js";
 import { onEveryDriver } from "../support/drivers.js";
 import { errorOf } from "../support/errors.js";
 import { createMessages, LAYOUTS } from "../support/message-rows.js";
@@ -200,8 +200,7 @@ onEveryDriver((database, entry) => {
 
 describe("on a server", async () => {
   it("a lost reply is abandoned after 10 s, since the server has run for longer", async () => {
-    const db = openPostgresJs(await migratedDatabase(), { max: 1 });
-    await migrate(db, { with: ["durable-replies"] });
+    const db = openPostgresJs(await durableDatabase(), { max: 1 });
     const { replies } = replyTables(journeySessions);
     const sessions = defineJourney({ replies }).forUser(db, newUser());
     const { id } = await sessions.create();
@@ -213,6 +212,23 @@ describe("on a server", async () => {
     await db.update(replies).set({ writtenAt: sql`now() - interval '11 seconds'` } as never);
     // Not at once, if the server has just been started.
     await expect.poll(counts, { timeout: 12_000 }).toEqual([0, 1]);
+  });
+
+  it("a reply that is written at the same moment is not pruned", async () => {
+    const url = await durableDatabase();
+    const [db, writing] = [openPostgresJs(url), openPostgresJs(url, { max: 1 })];
+    const { replies } = replyTables(journeySessions);
+    const userId = newUser();
+    const sessions = defineJourney({ replies }).forUser(db, userId);
+    const { id } = await sessions.create();
+    await sessions.replies?.start(id, "r1");
+    await sessions.replies?.write(id, "r1", { n: 1, chunks: "<1>" });
+    await db.update(replies).set({ writtenAt: sql`now() - interval '91 days'` } as never);
+    await writing.transaction(async (tx) => {
+      await defineJourney({ replies }).forUser(tx, userId).replies?.write(id, "r1", { n: 2, chunks: "<2>" });
+      expect(await prune(db, { inactiveFor: "90d" })).toEqual({ sessions: 0, replies: 0 });
+    });
+    expect(await sessions.replies?.read(id)).toMatchObject({ chunks: "<1><2>" });
   });
 
   it("without the tables, transfer sends one statement, and prune and stats say nothing of replies", async () => {

@@ -227,6 +227,7 @@ describe("stats", { timeout: 60_000 }, () => {
         `${found.appendBytes?.mean} bytes on average, ${found.appendBytes?.largest} at most`,
       ],
       ["in rows", "0 sessions, 0 messages, 0 bytes"],
+      ["replies", "0 running, 0 abandoned, 0 bytes"],
       [""],
     ]);
   });
@@ -257,6 +258,7 @@ describe("stats", { timeout: 60_000 }, () => {
         "over 1 MB         0",
         "append rewrites   nothing",
         "in rows           0 sessions, 0 messages, 0 bytes",
+        "replies           0 running, 0 abandoned, 0 bytes",
         "",
       ].join("\n"),
     );

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { EMBEDDED_FOLDER } from "../../src/connection/connect.js";
 import { openEmbedded } from "../../src/connection/embedded.js";
 import { pendingMigrations, shippedMigrations } from "../../src/maintenance/migrate.js";
+import { OPTIONAL, type OptionalMigrations } from "../../src/validation/options.js";
 import { catalogueOf } from "../support/catalogue.js";
 import { journeyDb, journeyDbAsIs, temporaryFolder } from "../support/cli.js";
 import { emptyDatabase, migratedDatabase, onServer, rawClient } from "../support/database.js";
@@ -52,28 +53,33 @@ describe("migrate", () => {
 
   test("applies with --with the optional migrations, and prints them with --dry-run", async () => {
     const url = await migratedDatabase();
-    const rows = shippedMigrations("message-rows").map(({ name }) => name);
+    const namesOf = (...of: OptionalMigrations[]) => of.flatMap(shippedMigrations).map(({ name }) => name);
+    const printed = (stdout: string) => stdout.match(/(?<=^-- )[a-z-]+\/.*/gm);
     const dry = await run({}, "migrate", "--with", "message-rows", "--dry-run", "--url", url);
-    expect(dry.stdout.match(/(?<=^-- )message-rows\/.*/gm)).toEqual(rows);
+    expect(printed(dry.stdout)).toEqual(namesOf("message-rows"));
     expect(await run({}, "migrate", "--url", url)).toMatchObject({
       status: 0,
       stdout: "Nothing to apply.\n",
     });
-    expect(await run({}, "migrate", "--with", "message-rows", "--url", url)).toEqual({
-      status: 0,
-      stdout: rows.map((name) => `applied ${name}\n`).join(""),
-      stderr: "",
-    });
+    for (const of of OPTIONAL)
+      expect(await run({}, "migrate", "--with", of, "--url", url)).toEqual({
+        status: 0,
+        stdout: namesOf(of)
+          .map((name) => `applied ${name}\n`)
+          .join(""),
+        stderr: "",
+      });
+    expect(await run({}, "verify", "--strict", "--url", url)).toMatchObject({ status: 0 });
     const folder = await temporaryFolder();
     const { stdout } = await journeyDb(
       folder,
       {},
-      ..."migrate --embedded --dry-run --with message-rows".split(" "),
+      ..."migrate --embedded --dry-run --with message-rows durable-replies".split(" "),
     );
-    expect(stdout.match(/(?<=^-- )message-rows\/.*/gm)).toEqual(rows);
+    expect(printed(stdout)).toEqual(namesOf("message-rows", "durable-replies"));
     expect(await run({}, "migrate", "--with", "others", "--url", url)).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining("Allowed choices are message-rows."),
+      stderr: expect.stringContaining("Allowed choices are message-rows, durable-replies."),
     });
   });
 

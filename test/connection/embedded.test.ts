@@ -186,6 +186,33 @@ describe("migrations", () => {
     expect(ids).toBe('["m1"]');
   });
 
+  test("of durable replies are applied where connect names them, and stay", async () => {
+    const { ended, stderr } = runCode(
+      `
+      import { connect, defineJourney } from "#/src/index.ts";
+      import { replyTables } from "#/src/durable-replies.ts";
+      import { journeySessions } from "#/src/schema.ts";
+      const { forUser } = defineJourney({ replies: replyTables(journeySessions).replies });
+      const first = await connect({ embedded: true, with: ["message-rows", "durable-replies"] });
+      const { id } = await forUser(first.db, "user_a").create();
+      await forUser(first.db, "user_a").replies.start(id, "r1");
+      await first.close();
+      const second = await connect({ embedded: true });
+      console.error((await forUser(second.db, "user_a").replies.read(id)).replyId);
+      await second.close();
+      `,
+      join(createdFolder(), ".."),
+      { DATABASE_URL: "", NODE_ENV: "production" },
+    );
+    expect(await ended).toBe(0);
+    const [, migrated, , reply] = stderr().split("\n");
+    const shipped = (["message-rows", "durable-replies"] as const).flatMap(shippedMigrations);
+    expect(migrated).toBe(
+      `journey-db: migrated the embedded database: ${shipped.map(({ name }) => name).join(", ")}`,
+    );
+    expect(reply).toBe("r1");
+  });
+
   test("that fail give the folder free", async () => {
     const folder = createdFolder();
     const { db, close } = await openEmbedded(folder);

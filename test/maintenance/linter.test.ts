@@ -1,6 +1,7 @@
 import type { Sql } from "postgres";
 import { beforeAll, describe, expect, test } from "vitest";
 import { migrate } from "../../src/maintenance/migrate.js";
+import { OPTIONAL } from "../../src/validation/options.js";
 import { openPostgresJs, rawClient } from "../support/database.js";
 import { RULES } from "../support/linter.js";
 import { OLD_TABLE } from "../support/old-table.js";
@@ -20,6 +21,7 @@ async function lint(sql: Pick<Sql, "unsafe">): Promise<Findings> {
 
 const TABLE = ["journey_sessions"];
 const MESSAGES = ["journey_messages"];
+const REPLIES = ["journey_replies"];
 const FUNCTION = ["update_journey_sessions_updated_at"];
 
 /** Changes to a migrated database, and what the rules find then. Each rule finds something in one of them. */
@@ -98,6 +100,26 @@ const BREAKS: [what: string, change: string, findings: Findings][] = [
     { duplicate_index: ["again idx_journey_messages_order"] },
   ],
   [
+    "row level security of replies and their chunks is off",
+    "alter table journey_replies disable row level security; alter table journey_reply_chunks disable row level security",
+    { rls_disabled_in_public: [...REPLIES, "journey_reply_chunks"] },
+  ],
+  [
+    "authenticated may read chunks of replies",
+    "grant select (chunks) on journey_reply_chunks to authenticated",
+    { pg_graphql_authenticated_table_exposed: ["journey_reply_chunks"] },
+  ],
+  [
+    "a function that notifies follows the caller's search_path",
+    "alter function notify_journey_replies() reset search_path",
+    { function_search_path_mutable: ["notify_journey_replies"] },
+  ],
+  [
+    "replies have no primary key, and their foreign keys no index",
+    "alter table journey_replies drop constraint journey_replies_pkey cascade",
+    { no_primary_key: REPLIES, unindexed_foreign_keys: ["journey_replies_session_id_fkey"] },
+  ],
+  [
     "a foreign key has no index",
     "alter table journey_sessions add column account uuid references auth.users (id)",
     { unindexed_foreign_keys: ["journey_sessions_account_fkey"] },
@@ -144,7 +166,7 @@ describe.each<[Grants, before: Findings]>([
   let fresh: Sql;
   beforeAll(async () => {
     const { urlAs, sql } = await supabaseDatabase(server, `fresh_${grants}`, grants);
-    await migrate(openPostgresJs(urlAs("owner")), { with: ["message-rows"] });
+    await migrate(openPostgresJs(urlAs("owner")), { with: OPTIONAL });
     fresh = sql;
   });
 
@@ -158,7 +180,7 @@ describe.each<[Grants, before: Findings]>([
     expect(await lint(sql)).toEqual(before);
     await migrate(openPostgresJs(urlAs("owner")));
     expect(await lint(sql)).toEqual({});
-    await migrate(openPostgresJs(urlAs("owner")), { with: ["message-rows"] });
+    await migrate(openPostgresJs(urlAs("owner")), { with: OPTIONAL });
     expect(await lint(sql)).toEqual({});
   });
 

@@ -38,8 +38,8 @@ test.concurrent("a table that no other session may even read is unchecked as a w
 });
 
 test.concurrent.each([
-  ["the first one after that of the table", 4],
-  ["one that counts messages", 10],
+  ["the first one after that of the table", 5],
+  ["one that counts messages", 11],
 ])("a lock that comes before a step, %s, ends verify, in bounded time", async (_, step) => {
   const { url, db } = await migrated();
   const locker = rawClient(url, { max: 1 });

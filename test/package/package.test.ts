@@ -12,9 +12,16 @@ import {
   write,
 } from "../support/packages.js";
 
-const ENTRY_POINTS = ["", "/schema", "/messages", "/message-rows", "/migrate", "/admin", "/ai-sdk"].map(
-  (path) => `@aigos/journey-db${path}`,
-);
+const ENTRY_POINTS = [
+  "",
+  "/schema",
+  "/messages",
+  "/message-rows",
+  "/durable-replies",
+  "/migrate",
+  "/admin",
+  "/ai-sdk",
+].map((path) => `@aigos/journey-db${path}`);
 
 /** The packages that a module and what it imports load at once; `import()` waits for a call. */
 async function loadedPackages(module: string): Promise<string[]> {

@@ -4,6 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { lockFolder } from "../../src/connection/folder-lock.js";
+import { replyTables } from "../../src/durable-replies.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { messagesTable } from "../../src/message-rows.js";
 import { journeySessions } from "../../src/schema.js";
@@ -99,9 +100,12 @@ test("Studio's page gets the schema's files, the list of tables, and the rows wi
   const messages = [text("m1", "Hello")];
   const db = openPostgresJs(url);
   const session = await forUser(db, user).create({ messages });
-  await migrate(db, { with: ["message-rows"] });
+  await migrate(db, { with: ["message-rows", "durable-replies"] });
   const inRows = defineJourney({ messages: messagesTable(journeySessions) }).forUser(db, newUser());
   const { id } = await inRows.create({ messages });
+  const { replies } = defineJourney({ replies: replyTables(journeySessions).replies }).forUser(db, user);
+  await replies?.start(session.id, "r1");
+  await replies?.write(session.id, "r1", { n: 1, chunks: "Hel" });
   const studio = await startStudio({ DATABASE_URL: url });
   expect(await studio.post({ type: "init" })).toMatchObject({
     dialect: "postgresql",
@@ -111,12 +115,16 @@ test("Studio's page gets the schema's files, the list of tables, and the rows wi
     "select table_schema, table_name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE' order by table_name";
   expect(await studio.ask(tables)).toEqual([
     { table_schema: "public", table_name: "journey_messages" },
+    { table_schema: "public", table_name: "journey_replies" },
+    { table_schema: "public", table_name: "journey_reply_chunks" },
     { table_schema: "public", table_name: "journey_sessions" },
   ]);
   const rows = `select * from "public"."journey_sessions" where "user_id" = $1 order by "created_at" desc limit 50 offset 0`;
   expect(await studio.ask(rows, [user])).toMatchObject([{ id: session.id, phase: "setup", messages }]);
   const messageRows = `select * from "public"."journey_messages" where "session_id" = $1 limit 50 offset 0`;
   expect(await studio.ask(messageRows, [id])).toMatchObject([{ id: "m1", message: messages[0] }]);
+  const chunks = `select * from "public"."journey_reply_chunks" where "session_id" = $1 limit 50 offset 0`;
+  expect(await studio.ask(chunks, [session.id])).toMatchObject([{ reply_id: "r1", n: 1, chunks: "Hel" }]);
   studio.child.kill("SIGINT");
   expect(await studio.ended).toBe(130);
 });

@@ -7,9 +7,19 @@ import * as v7 from "ai7";
 import { MockLanguageModelV4 } from "ai7/test";
 import { vi } from "vitest";
 import * as z from "zod";
-import { errorResponse, startTurn, titleOf, turnRequest, turnsOf } from "../../../src/ai-sdk.js";
+import {
+  errorResponse,
+  interruption,
+  resumeTurn,
+  startTurn,
+  stopTurn,
+  titleOf,
+  turnRequest,
+  turnsOf,
+} from "../../../src/ai-sdk.js";
 import { type Database, forUser, type JourneyMessage } from "../../../src/index.js";
 import { newUser } from "../../support/database.js";
+import { durableFor } from "../../support/replies.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: the versions' types are not assignable to one another, and what is tested here is what runs; test-d.ts has the types
 type Any = any;
@@ -39,7 +49,9 @@ export class Reply {
     private readonly version: string,
     signal: AbortSignal,
   ) {
-    signal.addEventListener("abort", () => this.#controller.error(signal.reason));
+    const fail = () => this.#controller.error(signal.reason);
+    if (signal.aborted) fail();
+    signal.addEventListener("abort", fail);
   }
 
   begin(): void {
@@ -115,6 +127,10 @@ interface Own {
   tools?: Any;
   sessions?: (user: string) => Any;
   respond?(ai: Any, result: Any, response: Any): Response;
+  /** Options of startTurn. */
+  options?: Any;
+  /** Whether its replies are durable. Its database needs their tables. */
+  durable?: boolean;
 }
 
 /**
@@ -124,7 +140,8 @@ interface Own {
 export function openApplication(db: Database, version: string, own: Own = {}) {
   const user = newUser();
   const id = randomUUID();
-  const sessions = () => (own.sessions?.(user) ?? forUser(db, user)) as ReturnType<typeof forUser>;
+  const handleOf = own.sessions ?? ((user: string) => (own.durable ? durableFor : forUser)(db, user));
+  const sessions = () => handleOf(user) as ReturnType<typeof durableFor>;
   const storedMessages = async () => (await sessions().get(id))?.messages ?? [];
   const { ai, Model } = SDKS[version] as { ai: Any; Model: Any };
   const replies: Reply[] = [];
@@ -163,14 +180,15 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
 
   async function handle(request: Request): Promise<Response> {
     try {
-      const turn = await startTurn(sessions(), id, request, { title: titleOf });
+      const options = { title: titleOf, ...(own.durable && { durable: true }), ...own.options };
+      const turn = await startTurn(sessions(), id, request, options);
       stored.push(turn.stored);
       const result = ai.streamText({
         model: own.model ?? scripted,
         tools: { ...tools, ...own.tools },
         stopWhen: ai.stepCountIs(3),
         messages: await ai.convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }),
-        abortSignal: request.signal,
+        abortSignal: own.durable ? turn.signal : request.signal,
         onError: () => {},
       });
       return own.respond?.(ai, result, turn.response) ?? result.toUIMessageStreamResponse(turn.response);
@@ -178,6 +196,9 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
       return errorResponse(error);
     }
   }
+
+  const resume = (request: { url: string } = { url: "http://application/api" }) =>
+    resumeTurn(sessions(), id, request);
 
   /** A page that shows the session as it is stored now. */
   async function openPage(shown?: JourneyMessage[]) {
@@ -207,7 +228,8 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
       prepareSendMessagesRequest: turnRequest,
       fetch: async (url: string, init: RequestInit) => {
         if (network.isDown) throw new TypeError("Failed to fetch");
-        const response = await handle(new Request(url, init));
+        const request = new Request(url, init);
+        const response = await (request.method === "GET" ? resume(request) : handle(request));
         statuses.push(response.status);
         return response;
       },
@@ -218,8 +240,10 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
       transport,
       generateId: crypto.randomUUID.bind(crypto),
       sendAutomaticallyWhen: (now: Any) =>
-        ai.lastAssistantMessageIsCompleteWithToolCalls(now) ||
-        ai.lastAssistantMessageIsCompleteWithApprovalResponses?.(now),
+        // An answer that another page stopped has ended.
+        !(own.durable && interruption(now.messages.at(-1))) &&
+        (ai.lastAssistantMessageIsCompleteWithToolCalls(now) ||
+          ai.lastAssistantMessageIsCompleteWithApprovalResponses?.(now)),
     }) as Any;
   }
 
@@ -241,6 +265,9 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
     conversation: async () => (await storedMessages()).map(wordsOf),
     openPage,
     handle,
+    /** The handler of the stream that is being produced. */
+    resume,
+    stop: () => stopTurn(sessions(), id),
     prompts,
     statuses,
     network,
