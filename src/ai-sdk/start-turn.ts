@@ -7,6 +7,7 @@ import type { MessageLayout } from "../sessions/types.js";
 import { LARGEST_JSONB, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { beginReply } from "./begin-reply.js";
+import { repliesOf } from "./close-reply.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
 import {
@@ -210,6 +211,7 @@ export async function startTurn<
   const [options = {}] = given as [StartTurnOptions<Message, Table>?];
   const { limit, maxBodyBytes, create, durable } = parse(optionsSchema, options);
   const { onError } = options;
+  if (durable) repliesOf(sessions);
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
   // Before anything is stored, so that nothing is left behind if it throws.
