@@ -48,6 +48,7 @@ const IN_BOTH_LAYOUTS = [
 const OF_THE_COLUMN = [
   "test/queries/{session-size,text-size,own-values}.test.ts",
   "test/hostile/{logs,sizes}.test.ts",
+  "test/durable-replies/{costs,hostile,replies}.test.ts",
   "test/poolers/migrate.test.ts",
 ];
 /** A project whose tests need the server. */

@@ -1,6 +1,7 @@
 /** What a route with durable replies promises beside the stream itself. */
 import { drizzle } from "drizzle-orm/postgres-js";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { transfer } from "../../src/admin.js";
 import { errorCode, resumeTurn, startTurn, stopTurn, turnRequest, watchResponse } from "../../src/ai-sdk.js";
 import { forUser, type JourneyDbError, type JourneyMessage } from "../../src/index.js";
 import { CANARY } from "../support/canary.js";
@@ -169,10 +170,7 @@ test("a session that is given to another user in the middle ends the stream for 
   const resumed = reader(await chat.resume());
   await resumed.until("Once ");
   const other = newUser();
-  await client.begin(async (tx) => {
-    await tx`update journey_sessions set user_id = ${other} where id = ${chat.id}`;
-    await tx`update journey_replies set user_id = ${other} where session_id = ${chat.id}`;
-  });
+  expect(await transfer(db, { from: chat.user, to: other })).toMatchObject({ sessions: 1 });
   expect(chunksIn(await resumed.rest()).at(-1)).toMatchObject({ type: "error" });
   await sent;
   await expect(chat.stored(0)).rejects.toMatchObject({ code: "not_found" });
