@@ -21,7 +21,7 @@ const setupFiles = "test/support/each-file.ts";
 const UNIT = [
   "test/messages.test.ts",
   "test/admin/exact-json.test.ts",
-  "test/ai-sdk/{answer,error-response,for-model,title}.test.ts",
+  "test/ai-sdk/{answer,error-response,for-model,part-chunks,title}.test.ts",
   "test/cli/ndjson.test.ts",
   "test/connection/{database-url,over-postgres-js}.test.ts",
   "test/docs/architecture.test.ts",
