@@ -111,6 +111,8 @@ export function replyProducer(
         if (isStopping) abort.abort();
         return;
       } catch (error) {
+        // Given up meanwhile.
+        if (isOver) return;
         const { code } = error as JourneyDbError;
         if (code === "not_found") return end(true);
         if (LASTING.has(code) || performance.now() > until) throw error;

@@ -213,6 +213,7 @@ export async function startTurn<
   const [options = {}] = given as [StartTurnOptions<Message, Table>?];
   const { limit, maxBodyBytes, create, durable } = parse(optionsSchema, options);
   const { onError } = options;
+  if (durable) repliesOf(sessions);
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
   // Before anything is stored, so that nothing is left behind if it throws.
