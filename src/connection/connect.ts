@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
@@ -123,10 +122,16 @@ export async function connect<Schema extends Record<string, unknown> = any>(
 }
 
 /** Its `close` also ends what waits for changes, which would wait in vain. */
-function ending({ db, close, listener }: Connection & { listener?: Listener | undefined }): Connection {
+async function ending({
+  db,
+  close,
+  listener,
+}: Connection & { listener?: Listener | undefined }): Promise<Connection> {
+  // Here, since importing the package loads nothing of Node's own.
+  const { default: events } = await import("node:events");
   const closing = new AbortController();
   // Any number of calls wait.
-  setMaxListeners(0, closing.signal);
+  events.setMaxListeners(0, closing.signal);
   setOpened(db, { listener, closing: closing.signal });
   return {
     db,

@@ -43,9 +43,10 @@ describe("start", () => {
   it("makes a reply without batches", async () => {
     const { id, newReplyId, replies } = await open("none");
     expect(await replies.read(id)).toBeNull();
-    expect(await replies.start(id, newReplyId, { continues: 3 })).toBeUndefined();
+    expect(await replies.start(id, newReplyId, { messageId: "a1", continues: 3 })).toBeUndefined();
     expect(await replies.read(id)).toEqual({
       replyId: newReplyId,
+      messageId: "a1",
       state: "running",
       isLost: false,
       continues: 3,
@@ -68,20 +69,38 @@ describe("start", () => {
   );
 
   it.each<Before>(["stored", "ended"])(
-    "takes the place of one that is %s, and its chunks are gone",
+    "takes the place of one that is %s, whose end can still be read until it is deleted",
     async (before) => {
       const { id, newReplyId, replyId, replies } = await open(before);
       await replies.start(id, newReplyId);
       expect(await replies.read(id)).toMatchObject({ replyId: newReplyId, state: "running", chunks: "" });
-      expect(await chunksIn(id)).toEqual([]);
+      expect(await replies.read(id, { replyId })).toMatchObject({
+        replyId,
+        state: "ended",
+        isLost: false,
+        chunks: "one",
+        batches: 1,
+      });
       // What its producer writes yet goes nowhere.
       for (const state of [undefined, "ended"] as const)
         await expect(replies.write(id, replyId, { n: 2, chunks: "late", state })).rejects.toMatchObject(
           notFound,
         );
+      expect(await replies.delete(id, replyId)).toBe(false);
       expect(await chunksIn(id)).toEqual([]);
+      expect(await replies.read(id)).toMatchObject({ replyId: newReplyId, state: "running" });
     },
   );
+
+  it("removes the chunks of the last reply but one", async () => {
+    const { id, newReplyId, replyId, replies } = await open("ended");
+    for (const next of [newReplyId, "third"]) {
+      await replies.start(id, next);
+      await replies.write(id, next, { n: 1, chunks: next, state: "ended" });
+    }
+    expect(await replies.read(id, { replyId })).toMatchObject({ chunks: "" });
+    expect(await replies.read(id, { replyId: newReplyId })).toMatchObject({ chunks: newReplyId });
+  });
 
   it("again, after an unknown outcome, is the same reply, until it has written", async () => {
     const { id, replyId, replies } = await open("begun");
@@ -193,16 +212,17 @@ describe("write", () => {
 });
 
 describe("read", () => {
-  it("gives what was written since, and everything of another reply", async () => {
+  it("gives what was written since, of the reply that is named or the session's", async () => {
     const { id, replyId, replies } = await open("running");
     await replies.write(id, replyId, { n: 2, chunks: "two" });
     expect(await replies.read(id, { replyId, after: 1 })).toMatchObject({ chunks: "two", after: 2 });
     expect(await replies.read(id, { replyId, after: 2 })).toMatchObject({ chunks: "", after: 2, batches: 2 });
-    expect(await replies.read(id, { replyId: "another", after: 2 })).toMatchObject({
-      chunks: "onetwo",
-      after: 2,
+    expect(await replies.read(id, { after: 1 })).toMatchObject({ replyId, chunks: "two", after: 2 });
+    expect(await replies.read(id, { replyId: "another" })).toMatchObject({
+      replyId: "another",
+      state: "ended",
+      chunks: "",
     });
-    expect(await replies.read(id, { after: 2 })).toMatchObject({ chunks: "onetwo", after: 2 });
   });
 
   it("gives a long reply in several parts, none twice", async () => {
@@ -257,12 +277,13 @@ describe("read", () => {
     else expect(await read).toBeNull();
   });
 
-  it("of another reply than it knows gives that at once", async () => {
+  it("of a reply that another has followed does not wait", async () => {
     const { id, replyId, newReplyId, replies } = await open("ended");
     await replies.start(id, newReplyId);
     expect(await replies.read(id, { replyId, after: 1, waitMs: 10_000 })).toMatchObject({
-      replyId: newReplyId,
-      after: 0,
+      replyId,
+      state: "ended",
+      after: 1,
     });
   });
 });
