@@ -76,6 +76,7 @@ const STATES: Record<string, State> = {
   "a conversation that went on in another tab": async (scene, look) => {
     const tab = await stored(scene, look, { messages: conversation(2) });
     tab.mayMeet(409);
+    await tab.deafen();
     const messages = JSON.stringify([...conversation(2), said("user", "m3", "From elsewhere")]);
     await scene.sql`update journey_sessions set messages = ${messages}::text::jsonb`;
     await tab.send("Unsent");

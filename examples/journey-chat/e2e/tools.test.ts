@@ -74,10 +74,8 @@ describe("a tool that waits to be allowed", () => {
     "is answered once: a second tab that has not learned it is told, and changes nothing",
     inBrowser(async (scene) => {
       const tab = await openWaiting(scene);
-      const second = await scene.open();
-      second.mayMeet("no network");
-      await second.page.route("**/events", (route) => route.abort());
-      await second.go(tab.path());
+      const second = await scene.open(tab.path());
+      await second.deafen();
       await refuse(second).waitFor();
       await allow(tab).click();
       const before = await booked(tab, scene.rows);

@@ -3,22 +3,14 @@ import { outline, type Row, said, store, textOf } from "./support/rows.js";
 import { inBrowser, type Scene } from "./support/scene.js";
 import { read, type Tab } from "./support/tab.js";
 
-const EVENTS = "**/events";
 const NOTICE = "This conversation went on in another tab.";
-
-/** A tab that does not learn what others do. */
-async function openDeaf(open: Scene["open"], id: string): Promise<Tab> {
-  const tab = await open();
-  tab.mayMeet("no network", 409);
-  await tab.page.route(EVENTS, (route) => route.abort());
-  await tab.go(`/journey/${id}`);
-  return tab;
-}
 
 /** One session in two tabs, which the first has continued: four messages, of which the second shows two. */
 async function staleTab({ open, sql, rows }: Scene) {
   const id = await store(sql, { title: "Shared" });
-  const stale = await openDeaf(open, id);
+  const stale = await open(`/journey/${id}`);
+  await stale.deafen();
+  stale.mayMeet(409);
   const first = await open(`/journey/${id}`);
   await stale.has(2);
   await first.ask("From the first tab");
@@ -85,16 +77,18 @@ describe("a tab whose conversation went on in another one, and which did not lea
     "loses nothing of a reply that streams in the other, and follows it when it can",
     inBrowser(async ({ open, sql, rows }) => {
       const id = await store(sql);
-      const stale = await openDeaf(open, id);
+      const stale = await open(`/journey/${id}`);
+      await stale.deafen();
+      stale.mayMeet(409);
       const first = await open(`/journey/${id}`);
       await stale.has(2);
-      await first.send("Write a long story");
+      await first.send("Write a long story slowly");
       await first.streams();
       await stale.send("From the second tab");
       await stale.alert.getByText(NOTICE).waitFor();
-      await stale.log.getByText("Write a long story").waitFor();
+      await stale.log.getByText("Write a long story slowly").waitFor();
       expect(await stale.composer.inputValue()).toBe("From the second tab");
-      await stale.page.unroute(EVENTS);
+      await stale.page.unrouteAll();
       await stale.streams();
       await stale.button("Stop").click();
       for (const tab of [first, stale]) {

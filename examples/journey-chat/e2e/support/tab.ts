@@ -95,6 +95,13 @@ export class Tab {
     return this.path().slice("/journey/".length);
   }
 
+  /** From here on the page does not learn what others do. */
+  async deafen(): Promise<void> {
+    this.mayMeet("no network");
+    await this.page.route("**/events", (route) => route.abort());
+    await this.page.reload();
+  }
+
   button = (name: string): Locator => this.page.getByRole("button", { name, exact: true });
   get title(): Locator {
     return this.page.getByRole("heading", { level: 1 });
