@@ -344,8 +344,9 @@ const optionsSchema = z.strictObject({ with: withSchema });
  * What Drizzle cannot declare for a table of `journeyTable`: the trigger that increases `updated_at` and its function,
  * the privileges, and the storage settings. With message rows, also the privileges and the storage of the table of
  * `messagesTable`, and what changes on the sessions' table: its check admits them, and an index orders it by `updated_at`.
- * With durable replies, the privileges of the tables of `replyTables`, and the triggers that notify those who wait. Run the statements in order, after the tables are created. They can be run
- * again. The migrations of this package contain the same for the default table.
+ * With durable replies, the privileges of the tables of `replyTables`, and the triggers that notify those who wait. Run
+ * the statements in order, after the tables are created. They can be run again. The migrations of this package contain the
+ * same for the default table.
  *
  * `journey-db sql` prints them for a migration of `drizzle-kit generate --custom`. This function is for programs that
  * create their tables without migration files, such as tests after `drizzle-kit push`.
