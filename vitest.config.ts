@@ -21,7 +21,7 @@ const setupFiles = "test/support/each-file.ts";
 const UNIT = [
   "test/messages.test.ts",
   "test/admin/exact-json.test.ts",
-  "test/ai-sdk/{answer,error-response,for-model,title}.test.ts",
+  "test/ai-sdk/{answer,error-response,for-model,part-chunks,title}.test.ts",
   "test/cli/ndjson.test.ts",
   "test/connection/{database-url,over-postgres-js}.test.ts",
   "test/docs/architecture.test.ts",
@@ -48,6 +48,7 @@ const IN_BOTH_LAYOUTS = [
 const OF_THE_COLUMN = [
   "test/queries/{session-size,text-size,own-values}.test.ts",
   "test/hostile/{logs,sizes}.test.ts",
+  "test/durable-replies/{costs,hostile,replies}.test.ts",
   "test/poolers/migrate.test.ts",
 ];
 /** A project whose tests need the server. */
@@ -87,7 +88,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
       "test/properties/*.test.ts",
       "test/sessions/mixed-load.test.ts",
       "test/queries/reindex.test.ts",
-      "test/crashes/{client,server}-crash.test.ts",
+      "test/crashes/{client,reply,server}-crash.test.ts",
       "test/hostile/{boundary,fuzz,round-trip,sizes}.test.ts",
       "test/cli/memory.test.ts",
       "test/ai-sdk/interrupted-answers.test.ts",

@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS "journey_replies" (
 	"user_id" text NOT NULL,
 	"session_id" uuid NOT NULL,
 	"id" text NOT NULL,
+	"message_id" text,
 	"state" text NOT NULL,
 	"continues" integer,
 	"batches" integer NOT NULL,

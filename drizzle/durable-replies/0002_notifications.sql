@@ -23,7 +23,7 @@ LANGUAGE plpgsql
 SET search_path = ''
 AS $$
 BEGIN
-	IF TG_OP <> 'UPDATE' OR NEW.id <> OLD.id OR NEW.state <> OLD.state THEN
+	IF TG_OP <> 'UPDATE' OR NEW.id <> OLD.id OR NEW.state <> OLD.state OR NEW.message_id IS DISTINCT FROM OLD.message_id THEN
 		PERFORM pg_catalog.pg_notify('journey_db', coalesce(NEW.session_id, OLD.session_id)::text);
 	ELSIF NEW.batches <> OLD.batches THEN
 		PERFORM pg_catalog.pg_notify('journey_db', NEW.session_id || '+');

@@ -1,49 +1,61 @@
 import type { MessageShape } from "../messages.js";
-import { JourneyDbError } from "../model/errors.js";
-import { closeReply, repliesOf } from "./close-reply.js";
-import type { OnError } from "./error-response.js";
-import { type Producer, replyProducer } from "./reply-producer.js";
+import type { Replies } from "../sessions/replies.js";
+import { closeReply, removeLater, repliesOf } from "./close-reply.js";
 import { retry } from "./retry.js";
 import type { AnySessions } from "./store-answer.js";
+import { isConflict } from "./store-request.js";
 
 /** Attempts to begin while a reply that somebody stopped, or whose producer is lost, comes to its end. */
-const ATTEMPTS = 10;
-/** Milliseconds to wait for that, before each. */
-const WAIT = 1_000;
+const ATTEMPTS = 40;
+/** Milliseconds between them. */
+const PAUSE = 250;
 
 /**
  * Begins a reply. Waits for the end of one that was stopped, and closes one whose producer is lost.
  *
- * @param continues the number of parts of the stored message that it continues
+ * @param message what is known of the message that it makes, as in `replies.start`
+ * @returns its id
  * @throws JourneyDbError conflict while another reply is running; not_found for the session
  */
 export async function beginReply<Message extends MessageShape>(
   sessions: AnySessions<Message>,
   id: string,
-  continues: number | undefined,
-  onError: OnError | undefined,
-): Promise<Producer> {
+  message: Parameters<Replies["start"]>[2] = {},
+): Promise<string> {
   const replies = repliesOf(sessions);
   const replyId = crypto.randomUUID();
-  let isEnding = true;
+  let isRunning = false;
   await retry(
     async () => {
       try {
-        return await replies.start(id, replyId, { continues });
+        await replies.start(id, replyId, message);
       } catch (error) {
-        if (!(error instanceof JourneyDbError && error.code === "conflict")) throw error;
+        if (!isConflict(error)) throw error;
         const other = await replies.read(id);
         if (other?.isLost) await closeReply(sessions, id, other);
-        else if (other?.state === "running") isEnding = false;
-        else if (other)
-          await replies.read(id, { replyId: other.replyId, after: other.batches, waitMs: WAIT });
+        else isRunning = other?.state === "running";
         throw error;
       }
     },
-    (error, n) =>
-      isEnding && n < ATTEMPTS && error instanceof JourneyDbError && error.code === "conflict"
-        ? 0
-        : undefined,
+    (error, n) => (isConflict(error) && !isRunning && n < ATTEMPTS ? PAUSE : undefined),
   );
-  return replyProducer(replies, id, replyId, onError);
+  return replyId;
+}
+
+/** Ends a reply whose turn was refused before it produced anything. */
+export async function cancelReply(replies: Replies, id: string, replyId: string): Promise<void> {
+  await replies.write(id, replyId, { n: 0, chunks: "", state: "ended" }).catch(() => {});
+  removeLater(replies, id, replyId);
+}
+
+/** Lets a stored question wait for the answer of the reply that is running. */
+export async function handOver<Message extends MessageShape>(
+  sessions: AnySessions<Message>,
+  id: string,
+  question: Message,
+): Promise<void> {
+  const running = await repliesOf(sessions).read(id);
+  if (!running?.messageId) return;
+  const metadata = { ...(question.metadata as object | undefined), answerId: running.messageId };
+  await sessions.append(id, { ...question, metadata }).catch(() => {});
 }

@@ -39,19 +39,18 @@ async function storeWritten<Message extends MessageShape>(
   sessions: AnySessions<Message>,
   id: string,
   chunks: readonly Chunk[],
-  { continues, state }: ReplyStatus,
+  { messageId, continues, state }: ReplyStatus,
 ): Promise<Interruption | undefined> {
   if (state === "stored") return undefined;
   const finish = chunks.find(({ type }) => type === "finish");
   const isAborted = state === "stopping" || chunks.some(({ type }) => type === "abort");
-  const { messageId } = chunks.find(({ type }) => type === "start") ?? {};
-  const session = messageId === undefined ? null : await sessions.get(id);
-  if (messageId === undefined || !session) return "failed";
+  const session = messageId === null ? null : await sessions.get(id);
+  if (messageId === null || !session) return "failed";
   const stored = session.messages.find((message) => isMessage(message) && message.id === messageId);
   // Its producer may have stored it, and died then.
   const isContinued = (message: Message) => continues !== null && message.parts.length <= continues;
   if (stored ? !isContinued(stored) : continues !== null) return undefined;
-  const message = (await messageOf(chunks, stored)) as Message | undefined;
+  const message = (await messageOf(chunks, messageId, stored)) as Message | undefined;
   if (!message || !hasContent(message)) return "failed";
   const how =
     finish || isAborted ? interruptionOf({ responseMessage: message, isAborted, ...finish }) : "failed";

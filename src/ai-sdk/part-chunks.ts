@@ -53,8 +53,8 @@ export function partChunks(given: MessageShape["parts"][number], n: number): Fie
   const part = given as unknown as Fields;
   const type = String(part.type);
   const provider = pick(part, ["providerMetadata"]);
-  // Of the parts that the reply adds none has this id.
-  const id = `stored-${n}`;
+  // A reasoning part has that of its chunks. Of the parts that the reply adds none has the other.
+  const id = part.id ?? `stored-${n}`;
   if (type === "step-start") return [{ type: "start-step" }];
   if (type === "text" || type === "reasoning")
     return [

@@ -23,11 +23,18 @@ export const chunksOf = (events: string): Chunk[] =>
     .filter((event) => event.startsWith(EVENT) && event !== `${EVENT}${DONE}`)
     .map((event) => JSON.parse(event.slice(EVENT.length)));
 
-/** The id of the message that the chunks make. */
-export const messageIdOf = (events: string): string | undefined => {
-  const [first] = chunksOf(events.slice(0, events.indexOf("\n\n") + 2));
-  return first?.type === "start" ? first.messageId : undefined;
-};
+/** The chunk that begins a message. */
+const startOf = (messageId: string): Chunk => ({ type: "start", messageId });
+
+/** The first event, if it begins the message, and the others. */
+export function splitStart(events: string): [start: string, rest: string] {
+  const end = events.indexOf("\n\n") + 2;
+  const [first] = chunksOf(events.slice(0, end));
+  return first?.type === "start" ? [events.slice(0, end), events.slice(end)] : ["", events];
+}
+
+/** The event that begins a message, for a stream that does not: a page needs the message's id before anything of it. */
+export const startEvent = (messageId: string): string => toEvent(startOf(messageId));
 
 /** Shows that the reply failed. */
 export const errorEvent = (errorText: string): string => toEvent({ type: "error", errorText });
@@ -47,17 +54,20 @@ interface AiSdk {
 /**
  * The message that the chunks make, however few of them there are; undefined if there is nothing of it.
  *
+ * @param messageId its id
  * @param begun the stored message that they continue
  */
 export async function messageOf(
   chunks: readonly Chunk[],
+  messageId: string,
   begun: MessageShape | undefined,
 ): Promise<MessageShape | undefined> {
   // Here alone, since a browser needs none of it.
   const { readUIMessageStream } = (await import("ai")) as unknown as AiSdk;
   const stream = new ReadableStream<Chunk>({
     start(controller) {
-      for (const chunk of chunks) controller.enqueue(chunk);
+      // The application may write something before the AI SDK begins the message, or not begin it at all.
+      for (const chunk of [startOf(messageId), ...chunks]) controller.enqueue(chunk);
       controller.close();
     },
   });

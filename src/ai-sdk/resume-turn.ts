@@ -1,9 +1,11 @@
 import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { ReadReply } from "../sessions/replies.js";
+import { holdReader, type Witness } from "../sessions/witness.js";
 import { closeReply, repliesOf } from "./close-reply.js";
+import { eventResponse } from "./event-response.js";
 import { partChunks } from "./part-chunks.js";
-import { errorEvent, LAST_EVENT, messageIdOf, toEvent } from "./reply-chunks.js";
+import { errorEvent, LAST_EVENT, splitStart, startEvent, toEvent } from "./reply-chunks.js";
 import type { AnySessions } from "./store-answer.js";
 
 /** Milliseconds after which a look for more chunks ends, so that a reader who is gone is noticed. */
@@ -11,55 +13,17 @@ const LOOK = 5_000;
 /** Milliseconds between attempts while the database is not available, and how many fail at most. */
 const PAUSE = 1_000;
 const MOST_FAILURES = 60;
+/** Looks at a reply whose turn is being stored, within a pause. */
+const MOST_LOOKS = 10;
 
-/** Those of the AI SDK, by which its transport knows a stream of chunks. */
-const HEADERS = {
-  "content-type": "text/event-stream",
-  "cache-control": "no-cache",
-  connection: "keep-alive",
-  "x-vercel-ai-ui-message-stream": "v1",
-  // nginx would hold it back.
-  "x-accel-buffering": "no",
-};
-
-/** A server-sent event without content, which keeps proxies from closing the connection. */
-export const KEEP_ALIVE = ":\n\n";
-
-/** A response with server-sent events. The browser's connection ends the iteration. */
-export function eventResponse(
-  events: AsyncGenerator<string>,
-  headers: Record<string, string> = HEADERS,
-  onCancel = () => {},
-): Response {
-  const encoder = new TextEncoder();
-  let isCancelled = false;
-  const body = new ReadableStream<Uint8Array>({
-    // Not as fast as the browser reads: chunks that it has not read yet would be removed.
-    async start(controller) {
-      try {
-        for await (const event of events) {
-          if (isCancelled) return;
-          controller.enqueue(encoder.encode(event));
-        }
-        controller.close();
-      } catch (error) {
-        if (!isCancelled) controller.error(error);
-      }
-    },
-    cancel() {
-      isCancelled = true;
-      onCancel();
-    },
-  });
-  return new Response(body, { headers });
-}
+/** Those by which the AI SDK's transport knows a stream of chunks. */
+const HEADERS = { connection: "keep-alive", "x-vercel-ai-ui-message-stream": "v1" };
 
 /** What a reply continues, as chunks: the page that resumes it begins the message anew. */
 async function begunOf<Message extends MessageShape>(
   sessions: AnySessions<Message>,
   id: string,
-  messageId: string | undefined,
-  continues: number | null,
+  { messageId, continues }: ReadReply,
 ): Promise<string> {
   if (continues === null) return "";
   const { messages } = await sessions.messages(id, { limit: 1 });
@@ -78,29 +42,37 @@ async function* eventsOf<Message extends MessageShape>(
   const { replyId } = first;
   let reply: ReadReply | null = first;
   let isBegun = false;
+  let isComplete = false;
   for (let failures = 0; ; ) {
-    if (reply?.replyId !== replyId) {
-      // Removed with its session, or as one of long ago.
+    if (!reply) {
+      // Removed with its session.
       yield errorEvent("The reply is over.") + LAST_EVENT;
       return;
     }
-    if (reply.chunks === "") yield KEEP_ALIVE;
-    else if (isBegun) yield reply.chunks;
-    else {
-      isBegun = true;
-      const start = reply.chunks.indexOf("\n\n") + 2;
-      yield reply.chunks.slice(0, start);
-      yield await begunOf(sessions, id, messageIdOf(reply.chunks), reply.continues);
-      yield reply.chunks.slice(start);
+    if (reply.chunks !== "") {
+      if (isBegun) yield reply.chunks;
+      else {
+        isBegun = true;
+        const [start, rest] = splitStart(reply.chunks);
+        yield (start || startEvent(first.messageId ?? "")) + (await begunOf(sessions, id, first)) + rest;
+      }
+      isComplete = reply.chunks.endsWith(LAST_EVENT);
     }
-    if (reply.state === "ended" && reply.after >= reply.batches) return;
-    const { after, isLost } = reply;
+    if (reply.state === "ended" && reply.after >= reply.batches) {
+      // The next turn has begun before the last event was written.
+      if (!isComplete) yield LAST_EVENT;
+      return;
+    }
+    const known: ReadReply = reply;
+    const { after, isLost } = known;
     try {
-      if (isLost) await closeReply(sessions, id, reply);
+      if (isLost) await closeReply(sessions, id, known);
       reply = await replies.read(id, { replyId, after, waitMs: LOOK });
       failures = 0;
     } catch (error) {
       if (!(error instanceof JourneyDbError && error.retryable) || ++failures > MOST_FAILURES) throw error;
+      // Sent already.
+      reply = { ...known, chunks: "" };
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
@@ -116,7 +88,8 @@ async function* eventsOf<Message extends MessageShape>(
  *
  * @param request if its URL has `after`, the id of the last message that the page shows: a reply that ended a moment ago is
  *   returned too, unless the page shows it
- * @throws JourneyDbError as get, and configuration without durable replies
+ * @throws JourneyDbError as get; unavailable if 100 of the user's pages follow replies in this process; configuration without
+ *   durable replies
  * @example
  * export const GET = async (request, { params }) => resumeTurn(sessions, (await params).id, request);
  */
@@ -125,9 +98,17 @@ export async function resumeTurn<Message extends MessageShape>(
   id: string,
   request: { url?: string | undefined },
 ): Promise<Response> {
-  const reply = await repliesOf(sessions).read(id);
+  let reply = await repliesOf(sessions).read(id);
+  for (let looks = 0; reply?.state === "running" && !reply.messageId && looks < MOST_LOOKS; looks++) {
+    // Its turn is being stored.
+    await new Promise((resolve) => setTimeout(resolve, PAUSE / MOST_LOOKS));
+    reply = await repliesOf(sessions).read(id);
+  }
+  if (!reply?.messageId) return new Response(null, { status: 204 });
   const after = new URL(request.url ?? "/", "http://localhost").searchParams.get("after");
-  const isShown = after === null || (reply && after === messageIdOf(reply.chunks));
-  if (!reply || (reply.state === "ended" && isShown)) return new Response(null, { status: 204 });
-  return eventResponse(eventsOf(sessions, id, reply));
+  // A message that is continued keeps its id.
+  const isShown = after === null || (after === reply.messageId && reply.continues === null);
+  if (reply.state === "ended" && isShown) return new Response(null, { status: 204 });
+  const release = (sessions as Witness)[holdReader]?.() ?? (() => {});
+  return eventResponse(eventsOf(sessions, id, reply), HEADERS, release);
 }

@@ -6,7 +6,8 @@ import type { Appended } from "../sessions/append.js";
 import type { MessageLayout } from "../sessions/types.js";
 import { LARGEST_JSONB, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
-import { beginReply } from "./begin-reply.js";
+import { beginReply, cancelReply, handOver } from "./begin-reply.js";
+import { repliesOf } from "./close-reply.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
 import {
@@ -21,11 +22,13 @@ import { hasContent } from "./parts.js";
 import { readRequest } from "./read-request.js";
 import { asReceived } from "./received-answer.js";
 import { endOf } from "./reply-chunks.js";
+import { replyProducer } from "./reply-producer.js";
 import type { NodeRequest } from "./request-body.js";
 import { type AnySessions, isRefusal, storeAnswer } from "./store-answer.js";
 import {
   type Begun,
   createsSession,
+  hasCode,
   isConflict,
   type NewSessionFields,
   storeQuestion,
@@ -210,25 +213,38 @@ export async function startTurn<
   const [options = {}] = given as [StartTurnOptions<Message, Table>?];
   const { limit, maxBodyBytes, create, durable } = parse(optionsSchema, options);
   const { onError } = options;
+  if (durable) repliesOf(sessions);
   const { sent, body } = await readRequest<Message>(request, maxBodyBytes);
   const isQuestion = sent.message.role === "user";
   // Before anything is stored, so that nothing is left behind if it throws.
   const title = createsSession(sent) ? await options.title?.(sent.message) : undefined;
 
-  const begin = (continues?: number) => beginReply(sessions, id, continues, onError);
-  // Before a question is stored, which is refused while another reply is running. A first one creates the session, and the
-  // answers to a reply's tool calls are stored once.
-  let producer = durable && isQuestion && !createsSession(sent) ? await begin() : undefined;
+  // Before anything is stored: a turn is refused while another reply is running. Only a session that is there has one, and
+  // the answers to a reply's tool calls are stored once.
+  let replyId: string | undefined;
+  if (durable && isQuestion)
+    replyId = await beginReply(sessions, id).catch((error) => {
+      if (createsSession(sent) && hasCode(error, "not_found")) return undefined;
+      throw error;
+    });
   const { messages, revision, answerId } = await (isQuestion
     ? storeTitled(sessions, id, sent, limit, create, title, onError)
     : storeToolAnswers(sessions, id, sent.message, limit)
   ).catch(async (error) => {
-    await producer?.cancel();
+    if (replyId) await cancelReply(repliesOf(sessions), id, replyId);
     throw error;
   });
   const continued = isQuestion ? undefined : messages.at(-1);
-  if (durable) producer ??= await begin(continued?.parts.length);
-  const reply = producer;
+  if (durable)
+    replyId ??= await beginReply(sessions, id, {
+      messageId: answerId,
+      continues: continued?.parts.length,
+    }).catch(async (error) => {
+      // The same first message was sent twice at once. It waits for the answer of the other one.
+      if (isQuestion && isConflict(error)) await handOver(sessions, id, messages.at(-1) as Message);
+      throw error;
+    });
+  const reply = replyId ? replyProducer(repliesOf(sessions), id, replyId, answerId, onError) : undefined;
   const isContinued = (stored: Message) =>
     continued !== undefined && stored.parts.length <= continued.parts.length;
   const target = {

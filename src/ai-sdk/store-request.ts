@@ -34,7 +34,7 @@ export interface Begun<Message> {
   isTitled: boolean;
 }
 
-const hasCode = (error: unknown, code: JourneyDbError["code"]) =>
+export const hasCode = (error: unknown, code: JourneyDbError["code"]) =>
   error instanceof JourneyDbError && error.code === code;
 
 /** Whether others changed the session. A constraint of the application refuses the message however often it is stored. */

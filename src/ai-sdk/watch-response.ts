@@ -1,10 +1,7 @@
 import type { MessageShape } from "../messages.js";
 import type { SessionChange } from "../sessions/watch.js";
-import { eventResponse, KEEP_ALIVE } from "./resume-turn.js";
+import { eventResponse } from "./event-response.js";
 import type { AnySessions } from "./store-answer.js";
-
-/** Milliseconds after which something is sent, so that no proxy closes the connection. */
-const SILENCE = 15_000;
 
 /** What a page reads of a session's changes, as JSON of each event; null when the session is deleted. */
 export interface SessionEvent {
@@ -24,23 +21,13 @@ async function* eventsOf(
   changes: AsyncIterator<SessionChange>,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  yield toData(eventOf(first));
-  for (;;) {
-    const next = changes.next();
-    for (let change: IteratorResult<SessionChange> | undefined; !change; ) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const silence = new Promise<undefined>((resolve) => {
-        timer = setTimeout(resolve, SILENCE, undefined);
-      });
-      change = await Promise.race([next, silence]);
-      clearTimeout(timer);
-      if (!change) yield KEEP_ALIVE;
-      else if (change.done) {
-        if (!signal.aborted) yield toData(null);
-        return;
-      } else yield toData(eventOf(change.value));
-    }
-  }
+  for (
+    let change: IteratorResult<SessionChange> = { value: first };
+    !change.done;
+    change = await changes.next()
+  )
+    yield toData(eventOf(change.value));
+  if (!signal.aborted) yield toData(null);
 }
 
 /**
@@ -64,10 +51,5 @@ export async function watchResponse<Message extends MessageShape>(
   const changes = sessions.watch(id, { signal: either })[Symbol.asyncIterator]();
   const first = await changes.next();
   if (first.done) return new Response(null, { status: 204 });
-  const headers = {
-    "content-type": "text/event-stream",
-    "cache-control": "no-cache",
-    "x-accel-buffering": "no",
-  };
-  return eventResponse(eventsOf(first.value, changes, either), headers, () => left.abort());
+  return eventResponse(eventsOf(first.value, changes, either), {}, () => left.abort());
 }

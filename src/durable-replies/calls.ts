@@ -35,14 +35,17 @@ const of = (handle: Handle, id: unknown, replyId: unknown) => ({
   replyId: parse(messageIdSchema, replyId, "replyId"),
 });
 
-const startOptions = options<{ continues?: number }>()({ continues: count.optional() });
+const startOptions = options<{ messageId?: string; continues?: number }>()({
+  messageId: messageIdSchema.optional(),
+  continues: count.optional(),
+});
 
 const start: Verb<Replies["start"]> = {
   takes: ["id", "replyId", "options"],
   isRepeatable: always,
   async run(handle, id, replyId, given) {
-    const { continues = null } = parse(startOptions, given);
-    const [row] = await handle.send(statements.start, { ...of(handle, id, replyId), continues });
+    const { messageId = null, continues = null } = parse(startOptions, given);
+    const [row] = await handle.send(statements.start, { ...of(handle, id, replyId), messageId, continues });
     if (!row?.found) throw sessionNotFound();
     if (!row.started) throw isRunning();
   },
@@ -55,6 +58,7 @@ const batchSchema = z
       `at most ${LONGEST_BATCH} characters of well-formed text without U+0000`,
       (text) => typeof text === "string" && text.length <= LONGEST_BATCH && isStorable(text),
     ),
+    messageId: messageIdSchema.optional(),
     state: z.enum(["stored", "ended"]).optional(),
     closes: z.boolean().default(false),
   })
@@ -67,12 +71,13 @@ const write: Verb<Replies["write"]> = {
   takes: ["id", "replyId", "batch"],
   isRepeatable: always,
   async run(handle, id, replyId, batch) {
-    const { closes, state = null, ...values } = parse(batchSchema, batch, "batch");
+    const { closes, state = null, messageId = null, ...values } = parse(batchSchema, batch, "batch");
     // An end is written again if its outcome was unknown. But nothing follows the end that another wrote.
     const from = [closes ? "closing" : "running,stopping,stored", ...(state === "ended" ? [state] : [])];
     const [row] = await handle.send(statements.write, {
       ...of(handle, id, replyId),
       ...values,
+      messageId,
       state,
       from: from.join(),
     });
@@ -88,11 +93,11 @@ const readOptions = options<{ replyId?: string; after?: number; waitMs?: number 
 });
 
 /** The reply of the rows that a read returns. */
-function toReply(rows: statements.ReadRow[], after: number, known: string | undefined): ReadReply | null {
+function toReply(rows: statements.ReadRow[], after: number): ReadReply | null {
   const [row] = rows;
   if (!row) return null;
   const { n: _, chunks: __, ...status } = row;
-  const read = rows.at(-1)?.n ?? (row.replyId === known ? after : 0);
+  const read = rows.at(-1)?.n ?? after;
   return { ...status, chunks: rows.map(({ chunks }) => chunks ?? "").join(""), after: read };
 }
 
@@ -104,9 +109,9 @@ const read: Verb<Replies["read"]> = {
     const { replyId, after, waitMs } = parse(readOptions, given);
     const values = { id: handle.sessionId(id), replyId: replyId ?? null, after };
     const look = async () =>
-      toReply(await handle.withinDeadline(() => handle.send(statements.read, values)), after, replyId);
+      toReply(await handle.withinDeadline(() => handle.send(statements.read, values)), after);
     const isNews = (reply: ReadReply | null) =>
-      reply?.chunks !== "" || reply.replyId !== replyId || reply.isLost || reply.state === "ended";
+      reply?.chunks !== "" || replyId === undefined || reply.isLost || reply.state === "ended";
     if (waitMs === 0) return look();
     const changes = handle.changes(values.id, "reply");
     const until = performance.now() + waitMs;

@@ -35,18 +35,21 @@ const isLost = (table: SessionTable): SQL<boolean> => {
 export const start = perTable((table) =>
   statement<{ found: boolean; started: boolean }>(table, "reply_start", (db) => {
     const { replies, chunks } = repliesOf(table);
-    const started = sql`insert into ${replies} (user_id, session_id, id, state, continues, batches, started_at, written_at)
-      select ${table.userId}, ${table.id}, ${replyId}, 'running', ${param("continues")}::int, 0, now(), now() from ${table} where ${ownedBy(table)}
-      on conflict (session_id, user_id) do update set id = excluded.id, state = excluded.state, continues = excluded.continues,
-        batches = excluded.batches, started_at = excluded.started_at, written_at = excluded.written_at
+    const previous = sql`select ${replies.id} from ${replies} where ${ownReply(table)}`;
+    const started = sql`insert into ${replies} (user_id, session_id, id, message_id, state, continues, batches, started_at, written_at)
+      select ${table.userId}, ${table.id}, ${replyId}, ${param("messageId")}::text, 'running', ${param("continues")}::int, 0, now(), now() from ${table} where ${ownedBy(table)}
+      on conflict (session_id, user_id) do update set id = excluded.id, message_id = excluded.message_id, state = excluded.state,
+        continues = excluded.continues, batches = excluded.batches, started_at = excluded.started_at, written_at = excluded.written_at
       where ${replies.userId} = ${owner} and (${replies.state} in ('stored', 'ended') or ${replies.batches} = 0
         and (${replies.id} = excluded.id or excluded.started_at - ${replies.startedAt} > interval '${sql.raw(String(GIVES_WAY_AFTER))} seconds'))
       returning ${replies.sessionId}, ${replies.id}`;
+    // Not those of the previous reply, whose end some may not have read yet.
     const cleared = sql`delete from ${chunks} using started
-      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = started.session_id and ${chunks.replyId} <> started.id`;
+      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = started.session_id
+        and ${chunks.replyId} <> started.id and ${chunks.replyId} not in (select id from previous)`;
     return withParts(
       db,
-      { started, cleared },
+      { previous, started, cleared },
       {
         found: sql<boolean>`exists (select from ${table} where ${ownedBy(table)})`,
         started: sql<boolean>`exists (select from started)`,
@@ -67,9 +70,11 @@ export const write = perTable((table) =>
       n: sql`${param("n")}::int`,
       chunks: sql`${param("chunks")}::text`,
       state: sql`${param("state")}::text`,
+      messageId: sql`${param("messageId")}::text`,
       from: sql`string_to_array(${param("from")}::text, ',')`,
     });
-    const written = sql`update ${replies} set written_at = now(), batches = greatest(${replies.batches}, input.n), state = coalesce(input.state, ${replies.state})
+    const written = sql`update ${replies} set written_at = now(), batches = greatest(${replies.batches}, input.n), state = coalesce(input.state, ${replies.state}),
+        message_id = coalesce(input."messageId", ${replies.messageId})
       from ${values} where ${ownReply(table)} and ${replies.id} = ${replyId} and ${replies.state} = any(input."from")
       returning ${replies.sessionId}, ${replies.id}, ${replies.state}`;
     const stored = sql`insert into ${chunks} (user_id, session_id, reply_id, n, chunks)
@@ -81,9 +86,10 @@ export const write = perTable((table) =>
 
 /** The columns of a reply as it is, of `replies` and `input`. */
 const stateOf = (table: SessionTable) => {
-  const { id, state, continues, batches } = repliesOf(table).replies;
+  const { id, messageId, state, continues, batches } = repliesOf(table).replies;
   return {
     replyId: sql<string>`${id}`,
+    messageId: sql<string | null>`${messageId}`,
     state: sql<ReplyState>`${state}`,
     continues: sql<number | null>`${continues}`,
     batches: sql<number>`${batches}`,
@@ -93,6 +99,7 @@ const stateOf = (table: SessionTable) => {
 
 export interface StateRow {
   replyId: string;
+  messageId: string | null;
   state: ReplyState;
   continues: number | null;
   batches: number;
@@ -101,31 +108,41 @@ export interface StateRow {
 /** A batch, or none if there is none after the one that the reader has. */
 export type ReadRow = StateRow & ({ n: number; chunks: string } | { n: null; chunks: null });
 
-/** The reply with the batches after `after`, or all of them if it is another than `replyId`. One row for each, or one. */
+/**
+ * The session's reply, or the one with the id `replyId`, with its batches after `after`. One row for each, or one. A reply
+ * that another has followed is over.
+ */
 export const read = perTable((table) =>
   statement<ReadRow>(table, "reply_read", (db) => {
     const { replies, chunks } = repliesOf(table);
-    const next = sql`select ${chunks.n}, ${chunks.chunks} from ${chunks}
-      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = ${session} and ${chunks.replyId} = ${replies.id}
-        and ${chunks.n} > case when ${replies.id} = ${replyId} then ${param("after")}::int else 0 end
+    const wanted = sql`coalesce(${replyId}, ${replies.id})`;
+    const isCurrent = sql`${replies.id} = ${wanted}`;
+    const ofWanted = sql`${chunks.userId} = ${owner} and ${chunks.sessionId} = ${session} and ${chunks.replyId} = ${wanted}`;
+    const next = sql`select ${chunks.n}, ${chunks.chunks} from ${chunks} where ${ofWanted} and ${chunks.n} > ${param("after")}::int
       order by ${chunks.n} limit ${sql.raw(String(MOST_BATCHES))}`;
+    const { messageId, state, continues, batches, isLost } = stateOf(table);
+    const columns: { [Name in keyof ReadRow]: SQL } = {
+      replyId: wanted,
+      messageId: sql`case when ${isCurrent} then ${messageId} end`,
+      state: sql`case when ${isCurrent} then ${state} else 'ended' end`,
+      continues: sql`case when ${isCurrent} then ${continues} end`,
+      batches: sql`case when ${isCurrent} then ${batches} else (select coalesce(max(${chunks.n}), 0) from ${chunks} where ${ofWanted}) end`,
+      isLost: sql`${isCurrent} and ${isLost}`,
+      n: sql`next.n`,
+      chunks: sql`next.chunks`,
+    };
+    const found = sql.join(
+      Object.entries(columns).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),
+      sql`, `,
+    );
     return withParts<ReadRow>(
       db,
       {
-        found: sql`select ${sql.join(
-          Object.entries(stateOf(table)).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),
-          sql`, `,
-        )}, next.n, next.chunks from ${replies} cross join ${input({ lostBefore })} left join lateral (${next}) as next on true where ${ownReply(table)}`,
+        found: sql`select ${found} from ${replies} cross join ${input({ lostBefore })} left join lateral (${next}) as next on true where ${ownReply(table)}`,
       },
-      {
-        replyId: sql`found."replyId"`,
-        state: sql`found.state`,
-        continues: sql`found.continues`,
-        batches: sql`found.batches`,
-        isLost: sql`found."isLost"`,
-        n: sql`found.n`,
-        chunks: sql`found.chunks`,
-      } as never,
+      Object.fromEntries(
+        Object.keys(columns).map((name) => [name, sql`found.${sql.identifier(name)}`]),
+      ) as never,
       sql`found order by found.n`,
     );
   }),
@@ -157,14 +174,14 @@ export const close = perTable((table) =>
   }),
 );
 
-/** Removes a reply and its chunks, whatever its state. */
+/** Removes a reply and its chunks, whatever its state; of one that another has followed, its chunks. */
 export const remove = perTable((table) =>
   statement<{ replyId: string }>(table, "reply_delete", (db) => {
-    const { replies } = repliesOf(table);
-    return db
-      .delete(replies)
-      .where(sql`${ownReply(table)} and ${replies.id} = ${replyId}`)
-      .returning({ replyId: replies.id });
+    const { replies, chunks } = repliesOf(table);
+    const removed = sql`delete from ${replies} where ${ownReply(table)} and ${replies.id} = ${replyId} returning ${replies.id}`;
+    const cleared = sql`delete from ${chunks}
+      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = ${session} and ${chunks.replyId} = ${replyId}`;
+    return withParts(db, { removed, cleared }, { replyId: sql<string>`removed.id` }, sql`removed`);
   }),
 );
 

@@ -31,6 +31,8 @@ const replyColumns = () => ({
   sessionId: uuid("session_id").notNull(),
   /** Of the reply. Its message has another. */
   id: text("id").notNull(),
+  /** Of the message that it makes; NULL until its turn is stored. */
+  messageId: text("message_id"),
   state: text("state").$type<ReplyState>().notNull(),
   /** The number of parts of the stored message that the reply continues; NULL for a new message. */
   continues: integer("continues"),

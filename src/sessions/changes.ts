@@ -89,19 +89,11 @@ const isClosed = () =>
 const readers = new Map<string, number>();
 
 /**
- * Begins to wait for changes of a session. The caller looks at the session after that, and before each `next`.
+ * Counts one more of the user's calls that wait, until the returned function is called.
  *
- * @param opened how it hears of changes, and of the end of the database; without a listener it looks
- * @param of what is waited for: the session and the state of its reply, or also each batch of that
- * @throws JourneyDbError unavailable if too many of the user's calls wait, or the database was closed
+ * @throws JourneyDbError unavailable if there are too many
  */
-export function changesOf(
-  { listener, closing }: Partial<Opened>,
-  userId: string,
-  session: string,
-  of: keyof typeof LOOKS,
-): Changes {
-  if (closing?.aborted) throw isClosed();
+export function countReader(userId: string): () => void {
   const count = readers.get(userId) ?? 0;
   if (count >= MOST_READERS)
     throw new JourneyDbError(
@@ -110,7 +102,29 @@ export function changesOf(
       { retryable: true },
     );
   readers.set(userId, count + 1);
+  let isCounted = true;
+  return () => {
+    if (!isCounted) return;
+    isCounted = false;
+    const left = (readers.get(userId) ?? 1) - 1;
+    if (left > 0) readers.set(userId, left);
+    else readers.delete(userId);
+  };
+}
 
+/**
+ * Begins to wait for changes of a session. The caller looks at the session after that, and before each `next`.
+ *
+ * @param opened how it hears of changes, and of the end of the database; without a listener it looks
+ * @param of what is waited for: the session and the state of its reply, or also each batch of that
+ * @throws JourneyDbError unavailable if the database was closed
+ */
+export function changesOf(
+  { listener, closing }: Partial<Opened>,
+  session: string,
+  of: keyof typeof LOOKS,
+): Changes {
+  if (closing?.aborted) throw isClosed();
   const hub = listener && hubOf(listener);
   // As the server writes it.
   const id = session.toLowerCase();
@@ -145,9 +159,6 @@ export function changesOf(
     end() {
       closing?.removeEventListener("abort", wake);
       for (const name of names) hub?.remove(name, wake);
-      const left = (readers.get(userId) ?? 1) - 1;
-      if (left > 0) readers.set(userId, left);
-      else readers.delete(userId);
     },
   };
 }

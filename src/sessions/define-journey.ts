@@ -15,12 +15,12 @@ import type { JourneyOptions } from "../validation/journey-options.js";
 import { databaseSchema, type RequestOptions, requestOptionsSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import { within } from "./call.js";
-import { changesOf } from "./changes.js";
+import { changesOf, countReader } from "./changes.js";
 import { refusalError } from "./refusal.js";
 import type { MessageLayout } from "./types.js";
 import { always, type Handle, type Sent, type Verb } from "./verb.js";
 import { type UserSessions, VERBS } from "./verbs.js";
-import { heldByAnother, type Witness } from "./witness.js";
+import { heldByAnother, holdReader, type Witness } from "./witness.js";
 
 /** Access to users' sessions, with the application's own types. */
 export interface Journey<
@@ -94,6 +94,7 @@ export function defineJourney<
           { ...values, userId },
           args.prepare,
         );
+      let holding = 0;
       const handle: Handle = {
         ...args,
         layout: ownLayout,
@@ -126,8 +127,21 @@ export function defineJourney<
         },
         withinDeadline: (part) => within(deadline, { isRepeatable: always, table: args.tableName }, part),
         watched: ownReplies?.watched ?? watched,
-        changes: (id, of) =>
-          changesOf({ ...openedOf(db), ...(args.listener && { listener: args.listener }) }, userId, id, of),
+        changes(id, of) {
+          const release = holding > 0 ? () => {} : countReader(userId);
+          try {
+            const opened = { ...openedOf(db), ...(args.listener && { listener: args.listener }) };
+            const changes = changesOf(opened, id, of);
+            const end = () => {
+              release();
+              changes.end();
+            };
+            return { next: changes.next, end };
+          } catch (error) {
+            release();
+            throw error;
+          }
+        },
       };
 
       const call = (name: string, verb: AnyVerb, given: unknown[]) => {
@@ -159,6 +173,14 @@ export function defineJourney<
       const witness: Witness = {
         [heldByAnother]: async (id) =>
           (await handle.withinDeadline(() => handle.send(heldElsewhere, { id }))).length > 0,
+        [holdReader]() {
+          const release = countReader(userId);
+          holding++;
+          return () => {
+            holding--;
+            release();
+          };
+        },
       };
       return Object.assign(sessions as never, witness);
     },

@@ -7,6 +7,8 @@ export type ReplyState = "running" | "stopping" | "closing" | "stored" | "ended"
 /** A reply that is being produced, or has just ended. */
 export interface ReplyStatus {
   replyId: string;
+  /** The id of the message that it makes; null until it is known. */
+  messageId: string | null;
   state: ReplyState;
   /** Whether its producer has shown no sign of life for 10 s: whoever sees that may close it. */
   isLost: boolean;
@@ -33,15 +35,21 @@ export interface Replies {
    * Begins a reply. One that has written nothing for 3 s gives way to it.
    *
    * @param replyId a new id: 1–256 characters
-   * @param options `continues`: the number of parts of the stored message that it continues
+   * @param options `messageId`: the id of the message that it makes, if that is known already: `watch` does not show the
+   *   reply before. `continues`: the number of parts of the stored message that it continues
    * @throws not_found for the session; conflict while another reply is running
    */
-  start(id: string, replyId: string, options?: { continues?: number | undefined }): Promise<void>;
+  start(
+    id: string,
+    replyId: string,
+    options?: { messageId?: string | undefined; continues?: number | undefined },
+  ): Promise<void>;
   /**
    * Writes a batch of chunks, or without chunks only shows that the producer lives: at least every 5 s.
    *
    * @param batch `n`: its number, from 1, or without chunks that of the last one; the same number again is written once.
-   *   `chunks`: well-formed text without U+0000, at most 64 Mi characters. `state`: the reply's state from then on. `closes`: after `close`
+   *   `chunks`: well-formed text without U+0000, at most 64 Mi characters. `messageId`: that of the message. `state`: the reply's
+   *   state from then on. `closes`: after `close`
    * @returns whether somebody asked to stop it
    * @throws not_found if the reply is over: stopped being the session's, or closed, or deleted with its session
    */
@@ -51,14 +59,16 @@ export interface Replies {
     batch: {
       n: number;
       chunks: string;
+      messageId?: string | undefined;
       state?: "stored" | "ended" | undefined;
       closes?: boolean | undefined;
     },
   ): Promise<{ isStopping: boolean }>;
   /**
-   * The session's reply, with what was written since; null if there is none.
+   * The session's reply, with what was written after a batch; null if there is none.
    *
-   * @param options `replyId` and `after`: what the caller has read. `waitMs`: how long to wait for more, 0–10,000, while it
+   * @param options `replyId`: the reply that the caller reads; one that another has followed is `ended`. `after`: the batch
+   *   up to which the caller has read it. `waitMs`: how long to wait for more, 0–10,000, while it
    *   is running. @default 0
    * @throws unavailable if 100 of the user's calls wait in this process, or `close` of `connect` is called
    */

@@ -67,7 +67,7 @@ export const verb: Verb<Watch["watch"]> = {
         const [row] = found;
         if (!row) return;
         const { revision, state, ...status } = row;
-        const isRunning = state && state !== "stored" && state !== "ended";
+        const isRunning = state && status.messageId !== null && state !== "stored" && state !== "ended";
         const reply = isRunning ? ({ ...status, state } as ReplyStatus) : null;
         // Not its batches, which are read with `replies.read`.
         const key = JSON.stringify([revision, reply?.replyId, reply?.state, reply?.isLost]);

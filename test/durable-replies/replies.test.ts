@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { describe, expect, it, vi } from "vitest";
+import { transfer } from "../../src/admin.js";
 import { replyTables } from "../../src/durable-replies.js";
 import { defineJourney, type JourneyDbError } from "../../src/index.js";
 import { durableDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
@@ -351,11 +352,9 @@ describe("delete", () => {
 });
 
 it("a session's reply follows it to another owner, and goes with it", async () => {
-  const { id, replyId, replies } = await open("running");
+  const { id, replyId, replies, owner } = await open("running");
   const other = newUser();
-  await client`update journey_sessions set user_id = ${other} where id = ${id}`;
-  // As transfer does.
-  await client`update journey_replies set user_id = ${other} where session_id = ${id}`;
+  await transfer(db, { from: owner, to: other });
   expect(await replies.read(id)).toBeNull();
   await expect(replies.write(id, replyId, { n: 2, chunks: "x" })).rejects.toMatchObject(notFound);
   const sessions = durableFor(db, other);

@@ -1,4 +1,5 @@
-import { describe, expect, test } from "vitest";
+import type { Sql } from "postgres";
+import { afterEach, describe, expect, test } from "vitest";
 import { replyTables } from "../../src/durable-replies.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { tableSql } from "../../src/maintenance/table-sql.js";
@@ -56,10 +57,17 @@ type Which = keyof typeof TABLES;
 
 const USERS = ["user_a", "user_b"];
 
+/** Of the databases of one test, closed after it: the server has too few connections for those of all tests. */
+const clients: Sql[] = [];
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.end()));
+});
+
 /** A database in which each user has a session with a running reply of two batches, and one without. */
 async function withReplies(which: Which, chosen: OptionalMigrations[] = ["durable-replies"]) {
   const { table, make, names, prefix } = TABLES[which];
   const opened = await make(chosen);
+  clients.push(opened.sql, (opened.db as unknown as { $client: Sql }).$client);
   const messages = chosen.includes("message-rows") ? { messages: messagesTable(table) } : {};
   const journey = defineJourney({ table, ...messages, replies: replyTables(table).replies } as never);
   for (const user of USERS) {

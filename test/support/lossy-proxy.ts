@@ -22,7 +22,7 @@ const READY_FOR_QUERY = "Z".charCodeAt(0);
 const PARSE = "P".charCodeAt(0);
 const BIND = "B".charCodeAt(0);
 const EXECUTE = "E".charCodeAt(0);
-const WRITES = /\b(insert into|update|delete from) "journey_sessions"/;
+const WRITES = /\b(insert into|update|delete from) "journey_(sessions|replies)"/;
 
 /** Calls `see` with the type and the body of each message of the protocol, however they are split. */
 function messagesOf(socket: Socket, see: (type: number, body: Buffer) => void): void {
