@@ -1,7 +1,6 @@
 "use client";
 import { useChat } from "@ai-sdk/react";
 import { errorCode, turnsOf } from "@aigos/journey-db/ai-sdk";
-import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { type MessagesPage, messagesOf, send, streamPath } from "@/lib/api";
@@ -43,7 +42,8 @@ export function useConversation(id: string, stored: MessagesPage) {
     helpers.error instanceof TypeError &&
     last?.role === "assistant" &&
     !lastAssistantMessageIsCompleteWithApprovalResponses(helpers);
-  const [dismissed, setDismissed] = useState<JourneyMessage>();
+  /** The id of the message whose notice was dismissed. */
+  const [dismissed, setDismissed] = useState<string>();
 
   useEffect(() => {
     chats.shown = id;
@@ -73,6 +73,7 @@ export function useConversation(id: string, stored: MessagesPage) {
   /** Runs a turn. If it is refused, the text goes back to the message field. */
   async function take(turn: () => Promise<void>, written = "") {
     setRefusal(undefined);
+    setDismissed(undefined);
     toField();
     await turn();
     const code = errorCode(chat.error);
@@ -96,10 +97,10 @@ export function useConversation(id: string, stored: MessagesPage) {
     isCut,
     refusal,
     /** Whether the last message has no complete reply, and none is being produced. */
-    lacksReply: isAtRest && lacksReply(helpers.messages) && last !== dismissed,
+    lacksReply: isAtRest && lacksReply(helpers.messages) && last?.id !== dismissed,
     dismiss() {
       setRefusal(undefined);
-      setDismissed(last);
+      setDismissed(last?.id);
       helpers.clearError();
       toField();
     },

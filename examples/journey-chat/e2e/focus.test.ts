@@ -270,6 +270,7 @@ describe("the focus", () => {
     inBrowser(async ({ open, sql }) => {
       const tab = await open(`/journey/${await store(sql)}`);
       tab.mayMeet(409);
+      await tab.deafen();
       const messages = JSON.stringify([...conversation(2), said("user", "m3", "From elsewhere")]);
       await sql`update journey_sessions set messages = ${messages}::text::jsonb`;
       await tab.send("Unsent");

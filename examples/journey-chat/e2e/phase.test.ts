@@ -88,12 +88,19 @@ describe("a page that is shown anew", () => {
     "keeps a message that was sent before its stored messages had come",
     inBrowser(async ({ open, rows }) => {
       const tab = await open();
+      let opened = 0;
+      let asked = false;
+      // By the page after its first reply, and again by the one that is shown anew.
+      tab.page.on("request", (one) => {
+        if (!one.url().endsWith("/events")) return;
+        opened++;
+        asked = false;
+      });
       await tab.ask("Hello");
       let release = () => {};
       const held = new Promise<void>((resolve) => {
         release = resolve;
       });
-      let asked = false;
       await tab.page.route("**/api/journey/*", async (route) => {
         if (route.request().method() === "GET") {
           asked = true;
@@ -104,7 +111,7 @@ describe("a page that is shown anew", () => {
         return route.continue();
       });
       await tab.choosePhase("Review");
-      await expect.poll(() => asked).toBe(true);
+      await expect.poll(() => opened === 2 && asked).toBe(true);
       await tab.send("And more");
       await tab.has(4);
       const loaded = tab.page.waitForResponse(
