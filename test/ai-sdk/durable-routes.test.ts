@@ -329,7 +329,7 @@ describe("watchResponse", () => {
     expect(events(await stream.until(revision))).toEqual([{ revision, replyId: null }]);
     const changed = await sessions.setPhase(id, "review");
     await stream.until(changed.revision);
-    await sessions.replies.start(id, "r1");
+    await sessions.replies.start(id, "r1", { messageId: "a1" });
     expect(events(await stream.until("r1")).at(-1)).toEqual({ revision: changed.revision, replyId: "r1" });
     await sessions.delete(id);
     expect(events(await stream.rest()).at(-1)).toBeNull();
