@@ -112,6 +112,7 @@ it("chunks of any well-formed text are read as they were written", async () => {
     await sessions.replies.write(id, replyId, { n: n + 1, chunks });
   expect(await sessions.replies.read(id)).toEqual({
     replyId,
+    messageId: null,
     state: "running",
     isLost: false,
     continues: null,

@@ -148,8 +148,15 @@ describe.each(Object.entries(WAYS))("%s", (name, open) => {
 it("tells of a reply: its beginning, a stop, the loss of its producer, its end; but not of its batches", async () => {
   const { user, id, watch } = await followed(overDb(await openConnected(url)));
   const { replies } = durableFor(openPostgresJs(url), user);
-  const status = { replyId: "r1", state: "running", isLost: false, continues: null, batches: 0 };
-  await replies.start(id, "r1");
+  const status = {
+    replyId: "r1",
+    messageId: "a1",
+    state: "running",
+    isLost: false,
+    continues: null,
+    batches: 0,
+  };
+  await replies.start(id, "r1", { messageId: "a1" });
   expect((await watch.until(({ reply }) => reply !== null)).reply).toEqual(status);
   const count = watch.seen.length;
   for (const n of [1, 2, 3]) await replies.write(id, "r1", { n, chunks: "x" });
@@ -160,7 +167,7 @@ it("tells of a reply: its beginning, a stop, the loss of its producer, its end; 
   await replies.write(id, "r1", { n: 3, chunks: "", state: "stored" });
   await watch.until(({ reply }) => reply === null);
   await replies.write(id, "r1", { n: 3, chunks: "", state: "ended" });
-  await replies.start(id, "r2");
+  await replies.start(id, "r2", { messageId: "a2" });
   await watch.until(({ reply }) => reply?.replyId === "r2");
   await replies.delete(id, "r2");
   await watch.until(({ reply }) => reply === null);
@@ -196,7 +203,7 @@ it("tells of a producer that is lost without any notification", { timeout: 60_00
   const db = openPostgresJs(url);
   const sessions = durableFor(db, newUser());
   const { id } = await sessions.create();
-  await sessions.replies.start(id, "r1");
+  await sessions.replies.start(id, "r1", { messageId: "a1" });
   await makeLost(db, id);
   const watch = follow(sessions, id);
   expect((await watch.begun).reply).toMatchObject({ isLost: true });
