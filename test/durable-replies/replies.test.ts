@@ -43,9 +43,10 @@ describe("start", () => {
   it("makes a reply without batches", async () => {
     const { id, newReplyId, replies } = await open("none");
     expect(await replies.read(id)).toBeNull();
-    expect(await replies.start(id, newReplyId, { continues: 3 })).toBeUndefined();
+    expect(await replies.start(id, newReplyId, { messageId: "a1", continues: 3 })).toBeUndefined();
     expect(await replies.read(id)).toEqual({
       replyId: newReplyId,
+      messageId: "a1",
       state: "running",
       isLost: false,
       continues: 3,
@@ -68,18 +69,26 @@ describe("start", () => {
   );
 
   it.each<Before>(["stored", "ended"])(
-    "takes the place of one that is %s, and its chunks are gone",
+    "takes the place of one that is %s, whose end can be read until the one after",
     async (before) => {
       const { id, newReplyId, replyId, replies } = await open(before);
       await replies.start(id, newReplyId);
       expect(await replies.read(id)).toMatchObject({ replyId: newReplyId, state: "running", chunks: "" });
-      expect(await chunksIn(id)).toEqual([]);
+      expect(await replies.read(id, { replyId })).toMatchObject({
+        replyId,
+        state: "ended",
+        chunks: "one",
+        after: 1,
+      });
+      await replies.write(id, newReplyId, { n: 1, chunks: "new", state: "ended" });
+      await replies.start(id, randomUUID());
+      expect(await chunksIn(id)).toEqual(["1 new"]);
       // What its producer writes yet goes nowhere.
       for (const state of [undefined, "ended"] as const)
         await expect(replies.write(id, replyId, { n: 2, chunks: "late", state })).rejects.toMatchObject(
           notFound,
         );
-      expect(await chunksIn(id)).toEqual([]);
+      expect(await chunksIn(id)).toEqual(["1 new"]);
     },
   );
 
@@ -193,16 +202,17 @@ describe("write", () => {
 });
 
 describe("read", () => {
-  it("gives what was written since, and everything of another reply", async () => {
+  it("gives what was written since; a reply that it does not have has ended", async () => {
     const { id, replyId, replies } = await open("running");
     await replies.write(id, replyId, { n: 2, chunks: "two" });
     expect(await replies.read(id, { replyId, after: 1 })).toMatchObject({ chunks: "two", after: 2 });
     expect(await replies.read(id, { replyId, after: 2 })).toMatchObject({ chunks: "", after: 2, batches: 2 });
-    expect(await replies.read(id, { replyId: "another", after: 2 })).toMatchObject({
-      chunks: "onetwo",
-      after: 2,
+    expect(await replies.read(id, { after: 1 })).toMatchObject({ replyId, chunks: "two", after: 2 });
+    expect(await replies.read(id, { replyId: "another" })).toMatchObject({
+      state: "ended",
+      batches: 0,
+      chunks: "",
     });
-    expect(await replies.read(id, { after: 2 })).toMatchObject({ chunks: "onetwo", after: 2 });
   });
 
   it("gives a long reply in several parts, none twice", async () => {
@@ -257,12 +267,13 @@ describe("read", () => {
     else expect(await read).toBeNull();
   });
 
-  it("of another reply than it knows gives that at once", async () => {
+  it("of one that another has followed ends at once", async () => {
     const { id, replyId, newReplyId, replies } = await open("ended");
     await replies.start(id, newReplyId);
     expect(await replies.read(id, { replyId, after: 1, waitMs: 10_000 })).toMatchObject({
-      replyId: newReplyId,
-      after: 0,
+      replyId,
+      state: "ended",
+      chunks: "",
     });
   });
 });
