@@ -44,9 +44,9 @@ async function* eventsOf<Message extends MessageShape>(
   let isBegun = false;
   let isComplete = false;
   for (let failures = 0; ; ) {
-    if (!reply) {
-      // Removed with its session.
-      yield errorEvent("The reply is over.") + LAST_EVENT;
+    if (!reply || reply.after > reply.batches) {
+      // Removed with its session, or while this page was more than a megabyte behind.
+      if (!isComplete) yield errorEvent("The reply is over.") + LAST_EVENT;
       return;
     }
     if (reply.chunks !== "") {

@@ -19,7 +19,7 @@ export interface Changes {
   /**
    * Resolves when there may be one, at the latest after this many milliseconds, or when the signal is aborted.
    *
-   * @throws JourneyDbError unavailable if the database was closed
+   * @throws JourneyDbError unavailable if too many of the user's calls wait, or the database was closed
    */
   next(atMost: number, signal?: AbortSignal | undefined): Promise<void>;
   end(): void;
@@ -116,15 +116,18 @@ export function countReader(userId: string): () => void {
  * Begins to wait for changes of a session. The caller looks at the session after that, and before each `next`.
  *
  * @param opened how it hears of changes, and of the end of the database; without a listener it looks
+ * @param userId who waits; undefined if that is counted already
  * @param of what is waited for: the session and the state of its reply, or also each batch of that
- * @throws JourneyDbError unavailable if the database was closed
+ * @throws JourneyDbError unavailable if too many of the user's calls wait, or the database was closed
  */
 export function changesOf(
   { listener, closing }: Partial<Opened>,
+  userId: string | undefined,
   session: string,
   of: keyof typeof LOOKS,
 ): Changes {
   if (closing?.aborted) throw isClosed();
+  const release = userId === undefined ? () => {} : countReader(userId);
   const hub = listener && hubOf(listener);
   // As the server writes it.
   const id = session.toLowerCase();
@@ -159,6 +162,7 @@ export function changesOf(
     end() {
       closing?.removeEventListener("abort", wake);
       for (const name of names) hub?.remove(name, wake);
+      release();
     },
   };
 }

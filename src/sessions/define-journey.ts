@@ -127,21 +127,13 @@ export function defineJourney<
         },
         withinDeadline: (part) => within(deadline, { isRepeatable: always, table: args.tableName }, part),
         watched: ownReplies?.watched ?? watched,
-        changes(id, of) {
-          const release = holding > 0 ? () => {} : countReader(userId);
-          try {
-            const opened = { ...openedOf(db), ...(args.listener && { listener: args.listener }) };
-            const changes = changesOf(opened, id, of);
-            const end = () => {
-              release();
-              changes.end();
-            };
-            return { next: changes.next, end };
-          } catch (error) {
-            release();
-            throw error;
-          }
-        },
+        changes: (id, of) =>
+          changesOf(
+            { ...openedOf(db), ...(args.listener && { listener: args.listener }) },
+            holding > 0 ? undefined : userId,
+            id,
+            of,
+          ),
       };
 
       const call = (name: string, verb: AnyVerb, given: unknown[]) => {
