@@ -1,5 +1,5 @@
 import { setListener } from "../model/listener.js";
-import type { ServerAddress } from "./database-url.js";
+import type { Host, ServerAddress } from "./database-url.js";
 import { serverListener } from "./listen.js";
 import { packageError } from "./optional-package.js";
 import { leaveTypesToDrizzle, overPostgresJs } from "./over-postgres-js.js";
@@ -8,6 +8,7 @@ import { poolClient } from "./pool-client.js";
 import { serverConnection } from "./server-connection.js";
 import { openSocket } from "./socket.js";
 import { tlsOptions } from "./tls-options.js";
+import { anyServer } from "./writable-server.js";
 
 /** Milliseconds. Less than the default deadline of a call, 15 s, so that a silent server is unavailable and not a timeout. */
 const CONNECT_TIMEOUT = 10_000;
@@ -36,7 +37,6 @@ async function loadPostgres() {
 export async function openServer(address: ServerAddress, options: ServerOptions) {
   const postgres = await loadPostgres();
   const pooled = options.pooled ?? address.pooled;
-  const encryption = address.tls === "disable" ? {} : tlsOptions(address);
   const settings = {
     // In arrays, which its types lack: postgres.js would take the end of an IPv6 address for a port.
     ...({ host: [address.host], port: [address.port] } as object),
@@ -56,16 +56,23 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
       ...address.settings,
     },
   };
-  const connection = (reports: object = {}) =>
-    serverConnection(
-      (own) => {
-        const client = postgres({ ...settings, ...reports, ...own });
-        leaveTypesToDrizzle(client);
-        return client;
-      },
-      () => openSocket(address, encryption, CONNECT_TIMEOUT),
-    );
-  const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, connection);
+  const connectTo = (host: Host) => {
+    const encryption = host.tls === "disable" ? {} : tlsOptions(host);
+    return (reports: object = {}) =>
+      serverConnection(
+        (own) => {
+          const client = postgres({ ...settings, ...reports, ...own });
+          leaveTypesToDrizzle(client);
+          return client;
+        },
+        () => openSocket(host, encryption, CONNECT_TIMEOUT),
+      );
+  };
+  const { others, writable } = address;
+  const first = connectTo(address);
+  const connection =
+    others.length > 0 || writable ? anyServer([first, ...others.map(connectTo)], writable) : first;
+  const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, () => connection());
   const listener = serverListener(connection);
   const db = overPostgresJs(poolClient(pool), options.schema);
   // A pooler gives the connection to others after each transaction, and their notifications are lost.
