@@ -41,7 +41,7 @@ const PROCESSES = [
 
 /** What a handle does, which the project `rows` tests again with messages in rows. */
 const IN_BOTH_LAYOUTS = [
-  "test/{ai-sdk,crashes,hostile,properties,queries,sessions}/*.test.ts",
+  "test/{ai-sdk,crashes,durable-replies,hostile,properties,queries,sessions}/*.test.ts",
   "test/performance/round-trips.test.ts",
 ];
 /** What is about the column, or about no layout. */
@@ -103,7 +103,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
         test: {
           ...ofServer,
           name: "pooler",
-          include: ["test/{queries,admin,poolers}/*.test.ts"],
+          include: ["test/{queries,admin,poolers}/*.test.ts", "test/durable-replies/every-call.test.ts"],
           // Its transactions hold more connections than a pooler of two has.
           exclude: ["test/admin/convert-layout-concurrency.test.ts", ...configDefaults.exclude],
           env: { POOLER: "1" },
@@ -118,6 +118,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
           // Those that concern no message, or own columns, are of the other project.
           include: [
             "test/poolers/*.test.ts",
+            "test/durable-replies/every-call.test.ts",
             "test/queries/{append,content,export,reads,revision,scope,search,writes}.test.ts",
           ],
           exclude: [...UNIT, ...OF_THE_COLUMN, ...configDefaults.exclude],

@@ -34,7 +34,9 @@ function program(): Command {
       .option("--schema <name>", "the schema of --table");
   const withOption = (what: string) => new Option("--with <names...>", what).choices(OPTIONAL);
   command("migrate", "Apply the pending migrations in one transaction.")
-    .addOption(withOption("also the optional migrations of the table of messages"))
+    .addOption(
+      withOption("also these optional migrations: of the table of messages, of the tables of replies"),
+    )
     .option("--dry-run", "print the pending SQL, to be run in one transaction, and change nothing")
     .action(runMigrate);
   command("verify", "Check the database and print how to fix what is wrong.")
@@ -68,7 +70,7 @@ function program(): Command {
   ofTable(command("erase <userId>", "Delete all sessions of a user."))
     .option("--yes", "required to delete; without it, only their number is printed")
     .action(runErase);
-  ofTable(command("prune", "Delete inactive sessions of all users."))
+  ofTable(command("prune", "Delete inactive sessions of all users, and replies that a crash has left."))
     .requiredOption("--inactive-for <time>", 'how long, with a unit: "90d", "12h"')
     .option("--dry-run", "change nothing, and print how many there are")
     .action(runPrune);
@@ -107,7 +109,7 @@ function program(): Command {
   )
     .option("--table <name>", "a table of the application's own, by default journey_sessions")
     .option("--schema <name>", "the schema of that table")
-    .addOption(withOption("also what its table of messages needs"))
+    .addOption(withOption("also what its table of messages or its tables of replies need"))
     .addHelpText("after", "\nNo database is needed. Each statement can be run again.")
     .action(runSql);
   for (const one of commands)

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS "journey_reply_chunks" (
 	"reply_id" text NOT NULL,
 	"n" integer NOT NULL,
 	"chunks" text NOT NULL,
-	CONSTRAINT "journey_reply_chunks_pkey" PRIMARY KEY("session_id","reply_id","n","user_id"),
+	CONSTRAINT "journey_reply_chunks_pkey" PRIMARY KEY("session_id","user_id","reply_id","n"),
 	CONSTRAINT "journey_reply_chunks_reply_fkey" FOREIGN KEY ("session_id","user_id") REFERENCES "journey_replies"("session_id","user_id") ON DELETE cascade ON UPDATE cascade
 );
 --> statement-breakpoint

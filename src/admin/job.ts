@@ -97,7 +97,7 @@ export const unchangedSession = ({ id, updatedAt }: SessionTable) =>
   and(eq(id, param("id")), sql`${updatedAt} is not distinct from ${timeOf(sql`${param("revision")}`)}`);
 
 /** Runs a part of a job. An aborted signal ends it with an error that reports the job's progress. */
-type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
+export type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
 
 /**
  * Walks through all sessions, one step after the other.

@@ -1,7 +1,10 @@
-import { and, gte, inArray, lte, type SQL, sql } from "drizzle-orm";
+import { and, eq, gte, inArray, lte, notExists, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import ms from "ms";
 import * as z from "zod";
+import { existingReplies, LEFT_AFTER } from "../durable-replies/leftovers.js";
+import { before } from "../durable-replies/statements.js";
+import { repliesOf } from "../durable-replies/tables.js";
 import type { Database } from "../model/database.js";
 import { isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
@@ -14,6 +17,7 @@ import {
   jobOptionsSchema,
   lastPassed,
   type Progress,
+  type Run,
   runJob,
   type Step,
   step,
@@ -44,6 +48,11 @@ export interface PruneOptions extends JobOptions<Pruned> {
 export interface Pruned {
   /** Sessions deleted; with `dryRun`, that would be. */
   sessions: number;
+  /**
+   * Present if there is a table of durable replies: replies that were removed, of sessions that stay; with `dryRun`, that
+   * would be.
+   */
+  replies?: number;
   /**
    * Present if another table or a trigger prevented the deletion of due sessions: how many, and by which
    * constraints.
@@ -162,12 +171,57 @@ export const deleteDue = perTable(
 );
 
 /**
+ * Replies of sessions that stay, which nobody is going to remove. One that has ended is stored; what was written of
+ * another is nowhere else, and becomes the stored answer when its session is next opened: it stays as long as a session.
+ */
+const leftReplies = perTable((table) => {
+  const { replies } = repliesOf(table);
+  const { state, writtenAt, sessionId, userId } = replies;
+  const isLeft = sql`case when ${state} in ('stored', 'ended') then ${writtenAt} < ${before(LEFT_AFTER)} else ${isDue(writtenAt)} end`;
+  const exists: AdminStatement<{ exists: boolean }> = statement(table, "admin_find_replies", (db) =>
+    db.select({ exists: sql<boolean>`${existingReplies(table)} is not null` }).from(sql`(select) as nothing`),
+  );
+  const count: AdminStatement<{ replies: number }> = statement(table, "admin_count_left_replies", (db) => {
+    const ofDue = db
+      .select({ id: table.id })
+      .from(table)
+      .where(and(eq(table.id, sessionId), isDue(table.updatedAt)));
+    return db
+      .select({ replies: sql<number>`count(*)::int` })
+      .from(replies)
+      .where(and(isLeft, notExists(ofDue)));
+  });
+  const remove: AdminStatement<{ replies: number }> = statement(table, "admin_delete_left_replies", (db) => {
+    const free = db
+      .$with("free")
+      .as(
+        db
+          .select({ sessionId, userId })
+          .from(replies)
+          .where(isLeft)
+          .limit(param("batchSize"))
+          .for("update", { skipLocked: true }),
+      );
+    const deleted = db.$with("deleted").as(
+      db
+        .delete(replies)
+        .where(and(isLeft, sql`(${sessionId}, ${userId}) in (select session_id, user_id from free)`))
+        .returning({ sessionId }),
+    );
+    return db.with(free, deleted).select({ replies: sql<number>`count(*)::int` }).from(deleted);
+  });
+  return { exists, count, remove };
+});
+
+/**
  * Deletes the sessions of all users that nobody has written to for `inactiveFor`, by the server's clock. Use
  * it in jobs and scripts, never behind a route.
  *
  * It walks through all sessions once, in small statements. Each deletes at most `batchSize` sessions and
  * holds no lock for long, and what it deleted stays deleted. So the call can be stopped and repeated at any
  * time, and two calls can run at once. A session that is being written to is neither waited for nor deleted.
+ * With durable replies, it also removes replies that a crash has left: those that have ended, after an hour, and those
+ * that nobody has written to for `inactiveFor`, whose session stays without what was written of them.
  * A session whose deletion a foreign key or a trigger prevents is skipped and counted; it takes about one
  * statement of its own. Malformed rows are deleted too. Pass a database, not a transaction: in a transaction
  * nothing takes effect before the commit, and deleted sessions stay locked until then.
@@ -183,6 +237,12 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
   let size = job.batchSize;
   let refusal: JourneyDbError | undefined;
   return runJob("deleted", job, done, async (from, run) => {
+    const step = await deleteSessions(from, run);
+    if (step.next === null) await removeReplies(run);
+    return step;
+  });
+
+  async function deleteSessions(from: string, run: Run): Promise<Step> {
     for (;;) {
       const values = {
         inactiveForSeconds: inactiveFor / 1000,
@@ -217,5 +277,20 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
         return step;
       }
     }
-  });
+  }
+
+  async function removeReplies(run: Run): Promise<void> {
+    const { exists, count, remove } = leftReplies(table);
+    const values = { inactiveForSeconds: inactiveFor / 1000 };
+    if (!(await run((deadline) => rowOf(exists, db, {}, deadline))).exists) return;
+    done.replies = 0;
+    if (job.dryRun) {
+      done.replies = (await run((deadline) => rowOf(count, db, values, deadline))).replies;
+      return;
+    }
+    for (let removed = job.batchSize; removed === job.batchSize; done.replies += removed) {
+      const batch = { ...values, batchSize: job.batchSize };
+      removed = (await run((deadline) => rowOf(remove, db, batch, deadline, true))).replies;
+    }
+  }
 }

@@ -1,12 +1,16 @@
 import { desc, type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
+import { existingReplies } from "../durable-replies/leftovers.js";
+import { before, lostBefore } from "../durable-replies/statements.js";
+import { repliesOf } from "../durable-replies/tables.js";
 import { existingMessages } from "../message-rows/existing.js";
 import { isMarked, LARGE_SESSION_BYTES } from "../message-rows/figures.js";
 import type { Database } from "../model/database.js";
 import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
+import { existingTable } from "../queries/existing.js";
 import { perTable, statement } from "../queries/statement.js";
-import { type JourneyTable, qualifiedName } from "../schema.js";
+import { type JourneyTable, qualifiedName, type SessionTable } from "../schema.js";
 import { type AdminStatement, optionsOf, rowOf, table, timeoutMs } from "./call.js";
 
 export interface StatsOptions {
@@ -38,6 +42,11 @@ export interface Stats {
    * those that the sessions say they have; a session with what is no number of messages counts as having none.
    */
   messageRows: { sessions: number; messages: number; bytes: number };
+  /**
+   * Durable replies: those that are running; those that a crash has left, which had no sign of life for 10 s or ended
+   * more than a minute ago; and the bytes on disk of both tables. Zeros without the tables.
+   */
+  replies: { running: number; abandoned: number; bytes: number };
   /** Old row versions that vacuum has not removed yet, as estimated by the server. */
   deadRows: number;
   /** When the oldest session was created; null without a session. */
@@ -48,9 +57,11 @@ export interface Stats {
   newestUpdatedAt: Date | null;
 }
 
-type StatsRow = Record<"sessions" | "owners" | "bytes" | "largeSessions" | "deadRows", number> &
-  Record<"phases" | "messageRows", string> &
-  Record<"appendBytes", string | null> &
+type StatsRow = Record<
+  "sessions" | "owners" | "bytes" | "largeSessions" | "replyBytes" | "deadRows",
+  number
+> &
+  Record<"phases" | "messageRows", string> & { hasReplies: boolean } & Record<"appendBytes", string | null> &
   Record<"largest" | "oldestCreatedAt" | "oldestUpdatedAt" | "newestUpdatedAt", string | null>;
 
 const statsOptions = z.strictObject({ table, timeoutMs });
@@ -99,6 +110,15 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
         messageRows: sql<string>`json_build_object('sessions', count(*) filter (where ${marked}),
           'messages', coalesce(sum((${messages} ->> 'rows')::int) filter (where ${counted}), 0),
           'bytes', coalesce(pg_total_relation_size(${existingMessages(table)}), 0))::text`,
+        hasReplies: sql<boolean>`${existingReplies(table)} is not null`,
+        replyBytes: number(
+          sql.join(
+            [existingReplies(table), existingTable(repliesOf(table).chunks)].map(
+              (one) => sql`coalesce(pg_total_relation_size(${one}), 0)`,
+            ),
+            sql` + `,
+          ),
+        ),
         deadRows: number(sql`pg_stat_get_dead_tuples(${regclass})`),
         oldestCreatedAt: exactTime(sql`min(${createdAt})`),
         oldestUpdatedAt: exactTime(sql`min(${updatedAt})`),
@@ -108,23 +128,35 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
   });
 });
 
+const countReplies = perTable((table): AdminStatement<Record<"running" | "abandoned", number>> => {
+  const { replies } = repliesOf(table);
+  const { state, writtenAt } = replies;
+  const abandoned = sql`case when ${state} = 'ended' then ${writtenAt} < ${before(60)} else coalesce(${writtenAt} < ${lostBefore}, false) end`;
+  return statement(table, "admin_count_replies", (db) =>
+    db
+      .select({
+        running: number(sql`count(*) filter (where ${state} <> 'ended' and not ${abandoned})`),
+        abandoned: number(sql`count(*) filter (where ${abandoned})`),
+      })
+      .from(replies),
+  );
+});
+
 /**
  * Returns how many sessions and owners there are, how much space they take and how old they are. Use it in
  * jobs and scripts, never behind a route.
  *
  * It sends one statement, which reads every row but no conversation and takes about a second per million
- * sessions. For many more, raise `timeoutMs` and the server's own limit.
+ * sessions. For many more, raise `timeoutMs` and the server's own limit. With durable replies, a second one counts them.
  *
  * @throws JourneyDbError invalid_input, timeout, unavailable, configuration, migration, internal
  */
 export async function stats(db: Database, options: StatsOptions = {}): Promise<Stats> {
   const { table, timeoutMs } = optionsOf(statsOptions, db, options);
-  const { sessions, owners, phases, bytes, largeSessions, deadRows, ...row } = await rowOf(
-    readStats(table),
-    db,
-    {},
-    { timeoutMs },
-  );
+  const send = <Row>(of: (table: SessionTable) => AdminStatement<Row>) =>
+    rowOf(of(table), db, {}, { timeoutMs });
+  const { sessions, owners, phases, bytes, largeSessions, deadRows, ...row } = await send(readStats);
+  const replies = row.hasReplies ? await send(countReplies) : { running: 0, abandoned: 0 };
   const date = (exactTime: string | null) => (exactTime === null ? null : toDate(exactTime));
   return {
     sessions,
@@ -135,6 +167,7 @@ export async function stats(db: Database, options: StatsOptions = {}): Promise<S
     largeSessions,
     appendBytes: JSON.parse(row.appendBytes ?? "null"),
     messageRows: JSON.parse(row.messageRows),
+    replies: { ...replies, bytes: row.replyBytes },
     deadRows,
     oldestCreatedAt: date(row.oldestCreatedAt),
     oldestUpdatedAt: date(row.oldestUpdatedAt),

@@ -1,5 +1,8 @@
-import { and, eq, getTableName, type SQL, sql, type WithSubquery } from "drizzle-orm";
+import { and, eq, getTableName, notExists, type SQL, sql, type WithSubquery } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import * as z from "zod";
+import { existingReplies } from "../durable-replies/leftovers.js";
+import { repliesOf } from "../durable-replies/tables.js";
 import { messagesOf } from "../message-rows/table.js";
 import { userIdSchema } from "../messages.js";
 import type { Database } from "../model/database.js";
@@ -40,6 +43,8 @@ interface Step extends Transferred {
   left: number;
   /** Of the user's sessions, those that keep their messages in rows. */
   inRows: number;
+  /** Whether there is a table of replies. */
+  hasReplies: boolean;
 }
 
 const statementsOf = perTable((table) => {
@@ -52,6 +57,7 @@ const statementsOf = perTable((table) => {
     sql`(select ${what} from ${table} as found where found.user_id = ${from} and ${condition})`;
   const count = (condition?: SQL) => sql<number>`${ofStored(sql`count(*)::int`, condition)}`;
   const areRows = areMarked(sql`found.messages`);
+  const hasReplies = sql<boolean>`(${existingReplies(table)} is not null)`;
   const stepOf = (db: Database, ...parts: WithSubquery[]) =>
     db
       .with(...parts)
@@ -59,45 +65,74 @@ const statementsOf = perTable((table) => {
         sessions: sql<number>`count(*)::int`,
         left: sql<number>`${count()} - count(*)::int`,
         inRows: count(areRows),
+        hasReplies,
       })
       .from(sql`written`);
+  const ofWritten = (id: PgColumn) => sql`${id} in (select id from written)`;
 
-  /** Moves nothing if some of the sessions keep their messages in rows. */
-  const inColumn: AdminStatement<Step> = statement(table, "admin_transfer", (db) => {
-    const free = and(
-      eq(userId, from),
-      sql`not ${areMarked(table.messages)}`,
-      sql`not exists ${ofStored(sql``, areRows)}`,
-    );
-    return stepOf(db, db.$with("written").as(moving(db).where(free).returning({ id })));
-  });
-
-  /**
-   * Moves the sessions and their messages, but for sessions that others have changed since the statement began: it does
-   * not see the messages that they have appended.
-   */
-  const withRows: AdminStatement<Step> = statement(table, "admin_transfer_rows", (db) => {
-    const unchanged = sql`${updatedAt} is not distinct from ${ofStored(sql`found.updated_at`, sql`found.id = ${id}`)}`;
-    const moved = db.$with("written").as(
-      moving(db)
-        .where(and(eq(userId, from), unchanged))
-        .returning({ id }),
-    );
-    const messages = db.$with("changed").as(
+  /** The replies of the sessions; their chunks follow them by the foreign key. Not one that the other user has already. */
+  const movedReplies = (db: Database) => {
+    const { replies } = repliesOf(table);
+    const taken = db
+      .select({ id: sql`other.id` })
+      .from(sql`${replies} as other`)
+      .where(sql`other.session_id = ${replies.sessionId} and other.user_id = ${to}`);
+    return db.$with("replies").as(
       db
-        .update(messagesOf(table))
+        .update(replies)
         .set({ userId: to })
-        .where(and(eq(ownerOfMessage, from), sql`${sessionId} in (select id from written)`))
-        .returning({ sessionId }),
+        .where(and(eq(replies.userId, from), ofWritten(replies.sessionId), notExists(taken)))
+        .returning({ sessionId: replies.sessionId }),
     );
-    return stepOf(db, moved, messages);
-  });
+  };
+
+  const inColumn = (withReplies: boolean): AdminStatement<Step> =>
+    statement(table, "admin_transfer", (db) => {
+      const free = and(
+        eq(userId, from),
+        sql`not ${areMarked(table.messages)}`,
+        sql`not exists ${ofStored(sql``, areRows)}`,
+        withReplies ? undefined : sql`not ${hasReplies}`,
+      );
+      const moved = db.$with("written").as(moving(db).where(free).returning({ id }));
+      return stepOf(db, moved, ...(withReplies ? [movedReplies(db)] : []));
+    });
+
+  const withRows = (withReplies: boolean): AdminStatement<Step> =>
+    statement(table, "admin_transfer_rows", (db) => {
+      const unchanged = sql`${updatedAt} is not distinct from ${ofStored(sql`found.updated_at`, sql`found.id = ${id}`)}`;
+      const moved = db.$with("written").as(
+        moving(db)
+          .where(and(eq(userId, from), unchanged))
+          .returning({ id }),
+      );
+      const messages = db.$with("changed").as(
+        db
+          .update(messagesOf(table))
+          .set({ userId: to })
+          .where(and(eq(ownerOfMessage, from), ofWritten(sessionId)))
+          .returning({ sessionId }),
+      );
+      return stepOf(db, moved, messages, ...(withReplies ? [movedReplies(db)] : []));
+    });
 
   const lock: AdminStatement<{ id: string }> = statement(table, "admin_transfer_lock", (db) =>
     db.select({ id }).from(table).where(eq(userId, from)).orderBy(id).for("no key update"),
   );
 
-  return { inColumn, withRows, lock };
+  return {
+    /** Moves nothing if some of the sessions keep their messages in rows, or there is a table of replies. */
+    first: inColumn(false),
+    /** Moves the sessions' replies, too. */
+    withReplies: inColumn(true),
+    /**
+     * Moves the sessions and their messages, but for sessions that others have changed since the statement began: it does
+     * not see the messages that they have appended.
+     */
+    withRows: withRows(false),
+    withBoth: withRows(true),
+    lock,
+  };
 });
 
 /**
@@ -109,9 +144,9 @@ const statementsOf = perTable((table) => {
  * the guest no longer find the sessions: storing an answer then fails with not_found. A session that the
  * guest creates afterwards needs another transfer, so end the guest's sign-in first.
  *
- * This is one statement if all of the user's sessions have their messages in the column. Messages in rows move with
- * their sessions, without an option: that takes a second statement and, for sessions that are being written to, a
- * transaction that waits for the writers.
+ * This is one statement if all of the user's sessions have their messages in the column. Messages in rows and durable
+ * replies move with their sessions, without an option: that takes a second statement and, for messages of sessions that are
+ * being written to, a transaction that waits for the writers. The server that produces a reply is told that it is gone.
  *
  * @example const { sessions } = await transfer(db, { from: "guest_2abc", to: "user_2abc" })
  * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's checks (its
@@ -119,12 +154,14 @@ const statementsOf = perTable((table) => {
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
   const { table, from, to, timeoutMs } = optionsOf(transferOptions, db, options);
-  const { inColumn, withRows, lock } = statementsOf(table);
+  const statements = statementsOf(table);
   const send = <Row>(statement: AdminStatement<Row>, on = db) =>
     rowOf(statement, on, { from, to }, { timeoutMs });
-  let step = await send(inColumn);
+  let step = await send(statements.first);
   let { sessions } = step;
-  if (step.left > 0 && step.inRows === 0) {
+  const inColumn = step.hasReplies ? statements.withReplies : statements.first;
+  const withRows = step.hasReplies ? statements.withBoth : statements.withRows;
+  for (let n = 0; n < (step.hasReplies ? 2 : 1) && step.left > 0 && step.inRows === 0; n++) {
     // Others have moved a session into rows since the statement began, or deleted it.
     step = await send(inColumn);
     sessions += step.sessions;
@@ -144,7 +181,7 @@ export async function transfer(db: Database, options: TransferOptions): Promise<
   try {
     return await db.transaction(
       async (tx) => {
-        await send(lock, tx);
+        await send(statements.lock, tx);
         return { sessions: sessions + (await send(withRows, tx)).sessions };
       },
       { isolationLevel: "read committed" },

@@ -81,7 +81,9 @@ export function runPrune({ inactiveFor, ...options }: JobOption & { inactiveFor:
   return runJob(options, {
     did: "deleted",
     run: (db, options) => prune(db, { inactiveFor, ...options }),
-    what: ({ sessions }) => counted(sessions, "session"),
+    what: ({ sessions, replies = 0 }) =>
+      counted(sessions, "session") +
+      (replies === 0 ? "" : ` and ${replies} abandoned repl${replies === 1 ? "y" : "ies"}`),
     left: ({ left }) => left && leftKept(left.sessions, left.constraints),
   });
 }

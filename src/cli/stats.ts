@@ -24,6 +24,7 @@ export const runStats = ({ url, json, ...named }: TableOptions & { json?: true }
         ? `${found.appendBytes.mean} bytes on average, ${found.appendBytes.largest} at most`
         : "nothing",
       "in rows": `${found.messageRows.sessions} sessions, ${found.messageRows.messages} messages, ${found.messageRows.bytes} bytes`,
+      replies: `${found.replies.running} running, ${found.replies.abandoned} abandoned, ${found.replies.bytes} bytes`,
     };
     for (const [name, value] of Object.entries(figures)) say(`${name.padEnd(18)}${value}`);
   });

@@ -35,8 +35,9 @@ export interface ConnectOptions<Schema extends Record<string, unknown> = any> {
    */
   embedded?: boolean | undefined;
   /**
-   * Optional migrations that opening the embedded database applies: `["message-rows"]` for the table of messages. No
-   * effect on a server, which `migrate` or `journey-db migrate --with message-rows` migrates. @default []
+   * Optional migrations that opening the embedded database applies: `["message-rows"]` for the table of messages,
+   * `["durable-replies"]` for those of replies. No effect on a server, which `migrate` or `journey-db migrate --with` and
+   * these names migrates. @default []
    */
   with?: readonly OptionalMigrations[] | undefined;
   /** The application's tables and relations, for `db.query`, as in Drizzle's own `drizzle({ schema })`. */

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { migrate, shippedMigrations } from "../maintenance/migrate.js";
+import { migrate, shippedMigrations, TABLES } from "../maintenance/migrate.js";
 import type { Database } from "../model/database.js";
 import type { OptionalMigrations } from "../validation/options.js";
 import { dataFolder, makeAllPrivate, replaced, withFolderErrors } from "./embedded-folder.js";
@@ -19,9 +19,9 @@ async function applyMigrations(
     shippedMigrations();
   } catch {
     // In a bundle, which contains no migration files.
-    const last = chosen?.includes("message-rows") ? "journey_messages" : "journey_sessions";
+    const names = ["main" as const, ...(chosen ?? [])].map((of) => sql`to_regclass(${TABLES[of]}::text)`);
     const [table] = await db
-      .select({ missing: sql<boolean>`to_regclass(${last}::text) is null` })
+      .select({ missing: sql<boolean>`num_nulls(${sql.join(names, sql`, `)}) > 0` })
       .from(sql`(select) as nothing`);
     if (table?.missing) {
       console.warn(

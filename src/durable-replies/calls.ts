@@ -15,6 +15,12 @@ const LONGEST_BATCH = 64 * 1024 * 1024;
 /** Less than the default deadline of a call. */
 const LONGEST_WAIT = 10_000;
 
+/** As an `integer` of PostgreSQL holds it. */
+const count = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);
+
 const isOver = () =>
   new JourneyDbError("not_found", "The session has no such reply, or it is over; nothing was written.");
 
@@ -29,7 +35,7 @@ const of = (handle: Handle, id: unknown, replyId: unknown) => ({
   replyId: parse(messageIdSchema, replyId, "replyId"),
 });
 
-const startOptions = options<{ continues?: number }>()({ continues: z.int().min(0).optional() });
+const startOptions = options<{ continues?: number }>()({ continues: count.optional() });
 
 const start: Verb<Replies["start"]> = {
   takes: ["id", "replyId", "options"],
@@ -44,7 +50,7 @@ const start: Verb<Replies["start"]> = {
 
 const batchSchema = z
   .strictObject({
-    n: z.int().min(0),
+    n: count,
     chunks: custom<string>(
       `at most ${LONGEST_BATCH} characters of well-formed text without U+0000`,
       (text) => typeof text === "string" && text.length <= LONGEST_BATCH && isStorable(text),
@@ -62,8 +68,14 @@ const write: Verb<Replies["write"]> = {
   isRepeatable: always,
   async run(handle, id, replyId, batch) {
     const { closes, state = null, ...values } = parse(batchSchema, batch, "batch");
-    const from = closes ? "closing,ended" : "running,stopping,stored,ended";
-    const [row] = await handle.send(statements.write, { ...of(handle, id, replyId), ...values, state, from });
+    // An end is written again if its outcome was unknown. But nothing follows the end that another wrote.
+    const from = [closes ? "closing" : "running,stopping,stored", ...(state === "ended" ? [state] : [])];
+    const [row] = await handle.send(statements.write, {
+      ...of(handle, id, replyId),
+      ...values,
+      state,
+      from: from.join(),
+    });
     if (!row) throw isOver();
     return { isStopping: row.state === "stopping" };
   },
@@ -71,7 +83,7 @@ const write: Verb<Replies["write"]> = {
 
 const readOptions = options<{ replyId?: string; after?: number; waitMs?: number }>()({
   replyId: messageIdSchema.optional(),
-  after: z.int().min(0).default(0),
+  after: count.default(0),
   waitMs: z.int().min(0).max(LONGEST_WAIT).default(0),
 });
 

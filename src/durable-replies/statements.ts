@@ -5,7 +5,7 @@ import type { SessionTable } from "../schema.js";
 import { type ReplyState, repliesOf } from "./tables.js";
 
 /** Seconds without a sign of life after which a producer is taken for lost. */
-export const LOST_AFTER = 10;
+const LOST_AFTER = 10;
 /** Seconds after which a reply that has written nothing yet gives way to another: its route may have failed. */
 const GIVES_WAY_AFTER = 3;
 /** Batches that one read returns at most. */
@@ -22,8 +22,8 @@ const ownReply = (table: SessionTable): SQL => {
 };
 
 /** The time so many seconds ago, but not before the server was started: it could not be written to meanwhile. */
-const before = (seconds: number): SQL => sql.raw(`now() - interval '${seconds} seconds'`);
-const lostBefore = sql`case when pg_postmaster_start_time() < ${before(LOST_AFTER)} then ${before(LOST_AFTER)} end`;
+export const before = (seconds: number): SQL => sql.raw(`now() - interval '${seconds} seconds'`);
+export const lostBefore = sql`case when pg_postmaster_start_time() < ${before(LOST_AFTER)} then ${before(LOST_AFTER)} end`;
 
 /** Whether nobody is at work on the reply; `input` has `lostBefore`. */
 const isLost = (table: SessionTable): SQL<boolean> => {
@@ -180,7 +180,7 @@ export const watched = perTable((table) =>
       .select({ revision: exactTime(table.updatedAt), ...stateOf(table) })
       .from(table)
       .crossJoin(input({ lostBefore }) as never)
-      .leftJoin(replies, sql`${replies.userId} = ${table.userId} and ${replies.sessionId} = ${table.id}`)
+      .leftJoin(replies, ownReply(table))
       .where(ownedBy(table)) as never;
   }),
 );

@@ -22,7 +22,7 @@ import { isJourneyTable, type JourneyTable, journeySessions, type SessionTable }
  * had been written. `stored`: its message is stored, and the session takes the next turn. `ended`: nothing more is
  * written; it is kept for a moment, for those who still read it.
  */
-export const STATES = ["running", "stopping", "closing", "stored", "ended"] as const;
+const STATES = ["running", "stopping", "closing", "stored", "ended"] as const;
 export type ReplyState = (typeof STATES)[number];
 
 const replyColumns = () => ({
@@ -93,7 +93,7 @@ export const repliesOf = perTable((table): ReplyTables => {
   const chunks = declare(`${prefix}_reply_chunks`, chunkColumns(), (chunk) => [
     primaryKey({
       name: `${prefix}_reply_chunks_pkey`,
-      columns: [chunk.sessionId, chunk.replyId, chunk.n, chunk.userId],
+      columns: [chunk.sessionId, chunk.userId, chunk.replyId, chunk.n],
     }),
     foreignKey({
       name: `${prefix}_reply_chunks_reply_fkey`,

@@ -171,7 +171,10 @@ async function requireFirstSchema(
 }
 
 export interface PendingOptions {
-  /** Optional migrations to include: `["message-rows"]` for the table of messages. @default [] */
+  /**
+   * Optional migrations to include: `["message-rows"]` for the table of messages, `["durable-replies"]` for those of
+   * replies. @default []
+   */
   with?: readonly OptionalMigrations[] | undefined;
 }
 

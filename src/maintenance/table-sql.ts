@@ -1,5 +1,6 @@
 import { getTableConfig } from "drizzle-orm/pg-core";
 import * as z from "zod";
+import { repliesOf } from "../durable-replies/tables.js";
 import { messagesOf } from "../message-rows/table.js";
 import { type JourneyTable, quotedName } from "../schema.js";
 import { type OptionalMigrations, withSchema } from "../validation/options.js";
@@ -63,18 +64,51 @@ function block(body: string): string {
   return `DO ${tag}\n${body}\n${tag};`;
 }
 
+const createFunction = (call: string, body: string) => `CREATE OR REPLACE FUNCTION ${call} RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = ''
+AS $$${body}$$;`;
+
+/** An EXECUTE of what `format` makes of the text. Text that came from a name is given to `asFormat` before. */
+const execute = (text: string, values: string) => `EXECUTE format(${literal(text)}, ${values});`;
+const asFormat = (text: string) => text.replaceAll("%", "%%");
+
+/** Takes a privilege on something from Supabase's roles, where they exist. */
+const revokeFromPublished = (...what: string[]) =>
+  `FOREACH role_name IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
+		IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
+			${what.map((one) => execute(`REVOKE ALL ON ${asFormat(one)} FROM %I`, "role_name")).join("\n\t\t\t")}
+		END IF;
+	END LOOP;`;
+
+/** Gives a table of what belongs to sessions their owner and privileges. */
+function rightsOfSessions({ schema, table }: Pick<TableNames, "schema" | "table">, of: string): string {
+  const regclass = `${literal(qualified(schema, table))}::regclass`;
+  const target = qualified(schema, of, quotedName);
+  return block(`DECLARE
+	role_name text;
+	privilege text;
+BEGIN
+	SELECT relowner::regrole INTO role_name FROM pg_catalog.pg_class WHERE oid = ${regclass};
+	${execute(`ALTER TABLE ${asFormat(target)} OWNER TO %s`, "role_name")}
+	REVOKE ALL ON TABLE ${target} FROM PUBLIC;
+	${revokeFromPublished(`TABLE ${target}`)}
+	FOR role_name, privilege IN
+		SELECT grantee::regrole, privilege_type FROM pg_catalog.pg_class, aclexplode(relacl)
+		WHERE oid = ${regclass} AND grantee NOT IN (0, relowner) AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+	LOOP
+		${execute(`GRANT %s ON TABLE ${asFormat(target)} TO %s`, "privilege, role_name")}
+	END LOOP;
+END`);
+}
+
 export function tableSqlParts(names: TableNames): TableSql {
   const target = qualified(names.schema, names.table, quotedName);
   const call = `${qualified(names.schema, names.function, quotedName)}()`;
   const trigger = quotedName(names.trigger);
   const regclass = `${literal(qualified(names.schema, names.table))}::regclass`;
-  const revokeFrom = (what: string) =>
-    `EXECUTE format(${literal(`REVOKE ALL ON ${what.replaceAll("%", "%%")} FROM %I`)}, role_name);`;
   return {
-    createFunction: `CREATE OR REPLACE FUNCTION ${call} RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = ''
-AS $$${FUNCTION_BODY}$$;`,
+    createFunction: createFunction(call, FUNCTION_BODY),
     dropTrigger: `DROP TRIGGER IF EXISTS ${trigger} ON ${target};`,
     createTrigger: `CREATE TRIGGER ${trigger}
 	BEFORE UPDATE ON ${target}
@@ -86,12 +120,7 @@ AS $$${FUNCTION_BODY}$$;`,
 BEGIN
 	REVOKE ALL ON TABLE ${target} FROM PUBLIC;
 	REVOKE ALL ON FUNCTION ${call} FROM PUBLIC;
-	FOREACH role_name IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
-		IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
-			${revokeFrom(`TABLE ${target}`)}
-			${revokeFrom(`FUNCTION ${call}`)}
-		END IF;
-	END LOOP;
+	${revokeFromPublished(`TABLE ${target}`, `FUNCTION ${call}`)}
 	IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'service_role') THEN
 		GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE ${target} TO service_role;
 	END IF;
@@ -154,8 +183,6 @@ export function messageTableSqlParts(names: MessageTableNames): MessageTableSql 
   const messages = qualified(names.schema, names.messages, quotedName);
   const regclass = `${literal(qualified(names.schema, names.table))}::regclass`;
   const check = quotedName(names.check);
-  const formatted = (text: string, values: string) =>
-    `EXECUTE format(${literal(text.replaceAll(quotedName(names.messages), (name) => name.replaceAll("%", "%%")))}, ${values});`;
   return {
     check: block(`BEGIN
 	IF NOT EXISTS (
@@ -172,25 +199,7 @@ END`),
 EXCEPTION WHEN check_violation THEN
 	NULL;
 END`),
-    rights: block(`DECLARE
-	role_name text;
-	privilege text;
-BEGIN
-	SELECT relowner::regrole INTO role_name FROM pg_catalog.pg_class WHERE oid = ${regclass};
-	${formatted(`ALTER TABLE ${messages} OWNER TO %s`, "role_name")}
-	REVOKE ALL ON TABLE ${messages} FROM PUBLIC;
-	FOREACH role_name IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
-		IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role_name) THEN
-			${formatted(`REVOKE ALL ON TABLE ${messages} FROM %I`, "role_name")}
-		END IF;
-	END LOOP;
-	FOR role_name, privilege IN
-		SELECT grantee::regrole, privilege_type FROM pg_catalog.pg_class, aclexplode(relacl)
-		WHERE oid = ${regclass} AND grantee NOT IN (0, relowner) AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-	LOOP
-		${formatted(`GRANT %s ON TABLE ${messages} TO %s`, "privilege, role_name")}
-	END LOOP;
-END`),
+    rights: rightsOfSessions(names, names.messages),
     storage: `ALTER TABLE ${messages} ALTER COLUMN "message" SET STORAGE EXTERNAL, SET (toast_tuple_target = 4080);`,
     statistics: `CREATE STATISTICS IF NOT EXISTS ${qualified(names.schema, `${names.messages}_owner`, quotedName)} (dependencies) ON "session_id", "user_id" FROM ${messages};`,
     updatedIndex: `CREATE INDEX IF NOT EXISTS ${quotedName(names.updatedIndex)} ON ${sessions} USING btree ("user_id","updated_at","id");`,
@@ -210,8 +219,122 @@ function messageTableSql(table: JourneyTable): string[] {
   ];
 }
 
+/** Names of a table of sessions and of the tables of their replies. */
+export interface ReplyTableNames extends Pick<TableNames, "schema" | "table"> {
+  replies: string;
+  chunks: string;
+}
+
+export function replyNamesOf(table: JourneyTable): ReplyTableNames {
+  const { name, schema } = getTableConfig(table);
+  const { replies, chunks } = repliesOf(table as never);
+  return { schema, table: name, replies: getTableConfig(replies).name, chunks: getTableConfig(chunks).name };
+}
+
+/** The trigger of a table that notifies those who wait, and its function. */
+export interface NotifySql extends TableNames {
+  /** What the trigger fires after. */
+  events: string;
+  body: string;
+  createFunction: string;
+  dropTrigger: string;
+  createTrigger: string;
+  /** Of the function. */
+  rights: string;
+}
+
+const functionRights = (functions: string) =>
+  block(`DECLARE
+	role_name text;
+BEGIN
+	REVOKE ALL ON FUNCTION ${functions} FROM PUBLIC;
+	${revokeFromPublished(`FUNCTION ${functions}`)}
+END`);
+
+const SESSION_BODY = `
+BEGIN
+	PERFORM pg_catalog.pg_notify('journey_db', OLD.id::text);
+	RETURN NULL;
+END
+`;
+
+const REPLY_BODY = `
+BEGIN
+	IF TG_OP <> 'UPDATE' OR NEW.id <> OLD.id OR NEW.state <> OLD.state THEN
+		PERFORM pg_catalog.pg_notify('journey_db', coalesce(NEW.session_id, OLD.session_id)::text);
+	ELSIF NEW.batches <> OLD.batches THEN
+		PERFORM pg_catalog.pg_notify('journey_db', NEW.session_id || '+');
+	END IF;
+	RETURN NULL;
+END
+`;
+
+function notifySql(schema: string | undefined, table: string, events: string, body: string): NotifySql {
+  const names = { schema, table, trigger: `${table}_notify`, function: `notify_${table}` };
+  const target = qualified(schema, table, quotedName);
+  const call = `${qualified(schema, names.function, quotedName)}()`;
+  const trigger = quotedName(names.trigger);
+  return {
+    ...names,
+    events,
+    body,
+    createFunction: createFunction(call, body),
+    dropTrigger: `DROP TRIGGER IF EXISTS ${trigger} ON ${target};`,
+    createTrigger: `CREATE TRIGGER ${trigger}
+	AFTER ${events} ON ${target}
+	FOR EACH ROW
+	EXECUTE FUNCTION ${call};`,
+    rights: functionRights(call),
+  };
+}
+
+/** The parts of `tableSql` for durable replies. */
+export interface ReplyTableSql {
+  rights: { replies: string; chunks: string };
+  sessions: NotifySql;
+  replies: NotifySql;
+  /** Of both functions. */
+  functions: string;
+}
+
+export function replyTableSqlParts(names: ReplyTableNames): ReplyTableSql {
+  const { schema } = names;
+  const sessions = notifySql(schema, names.table, "UPDATE OR DELETE", SESSION_BODY);
+  const replies = notifySql(schema, names.replies, "INSERT OR UPDATE OR DELETE", REPLY_BODY);
+  const functions = [sessions, replies]
+    .map((one) => `${qualified(schema, one.function, quotedName)}()`)
+    .join(", ");
+  return {
+    rights: {
+      replies: rightsOfSessions(names, names.replies),
+      chunks: rightsOfSessions(names, names.chunks),
+    },
+    sessions,
+    replies,
+    functions: functionRights(functions),
+  };
+}
+
+function replyTableSql(table: JourneyTable): string[] {
+  const { rights, sessions, replies, functions } = replyTableSqlParts(replyNamesOf(table));
+  return [
+    `-- The owner and the privileges of the sessions.\n${rights.replies}`,
+    rights.chunks,
+    `-- Notifies those who wait of a session that has changed. Without this, they look at intervals.\n${sessions.createFunction}`,
+    sessions.dropTrigger,
+    sessions.createTrigger,
+    `-- With "+" for a batch of its reply.\n${replies.createFunction}`,
+    replies.dropTrigger,
+    replies.createTrigger,
+    `-- Triggers call their functions without the privilege.\n${functions}`,
+  ];
+}
+
 export interface TableSqlOptions {
-  /** `["message-rows"]`: also what the table of `messagesTable` needs. @default [] */
+  /**
+   * `["message-rows"]`: also what the table of `messagesTable` needs. `["durable-replies"]`: what the tables of
+   * `replyTables` need. @default []
+   */
   with?: readonly OptionalMigrations[] | undefined;
 }
 
@@ -220,7 +343,8 @@ const optionsSchema = z.strictObject({ with: withSchema });
 /**
  * What Drizzle cannot declare for a table of `journeyTable`: the trigger that increases `updated_at` and its function,
  * the privileges, and the storage settings. With message rows, also the privileges and the storage of the table of
- * `messagesTable`, and what changes on the sessions' table: its check admits them, and an index orders it by `updated_at`. Run the statements in order, after the tables are created. They can be run
+ * `messagesTable`, and what changes on the sessions' table: its check admits them, and an index orders it by `updated_at`.
+ * With durable replies, the privileges of the tables of `replyTables`, and the triggers that notify those who wait. Run the statements in order, after the tables are created. They can be run
  * again. The migrations of this package contain the same for the default table.
  *
  * `journey-db sql` prints them for a migration of `drizzle-kit generate --custom`. This function is for programs that
@@ -242,5 +366,6 @@ export function tableSql(table: JourneyTable, options: TableSqlOptions = {}): st
     `-- Room in each page for the next version of a row, so that an append changes no index; early vacuum of conversations.\n${parts.settings}`,
     `-- Without lz4, uncompressed: pglz would take most of the time of an append.\n${parts.storage}`,
     ...(chosen.includes("message-rows") ? messageTableSql(table) : []),
+    ...(chosen.includes("durable-replies") ? replyTableSql(table) : []),
   ];
 }

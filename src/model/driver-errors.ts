@@ -143,16 +143,26 @@ const MEANING: Record<string, Meaning> = {
   "58": ["unavailable", "the server had a system error"],
 };
 
-/** What to do if the table of a table's messages is missing. */
-export const messagesRemedy = (table: string): string =>
+/** What to do if a table of what belongs to sessions is missing. */
+export const optionalRemedy = (table: string, migrations: string): string =>
   table === DEFAULT_TABLE
-    ? 'run journey-db migrate --with message-rows, or for the embedded database pass with: ["message-rows"] to connect'
-    : "apply the application's migrations, with what journey-db sql --with message-rows prints";
+    ? `run journey-db migrate --with ${migrations}, or for the embedded database pass with: ["${migrations}"] to connect`
+    : `apply the application's migrations, with what journey-db sql --with ${migrations} prints`;
 
-/** Whether a missing table is that of a table's messages: the server's message names it, in every language. */
-const isMissingMessages = (code: string, { message }: DriverError, table: string): boolean =>
-  code === "42P01" &&
-  String(message).includes(table === DEFAULT_TABLE ? "journey_messages" : `${table}_messages`);
+/** The ends of the names of the tables that optional migrations create. */
+const OPTIONAL_TABLES = [
+  { end: "_messages", of: "messages", with: "message-rows" },
+  { end: "_replies", of: "replies", with: "durable-replies" },
+  { end: "_reply_chunks", of: "chunks of replies", with: "durable-replies" },
+];
+
+/** Which of them is missing: the server's message names it, in every language. */
+const missingOptional = (code: string, { message }: DriverError, table: string) =>
+  code === "42P01"
+    ? OPTIONAL_TABLES.find(({ end }) =>
+        String(message).includes((table === DEFAULT_TABLE ? "journey" : table) + end),
+      )
+    : undefined;
 
 const meaningOf = (state: string): Meaning | undefined =>
   MEANING[state] ?? MEANING[state.slice(0, 3)] ?? MEANING[state.slice(0, 2)];
@@ -201,11 +211,12 @@ export function fromDriver(
       "the server refused the statement",
     ];
     const column = error.column_name ?? error.column;
+    const optional = missingOptional(code, error, table);
     const text =
       code === "23502" && typeof column === "string"
         ? meaning.replace(/^a column/, () => `column "${column}"`)
-        : isMissingMessages(code, error, table)
-          ? `the table of messages is missing; ${messagesRemedy(table)}`
+        : optional
+          ? `the table of ${optional.of} is missing; ${optionalRemedy(table, optional.with)}`
           : table === DEFAULT_TABLE
             ? meaning
             : meaning.replace("run journey-db migrate", "apply the application's migrations");

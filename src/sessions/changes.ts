@@ -2,7 +2,7 @@ import { JourneyDbError } from "../model/errors.js";
 import type { Listener } from "../model/listener.js";
 
 /** The channel of the triggers' notifications. Their text is a session's id, with `+` for a batch of a reply. */
-export const CHANNEL = "journey_db";
+const CHANNEL = "journey_db";
 const BATCH = "+";
 
 /** How many of a user's calls wait for changes at once, at most, in one process. */

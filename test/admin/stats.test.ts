@@ -37,6 +37,7 @@ onEveryDriver((database, { forUser }) => {
       largeSessions: 0,
       appendBytes: null,
       messageRows: { sessions: 0, messages: 0, bytes: expect.any(Number) },
+      replies: { running: 0, abandoned: 0, bytes: 0 },
       deadRows: expect.any(Number),
       oldestCreatedAt: null,
       oldestUpdatedAt: null,

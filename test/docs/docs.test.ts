@@ -8,8 +8,8 @@ import { TSX } from "../support/tools.js";
 
 const { scripts }: { scripts: Record<string, string> } = JSON.parse(readDocument("package.json"));
 
-/** `sh`, `sql` and `dotenv` are run by docs-commands.test.ts, `ts` and `tsx` by docs-code.test.ts; `text` is what a command prints; `diff` is applied by schema-workspace.test.ts. */
-const LANGUAGES = ["sh", "sql", "dotenv", "text", "ts", "tsx", "json", "diff"];
+/** `sh`, `sql` and `dotenv` are run by docs-commands.test.ts, `ts` and `tsx` by docs-code.test.ts; `text` is what a command prints; `diff` is applied by schema-workspace.test.ts; `mermaid` is a picture. */
+const LANGUAGES = ["sh", "sql", "dotenv", "text", "ts", "tsx", "json", "diff", "mermaid"];
 
 /** What commands may begin with. */
 const COMMANDS =

@@ -73,6 +73,7 @@ const WITHOUT_SQL = {
   policy: "note",
   policy_missing: "by the application's migration",
   read_only: "of the server",
+  replies_abandoned: "note",
   rows_encoded_twice: "a command",
   rows_forbidden: "shows rows",
   rule_unexpected: "the application must remove it",
@@ -155,6 +156,7 @@ const CASES = {
   probe_left: "",
   marker_different: "",
   message_owner: "",
+  reply_owner: "",
   table_owner: "",
   updated_at_unordered: "",
 } satisfies Record<Followed, string | { default?: string; own?: string }>;
@@ -163,6 +165,7 @@ const CASES = {
 const ELSEWHERE: Partial<Record<Followed, string>> = {
   marker_different: "verify-message-rows.test.ts",
   message_owner: "verify-message-rows.test.ts",
+  reply_owner: "verify-durable-replies.test.ts",
   table_owner: "verify-message-rows.test.ts",
   updated_at_unordered: "verify-message-rows.test.ts",
   probe_left: "verify-without-transactions.test.ts",

@@ -193,18 +193,32 @@ it.each([
 it.each([
   [
     "journey_sessions",
+    "messages",
     'relation "journey_messages" does not exist',
     'run journey-db migrate --with message-rows, or for the embedded database pass with: ["message-rows"] to connect',
   ],
   [
     "chats",
+    "messages",
     "Relation »app.chats_messages« existiert nicht",
     "apply the application's migrations, with what journey-db sql --with message-rows prints",
   ],
-])("a missing table of the messages of %s has its own remedy", (table, message, remedy) => {
+  [
+    "journey_sessions",
+    "replies",
+    'relation "journey_replies" does not exist',
+    'run journey-db migrate --with durable-replies, or for the embedded database pass with: ["durable-replies"] to connect',
+  ],
+  [
+    "chats",
+    "chunks of replies",
+    "Relation »app.chats_reply_chunks« existiert nicht",
+    "apply the application's migrations, with what journey-db sql --with durable-replies prints",
+  ],
+])("a missing table of %s: that of %s has its own remedy", (table, of, message, remedy) => {
   expect(fromDriver(thrown("42P01", message), true, { table })).toMatchObject({
     code: "migration",
-    message: `The database returned SQLSTATE 42P01: the table of messages is missing; ${remedy}.`,
+    message: `The database returned SQLSTATE 42P01: the table of ${of} is missing; ${remedy}.`,
   });
 });
 

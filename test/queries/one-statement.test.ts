@@ -79,7 +79,9 @@ describe("the cases of the verbs", () => {
     // With messages in rows, those of the column are sent for sessions that cannot be moved.
     const ofColumn =
       /^(append|create|export|fork|get|latest|messages|replace_messages|search|truncate)(_(?!rows)|$)/;
-    const expected = [...(await allStatements(SEVEN_COLUMNS, IN_ROWS ? undefined : ["queries"])).keys()]
+    const expected = [
+      ...(await allStatements(SEVEN_COLUMNS, IN_ROWS ? ["queries", "message-rows"] : ["queries"])).keys(),
+    ]
       .filter((name) => !(name in OTHERS) && !(IN_ROWS && ofColumn.test(name) && !name.includes("_rows")))
       .map((name) => `journey_db_${name}`);
     // Those of several shapes have a checksum at the end.

@@ -18,6 +18,7 @@ import { drizzle } from "drizzle-orm/postgres-js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import * as mini from "zod/mini";
+import { replyTables } from "../../src/durable-replies.js";
 import { defineJourney, forUser } from "../../src/index.js";
 import { messagesTable } from "../../src/message-rows.js";
 import { type JourneyTable, journeyTable, ownColumns } from "../../src/schema.js";
@@ -436,7 +437,8 @@ describe("names", () => {
     expect(aliases.size).toBeGreaterThan(20);
     const modelled = journeyTable("modelled", { kind: text("kind") });
     const db = openPostgresJs(url, { max: 1 });
-    await createTables(db, IN_ROWS ? { modelled } : { modelled, messages: messagesTable(modelled) });
+    const optional = { ...(!IN_ROWS && { messages: messagesTable(modelled) }), ...replyTables(modelled) };
+    await createTables(db, { modelled, ...optional });
     const refused: string[] = [];
     // The conditions of a page have no names of their own.
     const VARIANTS = /^list_(updated|created_(after|in_phase|metadata))/;
@@ -449,13 +451,13 @@ describe("names", () => {
         refused.push(name);
         continue;
       }
-      await client.unsafe(`create table "${name}" (like modelled including indexes)`);
-      await client.unsafe(`create table "${name}_messages" (like modelled_messages including indexes)`);
+      for (const more of ["", "_messages", "_replies", "_reply_chunks"])
+        await client.unsafe(`create table "${name}${more}" (like modelled${more} including indexes)`);
       for (const [of, statement] of await allStatements(table as never))
         if (!VARIANTS.test(of)) await client.unsafe(`prepare "${name} ${of}" as ${sentBy(statement).text}`);
     }
     expect(refused.toSorted()).toEqual(
-      "added batch changed conversation copied counted deleted dropped excluded found given hit input kept locked made own page stored target written".split(
+      "added batch changed cleared conversation copied counted deleted dropped excluded found given hit input kept locked made next own page started stored target written".split(
         " ",
       ),
     );

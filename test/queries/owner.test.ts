@@ -4,37 +4,41 @@
  */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { SessionTable } from "../../src/schema.js";
-import { openPostgresJs, rawClient, rowsDatabase } from "../support/database.js";
+import { openPostgresJs, rawClient, wholeDatabase } from "../support/database.js";
 import { childrenOf, isNode, parseTree, type Tree, type TreeNode } from "../support/parse-tree.js";
 import { allStatements, sentBy } from "../support/statements.js";
 import { CATALOGUES } from "../support/verbs.js";
 
-const url = await rowsDatabase();
+const url = await wholeDatabase();
 const sql = rawClient(url, { max: 1 });
 const db = openPostgresJs(url, { max: 1 });
 for (const { createIn } of Object.values(CATALOGUES)) await createIn(db, true);
 
 const [operators] = await sql`select array_agg(oid::text) as equal from pg_operator where oprname = '='`;
 const equal: string[] = operators?.equal;
-/** The table that a query is about, and its owner's column. */
-let table: string;
-let owner: string;
-async function isAbout(name: string): Promise<void> {
-  const [column] = await sql`
-    select attrelid::text, attnum::text from pg_attribute where attrelid = ${name}::regclass and attname = 'user_id'`;
-  table = column?.attrelid;
-  owner = column?.attnum;
+/** The tables of the package that a query may reach, with the number of the owner's column. */
+const owners = new Map<Tree | undefined, string>();
+async function isAbout(...names: string[]): Promise<void> {
+  owners.clear();
+  const columns = await sql`
+    select attrelid::text, attnum::text from pg_attribute where attrelid = any(${names}::regclass[]) and attname = 'user_id'`;
+  for (const { attrelid, attnum } of columns) owners.set(attrelid, attnum);
 }
 
 const nodesIn = (tree: Tree | undefined): TreeNode[] => childrenOf(tree).filter(isNode);
 const isParameter = (tree: Tree | undefined, parameters: string[]) =>
   isNode(tree) && tree.kind === "PARAM" && parameters.includes(String(tree.paramid));
 
-/** Whether a condition holds only for the owner's rows of the range table's entry `place`. */
-function isOwned(condition: Tree | undefined, place: string, parameters: string[]): boolean {
+/** Whether a condition holds only for the owner's rows of the range table's entry `place`, whose owner is this column. */
+function isOwned(
+  condition: Tree | undefined,
+  place: string,
+  owner: string | undefined,
+  parameters: string[],
+): boolean {
   if (!isNode(condition)) return false;
   if (condition.kind === "BOOLEXPR" && condition.boolop === "and")
-    return nodesIn(condition.args).some((one) => isOwned(one, place, parameters));
+    return nodesIn(condition.args).some((one) => isOwned(one, place, owner, parameters));
   if (condition.kind !== "OPEXPR" || !equal.includes(String(condition.opno))) return false;
   const isColumn = ({ kind, varno, varattno, varlevelsup }: TreeNode) =>
     kind === "VAR" && varno === place && varattno === owner && varlevelsup === "0";
@@ -62,7 +66,7 @@ function isOwnersValue(query: TreeNode, value: Tree | undefined, parameters: str
   if (isParameter(value, parameters)) return true;
   if (!isNode(value) || value.kind !== "VAR" || value.varlevelsup !== "0") return false;
   const entry = nodesIn(query.rtable)[Number(value.varno) - 1];
-  if (entry?.relid === table) return value.varattno === owner;
+  if (owners.has(entry?.relid)) return value.varattno === owners.get(entry?.relid);
   const source = entry?.subquery;
   if (!isNode(source)) return false;
   return isOwnersValue(source, nodesIn(source.targetList)[Number(value.varattno) - 1]?.expr, parameters);
@@ -76,11 +80,12 @@ function unowned(tree: Tree | undefined, parameters: string[]): string[] {
   const faults = entries.flatMap(({ relid }, index) => {
     const place = String(index + 1);
     // `excluded` is no stored row.
-    if (relid !== table || (isNode(tree.onConflict) && tree.onConflict.exclRelIndex === place)) return [];
+    const owner = owners.get(relid);
+    if (owner === undefined || (isNode(tree.onConflict) && tree.onConflict.exclRelIndex === place)) return [];
     const target = nodesIn(tree.targetList).find(({ resno }) => resno === owner);
     if (tree.commandType !== "3" || tree.resultRelation !== place)
       return [
-        ...(conditionsOn(tree.jointree, place).some((one) => isOwned(one, place, parameters))
+        ...(conditionsOn(tree.jointree, place).some((one) => isOwned(one, place, owner, parameters))
           ? []
           : ["reached without its owner"]),
         ...(tree.commandType === "2" && tree.resultRelation === place && target
@@ -92,7 +97,9 @@ function unowned(tree: Tree | undefined, parameters: string[]): string[] {
     return [
       ...(isOwnersValue(tree, target?.expr, parameters) ? [] : ["inserted for somebody else"]),
       ...(set.some(({ resno }) => resno === owner) ? ["given to another owner"] : []),
-      ...(isNode(onConflict) && set.length > 0 && !isOwned(onConflict.onConflictWhere, place, parameters)
+      ...(isNode(onConflict) &&
+      set.length > 0 &&
+      !isOwned(onConflict.onConflictWhere, place, owner, parameters)
         ? ["updated on conflict without its owner"]
         : []),
     ];
@@ -106,17 +113,12 @@ const faultsOf = async (text: string, parameters: string[]) =>
 /** Asks whether another user has an id: test/queries/statements.test.ts has its text. */
 const ABOUT_OTHERS = "held_elsewhere";
 
-const TABLES = Object.entries(CATALOGUES).flatMap(([name, { table, sqlName, messagesName }]) => [
-  { name, table, sqlName },
-  { name: `the messages of ${name}`, table, sqlName: messagesName },
-]);
-
-for (const { name, table, sqlName } of TABLES) {
+for (const [name, { table, tableNames }] of Object.entries(CATALOGUES)) {
   describe(name, async () => {
-    beforeAll(() => isAbout(sqlName));
+    beforeAll(() => isAbout(...tableNames));
 
     it.each([...(await allStatements(table as SessionTable))].filter(([name]) => name !== ABOUT_OTHERS))(
-      "%s reaches the table only through its owner",
+      "%s reaches the tables only through their owner",
       async (_name, statement) => {
         const { text, parameters } = sentBy(statement);
         const owners = parameters.flatMap((one, n) =>

@@ -5,12 +5,12 @@
  */
 import { describe, expect, it } from "vitest";
 import type { SessionTable } from "../../src/schema.js";
-import { openPostgresJs, rawClient, rowsDatabase } from "../support/database.js";
+import { openPostgresJs, rawClient, wholeDatabase } from "../support/database.js";
 import { childrenOf, isNode, parseTree, type Tree, type TreeNode } from "../support/parse-tree.js";
 import { allStatements, sentBy } from "../support/statements.js";
 import { CATALOGUES } from "../support/verbs.js";
 
-const url = await rowsDatabase();
+const url = await wholeDatabase();
 const sql = rawClient(url, { max: 1 });
 const db = openPostgresJs(url, { max: 1 });
 for (const { createIn } of Object.values(CATALOGUES)) await createIn(db, true);

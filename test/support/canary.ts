@@ -27,7 +27,7 @@ const fails = () => {
   throw new Error(CANARY);
 };
 /** Values that are refused, each with the canary in it. */
-const wrong: Record<string, unknown> = {
+export const wrong: Record<string, unknown> = {
   text: CANARY,
   "text with U+0000": `${CANARY}\0`,
   "long text": CANARY.repeat(100),

@@ -3,6 +3,7 @@ import { repairJson } from "../../src/admin.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { type Finding, type FindingCode, verify } from "../../src/maintenance/verify/verify.js";
 import type { Database } from "../../src/model/database.js";
+import { OPTIONAL } from "../../src/validation/options.js";
 import { emptyDatabase, migratedDatabase, openPostgresJs, rawClient } from "./database.js";
 
 export interface Change {
@@ -42,8 +43,8 @@ export async function follow(findings: readonly Finding[], { sql, db }: Open): P
   for (const { severity, remedy, sql: statement } of findings) {
     if (severity === "note") continue;
     if (statement !== undefined) await sql.unsafe(statement);
-    if (remedy.includes("run journey-db migrate --with message-rows"))
-      await migrate(db, { with: ["message-rows"] });
+    for (const one of OPTIONAL)
+      if (remedy.includes(`run journey-db migrate --with ${one}`)) await migrate(db, { with: [one] });
     if (remedy.endsWith("run journey-db migrate")) await migrate(db);
     if (remedy.startsWith("journey-db repair-json")) await repairJson(db);
   }

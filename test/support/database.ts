@@ -12,6 +12,7 @@ import { inject } from "vitest";
 import { type ConnectOptions, connect } from "../../src/connection/connect.js";
 import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
+import type { OptionalMigrations } from "../../src/validation/options.js";
 import { atEnd } from "./at-end.js";
 import { IN_ROWS, OPTIONAL } from "./layout.js";
 import { startPgbouncer } from "./pgbouncer.js";
@@ -57,11 +58,11 @@ async function makeDatabase(template: string): Promise<string> {
 }
 
 /** A PGlite database that is migrated, to be loaded: the first file of the run to ask makes it, in four times the time. */
-async function migratedPglite(): Promise<Blob> {
-  const file = join(process.env.TEST_BUILD as string, IN_ROWS ? "pglite-rows.tar" : "pglite.tar");
+async function migratedPglite(optional: readonly OptionalMigrations[]): Promise<Blob> {
+  const file = join(process.env.TEST_BUILD as string, `${["pglite", ...optional].join("-")}.tar`);
   if (!existsSync(file)) {
     const client = new PGlite();
-    await migrate(drizzlePglite({ client }), { with: OPTIONAL });
+    await migrate(drizzlePglite({ client }), { with: optional });
     const data = await client.dumpDataDir("none");
     await client.close();
     // Whole when it is there, also where two make it.
@@ -77,6 +78,13 @@ export const migratedDatabase = () => makeDatabase(inject("templates")[IN_ROWS ?
 
 /** As migratedDatabase, with the table of messages in rows. */
 export const rowsDatabase = () => makeDatabase(inject("templates").rows);
+
+/** As migratedDatabase, with the tables of durable replies. */
+export const durableDatabase = () =>
+  makeDatabase(inject("templates")[IN_ROWS ? "rowsDurable" : "columnDurable"]);
+
+/** As migratedDatabase, with every table of the package. */
+export const wholeDatabase = () => makeDatabase(inject("templates").rowsDurable);
 
 /** As migratedDatabase, but with nothing in it. */
 export const emptyDatabase = () => makeDatabase("template0");
@@ -113,21 +121,27 @@ export async function openConnected(url: string, options: ConnectOptions = {}): 
 /** What connect() answers for a transaction pooler, closed after the file. */
 export const openPooled = (url: string, max = 4) => openConnected(url, { max, pooled: true });
 
-/** A migrated database behind the driver, closed and dropped after the file. */
-export async function openMigrated(driver: Driver): Promise<Database> {
+/**
+ * A migrated database behind the driver, closed and dropped after the file.
+ *
+ * @param durable whether with the tables of durable replies
+ */
+export async function openMigrated(driver: Driver, durable = false): Promise<Database> {
+  const database = durable ? durableDatabase : migratedDatabase;
   switch (driver) {
     case "postgres.js":
-      return openPostgresJs(await migratedDatabase());
+      return openPostgresJs(await database());
     case "node-postgres":
-      return openNodePostgres(await migratedDatabase());
+      return openNodePostgres(await database());
     case "PGlite": {
-      const client = new PGlite({ loadDataDir: await migratedPglite() });
+      const optional = [...OPTIONAL, ...(durable ? (["durable-replies"] as const) : [])];
+      const client = new PGlite({ loadDataDir: await migratedPglite(optional) });
       atEnd(() => client.close());
       return drizzlePglite({ client });
     }
     case "postgres.js through pgbouncer":
     case "node-postgres through pgbouncer": {
-      const url = await migratedDatabase();
+      const url = await database();
       // Fewer than clients, so that a client's calls go over one and another.
       const pooler = await startPgbouncer({ serverConnections: 2 });
       const through = pooler.through(url);

@@ -19,6 +19,9 @@ type Tests = (database: () => Database, entry: Entry) => void;
 /** Of what a driver takes part in: text, numbers, dates and arrays on their way in and out, errors, and each method once. */
 export const onEveryDriver = (tests: Tests) => onDrivers(DRIVERS, tests);
 
+/** As onEveryDriver, with the tables of durable replies. */
+export const onEveryDurableDriver = (tests: Tests) => onDrivers(DRIVERS, tests, true);
+
 /** Of what the SQL alone decides, whoever sends it. Through a pooler it is every driver's, since each prepares statements in its own way. */
 export const onOneDriver = (tests: Tests) => onDrivers(ONE_DRIVER, tests);
 
@@ -33,11 +36,11 @@ export const onEveryTable = (
     });
   });
 
-function onDrivers(drivers: readonly Driver[], tests: Tests): void {
+function onDrivers(drivers: readonly Driver[], tests: Tests, durable = false): void {
   describe.each(drivers)("%s", (driver) => {
     let db: Database;
     beforeAll(async () => {
-      db = await openMigrated(driver);
+      db = await openMigrated(driver, durable);
     });
     tests(() => db, driver === "node-postgres through pgbouncer" ? unprepared : journey);
   });

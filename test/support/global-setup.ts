@@ -7,12 +7,21 @@ import { migrate } from "../../src/maintenance/migrate.js";
 import { build } from "./build.js";
 import { startServer } from "./child-server.js";
 
+/** The optional migrations of each template. */
+const TEMPLATES = {
+  column: [],
+  rows: ["message-rows"],
+  columnDurable: ["durable-replies"],
+  rowsDurable: ["message-rows", "durable-replies"],
+} as const;
+type Template = keyof typeof TEMPLATES;
+
 declare module "vitest" {
   interface ProvidedContext {
     /** The server, its maintenance database. */
     serverUrl: string;
-    /** For each layout a database with all its migrations, to be cloned. */
-    templates: { column: string; rows: string };
+    /** For each layout a database with all its migrations, to be cloned; also one with the tables of durable replies. */
+    templates: Record<Template, string>;
   }
 }
 
@@ -48,15 +57,17 @@ export default async function setup({ vitest }: TestProject) {
   process.once("exit", removeFiles);
   const given = process.env.TEST_DATABASE_URL;
   const server = given ? { url: given, stop: async () => {} } : await startServer();
-  const template = `journey_db_template_${process.pid}`;
   const admin = postgres(server.url, { max: 1, onnotice: () => {} });
-  const templates = { column: template, rows: `${template}_rows` };
-  for (const [layout, name] of Object.entries(templates)) {
+  const templates = Object.fromEntries(
+    Object.keys(TEMPLATES).map((key) => [key, `journey_db_template_${process.pid}_${key.toLowerCase()}`]),
+  ) as Record<Template, string>;
+  for (const [key, optional] of Object.entries(TEMPLATES)) {
+    const name = templates[key as Template];
     await admin.unsafe(`create database ${name}`);
     const url = new URL(server.url);
     url.pathname = `/${name}`;
     const client = postgres(url.href, { max: 1, onnotice: () => {} });
-    await migrate(drizzle({ client }), { with: layout === "rows" ? ["message-rows"] : [] });
+    await migrate(drizzle({ client }), { with: optional });
     await client.end();
   }
   run.provide("serverUrl", server.url);

@@ -16,6 +16,7 @@ import {
   unique,
   varchar,
 } from "drizzle-orm/pg-core";
+import { replyTables } from "../../src/durable-replies.js";
 import { tableSql } from "../../src/maintenance/table-sql.js";
 import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
@@ -99,6 +100,14 @@ export async function createTables(
 
 export const createChats = (db: Database, inRows = IN_ROWS) =>
   createTables(db, { app, stage, chats }, inRows);
+
+/** As createChats, with the tables of messages and of replies. */
+export const createWholeChats = (db: Database) =>
+  createTables(db, { app, stage, chats, ...replyTables(chats) }, true);
+
+/** As createChats, with the tables of replies. */
+export const createReplyTables = (db: Database) =>
+  createTables(db, { app, stage, chats, ...replyTables(chats) });
 
 /** The stored row, as Drizzle selects it. */
 export async function rowOf<Table extends JourneyTable>(

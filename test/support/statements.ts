@@ -6,7 +6,7 @@ import { type Filter, journeySessions, ownColumns, type SessionTable } from "../
 
 export type AnyStatement = Statement<unknown>;
 
-const FOLDERS = ["queries", "message-rows"] as const;
+const FOLDERS = ["queries", "message-rows", "durable-replies"] as const;
 type Folder = (typeof FOLDERS)[number];
 const urlOf = (folder: Folder) => new URL(`../../src/${folder}/`, import.meta.url);
 
@@ -119,7 +119,7 @@ function statementsIn(value: unknown): AnyStatement[] {
 }
 
 /**
- * Every statement that src/queries and src/message-rows export, by name, which each has of its own; those that name own
+ * Every statement that src/queries, src/message-rows and src/durable-replies export, by name, which each has of its own; those that name own
  * columns, by name and number.
  */
 export async function allStatements(

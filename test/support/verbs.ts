@@ -4,7 +4,7 @@ import type { Database } from "../../src/model/database.js";
 import { type JourneyTable, journeySessions } from "../../src/schema.js";
 import { answerOf, first } from "./answer.js";
 import { text } from "./messages.js";
-import { chats, createChats } from "./own-table.js";
+import { chats, createChats, createWholeChats } from "./own-table.js";
 
 export type Sessions = UserSessions<JourneyMessage, JourneyMetadata, string>;
 type Chats = UserSessions<JourneyMessage, JourneyMetadata, string, typeof chats>;
@@ -450,14 +450,18 @@ export interface Catalogue {
   table: JourneyTable;
   /** The table as SQL names it. */
   sqlName: string;
-  messagesName: string;
+  /** All tables of the package. */
+  tableNames: string[];
   cases: readonly Case[];
   conversation(sessions: Sessions): Promise<Given>;
   /** What a new session needs beside what the package knows. */
   newOwn: NewOwn;
-  /** Creates the table in a migrated database. */
-  /** @param inRows whether with the table of messages, too */
-  createIn(db: Database, inRows?: boolean): Promise<void>;
+  /**
+   * Creates the table in a migrated database.
+   *
+   * @param isWhole whether with all optional tables, as wholeDatabase has them
+   */
+  createIn(db: Database, isWhole?: boolean): Promise<void>;
   forUser(
     define: typeof defineJourney,
   ): (...of: Parameters<ReturnType<typeof defineJourney>["forUser"]>) => Sessions;
@@ -468,7 +472,7 @@ export const CATALOGUES: Record<"the default table" | "a table with own columns"
   "the default table": {
     table: journeySessions,
     sqlName: "journey_sessions",
-    messagesName: "journey_messages",
+    tableNames: ["journey_sessions", "journey_messages", "journey_replies", "journey_reply_chunks"],
     cases: CASES,
     conversation,
     newOwn: () => ({}),
@@ -478,11 +482,11 @@ export const CATALOGUES: Record<"the default table" | "a table with own columns"
   "a table with own columns": {
     table: chats,
     sqlName: "app.chats",
-    messagesName: "app.chats_messages",
+    tableNames: ["app.chats", "app.chats_messages", "app.chats_replies", "app.chats_reply_chunks"],
     cases: casesOf(Object.fromEntries(withOwn)),
     conversation: (sessions) => conversationOf(sessions, (id) => ({ runId: id, ...OWN })),
     newOwn: newChat,
-    createIn: createChats,
+    createIn: (db, isWhole = false) => (isWhole ? createWholeChats(db) : createChats(db)),
     forUser: (define) => define({ table: chats }).forUser as never,
   },
 };

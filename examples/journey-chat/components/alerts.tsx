@@ -12,7 +12,7 @@ const REASONS: Record<string, string> = {
 
 /** What failed, and what the user can do. */
 export function Alerts({ conversation }: { conversation: ConversationState }) {
-  const { refusal, error, lacksReply, dismiss, retry, carryDraft } = conversation;
+  const { refusal, error, isCut, lacksReply, dismiss, retry, carryDraft } = conversation;
   if (refusal === "conflict" || refusal === "invalid_input") {
     return (
       <div role="alert" className={styles.notice}>
@@ -38,6 +38,13 @@ export function Alerts({ conversation }: { conversation: ConversationState }) {
           </Link>
           .
         </p>
+      </div>
+    );
+  }
+  if (isCut) {
+    return (
+      <div role="status" className={styles.notice}>
+        <p>The connection was lost. The reply goes on when it is back.</p>
       </div>
     );
   }

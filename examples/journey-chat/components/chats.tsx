@@ -1,10 +1,10 @@
 "use client";
 import { Chat } from "@ai-sdk/react";
-import { hasContent, interruption, markInterrupted, turnRequest } from "@aigos/journey-db/ai-sdk";
+import { turnRequest } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { DefaultChatTransport } from "ai";
 import { createContext, type ReactNode, useContext, useState } from "react";
-import { sessionPath } from "@/lib/api";
+import { sessionPath, streamPath } from "@/lib/api";
 
 /** The open chats, by session id. They outlive their pages, so that a reply continues while another session is shown. */
 class Chats {
@@ -44,6 +44,10 @@ function chatOf(id: string, stored: JourneyMessage[], isShown: () => boolean): C
     transport: new DefaultChatTransport({
       api: sessionPath(id),
       prepareSendMessagesRequest: turnRequest,
+      // A reply that has just ended is sent too, unless the page shows it.
+      prepareReconnectToStreamRequest: () => ({
+        api: `${streamPath(id)}?after=${encodeURIComponent(chat.lastMessage?.id ?? "")}`,
+      }),
       async fetch(...request) {
         const response = await fetch(...request);
         // The session exists now. Not by the router, which would render the page again.
@@ -53,15 +57,6 @@ function chatOf(id: string, stored: JourneyMessage[], isShown: () => boolean): C
         return response;
       },
     }),
-    // The server marks the stored answer, this marks the page's copy.
-    onFinish({ message, isAbort, isDisconnect, isError }) {
-      const how = isAbort ? "stopped" : isDisconnect || isError ? "failed" : undefined;
-      if (how === interruption(message)) return;
-      chat.messages = chat.messages.flatMap((one) => {
-        if (one.id !== message.id || one.role === "user") return [one];
-        return hasContent(one) ? [markInterrupted(one, how)] : [];
-      });
-    },
   });
   return chat;
 }

@@ -1,12 +1,13 @@
 "use client";
 import { useChat } from "@ai-sdk/react";
-import { errorCode, interruption, turnsOf } from "@aigos/journey-db/ai-sdk";
+import { errorCode, turnsOf } from "@aigos/journey-db/ai-sdk";
 import type { JourneyMessage } from "@aigos/journey-db/messages";
 import { lastAssistantMessageIsCompleteWithApprovalResponses } from "ai";
 import { useCallback, useEffect, useRef, useState } from "react";
-import { type MessagesPage, messagesOf } from "@/lib/api";
+import { type MessagesPage, messagesOf, send, streamPath } from "@/lib/api";
 import { textOf } from "@/lib/text";
 import { useChats } from "./chats";
+import { lacksReply, unansweredOf, useLive } from "./use-live";
 import { useSessions } from "./use-sessions";
 
 /** Why a turn was refused; nothing was stored or changed. */
@@ -15,9 +16,8 @@ export type Refusal = "conflict" | "not_found" | "too_large" | "invalid_input";
 const isRefusal = (code: string | undefined): code is Refusal =>
   code === "conflict" || code === "not_found" || code === "too_large" || code === "invalid_input";
 
-/** The user's messages after the last answer. */
-const unansweredOf = (messages: JourneyMessage[]) =>
-  messages.slice(messages.findLastIndex(({ role }) => role === "assistant") + 1);
+/** Milliseconds after which Stop is tried again, for a reply that had not begun. */
+const PAUSE = 250;
 
 /** The chat of a session, its turns, and the state of the page. */
 export function useConversation(id: string, stored: MessagesPage) {
@@ -26,7 +26,6 @@ export function useConversation(id: string, stored: MessagesPage) {
   const helpers = useChat({ chat });
   const turns = turnsOf(helpers);
   const { refresh } = useSessions();
-  const [hasMore, setHasMore] = useState(stored.hasMore);
   const [refusal, setRefusal] = useState<Refusal>();
   const [draft, setDraft] = useState("");
   const field = useRef<HTMLTextAreaElement>(null);
@@ -37,30 +36,14 @@ export function useConversation(id: string, stored: MessagesPage) {
   /** The session was deleted: its draft can be moved to a new chat. */
   const isGone = refusal === "not_found";
   const { status } = helpers;
-  const isBusy = status === "submitted" || status === "streaming";
+  const { isBusy, isAtRest, hasMore, setHasMore, reload } = useLive(id, chat, stored, status);
   const last = helpers.messages.at(-1);
-  const lacksReply =
-    !isBusy &&
-    last !== undefined &&
-    (last.role === "user" ||
-      interruption(last) === "failed" ||
-      lastAssistantMessageIsCompleteWithApprovalResponses(helpers));
+  /** The connection was lost within a reply, which is followed when it is back. */
+  const isCut =
+    helpers.error instanceof TypeError &&
+    last?.role === "assistant" &&
+    !lastAssistantMessageIsCompleteWithApprovalResponses(helpers);
   const [dismissed, setDismissed] = useState<JourneyMessage>();
-
-  /**
-   * Shows the newest stored messages, unless they cannot be loaded or the chat went on meanwhile.
-   *
-   * @param unstored the messages to show of a chat that is not stored
-   */
-  async function reload(unstored = chat.messages) {
-    const shown = chat.messages;
-    const page = await messagesOf(id).catch((error) =>
-      errorCode(error) === "not_found" ? { messages: unstored, hasMore: false } : undefined,
-    );
-    if (!page || chat.messages !== shown) return;
-    chat.messages = page.messages;
-    setHasMore(page.hasMore);
-  }
 
   useEffect(() => {
     chats.shown = id;
@@ -80,12 +63,6 @@ export function useConversation(id: string, stored: MessagesPage) {
     if (at === body || (chats.isAwaited && !at?.matches("input, textarea"))) toField();
     chats.isAwaited = false;
   }, [chats, toField]);
-
-  // A page that is shown again may be stale.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each time that the page is shown
-  useEffect(() => {
-    if (chat.messages !== stored.messages && chat.status === "ready" && chat.messages.length > 0) reload();
-  }, []);
 
   // A new session is listed from its first reply on. Titles and phases may have changed elsewhere.
   // biome-ignore lint/correctness/useExhaustiveDependencies: refresh is another function in each render
@@ -115,10 +92,11 @@ export function useConversation(id: string, stored: MessagesPage) {
     messages: helpers.messages,
     status,
     isBusy,
-    error: status === "error" ? helpers.error : undefined,
+    error: isCut ? undefined : helpers.error,
+    isCut,
     refusal,
-    /** Whether the last message has no complete reply: it failed, now or before the page was opened. */
-    lacksReply: lacksReply && last !== dismissed,
+    /** Whether the last message has no complete reply, and none is being produced. */
+    lacksReply: isAtRest && lacksReply(helpers.messages) && last !== dismissed,
     dismiss() {
       setRefusal(undefined);
       setDismissed(last);
@@ -158,9 +136,13 @@ export function useConversation(id: string, stored: MessagesPage) {
         await helpers.addToolApprovalResponse({ id: approvalId, approved });
         if (lastAssistantMessageIsCompleteWithApprovalResponses(chat)) await helpers.sendMessage();
       }),
-    stop() {
+    /** Stops the reply, whichever tab began it. Its stream ends with what has arrived. */
+    async stop() {
       toField();
-      return helpers.stop();
+      while (!(await send<boolean>("DELETE", streamPath(id)).catch(() => false))) {
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+        if (chat.status !== "submitted") return;
+      }
     },
   };
 }

@@ -7,9 +7,9 @@ import { migrate as migrateOwn } from "drizzle-orm/postgres-js/migrator";
 nextEnv.loadEnvConfig(process.cwd());
 // DIRECT_URL leads past a transaction pooler. As in lib/journey.ts, `embedded` is only for the demo.
 const { db, close } = await connect({ url: process.env.DIRECT_URL || undefined, embedded: true });
-// As in lib/journey.ts: messages in rows need a table of their own.
+// As in lib/journey.ts: durable replies, and messages in rows, need tables of their own.
 const { applied } = await migrate(db, {
-  with: process.env.MESSAGE_LAYOUT === "rows" ? ["message-rows"] : [],
+  with: ["durable-replies", ...(process.env.MESSAGE_LAYOUT === "rows" ? ["message-rows"] : [])],
 });
 for (const name of applied) console.log(`applied ${name}`);
 // The same for every driver, embedded or not. `drizzle-kit migrate` keeps the same journal.

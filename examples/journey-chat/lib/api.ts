@@ -19,6 +19,8 @@ export type Hit = Omit<SearchHit, "session"> & { session: SessionItem };
 export interface MessagesPage {
   messages: JourneyMessage[];
   hasMore: boolean;
+  /** Of the session; undefined if it is not stored. */
+  revision?: string;
 }
 
 export const SESSIONS = "/api/journey";
@@ -31,6 +33,9 @@ export function listPath({ archived, phase }: View, cursor?: string): string {
 }
 
 export const sessionPath = (id: string) => `${SESSIONS}/${id}`;
+
+/** The reply that is being produced. */
+export const streamPath = (id: string) => `${sessionPath(id)}/stream`;
 
 /** Throws the text of the response, as useChat does, so that `errorCode` reads both. */
 export async function ask<T>(path: string, init?: RequestInit): Promise<T> {

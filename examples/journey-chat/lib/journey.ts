@@ -1,6 +1,7 @@
 import "server-only";
 import { connect, defineJourney, type SessionSummary } from "@aigos/journey-db";
 import { fromAiSdk4 } from "@aigos/journey-db/ai-sdk";
+import { replyTables } from "@aigos/journey-db/durable-replies";
 import { messagesTable } from "@aigos/journey-db/message-rows";
 import { isMessage, type JourneyMessage } from "@aigos/journey-db/messages";
 import type * as z from "zod";
@@ -17,6 +18,7 @@ const journey = defineJourney({
   table: journeySessions,
   // Your application has one layout; this one is tested with both.
   messages: process.env.MESSAGE_LAYOUT === "rows" ? messagesTable(journeySessions) : undefined,
+  replies: replyTables(journeySessions).replies,
   message: messageSchema,
   metadata: metadataSchema,
   phases: phaseSchema.options,

@@ -1,8 +1,16 @@
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
+import type { OptionalMigrations } from "../../validation/options.js";
 import { read } from "../read.js";
 import type { DeclaredTable } from "./declared.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
+
+/** How to create what is missing or different. */
+export type Applying = Pick<Context, "reapply" | "recreate">;
+
+/** By the migrations that create it. */
+export const applying = (context: Context, of: OptionalMigrations | undefined): Applying =>
+  of === undefined ? context : context.optional[of];
 
 /** The input of a check. */
 export interface Context {
@@ -18,8 +26,8 @@ export interface Context {
   reapply: (sql: string) => Remedy;
   /** How to create the table if it is gone. */
   recreate: Remedy;
-  /** The same of what message rows need. */
-  ofRows: Pick<Context, "reapply" | "recreate">;
+  /** The same of what the optional migrations create. */
+  optional: Record<OptionalMigrations, Applying>;
   /** Called if a session could be created. */
   onInserted: () => void;
 }

@@ -39,19 +39,21 @@ export function columnChecks(table: DeclaredTable): Check[] {
       code: "column_missing",
       query: sql`select declared.* from ${table.columnRows} left join ${stored} on stored.key = declared.name where stored.name is null`,
       // Without a default, the migrations set NOT NULL once each row has a value.
-      finding: ({ name, type, default: value }: DeclaredColumn) => [
+      finding: ({ name, type, default: value, nullable }: DeclaredColumn) => [
         `Column ${name} is missing.`,
-        value === null
-          ? {
-              sql: atOnce([alterTable(`add column ${name} ${type}`), ...storageOf(table, name)]),
-              rest: `, then fill it, then run journey-db ${table.row === "message" ? "verify" : "migrate"}`,
-            }
-          : {
-              sql: atOnce([
-                alterTable(`add column ${name} ${type} default ${value} not null`),
-                ...storageOf(table, name),
-              ]),
-            },
+        nullable
+          ? { sql: alterTable(`add column ${name} ${type}`) }
+          : value === null
+            ? {
+                sql: atOnce([alterTable(`add column ${name} ${type}`), ...storageOf(table, name)]),
+                rest: `, then fill it, then run journey-db ${table.optional ? "verify" : "migrate"}`,
+              }
+            : {
+                sql: atOnce([
+                  alterTable(`add column ${name} ${type} default ${value} not null`),
+                  ...storageOf(table, name),
+                ]),
+              },
       ],
     },
     {
@@ -83,9 +85,14 @@ export function columnChecks(table: DeclaredTable): Check[] {
     },
     {
       code: "column_nullable",
-      query: differing(sql`not not_null`),
+      query: differing(sql`not_null = declared.nullable`),
       // No migration sets NOT NULL on the primary key's column.
-      finding: ({ declared: { name, primary, default: value } }: Differing, { reapply }) => {
+      finding: ({ declared: { name, primary, nullable, default: value } }: Differing, { reapply }) => {
+        if (nullable)
+          return [
+            `Column ${name} does not allow NULL.`,
+            { sql: alterTable(`alter column ${name} drop not null`) },
+          ];
         const set = alterTable(`alter column ${name} set not null`);
         const fill = `update ${table.sql} set ${name} = ${value} where ${name} is null`;
         return [
@@ -120,12 +127,12 @@ export function columnChecks(table: DeclaredTable): Check[] {
         return needed
           ? [
               `Column ${name} is not in the schema, is NOT NULL and has no default: no ${table.row} can be stored, unless a trigger sets it.`,
-              `${table.row === "message" ? "drop it" : "declare it in the table's schema"}, or give it a default (alter table ${table.sql} alter column ${name} set default …)`,
+              `${table.optional ? "drop it" : "declare it in the table's schema"}, or give it a default (alter table ${table.sql} alter column ${name} set default …)`,
               "error",
             ]
           : [
               `Column ${name} is not in the schema: no call reads or writes it.`,
-              table.row === "message"
+              table.optional
                 ? "none is needed"
                 : "declare it in the table's schema if sessions should have it",
             ];

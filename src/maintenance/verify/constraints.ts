@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
+import type { OptionalMigrations } from "../../validation/options.js";
 import { read } from "../read.js";
-import type { Check, Context } from "./check.js";
+import { applying, type Check, type Context } from "./check.js";
 import type { DeclaredCheck, DeclaredTable } from "./declared.js";
 import { atOnce, before } from "./finding.js";
 
@@ -36,10 +37,10 @@ const createIndex = ({ sql: table }: DeclaredTable, name: string, columns: strin
 
 /** By the migrations that create it. */
 const reapplying = (
-  declared: readonly { name: string; forRows?: boolean }[],
+  declared: readonly { name: string; with?: OptionalMigrations | undefined }[],
   name: string,
-  { reapply, ofRows }: Context,
-) => (declared.some((one) => one.name === name && one.forRows) ? ofRows.reapply : reapply);
+  context: Context,
+) => applying(context, declared.find((one) => one.name === name)?.with).reapply;
 
 const otherName = (name: string) => (name.endsWith('"') ? `${name.slice(0, -1)}_other"` : `${name}_other`);
 
@@ -135,7 +136,12 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       )
       select quote_ident(c.conname) as name, c.conrelid::regclass::text as table, c.confrelid = ${table.oid} as direct, c.confdeltype = 'n' as sets
       from reached r join pg_constraint c on c.oid = r.oid
-      where c.conrelid is distinct from ${table.messages?.oid ?? sql`null`} and (c.confdeltype in ('a', 'r', 'd') or c.confdeltype = 'n' and exists (
+      where ${sql.join(
+        [table.messages, ...(table.replies ?? [])].map(
+          (own) => sql`c.conrelid is distinct from ${own?.oid ?? sql`null`}`,
+        ),
+        sql` and `,
+      )} and (c.confdeltype in ('a', 'r', 'd') or c.confdeltype = 'n' and exists (
         select from pg_attribute a where a.attrelid = c.conrelid and a.attnotnull
           and coalesce(nullif(to_jsonb(c) -> 'confdelsetcols', 'null'), to_jsonb(c.conkey)) @> to_jsonb(a.attnum)))
       order by 2, c.conname`,

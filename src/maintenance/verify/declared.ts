@@ -1,24 +1,25 @@
 import { getTableName, is, SQL, sql } from "drizzle-orm";
 import { getTableConfig, PgArray, type PgColumn, PgDialect, PgRole, type PgTable } from "drizzle-orm/pg-core";
+import { repliesOf } from "../../durable-replies/tables.js";
 import { messagesOf } from "../../message-rows/table.js";
 import type { Database } from "../../model/database.js";
-import {
-  isJourneyTable,
-  type JourneyTable,
-  quotedName,
-  SESSION_KEYS,
-  type SessionTable,
-} from "../../schema.js";
+import { type JourneyTable, quotedName, SESSION_KEYS, type SessionTable } from "../../schema.js";
+import type { OptionalMigrations } from "../../validation/options.js";
 import { read } from "../read.js";
 import {
+  FUNCTION_BODY,
   literal,
   MARKER_CONDITION,
   type MessageTableSql,
   messageNamesOf,
   messageTableSqlParts,
+  type NotifySql,
   namesOf,
   qualified,
   quoted,
+  type ReplyTableSql,
+  replyNamesOf,
+  replyTableSqlParts,
   type TableSql,
   tableSqlParts,
 } from "../table-sql.js";
@@ -29,6 +30,7 @@ export interface DeclaredColumn {
   type: string;
   default: string | null;
   primary: boolean;
+  nullable: boolean;
 }
 
 /** A declared object. `key` is its name, `name` the same as SQL writes it. */
@@ -46,8 +48,8 @@ interface PackageCheck extends DeclaredCheck {
   definition: string;
   /** Another definition that is as good, and is what stored rows have to meet. */
   wider: Pick<PackageCheck, "condition" | "definition"> | null;
-  /** Whether the migrations of message rows make it so. */
-  forRows?: true;
+  /** The optional migrations that make it so. */
+  with?: OptionalMigrations | undefined;
 }
 
 /** A column of the application. */
@@ -98,12 +100,45 @@ interface OwnPolicy extends Named {
   create: string;
 }
 
+/** A trigger of the package, and its function. */
+export interface DeclaredTrigger extends Named {
+  function: Named;
+  /** What it fires for, as messages say it and as `pg_trigger.tgtype` has it. */
+  fires: string;
+  type: number;
+  /** Its condition as the server prints it; one without a condition does the same. */
+  condition: string | null;
+  body: string;
+  /** The optional migrations that create it. */
+  with: OptionalMigrations | undefined;
+  /** What happens without it, and with another function. */
+  missing: string;
+  different: string;
+  /** The statements that create it, in the schema that the database has the table in. */
+  create: (schema: string) => string[];
+  createFunction: string;
+}
+
+/** A table that optional migrations create, for what belongs to sessions. */
+interface OptionalTable {
+  with: OptionalMigrations;
+  /** The function that declares it. */
+  by: string;
+  /** What its rows are, and what they belong to. */
+  rows: string;
+  parent: string;
+}
+
 /** A table as it is declared. What verify expects is derived from this. */
 export interface DeclaredTable {
   /** What each of its rows is. */
-  row: "session" | "message";
+  row: "session" | "message" | "reply" | "batch";
+  /** Undefined for the table of sessions. */
+  optional: OptionalTable | undefined;
   /** The table of its sessions' messages, if the database has it. */
   messages: DeclaredTable | undefined;
+  /** The tables of its sessions' replies and of their chunks, if the database has one of them. */
+  replies: readonly [replies: DeclaredTable, chunks: DeclaredTable] | undefined;
   /** Its name as SQL writes it, with its schema if it has one. */
   sql: string;
   /** Its name without quotes, for messages. */
@@ -112,8 +147,7 @@ export interface DeclaredTable {
   oid: SQL;
   key: string;
   schema: string | undefined;
-  trigger: Named;
-  function: Named;
+  triggers: readonly DeclaredTrigger[];
   /** What `journey-db sql` prints; with the schema that the database has the table in if that is given. */
   parts: (schema?: string) => TableSql;
   /** The same of a table of messages. */
@@ -121,7 +155,13 @@ export interface DeclaredTable {
   columns: readonly DeclaredColumn[];
   primaryKey: string;
   checks: readonly PackageCheck[];
-  indexes: readonly { key: string; name: string; columns: string; definition: string; forRows: boolean }[];
+  indexes: readonly {
+    key: string;
+    name: string;
+    columns: string;
+    definition: string;
+    with: OptionalMigrations | undefined;
+  }[];
   own: {
     columns: readonly OwnColumn[];
     indexes: readonly OwnIndex[];
@@ -155,13 +195,94 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
   const { schema, name, columns } = getTableConfig(table);
   const dialect = await dialectOf(db, oidOf(schema, name), columns);
   const keys = SESSION_KEYS.map((key) => table[key]);
-  const declaredMessages = messagesOf(table as unknown as SessionTable);
-  const ofMessages = getTableConfig(declaredMessages);
-  const messages = {
-    ...describe(declaredMessages, dialect, ofMessages.columns, undefined),
+  const ofMessages = messagesOf(table as unknown as SessionTable);
+  const messages: DeclaredTable = {
+    ...describe(ofMessages, dialect, getTableConfig(ofMessages).columns, {
+      row: "message",
+      optional: { with: "message-rows", by: "messagesTable", rows: "messages", parent: "session" },
+    }),
     messageParts: messageTableSqlParts(messageNamesOf(table)),
   };
-  return describe(table, dialect, keys, (await hasTable(db, messages)) ? messages : undefined);
+  const replyTables = repliesOf(table as unknown as SessionTable);
+  const partsIn = (inSchema: string | undefined) =>
+    replyTableSqlParts({ ...replyNamesOf(table), schema: inSchema });
+  const ofReplies = { with: "durable-replies", by: "replyTables" } as const;
+  const replies = [
+    describe(replyTables.replies, dialect, getTableConfig(replyTables.replies).columns, {
+      row: "reply",
+      optional: { ...ofReplies, rows: "replies", parent: "session" },
+      triggers: [notifying("replies", schema, partsIn)],
+    }),
+    describe(replyTables.chunks, dialect, getTableConfig(replyTables.chunks).columns, {
+      row: "batch",
+      optional: { ...ofReplies, rows: "chunks", parent: "reply" },
+    }),
+  ] as const;
+  const hasMessages = await hasTable(db, messages);
+  const hasReplies = (await hasTable(db, replies[0])) || (await hasTable(db, replies[1]));
+  return describe(table, dialect, keys, {
+    row: "session",
+    messages: hasMessages ? messages : undefined,
+    replies: hasReplies ? replies : undefined,
+    triggers: [
+      updatedAt(table, hasMessages),
+      ...(hasReplies ? [notifying("sessions", schema, partsIn)] : []),
+    ],
+  });
+}
+
+/** The condition of the trigger of `updated_at` as the server prints it. Without it, it does the same more slowly. */
+const CONDITION =
+  "FOR EACH ROW WHEN ((((new.updated_at = now()) AND (new.updated_at > old.updated_at)) IS NOT TRUE)) EXECUTE FUNCTION";
+
+function updatedAt(table: JourneyTable, hasMessages: boolean): DeclaredTrigger {
+  const names = namesOf(table);
+  return {
+    key: names.trigger,
+    name: quoted(names.trigger),
+    function: { key: names.function, name: quoted(names.function) },
+    fires: "before every update of a row",
+    // For each row (1), before (2), update (16).
+    type: 19,
+    condition: CONDITION,
+    body: FUNCTION_BODY,
+    with: undefined,
+    missing: `updated_at does not change${hasMessages ? ", and messages in rows get out of order" : ""}`,
+    different: "a revision may repeat",
+    create(schema) {
+      const { createFunction, dropTrigger, createTrigger, rights } = tableSqlParts({ ...names, schema });
+      return [createFunction, dropTrigger, createTrigger, rights];
+    },
+    createFunction: tableSqlParts(names).createFunction,
+  };
+}
+
+/** For each row (1), insert (4), delete (8), update (16). */
+const EVENTS: Record<string, number> = { INSERT: 4, DELETE: 8, UPDATE: 16 };
+
+function notifying(
+  of: "sessions" | "replies",
+  schema: string | undefined,
+  partsIn: (schema: string | undefined) => ReplyTableSql,
+): DeclaredTrigger {
+  const one: NotifySql = partsIn(schema)[of];
+  return {
+    key: one.trigger,
+    name: quoted(one.trigger),
+    function: { key: one.function, name: quoted(one.function) },
+    fires: `after every ${one.events.toLowerCase()} of a row`,
+    type: one.events.split(" OR ").reduce((sum, event) => sum + (EVENTS[event] as number), 1),
+    condition: null,
+    body: one.body,
+    with: "durable-replies",
+    missing: "those who wait for a change find it only when they look at intervals",
+    different: "those who wait for a change may find it only when they look at intervals",
+    create(schema) {
+      const { createFunction, dropTrigger, createTrigger, rights } = partsIn(schema)[of];
+      return [createFunction, dropTrigger, createTrigger, rights];
+    },
+    createFunction: one.createFunction,
+  };
 }
 
 /** An application may have a table of the same name for something else. */
@@ -186,10 +307,16 @@ function describe(
   table: PgTable,
   dialect: Dialect,
   packageColumns: readonly PgColumn[],
-  messages: DeclaredTable | undefined,
+  {
+    row,
+    optional,
+    messages,
+    replies,
+    triggers = [],
+  }: Pick<DeclaredTable, "row"> &
+    Partial<Pick<DeclaredTable, "optional" | "messages" | "replies" | "triggers">>,
 ): DeclaredTable {
   const config = getTableConfig(table);
-  const row = isJourneyTable(table) ? "session" : "message";
   const names = namesOf(table as JourneyTable);
   const nameOf = (column: PgColumn) => cut(dialect.casing.getColumnCasing(column));
   const textOf = (expression: SQL) => dialect.sqlToQuery(expression.inlineParams()).sql;
@@ -200,9 +327,15 @@ function describe(
     const value: unknown = column.default;
     const stated = () => `'${typeof value === "string" ? value : JSON.stringify(value)}'::${type}`;
     const declaredDefault = value === undefined ? null : is(value, SQL) ? textOf(value) : stated();
-    return { name: column.name, type, default: declaredDefault, primary: key.includes(column) };
+    return {
+      name: column.name,
+      type,
+      default: declaredDefault,
+      primary: key.includes(column),
+      nullable: !column.notNull,
+    };
   });
-  const checkNames = ["user_id_not_empty", "messages_is_array", "metadata_is_object"].map(
+  const checkNames = ["user_id_not_empty", "messages_is_array", "metadata_is_object", "state"].map(
     (suffix) => `${config.name}_${suffix}`,
   );
   const allChecks = config.checks.map(({ name, value }) => ({
@@ -214,11 +347,14 @@ function describe(
     .filter(({ key }) => checkNames.includes(key))
     .map((check): PackageCheck => {
       const ofMessages = check.key === `${config.name}_messages_is_array`;
-      if (ofMessages && messages) return { ...check, ...ARRAY_OR_ROWS, wider: null, forRows: true };
+      if (ofMessages && messages) return { ...check, ...ARRAY_OR_ROWS, wider: null, with: "message-rows" };
+      // The server prints the type of each literal, and a list as an array.
+      const printed = check.condition
+        .replaceAll(/'[^']*'/g, "$&::text")
+        .replace(/ in \((.*)\)$/, " = ANY (ARRAY[$1])");
       return {
         ...check,
-        // The server prints the type of each literal.
-        definition: `CHECK ((${check.condition.replaceAll(/'[^']*'/g, "$&::text")}))`,
+        definition: `CHECK ((${printed}))`,
         wider: ofMessages ? ARRAY_OR_ROWS : null,
       };
     });
@@ -226,10 +362,9 @@ function describe(
     key: messageNamesOf(table as JourneyTable).updatedIndex,
     of: ["user_id", "updated_at", "id"],
   };
-  const indexNames =
-    row === "message"
-      ? config.indexes.map(({ config: { name } }) => name as string)
-      : [`idx_${config.name}_user_id`, `idx_${config.name}_user_id_created_at_id`];
+  const indexNames = optional
+    ? config.indexes.map(({ config: { name } }) => name as string)
+    : [`idx_${config.name}_user_id`, `idx_${config.name}_user_id_created_at_id`];
   const allIndexes = config.indexes.map(({ config: index }) => {
     const plain = index.columns.every((one) => "name" in one) && index.where === undefined;
     const of = index.columns.map((one) =>
@@ -246,20 +381,21 @@ function describe(
     name: quoted(key),
     columns: of.join(", "),
     definition: `btree (${of.join(", ")})`,
-    forRows: key === byUpdate?.key,
+    with: key === byUpdate?.key ? ("message-rows" as const) : undefined,
   }));
   const target = qualified(config.schema, config.name);
   return {
     row,
+    optional,
     messages,
+    replies,
     messageParts: undefined,
     sql: target,
     label: config.schema === undefined ? config.name : `${config.schema}.${config.name}`,
     oid: oidOf(config.schema, config.name),
     key: config.name,
     schema: config.schema,
-    trigger: { key: names.trigger, name: quoted(names.trigger) },
-    function: { key: names.function, name: quoted(names.function) },
+    triggers,
     parts: (schema = names.schema) => tableSqlParts({ ...names, schema }),
     columns,
     primaryKey: key.map(({ name }) => name).join(", "),
@@ -334,7 +470,10 @@ function describe(
         };
       }),
     },
-    columnRows: asRows(columns, sql`name text, type text, "default" text, "primary" boolean`),
+    columnRows: asRows(
+      columns,
+      sql`name text, type text, "default" text, "primary" boolean, nullable boolean`,
+    ),
     checkRows: asRows(checks, sql`name text, definition text, wider jsonb`),
     indexRows: asRows(indexes, sql`name text, columns text, definition text`),
   };

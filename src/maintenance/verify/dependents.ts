@@ -39,7 +39,7 @@ export async function readDependents(
   change: ColumnChange,
 ): Promise<Dependent[]> {
   const { name, comparesAlike } = change;
-  const packageNames = [...declared.indexes, ...declared.checks].map(({ key }) => literal(key));
+  const packageNames = [{ key: "" }, ...declared.indexes, ...declared.checks].map(({ key }) => literal(key));
   const table: Target = { ...declared, names: sql.raw(packageNames.join(", ")) };
   const column = sql`(select attnum from pg_attribute where attrelid = ${table.oid} and quote_ident(attname) = ${name}::text)`;
   const usesColumn = (catalogue: string, oid: string) =>

@@ -45,6 +45,8 @@ export type FindingCode =
   | "probe_left"
   | "public_rights"
   | "read_only"
+  | "replies_abandoned"
+  | "reply_owner"
   | "rls_active"
   | "rls_disabled"
   | "rls_forced"
@@ -74,8 +76,8 @@ export type FindingCode =
 export interface Finding {
   /**
    * error: calls of this package fail, lose data or expose it. warning: calls work, but the problem needs attention.
-   * note: something that the schema does not declare, probably made on purpose, or that another layout of messages would
-   * make faster; the message says what it means for calls.
+   * note: something that the schema does not declare, probably made on purpose, that another layout of messages would
+   * make faster, or that goes by itself; the message says what it means for calls.
    */
   severity: "error" | "warning" | "note";
   code: FindingCode;
@@ -105,6 +107,8 @@ export const warning = (code: FindingCode, message: string, remedy: Remedy) =>
   finding("warning", code, message, remedy);
 export const note = (code: FindingCode, message: string, remedy: string) =>
   finding("note", code, message, remedy);
+
+export const plural = (noun: string) => `${noun.replace(/y$/, "ie")}s`;
 
 /** The statement, followed by the remedy. */
 export const before = (statement: string, remedy: Remedy): Remedy =>

@@ -1,5 +1,6 @@
 import type { Database } from "../../model/database.js";
 import type { JourneyDbError } from "../../model/errors.js";
+import type { OptionalMigrations } from "../../validation/options.js";
 import {
   appliedMigrations,
   JOURNALS,
@@ -10,28 +11,25 @@ import {
   theJournal,
 } from "../migrate.js";
 import { findTable } from "../read.js";
+import type { Applying } from "./check.js";
 import { before, error, type Finding, type Remedy, warning } from "./finding.js";
 
 export const MIGRATE = "run journey-db migrate";
-export const MIGRATE_ROWS = `${MIGRATE} --with message-rows`;
+export const migrateWith = (of: OptionalMigrations) => `${MIGRATE} --with ${of}`;
 
 const UPDATE = "update the package first, then run journey-db verify";
 
-export interface Journal {
+export interface Journal extends Applying {
   findings: Finding[];
   /** Whether any migration was applied. */
   begun: boolean;
-  /** How to create something again that is missing or different. */
-  reapply: (sql: string) => Remedy;
-  /** How to create the table again. */
-  recreate: Remedy;
   /** The migrations to apply. In a workspace they may create what the application declares. */
   pending: readonly Migration[];
 }
 
 /** Compares a journal with the shipped migrations. */
 export async function checkJournal(db: Database, of: MigrationSet = "main"): Promise<Journal> {
-  const migrate = of === "main" ? MIGRATE : MIGRATE_ROWS;
+  const migrate = of === "main" ? MIGRATE : migrateWith(of);
   const journal = `${JOURNALS[of].schema}.${JOURNALS[of].table}`;
   let applied: (number | null)[];
   try {

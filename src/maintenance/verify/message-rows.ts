@@ -1,57 +1,13 @@
-import { type SQL, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import { isMarked } from "../../message-rows/figures.js";
 import { read } from "../read.js";
-import { type Check, type Context, runChecks } from "./check.js";
-import { columnChecks } from "./columns.js";
-import { constraintChecks } from "./constraints.js";
+import { type Context, runChecks } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
 import { atOnce, type Finding } from "./finding.js";
 import { contentChecks } from "./messages.js";
-import { checkOwnObjects } from "./own-objects.js";
-import { rightsChecks } from "./rights.js";
-import { countRowsOf, nullCheck, type RowCheck } from "./rows.js";
+import { isComplete, nullRows } from "./optional-table.js";
+import { countRowsOf, type RowCheck } from "./rows.js";
 import { putBuiltInsFirst } from "./run.js";
-import { storageChecks } from "./storage.js";
-import { notATable } from "./table.js";
-import { foreignKeyTriggers, unexpectedTriggers } from "./trigger.js";
-
-/** The same checks as of the sessions' table, of the table of their messages. */
-export async function checkMessagesTable(context: Context): Promise<Finding[]> {
-  const table = context.table.messages as DeclaredTable;
-  if (context.inTransaction) await putBuiltInsFirst(context.db);
-  const ofMessages = { ...context, ...context.ofRows, table, packageOnly: false };
-  const owners = (oid: SQL) =>
-    sql`(select quote_ident(pg_get_userbyid(relowner)) from pg_class where oid = ${oid})`;
-  const owner: Check = {
-    code: "table_owner",
-    severity: "warning",
-    query: sql`select * from (select ${owners(table.oid)} as own, ${owners(context.table.oid)} as sessions) as owners where own <> sessions`,
-    finding: ({ own, sessions }: Record<"own" | "sessions", string>) => [
-      `The table's owner is ${own}, and that of the sessions is ${sessions}, which may have no rights on it; deleting a session deletes its messages with the rights of the former.`,
-      { sql: `alter table ${table.sql} owner to ${sessions}`, rest: ", as a member of both roles" },
-    ],
-  };
-  const checks = [
-    ...[columnChecks, constraintChecks, storageChecks, rightsChecks]
-      .flatMap((of) => of(table))
-      // The check of the sessions reports what keeps their messages.
-      .filter(({ code }) => code !== "foreign_key"),
-    owner,
-    foreignKeyTriggers(table),
-    unexpectedTriggers(table),
-  ];
-  const other = await runChecks([notATable(table)], ofMessages);
-  const findings =
-    other.length > 0
-      ? other
-      : [...(await runChecks(checks, ofMessages)), ...(await checkOwnObjects(ofMessages))];
-  return findings.map((one) => ({ ...one, message: `${table.label}: ${one.message}` }));
-}
-
-/** Without a primary key, an id may have several rows. */
-const isComplete = ({ oid, columnRows, columns }: DeclaredTable) =>
-  sql`exists (select from pg_index where indrelid = ${oid} and indisprimary) and (select count(*) from ${columnRows} join pg_attribute on attname = name
-    where attrelid = ${oid} and not attisdropped and format_type(atttypid, atttypmod) = declared.type) = ${sql.raw(String(columns.length))}`;
 
 /** Looks for messages in rows that calls cannot use. */
 export async function checkMessageContents(context: Context): Promise<Finding[]> {
@@ -65,15 +21,7 @@ export async function checkMessageContents(context: Context): Promise<Finding[]>
 export async function countMessageRows({ db, inTransaction, table }: Context): Promise<Finding[]> {
   const messages = table.messages as DeclaredTable;
   if (inTransaction) await putBuiltInsFirst(db);
-  const nullable = await read<{ name: string }>(
-    db,
-    sql`select name from ${messages.columnRows} join pg_attribute on attname = name where attrelid = ${messages.oid} and not attnotnull`,
-  );
-  const nulls = await countRowsOf(
-    db,
-    messages.sql,
-    nullable.map(({ name }) => nullCheck(messages, name)),
-  );
+  const nulls = await nullRows(db, messages);
   const [complete] = await read(db, sql`select where ${isComplete(table)} and ${isComplete(messages)}`);
   if (!complete || nulls.length > 0) return nulls;
   const [s, m] = [table.sql, messages.sql];

@@ -6,7 +6,7 @@ import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import { cut, type DeclaredTable, type OwnForeignKey } from "./declared.js";
-import { atOnce, type Finding, finding, note, type Remedy, warning } from "./finding.js";
+import { atOnce, type Finding, finding, note, plural, type Remedy, warning } from "./finding.js";
 import { isOfServer, isolated } from "./run.js";
 
 interface StoredIndex {
@@ -51,11 +51,11 @@ const APPLY = "apply the application's migration that creates it";
 const LATER = "resolve the findings about its columns, then run journey-db verify";
 const RENAME = "rename what has its name, then run journey-db verify";
 
-/** Applications declare the table of sessions, but not that of messages. */
-const declareIt = ({ row }: DeclaredTable, how = "") =>
-  row === "session"
-    ? `declare it in the table's schema${how}`
-    : "none is needed; messagesTable cannot declare it, so this note stays";
+/** Applications declare the table of sessions, but not the optional ones. */
+const declareIt = ({ optional }: DeclaredTable, how = "") =>
+  optional
+    ? `none is needed; ${optional.by} cannot declare it, so this note stays`
+    : `declare it in the table's schema${how}`;
 
 /**
  * Compares the application's indexes, constraints and policies with what it declares. An index or a foreign key is found
@@ -290,14 +290,18 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
     }
     const isFit = await fits(context, declared);
     const remedy = async (): Promise<Remedy> => {
-      if (!isFit) return APPLY;
+      const add = `alter table ${table.sql} ${found ? `drop constraint ${found.name}, ` : ""}${create}`;
+      // What it references may be repaired or created before.
+      if (!isFit && table.row !== "batch") return APPLY;
       if (found?.key !== cut(key) && stored.taken.includes(cut(key))) return RENAME;
       const isBroken = await finds(context, `select from ${table.sql} t where ${broken}`);
+      if (isBroken !== false && table.optional?.with === "durable-replies")
+        return { sql: atOnce([`delete from ${table.sql} t where ${broken}`, add]) };
       if (isBroken && table.row === "message")
         return "delete the messages that have no session (message_rows_orphaned shows them), then run journey-db verify";
       if (isBroken) return "change the rows that reference no row, then run journey-db verify";
       if (isBroken === undefined && hasAllColumns(table, stored)) return APPLY;
-      return { sql: `alter table ${table.sql} ${found ? `drop constraint ${found.name}, ` : ""}${create}` };
+      return { sql: add };
     };
     const problem =
       isFit === undefined
@@ -305,13 +309,12 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
         : isFit
           ? ""
           : " and cannot be created: what it references must be unique and have the same type";
-    const consequence =
-      table.row === "session"
-        ? "values that reference no row are stored"
-        : "messages of deleted sessions stay";
+    const consequence = table.optional
+      ? `${table.optional.rows} of deleted ${plural(table.optional.parent)} stay`
+      : "values that reference no row are stored";
     findings.push(
       finding(
-        table.row === "session" ? "warning" : "error",
+        table.optional ? "error" : "warning",
         found ? "constraint_different" : "constraint_missing",
         found
           ? `Foreign key ${found.name} is not as the schema declares it${problem}.`

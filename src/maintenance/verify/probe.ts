@@ -5,7 +5,7 @@ import { fromDriver } from "../../model/driver-errors.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
-import type { DeclaredTable } from "./declared.js";
+import type { DeclaredTable, DeclaredTrigger } from "./declared.js";
 import { error, type Finding, type FindingCode, note, type Remedy } from "./finding.js";
 import { attempt, isOfServer, isolated } from "./run.js";
 
@@ -266,7 +266,8 @@ const insertMessage = ({ context, owner }: Probe, messages: DeclaredTable): Prom
 
 /** If another trigger sets updated_at after this package's, its name must come first: triggers run in order of their names. */
 async function runFirst({ db, table }: Context): Promise<Remedy> {
-  const key = literal(table.trigger.key);
+  const own = table.triggers[0] as DeclaredTrigger;
+  const key = literal(own.key);
   const triggers = await read<{ name: string; renamed: string; earlier: boolean }>(
     db,
     // tgtype: for each row (1), before (2), update (16).
@@ -281,7 +282,7 @@ async function runFirst({ db, table }: Context): Promise<Remedy> {
   return trigger?.earlier && triggers.length === 1
     ? {
         sql: `alter trigger ${trigger.name} on ${table.sql} rename to ${trigger.renamed}`,
-        rest: `, so that it runs before ${table.trigger.name}`,
+        rest: `, so that it runs before ${own.name}`,
       }
     : `${SEE_OTHERS}; another trigger may set it`;
 }

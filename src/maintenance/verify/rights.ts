@@ -83,12 +83,12 @@ export function rightsChecks(table: DeclaredTable): Check[] {
       code: "function_rights",
       severity: "warning",
       // No role needs to call the trigger's function: the trigger runs without that privilege.
-      query: sql`select r.role, format('%I.%I', n.nspname, proname) as function
+      query: sql`select r.role, format('%I.%I', n.nspname, proname) as function, quote_ident(proname) as name
       from ${PUBLIC_ROLES}, pg_trigger t join pg_proc p on p.oid = tgfoid join pg_namespace n on n.oid = pronamespace
-      where tgrelid = ${table.oid} and proname = ${sql.raw(literal(table.function.key))}
+      where tgrelid = ${table.oid} and proname in (${sql.raw(["''", ...table.triggers.map((one) => literal(one.function.key))].join(", "))})
         and ${notThroughPublic((role) => sql`has_function_privilege(${role}, p.oid, 'EXECUTE')`)} order by r.role`,
-      finding: (found: { role: string; function: string }) => [
-        `Role ${found.role} may execute ${table.function.name}().`,
+      finding: (found: { role: string; function: string; name: string }) => [
+        `Role ${found.role} may execute ${found.name}().`,
         { sql: `revoke all on function ${found.function}() from ${found.role}` },
       ],
     },

@@ -3,10 +3,18 @@ import { isMarked, LARGE_SESSION_BYTES } from "../../message-rows/figures.js";
 import type { Database } from "../../model/database.js";
 import { read } from "../read.js";
 import { literal } from "../table-sql.js";
-import type { Context } from "./check.js";
+import type { Applying, Context } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
-import { type Finding, type FindingCode, finding, type Remedy, warning, withRest } from "./finding.js";
-import { MIGRATE_ROWS } from "./journal.js";
+import {
+  type Finding,
+  type FindingCode,
+  finding,
+  plural,
+  type Remedy,
+  warning,
+  withRest,
+} from "./finding.js";
+import { migrateWith } from "./journal.js";
 import { defaultsOf } from "./probe.js";
 import { putBuiltInsFirst } from "./run.js";
 import { forTable, isDefaultTable, optionsOf } from "./table.js";
@@ -52,7 +60,7 @@ const selectFrom = (table: string) => (columns: string, where: string) =>
 const THEN_VERIFY = ", then run journey-db verify";
 
 /** Counts the rows that break the table's or this package's rules, in one scan. */
-export async function countRows({ db, inTransaction, table, phases, ofRows }: Context): Promise<Finding[]> {
+export async function countRows({ db, inTransaction, table, phases, optional }: Context): Promise<Finding[]> {
   if (inTransaction) await putBuiltInsFirst(db);
   const [stored] = await read<Stored>(db, storedOf(table));
   if (!stored) return [];
@@ -64,7 +72,7 @@ export async function countRows({ db, inTransaction, table, phases, ofRows }: Co
       .map((name) => nullCheck(table, name)),
     ...(stored.types.user_id === "text" ? userIdChecks(table, stored.utf8) : []),
     ...(phases && stored.types.phase === "text" ? [phaseCheck(table, phases)] : []),
-    ...(stored.types.messages === "jsonb" ? layoutChecks(table, ofRows) : []),
+    ...(stored.types.messages === "jsonb" ? layoutChecks(table, optional["message-rows"]) : []),
   ]);
 }
 
@@ -73,7 +81,7 @@ export async function countRowsOf(
   db: Database,
   from: string,
   checks: readonly RowCheck[],
-  noun: "row" | "session" | "message" = "row",
+  noun: "row" | DeclaredTable["row"] = "row",
 ): Promise<Finding[]> {
   if (checks.length === 0) return [];
   const counts = checks.map(({ where, measured }) => {
@@ -87,7 +95,7 @@ export async function countRowsOf(
   );
   return checks.flatMap(({ code, severity, what, remedy, notValidated }, index) => {
     const [rows = 0, mean = 0, largest = 0] = row?.counts[index] ?? [];
-    const have = rows === 1 ? `1 ${noun} has` : `${rows} ${noun}s have`;
+    const have = rows === 1 ? `1 ${noun} has` : `${rows} ${plural(noun)} have`;
     const said = typeof what === "string" ? what : what(mean, largest);
     const findings = rows > 0 ? [finding(severity, code, `${have} ${said}.`, remedy)] : [];
     if (notValidated === undefined) return findings;
@@ -229,8 +237,8 @@ function phaseCheck(table: DeclaredTable, phases: readonly string[]): RowCheck {
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** How sessions keep their messages. Reads no long conversation: each size is that of the stored, compressed value. */
-function layoutChecks(table: DeclaredTable, { recreate }: Context["ofRows"]): RowCheck[] {
-  const create = typeof recreate === "string" ? recreate : MIGRATE_ROWS;
+function layoutChecks(table: DeclaredTable, { recreate }: Applying): RowCheck[] {
+  const create = typeof recreate === "string" ? recreate : migrateWith("message-rows");
   const first = table.messages ? "" : `${create}, then `;
   const missing: RowCheck = {
     code: "message_rows_missing",

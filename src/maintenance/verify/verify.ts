@@ -2,20 +2,23 @@ import * as z from "zod";
 import type { Database } from "../../model/database.js";
 import { type JourneyTable, quotedName } from "../../schema.js";
 import { journeyOptionsSchema } from "../../validation/journey-options.js";
+import { OPTIONAL, type OptionalMigrations } from "../../validation/options.js";
 import { parse } from "../../validation/parse.js";
 import { type Migration, requireDatabase, theJournal } from "../migrate.js";
 import { connectionFailure } from "../migrate-failure.js";
-import { type Check, type Context, runChecks } from "./check.js";
+import { type Applying, type Check, type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
 import { type DeclaredTable, declare } from "./declared.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
-import { checkJournal, MIGRATE, MIGRATE_ROWS } from "./journal.js";
-import { checkMessageContents, checkMessagesTable, countMessageRows } from "./message-rows.js";
+import { checkJournal, MIGRATE, migrateWith } from "./journal.js";
+import { checkMessageContents, countMessageRows } from "./message-rows.js";
 import { countMessages, olderMessages, repeatedIds, selectRepeatedIds } from "./messages.js";
+import { checkOptionalTables } from "./optional-table.js";
 import { checkOwnColumns } from "./own-columns.js";
 import { checkOwnObjects } from "./own-objects.js";
 import { probe } from "./probe.js";
+import { countReplies } from "./replies.js";
 import { rightsChecks } from "./rights.js";
 import { countRows } from "./rows.js";
 import { attempt, LOCKED, limitTime, putBuiltInsFirst, rolledBack, tooLate } from "./run.js";
@@ -48,8 +51,8 @@ interface Step {
   writes?: true;
   /** Whether it compares what the application declares itself. */
   own?: true;
-  /** Whether it needs a table of messages. */
-  ofMessages?: true;
+  /** The optional table or tables that it needs. */
+  of?: "messages" | "replies";
   /** For a step that reads every row: the remedy if that takes more than 30 s. */
   slow?: (table: DeclaredTable) => string;
 }
@@ -87,17 +90,27 @@ const STEPS: Step[] = [
     ...storageChecks(table),
     ...rightsChecks(table),
   ]),
-  { subject: "The table of messages", run: checkMessagesTable, ofMessages: true },
+  {
+    subject: "The table of messages",
+    run: checkOptionalTables(({ messages }) => [messages]),
+    of: "messages",
+  },
+  {
+    subject: "The tables of replies",
+    run: checkOptionalTables(({ replies }) => replies ?? []),
+    of: "replies",
+  },
   {
     subject: "The stored rows",
     run: countRows,
     slow: WHEN_LESS_BUSY,
   },
-  { subject: "The messages in rows", run: countMessageRows, ofMessages: true, slow: WHEN_LESS_BUSY },
+  { subject: "The replies", run: countReplies, of: "replies", slow: WHEN_LESS_BUSY },
+  { subject: "The messages in rows", run: countMessageRows, of: "messages", slow: WHEN_LESS_BUSY },
   {
     subject: "The contents of messages in rows",
     run: checkMessageContents,
-    ofMessages: true,
+    of: "messages",
     slow: WHEN_LESS_BUSY,
   },
   {
@@ -149,14 +162,14 @@ export async function verifyTable(
   let table: DeclaredTable | undefined;
   let reapply = (exact: string): Remedy => ({ sql: exact });
   let recreate: Remedy = MIGRATE;
-  let ofRows: Context["ofRows"] = { reapply, recreate: MIGRATE_ROWS };
+  const optional = eachOptional((of): Applying => ({ reapply, recreate: migrateWith(of) }));
   let pending: readonly Migration[] = [];
   let hasJournals = false;
   let inserted = false;
   const inContext = (run: Step["run"]) =>
     rolledBack(db, async (tx, inTransaction) => {
       table ??= await declare(tx, journeyTable);
-      const context = { db: tx, inTransaction, table, packageOnly, phases, reapply, recreate, ofRows };
+      const context = { db: tx, inTransaction, table, packageOnly, phases, reapply, recreate, optional };
       return run({ ...context, onInserted: () => (inserted = true) });
     });
 
@@ -168,7 +181,8 @@ export async function verifyTable(
     run: async (context) => {
       if (!isDefaultTable(context.table)) {
         recreate = createOwn(context.table);
-        ofRows = { reapply, recreate: createOwn(context.table, " --with message-rows") };
+        for (const of of OPTIONAL)
+          optional[of] = { reapply, recreate: createOwn(context.table, ` --with ${of}`) };
         return [];
       }
       const checked = await checkJournal(context.db);
@@ -178,22 +192,22 @@ export async function verifyTable(
     },
   };
   // In a transaction of its own: after a journal without dates, the first one accepts no other statement.
-  const journalOfRows: Step = {
-    subject: theJournal("message-rows"),
-    run: async (context) => {
-      if (!hasJournals) return [];
-      const checked = await checkJournal(context.db, "message-rows");
-      ofRows = checked;
-      return checked.begun || context.table.messages ? checked.findings : [];
-    },
-  };
-  for (const { subject, run, required, writes, own, ofMessages, slow } of [
-    journal,
-    journalOfRows,
-    ...STEPS,
-  ]) {
+  const optionalJournals = OPTIONAL.map(
+    (name): Step => ({
+      subject: theJournal(name),
+      run: async (context) => {
+        if (!hasJournals) return [];
+        const checked = await checkJournal(context.db, name);
+        optional[name] = checked;
+        const { messages, replies } = context.table;
+        const exists = name === "message-rows" ? messages : replies;
+        return checked.begun || exists ? checked.findings : [];
+      },
+    }),
+  );
+  for (const { subject, run, required, writes, own, of, slow } of [journal, ...optionalJournals, ...STEPS]) {
     if (writes && findings.some(({ code }) => REFUSES_WRITES.includes(code))) continue;
-    if (ofMessages && !(table as DeclaredTable | undefined)?.messages) continue;
+    if (of && !(table as DeclaredTable | undefined)?.[of]) continue;
     const severity = required ? "error" : "warning";
     let locked = false;
     const found = await attempt(
@@ -224,9 +238,12 @@ export async function verifyTable(
   }
   const sorted = findings
     .filter(({ code }) => !packageOnly || code !== "column_unexpected")
-    // The error about sessions whose messages are gone with their table has the same remedy.
+    // The error about what needs the table has the same remedy.
     .filter(
-      ({ code }) => code !== "table_missing" || !findings.some((one) => one.code === "message_rows_missing"),
+      (one) =>
+        one.code !== "table_missing" ||
+        one.severity === "error" ||
+        !findings.some(({ severity, remedy }) => severity === "error" && remedy.startsWith(one.remedy)),
     )
     // A trigger fills a column that seemed to need a value.
     .map((one) =>
@@ -237,6 +254,9 @@ export async function verifyTable(
     .sort((a, b) => rank(a) - rank(b));
   return { findings: sorted, inserted };
 }
+
+const eachOptional = <T>(value: (of: OptionalMigrations) => T) =>
+  Object.fromEntries(OPTIONAL.map((of) => [of, value(of)])) as Record<OptionalMigrations, T>;
 
 /** What creates a table of the application. */
 const createOwn = (table: DeclaredTable, more = "") =>

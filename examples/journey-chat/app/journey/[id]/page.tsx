@@ -12,12 +12,12 @@ export default async function ChatPage({ params }: PageProps<"/journey/[id]">) {
     if (error instanceof JourneyDbError && ["not_found", "invalid_input"].includes(error.code)) notFound();
     throw error;
   });
-  const { session, messages, hasMore } = page;
+  const { session, messages, hasMore, revision } = page;
   return (
     <Conversation
       key={id}
       id={id}
-      stored={{ session: toItem(session), messages: toMessages(messages), hasMore }}
+      stored={{ session: toItem(session), messages: toMessages(messages), hasMore, revision }}
     />
   );
 }

@@ -9,15 +9,15 @@ import { badRequest, bodyOf, withSessions } from "@/lib/with-sessions";
 
 type Params = { id: string };
 
-/** Stores the user's message and streams the answer. */
+/** Stores the user's message and streams the answer, which is stored even if the browser leaves. */
 export const POST = withSessions<Params>(async (sessions, request, { id }) => {
-  const turn = await startTurn(sessions, id, request, { title: titleOf });
+  const turn = await startTurn(sessions, id, request, { durable: true, title: titleOf });
   const result = streamText({
     model,
     tools,
     stopWhen: stepCountIs(5),
     messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }),
-    abortSignal: request.signal,
+    abortSignal: turn.signal,
     // Its message may contain what the user wrote.
     onError: ({ error }) => console.error("The model failed:", error instanceof Error ? error.name : "?"),
   });
@@ -29,8 +29,8 @@ export const POST = withSessions<Params>(async (sessions, request, { id }) => {
 export const GET = withSessions<Params>(
   async (sessions, { nextUrl }, { id }) => {
     const before = nextUrl.searchParams.get("before") ?? undefined;
-    const { messages, hasMore } = await sessions.messages(id, { limit: PAGE, before });
-    return Response.json({ messages: toMessages(messages), hasMore });
+    const { messages, hasMore, revision } = await sessions.messages(id, { limit: PAGE, before });
+    return Response.json({ messages: toMessages(messages), hasMore, revision });
   },
   { endsWithRequest: true },
 );

@@ -1,0 +1,5 @@
+with "written" as (update "journey_replies" set written_at = now(), batches = greatest("journey_replies"."batches", input.n), state = coalesce(input.state, "journey_replies"."state")
+      from (select $n::int as "n", $chunks::text as "chunks", $state::text as "state", string_to_array($from::text, ',') as "from" offset 0) as input where "journey_replies"."user_id" = $userId and "journey_replies"."session_id" = $id and "journey_replies"."id" = $replyId::text and "journey_replies"."state" = any(input."from")
+      returning "journey_replies"."session_id", "journey_replies"."id", "journey_replies"."state"), "stored" as (insert into "journey_reply_chunks" (user_id, session_id, reply_id, n, chunks)
+      select $userId::text, written.session_id, written.id, input.n, input.chunks from written, (select $n::int as "n", $chunks::text as "chunks", $state::text as "state", string_to_array($from::text, ',') as "from" offset 0) as input where input.chunks <> ''
+      on conflict (session_id, reply_id, n, user_id) do nothing) select written.state from written
