@@ -87,7 +87,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
       "test/properties/*.test.ts",
       "test/sessions/mixed-load.test.ts",
       "test/queries/reindex.test.ts",
-      "test/crashes/{client,server}-crash.test.ts",
+      "test/crashes/{client-crash,server-crash,failover}.test.ts",
       "test/hostile/{boundary,fuzz,round-trip,sizes}.test.ts",
       "test/cli/memory.test.ts",
       "test/ai-sdk/interrupted-answers.test.ts",

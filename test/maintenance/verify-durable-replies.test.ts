@@ -207,7 +207,8 @@ const CHANGES: Record<string, Change> = {
     found: ["note trigger_unexpected", "note policy"],
   },
   "another table references replies": {
-    change: "create table votes (session_id uuid, user_id text, foreign key (session_id, user_id) references R)",
+    change:
+      "create table votes (session_id uuid, user_id text, foreign key (session_id, user_id) references R)",
     found: ["note foreign_key"],
   },
   "the table of chunks is gone": {
@@ -231,7 +232,8 @@ const CHANGES: Record<string, Change> = {
     found: ["error reply_owner"],
   },
   "replies were left by a crash": {
-    change: "update R set written_at = now() - interval '61 minutes', state = 'ended' where user_id = 'user_a'",
+    change:
+      "update R set written_at = now() - interval '61 minutes', state = 'ended' where user_id = 'user_a'",
     found: ["note replies_abandoned"],
   },
 };
@@ -263,7 +265,9 @@ describe.each(Object.keys(TABLES) as Which[])("the %s table, with durable replie
 
 /** As the application's migrations do, which come first; then the remedies that are left. */
 async function recreate(opened: Awaited<ReturnType<typeof withReplies>>, findings: readonly Finding[]) {
-  const missing = findings.flatMap(({ message }) => /^There is no table app\.(.*)\.$/.exec(message)?.[1] ?? []);
+  const missing = findings.flatMap(
+    ({ message }) => /^There is no table app\.(.*)\.$/.exec(message)?.[1] ?? [],
+  );
   for (const statement of await generated({ ...replyTables(chats) }))
     if (missing.some((name) => statement.includes(`TABLE "app"."${name}"`)))
       await opened.sql.unsafe(statement);
@@ -279,7 +283,10 @@ describe("the default table", () => {
     expect(await verify(db)).toEqual([]);
     await migrate(db, { with: ["durable-replies"] });
     await sql`drop table journey_replies, journey_reply_chunks`;
-    expect(codesOf(await verify(db, { table }))).toEqual(["warning table_missing", "note trigger_unexpected"]);
+    expect(codesOf(await verify(db, { table }))).toEqual([
+      "warning table_missing",
+      "note trigger_unexpected",
+    ]);
     await sql`drop table drizzle.__journey_db_durable_replies`;
     const [note, ...more] = await verify(db);
     expect(more).toEqual([]);
