@@ -51,8 +51,14 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
     onnotice: () => {},
     connection: {
       application_name: "journey-db",
-      // pgbouncer refuses this startup parameter.
-      ...(!pooled && { statement_timeout: options.statementTimeoutMs }),
+      // A pooler's connections are shared, and pgbouncer refuses the first of these.
+      ...(!pooled && {
+        statement_timeout: options.statementTimeoutMs,
+        // An engine that passes statements on as text writes dates and strings as these say, for servers that read them
+        // as theirs say: with "SQL, DMY", 3 February was stored as 2 March.
+        DateStyle: "ISO",
+        standard_conforming_strings: "on",
+      }),
       ...address.settings,
     },
   };
