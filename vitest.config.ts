@@ -48,8 +48,9 @@ const IN_BOTH_LAYOUTS = [
 const OF_THE_COLUMN = [
   "test/queries/{session-size,text-size,own-values}.test.ts",
   "test/hostile/{logs,sizes}.test.ts",
-  "test/durable-replies/{costs,hostile,replies}.test.ts",
+  "test/durable-replies/{costs,every-call,hostile,replies,watch}.test.ts",
   "test/poolers/migrate.test.ts",
+  "test/crashes/failover.test.ts",
 ];
 /** A project whose tests need the server. */
 const ofServer = { globalSetup, setupFiles, isolate: false };
@@ -59,6 +60,9 @@ const FIRST = [
   // Before others have asked for a hundred shapes of a statement: more are not prepared.
   "performance/round-trips",
   "connection/embedded",
+  "crashes/reply-crash",
+  "durable-replies/",
+  "ai-sdk/durable",
   "ai-sdk/interrupted-answers",
   "docs/docs-commands",
   "cli/commands",
@@ -88,7 +92,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
       "test/properties/*.test.ts",
       "test/sessions/mixed-load.test.ts",
       "test/queries/reindex.test.ts",
-      "test/crashes/{client,reply,server}-crash.test.ts",
+      "test/crashes/{client-crash,failover,reply-crash,server-crash}.test.ts",
       "test/hostile/{boundary,fuzz,round-trip,sizes}.test.ts",
       "test/cli/memory.test.ts",
       "test/ai-sdk/interrupted-answers.test.ts",

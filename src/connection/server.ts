@@ -1,4 +1,4 @@
-import type { ServerAddress } from "./database-url.js";
+import type { Host, ServerAddress } from "./database-url.js";
 import { serverListener } from "./listen.js";
 import { packageError } from "./optional-package.js";
 import { leaveTypesToDrizzle, overPostgresJs } from "./over-postgres-js.js";
@@ -7,6 +7,7 @@ import { poolClient } from "./pool-client.js";
 import { serverConnection } from "./server-connection.js";
 import { openSocket } from "./socket.js";
 import { tlsOptions } from "./tls-options.js";
+import { anyServer } from "./writable-server.js";
 
 /** Milliseconds. Less than the default deadline of a call, 15 s, so that a silent server is unavailable and not a timeout. */
 const CONNECT_TIMEOUT = 10_000;
@@ -35,7 +36,6 @@ async function loadPostgres() {
 export async function openServer(address: ServerAddress, options: ServerOptions) {
   const postgres = await loadPostgres();
   const pooled = options.pooled ?? address.pooled;
-  const encryption = address.tls === "disable" ? {} : tlsOptions(address);
   const settings = {
     // In arrays, which its types lack: postgres.js would take the end of an IPv6 address for a port.
     ...({ host: [address.host], port: [address.port] } as object),
@@ -50,21 +50,34 @@ export async function openServer(address: ServerAddress, options: ServerOptions)
     onnotice: () => {},
     connection: {
       application_name: "journey-db",
-      // pgbouncer refuses this startup parameter.
-      ...(!pooled && { statement_timeout: options.statementTimeoutMs }),
+      // A pooler's connections are shared, and pgbouncer refuses the first of these.
+      ...(!pooled && {
+        statement_timeout: options.statementTimeoutMs,
+        // An engine that passes statements on as text writes dates and strings as these say, for servers that read them
+        // as theirs say: with "SQL, DMY", 3 February was stored as 2 March.
+        DateStyle: "ISO",
+        standard_conforming_strings: "on",
+      }),
       ...address.settings,
     },
   };
-  const connection = (reports: object = {}) =>
-    serverConnection(
-      (own) => {
-        const client = postgres({ ...settings, ...reports, ...own });
-        leaveTypesToDrizzle(client);
-        return client;
-      },
-      () => openSocket(address, encryption, CONNECT_TIMEOUT),
-    );
-  const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, connection);
+  const connectTo = (host: Host) => {
+    const encryption = host.tls === "disable" ? {} : tlsOptions(host);
+    return (reports: object = {}) =>
+      serverConnection(
+        (own) => {
+          const client = postgres({ ...settings, ...reports, ...own });
+          leaveTypesToDrizzle(client);
+          return client;
+        },
+        () => openSocket(host, encryption, CONNECT_TIMEOUT),
+      );
+  };
+  const { others, writable } = address;
+  const first = connectTo(address);
+  const connection =
+    others.length > 0 || writable ? anyServer([first, ...others.map(connectTo)], writable) : first;
+  const pool = openPool(options.max ?? address.max ?? DEFAULT_MAX, () => connection());
   const listener = serverListener(connection);
   return {
     db: overPostgresJs(poolClient(pool), options.schema),

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { NO_TLS } from "../model/driver-errors.js";
-import type { ServerAddress } from "./database-url.js";
+import type { Host } from "./database-url.js";
 
 /** SSLRequest (https://www.postgresql.org/docs/current/protocol-message-formats.html). */
 const TLS_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
@@ -16,7 +16,7 @@ const failure = (code: string, message: string) => Object.assign(new Error(messa
  * @throws errors of Node's, and with the codes CONNECT_TIMEOUT, ECONNREFUSED if the server hangs up, and NO_TLS
  */
 export async function openSocket(
-  { host, port, tls }: ServerAddress,
+  { host, port, tls }: Host,
   encryption: ConnectionOptions,
   timeoutMs: number,
 ): Promise<Socket> {

@@ -26,6 +26,8 @@ describe("a database URL", () => {
     expect(read("postgresql://me:secret@db.example:6000/chat?application_name=app")).toEqual({
       host: "db.example",
       port: 6000,
+      others: [],
+      writable: false,
       user: "me",
       password: "secret",
       database: "chat",
@@ -45,6 +47,32 @@ describe("a database URL", () => {
       password: "",
       database: "",
     });
+  });
+
+  test.each([
+    ["me:secret@one:1,two:2/db", "one:1 two:2"],
+    ["me:secret@one,two/db", "one:5432 two:5432"],
+    ["one,two:6000/db", "one:5432 two:6000"],
+    ["one,,[::1]:3/db", "one:5432 localhost:5432 ::1:3"],
+    ["me@/db?host=one,two&port=1,2", "one:1 two:2"],
+    ["me@/db?host=one,two&port=7", "one:7 two:7"],
+    ["ignored/db?host=/tmp,two", "/tmp:5432 two:5432"],
+  ])("may have several hosts: %s", (rest, hosts) => {
+    const { host, port, others } = read(`postgres://${rest}`);
+    expect([{ host, port }, ...others].map((one) => `${one.host}:${one.port}`).join(" ")).toBe(hosts);
+  });
+
+  test("encrypts each host's connections as that host alone would", () => {
+    const { tls, others } = read("postgres://localhost,db.example/db");
+    expect([tls, ...others.map((other) => other.tls)]).toEqual(["disable", "prefer"]);
+  });
+
+  test.each([
+    ["any", false],
+    ["read-write", true],
+    ["primary", true],
+  ])("asks for a server that accepts writes: target_session_attrs=%s", (value, writable) => {
+    expect(readAt("one,two", `target_session_attrs=${value}`).writable).toBe(writable);
   });
 
   test("keeps special characters, percent-encoded or harmless as they are", () => {
@@ -131,10 +159,13 @@ describe("a database URL", () => {
     "postgres://me:hunter2@host:0/db",
     "postgres://me:hunter2@host/db?port=99999",
     "postgres://me:hunter2@host/db?port=1,2",
-    "postgres://me:hunter2@one,two/db",
-    "postgres://me:hunter2@host/db?host=one,two",
+    "postgres://me:hunter2@one,two/db?port=1,2,3",
+    "postgres://me:hunter2@one,two:x/db",
+    "postgres://me:hunter2@one/db?target_session_attrs=standby",
+    "postgres://me:hunter2@one/db?target_session_attrs=read-only",
+    "postgres://me:hunter2@one/db?target_session_attrs=hunter2",
+    "postgres://me:hunter2@one,two/db?load_balance_hosts=random",
     "postgres://me:hunter2@/more@host/db",
-    "postgres://me:hunter2@one:1,two:2/db",
     "postgres://me:hunter2@host/db?sslmode=hunter2",
     "postgres://me:[YOUR-PASSWORD]@hunter2/db",
     "postgres://me:hunter2@host/db#?sslmode=require",
@@ -159,7 +190,7 @@ describe("a database URL", () => {
     expect(thrown).toMatchObject({
       code: "configuration",
       message: expect.stringMatching(
-        /^DATABASE_URL: (ssl\w*: |a parameter that looks like sslmode: )?expected /,
+        /^DATABASE_URL: ((ssl\w*|target_session_attrs|load_balance_hosts): |a parameter that looks like sslmode: )?expected /,
       ),
     });
     expect(`${(thrown as Error).stack}${JSON.stringify(thrown)}`).not.toContain("hunter2");

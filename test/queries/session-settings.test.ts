@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
-import { forUser } from "../../src/index.js";
+import { connect, forUser } from "../../src/index.js";
 import { migratedDatabase, newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
 
@@ -46,4 +46,16 @@ it.each([
   } while (cursor);
   expect(new Set(seen).size).toBe(15);
   expect(seen).toHaveLength(15);
+});
+
+it("connect() sets how dates and strings are written, whatever the database has set", async () => {
+  const database = new URL(url).pathname.slice(1);
+  await raw.unsafe(`alter database "${database}" set DateStyle = 'SQL, DMY'`);
+  await raw.unsafe(`alter database "${database}" set standard_conforming_strings = off`);
+  const { db, close } = await connect({ url });
+  const [row] = (await db.execute(
+    "select current_setting('DateStyle') as dates, current_setting('standard_conforming_strings') as strings",
+  )) as unknown as [object];
+  await close();
+  expect(row).toEqual({ dates: expect.stringMatching(/^ISO/), strings: "on" });
 });

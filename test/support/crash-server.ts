@@ -4,7 +4,7 @@
  * `start` on the same data folder and port. Answers each with a line once it is done. Ends with
  * stdin, however its parent died, and leaves nothing behind.
  */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, type ExecFileSyncOptions, execFileSync, spawn } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,20 +18,29 @@ let port = 0;
 let server: ChildProcess | undefined;
 let leaving = false;
 
+const asServer: ExecFileSyncOptions = {
+  ...serverUser,
+  cwd: folder,
+  stdio: ["ignore", "ignore", "inherit"],
+};
+
 async function create(): Promise<void> {
-  mkdirSync(data);
+  mkdirSync(data, { mode: 0o700 });
   if (serverUser.uid) {
     chmodSync(folder, 0o755);
     chownSync(data, serverUser.uid, serverUser.gid);
   }
   bin = await findBinaries(folder);
   port = await freePort();
+  const primary = process.env.STANDBY_OF;
+  if (primary !== undefined) {
+    // Copied by the user who must own it.
+    execFileSync("cp", ["-R", `${primary}/.`, data], asServer);
+    execFileSync("touch", [join(data, "standby.signal")], asServer);
+    return;
+  }
   const options = "--username=postgres --auth=trust --no-sync --locale=C.UTF-8 --encoding=UTF8".split(" ");
-  execFileSync(join(bin, "initdb"), ["-D", data, ...options], {
-    ...serverUser,
-    cwd: data,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  execFileSync(join(bin, "initdb"), ["-D", data, ...options], asServer);
 }
 
 /** Until it takes connections. Started without pg_ctl, so that its parent is here to notice its end. */
@@ -103,6 +112,7 @@ const words: Record<string, () => Promise<void>> = {
   crash: () => end(killAll),
   stop: () => end((postmaster) => process.kill(postmaster, "SIGINT")),
   start,
+  promote: async () => void execFileSync(join(bin, "pg_ctl"), ["promote", "-w", "-s", "-D", data], asServer),
 };
 
 async function leave(status: number): Promise<void> {
@@ -135,4 +145,4 @@ createInterface({ input: process.stdin })
     words[word]?.().then(() => process.stdout.write(`${server?.pid}\n`), failed);
   })
   .once("close", () => void leave(0));
-process.stdout.write(`postgres://postgres@127.0.0.1:${port}/postgres ${server?.pid}\n`);
+process.stdout.write(`postgres://postgres@127.0.0.1:${port}/postgres ${server?.pid} ${data}\n`);

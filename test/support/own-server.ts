@@ -9,12 +9,16 @@ export interface OwnServer {
   readonly url: string;
   /** The process id of the postmaster, the parent of all others. */
   readonly postmaster: number;
+  /** Its data folder. */
+  readonly data: string;
   /** kill -9 of all its processes at once. */
   crash(): Promise<void>;
   /** An orderly end. */
   stop(): Promise<void>;
   /** Starts it again on the same data, until it takes connections. */
   start(): Promise<void>;
+  /** Makes a primary of a standby, until it accepts writes. */
+  promote(): Promise<void>;
 }
 
 /**
@@ -23,10 +27,20 @@ export interface OwnServer {
  *
  * @param settings as `name=value`
  */
-export async function startOwnServer(...settings: string[]): Promise<OwnServer> {
+export const startOwnServer = (...settings: string[]): Promise<OwnServer> => keepServer(settings);
+
+/** A streaming standby of a server that is stopped, of which it is a copy. */
+export function startStandby(primary: OwnServer, ...settings: string[]): Promise<OwnServer> {
+  const { hostname, port } = new URL(primary.url);
+  const source = `primary_conninfo=host=${hostname} port=${port} user=postgres application_name=standby`;
+  return keepServer([source, ...settings], { STANDBY_OF: primary.data });
+}
+
+async function keepServer(settings: string[], env: Record<string, string> = {}): Promise<OwnServer> {
   // Detached, so that Ctrl-C reaches it only as the end of stdin.
   const child = spawn(process.execPath, [...nodeArguments("test/support/crash-server.ts"), ...settings], {
     detached: true,
+    env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "inherit"],
   });
   const ended = new Promise<never>((_, reject) => {
@@ -40,7 +54,7 @@ export async function startOwnServer(...settings: string[]): Promise<OwnServer> 
   const lines = createInterface({ input: child.stdout });
   const line = () => new Promise<string>((resolve) => lines.once("line", resolve));
   const answer = () => Promise.race([line(), ended]);
-  const [url = "", pid] = (await answer()).split(" ");
+  const [url = "", pid, data = ""] = (await answer()).split(" ");
   let postmaster = Number(pid);
   const say = async (word: string) => {
     child.stdin.write(`${word}\n`);
@@ -48,11 +62,13 @@ export async function startOwnServer(...settings: string[]): Promise<OwnServer> 
   };
   return {
     url,
+    data,
     get postmaster() {
       return postmaster;
     },
     crash: () => say("crash"),
     stop: () => say("stop"),
     start: () => say("start"),
+    promote: () => say("promote"),
   };
 }
