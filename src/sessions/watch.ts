@@ -25,7 +25,7 @@ export interface Watch {
    *
    * It waits for notifications of the server if the durable replies' migrations are applied and `connect` has a direct
    * connection, or `defineJourney` a `listener`: all calls of a process share one. Else it looks every two seconds.
-   * While the server is not available it tries again, for up to a minute.
+   * If the server is not available later, it tries again, for up to a minute.
    *
    * @example for await (const { revision, reply } of sessions.watch(id, { signal: request.signal })) …
    * @throws unavailable if 100 of the user's calls wait in this process, or `close` of `connect` is called
@@ -51,12 +51,15 @@ export const verb: Verb<Watch["watch"]> = {
     const changes = handle.changes(values.id, "session");
     let last: string | undefined;
     let failures = 0;
+    // As with any call, a handle whose signal was aborted before refuses it.
+    const isEnded = () => own?.aborted || (last !== undefined && signal?.aborted);
     try {
-      while (!signal?.aborted) {
+      while (!isEnded()) {
         const found = await handle
           .withinDeadline(() => handle.send(handle.watched, values))
           .catch((error: JourneyDbError) => {
-            if (!signal?.aborted && (!error.retryable || ++failures > MOST_FAILURES)) throw error;
+            const mayPass = last !== undefined && error.retryable && ++failures <= MOST_FAILURES;
+            if (!isEnded() && !mayPass) throw error;
             return undefined;
           });
         if (!found) {

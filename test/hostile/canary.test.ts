@@ -94,7 +94,7 @@ describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver
   it("not_found, conflict and too_large show nothing of what was asked for or is stored", async () => {
     const sessions = ownerOf(await database);
     const needing = valid.filter(
-      ({ verb, onSession, creates }) => onSession && !creates && !/^(get|delete)$/.test(verb),
+      ({ verb, onSession, creates }) => onSession && !creates && !/^(get|delete|watch)$/.test(verb),
     );
     for (const { name, call } of needing)
       expect(`${name} ${await codeOf(call(sessions))}`).toBe(`${name} not_found`);
@@ -190,7 +190,9 @@ describe.each(["postgres.js", "node-postgres", "PGlite"] as const)("%s", (driver
       ["metadata", `["${CANARY}"]`],
     ]) {
       const unneeded =
-        column === "messages" ? ["delete", "setPhase", "update", "mergeMetadata"] : ["delete", "messages"];
+        column === "messages"
+          ? ["delete", "setPhase", "update", "mergeMetadata", "watch"]
+          : ["delete", "messages", "watch"];
       const needing = valid.filter(
         ({ verb, onSession, takesRevision }) =>
           verb === "latest" || (onSession && !takesRevision && !unneeded.includes(verb)),
