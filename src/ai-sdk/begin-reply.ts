@@ -3,12 +3,46 @@ import type { Replies } from "../sessions/replies.js";
 import { closeReply, removeLater, repliesOf } from "./close-reply.js";
 import { retry } from "./retry.js";
 import type { AnySessions } from "./store-answer.js";
-import { isConflict } from "./store-request.js";
+import { type Begun, hasCode, isConflict, SessionExists } from "./store-request.js";
 
 /** Attempts to begin while a reply that somebody stopped, or whose producer is lost, comes to its end. */
 const ATTEMPTS = 40;
 /** Milliseconds between them. */
 const PAUSE = 250;
+
+/** Rounds in which others create the session that a first message is to create, and delete it again. */
+const MOST_ROUNDS = 3;
+
+/**
+ * Begins a reply and stores the turn's message. Before anything is stored, since a turn is refused while another reply is
+ * running; only a session that is there has one.
+ *
+ * @param createsSession whether the message may create the session
+ * @param store stores the message; `isNew`: only if that creates the session
+ */
+export async function beginTurn<Message extends MessageShape>(
+  sessions: AnySessions<Message>,
+  id: string,
+  createsSession: boolean,
+  store: (isNew?: boolean) => Promise<Begun<Message>>,
+): Promise<Begun<Message> & { replyId: string }> {
+  for (let round = 1; ; round++) {
+    const replyId = await beginReply(sessions, id).catch((error) => {
+      if (createsSession && hasCode(error, "not_found")) return undefined;
+      throw error;
+    });
+    try {
+      const begun = await store(replyId === undefined && round < MOST_ROUNDS);
+      return {
+        ...begun,
+        replyId: replyId ?? (await beginReply(sessions, id, { messageId: begun.answerId })),
+      };
+    } catch (error) {
+      if (replyId) await cancelReply(repliesOf(sessions), id, replyId);
+      if (!(error instanceof SessionExists)) throw error;
+    }
+  }
+}
 
 /**
  * Begins a reply. Waits for the end of one that was stopped, and closes one whose producer is lost.
@@ -17,7 +51,7 @@ const PAUSE = 250;
  * @returns its id
  * @throws JourneyDbError conflict while another reply is running; not_found for the session
  */
-export async function beginReply<Message extends MessageShape>(
+async function beginReply<Message extends MessageShape>(
   sessions: AnySessions<Message>,
   id: string,
   message: Parameters<Replies["start"]>[2] = {},
@@ -33,7 +67,8 @@ export async function beginReply<Message extends MessageShape>(
         if (!isConflict(error)) throw error;
         const other = await replies.read(id);
         if (other?.isLost) await closeReply(sessions, id, other);
-        else isRunning = other?.state === "running";
+        // One without the id of its message is of a turn that is being stored, which may be refused.
+        else isRunning = other?.state === "running" && other.messageId !== null;
         throw error;
       }
     },
@@ -43,19 +78,7 @@ export async function beginReply<Message extends MessageShape>(
 }
 
 /** Ends a reply whose turn was refused before it produced anything. */
-export async function cancelReply(replies: Replies, id: string, replyId: string): Promise<void> {
+async function cancelReply(replies: Replies, id: string, replyId: string): Promise<void> {
   await replies.write(id, replyId, { n: 0, chunks: "", state: "ended" }).catch(() => {});
   removeLater(replies, id, replyId);
-}
-
-/** Lets a stored question wait for the answer of the reply that is running. */
-export async function handOver<Message extends MessageShape>(
-  sessions: AnySessions<Message>,
-  id: string,
-  question: Message,
-): Promise<void> {
-  const running = await repliesOf(sessions).read(id);
-  if (!running?.messageId) return;
-  const metadata = { ...(question.metadata as object | undefined), answerId: running.messageId };
-  await sessions.append(id, { ...question, metadata }).catch(() => {});
 }

@@ -1,4 +1,4 @@
-/** Bytes that a page may be behind, and that wait here. It is read no further until the page has read them. */
+/** Bytes that a page may be behind, and that wait here. Nothing more is read until the page has read some of them. */
 const MOST_WAITING = 1024 * 1024;
 /** Milliseconds after which something is sent, so that no proxy closes the connection. */
 const SILENCE = 15_000;
@@ -33,7 +33,7 @@ export function eventResponse(
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        timer = setInterval(() => controller.enqueue(encoder.encode(KEEP_ALIVE)), SILENCE);
+        timer = setInterval(() => controller.enqueue(encoder.encode(KEEP_ALIVE)), SILENCE).unref();
       },
       async pull(controller) {
         try {

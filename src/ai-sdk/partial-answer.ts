@@ -49,3 +49,17 @@ export async function storeMostParts(
   if (accepted === parts.length - 1 || !hasContent({ parts: others })) return isStored;
   return (await store(others)) || isStored;
 }
+
+/** Whether a stored message is what had arrived of an answer, and nothing else. */
+export function isBeginningOf<Message extends MessageShape>(stored: Message, answer: Message): boolean {
+  const { interrupted: _, ...marked } = (stored.metadata ?? {}) as { interrupted?: unknown };
+  const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  return (
+    isSame(marked, answer.metadata ?? {}) &&
+    stored.parts.every((part, n) => {
+      const whole = answer.parts[n] as typeof part | undefined;
+      const [begun, said] = [part, whole].map((one) => (one && "text" in one ? String(one.text) : undefined));
+      return part.type === whole?.type && (begun === undefined || said?.startsWith(begun));
+    })
+  );
+}

@@ -16,12 +16,24 @@ export const toEvent = (chunk: object): string => `${EVENT}${JSON.stringify(chun
 
 export const LAST_EVENT = `${EVENT}${DONE}\n\n`;
 
-/** The chunks of whole events. JSON has no line breaks of its own. */
-export const chunksOf = (events: string): Chunk[] =>
-  events
-    .split("\n\n")
-    .filter((event) => event.startsWith(EVENT) && event !== `${EVENT}${DONE}`)
-    .map((event) => JSON.parse(event.slice(EVENT.length)));
+/** What a producer writes as a sign that its stream has begun: a server-sent event without content. */
+export const SIGN = ":\n\n";
+
+export const withoutSigns = (events: string): string => events.replace(/^(:\n\n)+/, "");
+
+/** The chunks of whole events, up to the first that is none. JSON has no line breaks of its own. */
+export function chunksOf(events: string): Chunk[] {
+  const chunks: Chunk[] = [];
+  for (const event of events.split("\n\n")) {
+    if (!event.startsWith(EVENT) || event === `${EVENT}${DONE}`) continue;
+    try {
+      chunks.push(JSON.parse(event.slice(EVENT.length)));
+    } catch {
+      break;
+    }
+  }
+  return chunks;
+}
 
 /** The chunk that begins a message. */
 const startOf = (messageId: string): Chunk => ({ type: "start", messageId });

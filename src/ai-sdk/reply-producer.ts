@@ -2,7 +2,7 @@ import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { Replies } from "../sessions/replies.js";
 import { removeLater } from "./close-reply.js";
 import { type OnError, report } from "./error-response.js";
-import { errorEvent, LAST_EVENT } from "./reply-chunks.js";
+import { errorEvent, LAST_EVENT, SIGN } from "./reply-chunks.js";
 
 /** Milliseconds between two batches: a reader is that far behind, and a reply costs so many statements. */
 const INTERVAL = 250;
@@ -42,12 +42,12 @@ const LASTING = new Set<JourneyDbErrorCode>(["invalid_input", "configuration", "
 
 const unreferenced = (resolve: () => void, milliseconds: number) => setTimeout(resolve, milliseconds).unref();
 
-/** Begins to write a reply that has been started, with the id of the message that it makes. */
+/** Begins to write a reply that has been started. `message`: what it makes, as in `replies.write`. */
 export function replyProducer(
   replies: Replies,
   id: string,
   replyId: string,
-  messageId: string,
+  message: { messageId: string; continues: number | undefined },
   onError: OnError | undefined,
 ): Producer {
   const abort = new AbortController();
@@ -114,7 +114,8 @@ export function replyProducer(
         // Given up meanwhile.
         if (isOver) return;
         const { code } = error as JourneyDbError;
-        if (code === "not_found") return end(true);
+        // Once its message is stored, the next turn may take its place.
+        if (code === "not_found") return end(!isStored);
         if (LASTING.has(code) || performance.now() > until) throw error;
         await new Promise<void>((resolve) => unreferenced(resolve, pause));
       }
@@ -133,7 +134,7 @@ export function replyProducer(
       pending = "";
       if (chunks !== "") n++;
       const state = isFinished ? "ended" : isStored ? "stored" : undefined;
-      await write({ n, chunks, state, ...(!isNamed && { messageId }) });
+      await write({ n, chunks, state, ...(!isNamed && message) });
       isNamed = true;
       written = state;
       if (written) onStored();
@@ -153,6 +154,9 @@ export function replyProducer(
     done,
     async consume(stream) {
       isConsumed = true;
+      // From now on the reply gives way to no other, also before its first chunk.
+      pending = SIGN;
+      wake();
       try {
         for await (const chunk of stream) {
           if (isOver) continue;

@@ -1,11 +1,11 @@
 import { isMessage, type MessageShape } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import type { ReadReply } from "../sessions/replies.js";
-import { holdReader, type Witness } from "../sessions/witness.js";
+import { HELD, holdReader, type Witness } from "../sessions/witness.js";
 import { closeReply, repliesOf } from "./close-reply.js";
 import { eventResponse } from "./event-response.js";
 import { partChunks } from "./part-chunks.js";
-import { errorEvent, LAST_EVENT, splitStart, startEvent, toEvent } from "./reply-chunks.js";
+import { errorEvent, LAST_EVENT, splitStart, startEvent, toEvent, withoutSigns } from "./reply-chunks.js";
 import type { AnySessions } from "./store-answer.js";
 
 /** Milliseconds after which a look for more chunks ends, so that a reader who is gone is noticed. */
@@ -26,7 +26,8 @@ async function begunOf<Message extends MessageShape>(
   { messageId, continues }: ReadReply,
 ): Promise<string> {
   if (continues === null) return "";
-  const { messages } = await sessions.messages(id, { limit: 1 });
+  // Others may follow it.
+  const { messages } = await sessions.messages(id, { limit: 100 });
   const begun = messages.find((message) => isMessage(message) && message.id === messageId);
   const chunks = (begun?.parts.slice(0, continues) ?? []).flatMap(partChunks);
   return chunks.map(toEvent).join("");
@@ -37,42 +38,44 @@ async function* eventsOf<Message extends MessageShape>(
   sessions: AnySessions<Message>,
   id: string,
   first: ReadReply,
+  left: AbortSignal,
 ): AsyncGenerator<string> {
   const replies = repliesOf(sessions);
   const { replyId } = first;
   let reply: ReadReply | null = first;
+  let begun: string | undefined;
   let isBegun = false;
   let isComplete = false;
-  for (let failures = 0; ; ) {
+  for (let failures = 0; !left.aborted; ) {
     if (!reply || reply.after > reply.batches) {
       // Removed with its session, or while this page was more than a megabyte behind.
       if (!isComplete) yield errorEvent("The reply is over.") + LAST_EVENT;
       return;
     }
-    if (reply.chunks !== "") {
-      if (isBegun) yield reply.chunks;
-      else {
-        isBegun = true;
-        const [start, rest] = splitStart(reply.chunks);
-        yield (start || startEvent(first.messageId ?? "")) + (await begunOf(sessions, id, first)) + rest;
-      }
-      isComplete = reply.chunks.endsWith(LAST_EVENT);
+    const chunks = isBegun ? reply.chunks : withoutSigns(reply.chunks);
+    if (chunks !== "" && begun !== undefined) {
+      const [start, rest] = splitStart(chunks);
+      yield isBegun ? chunks : (start || startEvent(first.messageId ?? "")) + begun + rest;
+      isBegun = true;
+      isComplete = chunks.endsWith(LAST_EVENT);
+      // Sent.
+      reply = { ...reply, chunks: "" };
     }
-    if (reply.state === "ended" && reply.after >= reply.batches) {
+    if (begun !== undefined && reply.state === "ended" && reply.after >= reply.batches) {
       // The next turn has begun before the last event was written.
       if (!isComplete) yield LAST_EVENT;
       return;
     }
-    const known: ReadReply = reply;
-    const { after, isLost } = known;
     try {
-      if (isLost) await closeReply(sessions, id, known);
-      reply = await replies.read(id, { replyId, after, waitMs: LOOK });
+      if (begun === undefined) {
+        begun = await begunOf(sessions, id, first);
+        continue;
+      }
+      if (reply.isLost) await closeReply(sessions, id, reply);
+      reply = await replies.read(id, { replyId, after: reply.after, waitMs: LOOK, [HELD]: true } as object);
       failures = 0;
     } catch (error) {
       if (!(error instanceof JourneyDbError && error.retryable) || ++failures > MOST_FAILURES) throw error;
-      // Sent already.
-      reply = { ...known, chunks: "" };
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
@@ -82,7 +85,7 @@ async function* eventsOf<Message extends MessageShape>(
  * The response for a page that asks for the reply that is being produced (`useChat({ resume: true })`): the reply from its
  * beginning, then as it arrives, to its end. 204 if there is none: the page shows what is stored.
  *
- * Any number of pages may read a reply, in any process; one that is slow or gone holds nobody up. If the reply's producer
+ * Many pages may read a reply, in any process; one that is slow or gone holds nobody up. If the reply's producer
  * is lost, the first who notices, after about ten seconds, stores what had been written as a failed answer, and the stream ends
  * with an error.
  *
@@ -109,6 +112,10 @@ export async function resumeTurn<Message extends MessageShape>(
   // A message that is continued keeps its id.
   const isShown = after === null || (after === reply.messageId && reply.continues === null);
   if (reply.state === "ended" && isShown) return new Response(null, { status: 204 });
-  const release = (sessions as Witness)[holdReader]?.() ?? (() => {});
-  return eventResponse(eventsOf(sessions, id, reply), HEADERS, release);
+  const release = (sessions as Witness)[holdReader]?.();
+  const left = new AbortController();
+  return eventResponse(eventsOf(sessions, id, reply, left.signal), HEADERS, () => {
+    left.abort();
+    release?.();
+  });
 }

@@ -6,7 +6,7 @@ import type { Appended } from "../sessions/append.js";
 import type { MessageLayout } from "../sessions/types.js";
 import { LARGEST_JSONB, plainObjectSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
-import { beginReply, cancelReply, handOver } from "./begin-reply.js";
+import { beginTurn } from "./begin-reply.js";
 import { repliesOf } from "./close-reply.js";
 import { type OnError, report } from "./error-response.js";
 import { forModel } from "./for-model.js";
@@ -18,17 +18,17 @@ import {
   markInterrupted,
   withoutStreaming,
 } from "./interruption.js";
+import { isBeginningOf } from "./partial-answer.js";
 import { hasContent } from "./parts.js";
 import { readRequest } from "./read-request.js";
 import { asReceived } from "./received-answer.js";
-import { endOf } from "./reply-chunks.js";
+import { endOf, errorEvent } from "./reply-chunks.js";
 import { replyProducer } from "./reply-producer.js";
 import type { NodeRequest } from "./request-body.js";
 import { type AnySessions, isRefusal, storeAnswer } from "./store-answer.js";
 import {
   type Begun,
   createsSession,
-  hasCode,
   isConflict,
   type NewSessionFields,
   storeQuestion,
@@ -137,20 +137,22 @@ async function storeTitled<Message extends MessageShape>(
   sent: TurnRequest<Message>,
   limit: number,
   create: NewSessionFields,
+  isNew: boolean,
   title: unknown,
   onError: OnError | undefined,
 ): Promise<Begun<Message>> {
-  if (!title) return storeQuestion(sessions, id, sent, limit, create);
+  const store = (fields: NewSessionFields) => storeQuestion(sessions, id, sent, limit, fields, isNew);
+  if (!title) return store(create);
   if (typeof title !== "string") {
     const message = "options.title: expected a function that returns a string";
     report(new JourneyDbError("invalid_input", message), onError);
-    return storeQuestion(sessions, id, sent, limit, create);
+    return store(create);
   }
   const titled = { ...create, metadata: { ...create.metadata, title } };
-  const begun = await storeQuestion(sessions, id, sent, limit, titled).catch((error) => {
+  const begun = await store(titled).catch((error) => {
     if (!isRefusal(error)) throw error;
     // The title may be what is refused, not the message.
-    return storeQuestion(sessions, id, sent, limit, create);
+    return store(create);
   });
   if (begun.isTitled) return begun;
   const merge = (ifRevision?: string) =>
@@ -197,7 +199,7 @@ async function storeTitled<Message extends MessageShape>(
  *   answered elsewhere, not_found, too_large, corrupt, unavailable, timeout
  * @example
  * const turn = await startTurn(sessions, id, request, { title: titleOf });
- * const result = streamText({ model, messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }), abortSignal: request.signal });
+ * const result = streamText({ model, messages: await convertToModelMessages(turn.messages, { ignoreIncompleteToolCalls: true }), abortSignal: turn.signal });
  * return result.toUIMessageStreamResponse(turn.response);
  */
 export async function startTurn<
@@ -219,32 +221,16 @@ export async function startTurn<
   // Before anything is stored, so that nothing is left behind if it throws.
   const title = createsSession(sent) ? await options.title?.(sent.message) : undefined;
 
-  // Before anything is stored: a turn is refused while another reply is running. Only a session that is there has one, and
-  // the answers to a reply's tool calls are stored once.
-  let replyId: string | undefined;
-  if (durable && isQuestion)
-    replyId = await beginReply(sessions, id).catch((error) => {
-      if (createsSession(sent) && hasCode(error, "not_found")) return undefined;
-      throw error;
-    });
-  const { messages, revision, answerId } = await (isQuestion
-    ? storeTitled(sessions, id, sent, limit, create, title, onError)
-    : storeToolAnswers(sessions, id, sent.message, limit)
-  ).catch(async (error) => {
-    if (replyId) await cancelReply(repliesOf(sessions), id, replyId);
-    throw error;
-  });
+  const storeTurn = (isNew = false) =>
+    isQuestion
+      ? storeTitled(sessions, id, sent, limit, create, isNew, title, onError)
+      : storeToolAnswers(sessions, id, sent.message, limit);
+  const { messages, revision, answerId, replyId } = durable
+    ? await beginTurn(sessions, id, createsSession(sent), storeTurn)
+    : { ...(await storeTurn()), replyId: undefined };
   const continued = isQuestion ? undefined : messages.at(-1);
-  if (durable)
-    replyId ??= await beginReply(sessions, id, {
-      messageId: answerId,
-      continues: continued?.parts.length,
-    }).catch(async (error) => {
-      // The same first message was sent twice at once. It waits for the answer of the other one.
-      if (isQuestion && isConflict(error)) await handOver(sessions, id, messages.at(-1) as Message);
-      throw error;
-    });
-  const reply = replyId ? replyProducer(repliesOf(sessions), id, replyId, answerId, onError) : undefined;
+  const made = { messageId: answerId, continues: continued?.parts.length };
+  const reply = replyId ? replyProducer(repliesOf(sessions), id, replyId, made, onError) : undefined;
   const isContinued = (stored: Message) =>
     continued !== undefined && stored.parts.length <= continued.parts.length;
   const target = {
@@ -252,11 +238,6 @@ export async function startTurn<
     answerId,
     begun: continued,
     revision,
-    // Who closed the reply has stored what there was of it.
-    ...(reply && {
-      replaces: (stored: Message, isLast: boolean) =>
-        isContinued(stored) || (isLast && interruption(stored) === "failed"),
-    }),
   };
 
   async function storeEnding(
@@ -267,7 +248,13 @@ export async function startTurn<
     // Without generateMessageId the AI SDK gives it no id.
     const identified = withoutStreaming({ ...answer, id: answer.id || answerId });
     const marked = how ? markInterrupted(identified, how) : identified;
-    return hasContent(marked) ? storeAnswer(sessions, target, marked) : null;
+    // Who closed the reply has stored what there was of it.
+    const replaces = (stored: Message, isLast: boolean) =>
+      isContinued(stored) ||
+      (isLast && interruption(stored) === "failed" && isBeginningOf(stored, identified));
+    return hasContent(marked)
+      ? storeAnswer(sessions, reply ? { ...target, replaces } : target, marked)
+      : null;
   }
 
   let settle: (appended: Promise<Appended<Layout> | null>) => void;
@@ -299,7 +286,10 @@ export async function startTurn<
         // Nobody stopped a reply that was closed by others.
         const how = ended === "stopped" && reply?.lost ? "failed" : ended;
         settle(storeEnding(ending, how));
-        await settled;
+        await settled.catch(async (error) => {
+          await reply?.stored(errorEvent("The answer could not be stored."));
+          throw error;
+        });
         await reply?.stored(endOf(how));
       },
       ...(reply && {

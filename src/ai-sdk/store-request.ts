@@ -41,6 +41,13 @@ export const hasCode = (error: unknown, code: JourneyDbError["code"]) =>
 export const isConflict = (error: unknown) =>
   hasCode(error, "conflict") && (error as JourneyDbError).constraint === undefined;
 
+/** A session that was to be new has been created meanwhile, or is another user's. */
+export class SessionExists extends Refusal {
+  constructor() {
+    super("id: expected a session that nobody has");
+  }
+}
+
 /** The stored messages that the AI SDK can read, those of AI SDK 4 converted. */
 const messagesOf = <Message>(stored: readonly Message[]): Message[] =>
   stored.map((message) => fromAiSdk4(message)).filter(isMessage) as Message[];
@@ -68,7 +75,8 @@ const isRepeated = ({ message: { id }, answers = {}, tried = {} }: TurnRequest):
  * message creates its session in the same statement, without a read.
  *
  * @param create the metadata and own columns of a session that is created
- * @throws JourneyDbError as append
+ * @param isNew whether the session must be a new one, if the message creates it
+ * @throws JourneyDbError as append; SessionExists
  */
 export async function storeQuestion<Message extends MessageShape>(
   sessions: AnySessions<Message>,
@@ -76,6 +84,7 @@ export async function storeQuestion<Message extends MessageShape>(
   sent: TurnRequest<Message>,
   limit: number,
   create: NewSessionFields,
+  isNew = false,
 ): Promise<Begun<Message>> {
   const { message } = sent;
   const creation: AppendOptions = { create, after: null };
@@ -83,6 +92,12 @@ export async function storeQuestion<Message extends MessageShape>(
 
   async function append(answerId: string, options: AppendOptions) {
     const question = { ...message, metadata: { ...(message.metadata as object | undefined), answerId } };
+    if (options === creation && isNew) {
+      const { revision } = await sessions.create({ ...create, id, messages: [question] }).catch((error) => {
+        throw isConflict(error) ? new SessionExists() : error;
+      });
+      return { created: true, revision, question };
+    }
     const appended = await sessions.append(id, question, { leaveRoom: true, ...options });
     return { ...appended, question };
   }

@@ -51,5 +51,9 @@ export async function watchResponse<Message extends MessageShape>(
   const changes = sessions.watch(id, { signal: either })[Symbol.asyncIterator]();
   const first = await changes.next();
   if (first.done) return new Response(null, { status: 204 });
-  return eventResponse(eventsOf(first.value, changes, either), {}, () => left.abort());
+  return eventResponse(eventsOf(first.value, changes, either), {}, () => {
+    left.abort();
+    // Nobody may have read the first event, and then nobody ends the iteration.
+    void changes.return?.();
+  });
 }

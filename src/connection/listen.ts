@@ -58,7 +58,8 @@ export function serverListener(
 
       open.add(unlisten);
       if (closed) await unlisten();
-      else await begin();
+      // Not awaited, so that it can be given up while the server is away.
+      else void begin();
       return { unlisten };
     },
     async close() {

@@ -6,6 +6,7 @@ import { isStorable } from "../model/text.js";
 import { sessionNotFound } from "../sessions/refusal.js";
 import type { ReadReply, Replies } from "../sessions/replies.js";
 import { always, type Handle, type Verb } from "../sessions/verb.js";
+import { HELD } from "../sessions/witness.js";
 import { custom, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import * as statements from "./statements.js";
@@ -59,6 +60,7 @@ const batchSchema = z
       (text) => typeof text === "string" && text.length <= LONGEST_BATCH && isStorable(text),
     ),
     messageId: messageIdSchema.optional(),
+    continues: count.optional(),
     state: z.enum(["stored", "ended"]).optional(),
     closes: z.boolean().default(false),
   })
@@ -71,13 +73,20 @@ const write: Verb<Replies["write"]> = {
   takes: ["id", "replyId", "batch"],
   isRepeatable: always,
   async run(handle, id, replyId, batch) {
-    const { closes, state = null, messageId = null, ...values } = parse(batchSchema, batch, "batch");
+    const {
+      closes,
+      state = null,
+      messageId = null,
+      continues = null,
+      ...values
+    } = parse(batchSchema, batch, "batch");
     // An end is written again if its outcome was unknown. But nothing follows the end that another wrote.
     const from = [closes ? "closing" : "running,stopping,stored", ...(state === "ended" ? [state] : [])];
     const [row] = await handle.send(statements.write, {
       ...of(handle, id, replyId),
       ...values,
       messageId,
+      continues,
       state,
       from: from.join(),
     });
@@ -107,14 +116,16 @@ const read: Verb<Replies["read"]> = {
   async run(handle, id, given) {
     const callEnd = endOfCall();
     const { replyId, after, waitMs } = parse(readOptions, given);
+    const isHeld = (given as { [HELD]?: boolean } | undefined)?.[HELD];
     const values = { id: handle.sessionId(id), replyId: replyId ?? null, after };
     const look = async () =>
       toReply(await handle.withinDeadline(() => handle.send(statements.read, values)), after);
     const isNews = (reply: ReadReply | null) =>
       reply?.chunks !== "" || replyId === undefined || reply.isLost || reply.state === "ended";
     if (waitMs === 0) return look();
-    const changes = handle.changes(values.id, "reply");
-    const until = performance.now() + waitMs;
+    const changes = handle.changes(values.id, "reply", isHeld);
+    // The call has its deadline.
+    const until = performance.now() + Math.min(waitMs, handle.timeoutMs / 2);
     try {
       for (;;) {
         const reply = await look();

@@ -10,6 +10,8 @@ const LOST_AFTER = 10;
 const GIVES_WAY_AFTER = 3;
 /** Batches that one read returns at most. */
 const MOST_BATCHES = 100;
+/** Characters after which it returns no further one. */
+const MOST_CHARACTERS = 256 * 1024;
 
 const owner = param("userId");
 const session = param("id");
@@ -35,7 +37,8 @@ const isLost = (table: SessionTable): SQL<boolean> => {
 export const start = perTable((table) =>
   statement<{ found: boolean; started: boolean }>(table, "reply_start", (db) => {
     const { replies, chunks } = repliesOf(table);
-    const previous = sql`select ${replies.id} from ${replies} where ${ownReply(table)}`;
+    // One that was refused before it wrote anything does not count.
+    const previous = sql`select ${replies.id} from ${replies} where ${ownReply(table)} and ${replies.batches} > 0`;
     const started = sql`insert into ${replies} (user_id, session_id, id, message_id, state, continues, batches, started_at, written_at)
       select ${table.userId}, ${table.id}, ${replyId}, ${param("messageId")}::text, 'running', ${param("continues")}::int, 0, now(), now() from ${table} where ${ownedBy(table)}
       on conflict (session_id, user_id) do update set id = excluded.id, message_id = excluded.message_id, state = excluded.state,
@@ -44,9 +47,8 @@ export const start = perTable((table) =>
         and (${replies.id} = excluded.id or excluded.started_at - ${replies.startedAt} > interval '${sql.raw(String(GIVES_WAY_AFTER))} seconds'))
       returning ${replies.sessionId}, ${replies.id}`;
     // Not those of the previous reply, whose end some may not have read yet.
-    const cleared = sql`delete from ${chunks} using started
-      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = started.session_id
-        and ${chunks.replyId} <> started.id and ${chunks.replyId} not in (select id from previous)`;
+    const cleared = sql`delete from ${chunks} using started, previous
+      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = started.session_id and ${chunks.replyId} not in (started.id, previous.id)`;
     return withParts(
       db,
       { previous, started, cleared },
@@ -71,10 +73,11 @@ export const write = perTable((table) =>
       chunks: sql`${param("chunks")}::text`,
       state: sql`${param("state")}::text`,
       messageId: sql`${param("messageId")}::text`,
+      continues: sql`${param("continues")}::int`,
       from: sql`string_to_array(${param("from")}::text, ',')`,
     });
     const written = sql`update ${replies} set written_at = now(), batches = greatest(${replies.batches}, input.n), state = coalesce(input.state, ${replies.state}),
-        message_id = coalesce(input."messageId", ${replies.messageId})
+        message_id = coalesce(input."messageId", ${replies.messageId}), continues = coalesce(input.continues, ${replies.continues})
       from ${values} where ${ownReply(table)} and ${replies.id} = ${replyId} and ${replies.state} = any(input."from")
       returning ${replies.sessionId}, ${replies.id}, ${replies.state}`;
     const stored = sql`insert into ${chunks} (user_id, session_id, reply_id, n, chunks)
@@ -118,8 +121,9 @@ export const read = perTable((table) =>
     const wanted = sql`coalesce(${replyId}, ${replies.id})`;
     const isCurrent = sql`${replies.id} = ${wanted}`;
     const ofWanted = sql`${chunks.userId} = ${owner} and ${chunks.sessionId} = ${session} and ${chunks.replyId} = ${wanted}`;
-    const next = sql`select ${chunks.n}, ${chunks.chunks} from ${chunks} where ${ofWanted} and ${chunks.n} > ${param("after")}::int
-      order by ${chunks.n} limit ${sql.raw(String(MOST_BATCHES))}`;
+    const ahead = sql`select ${chunks.n}, ${chunks.chunks}, sum(length(${chunks.chunks})) over (order by ${chunks.n}) - length(${chunks.chunks}) as before
+      from ${chunks} where ${ofWanted} and ${chunks.n} > ${param("after")}::int order by ${chunks.n} limit ${sql.raw(String(MOST_BATCHES))}`;
+    const next = sql`select ahead.n, ahead.chunks from (${ahead}) as ahead where ahead.before < ${sql.raw(String(MOST_CHARACTERS))}`;
     const { messageId, state, continues, batches, isLost } = stateOf(table);
     const columns: { [Name in keyof ReadRow]: SQL } = {
       replyId: wanted,

@@ -94,9 +94,9 @@ export function defineJourney<
           { ...values, userId },
           args.prepare,
         );
-      let holding = 0;
       const handle: Handle = {
         ...args,
+        timeoutMs,
         layout: ownLayout,
         signal,
         send: (statementOf, values = {}) => run(statementOf(table), values),
@@ -127,10 +127,10 @@ export function defineJourney<
         },
         withinDeadline: (part) => within(deadline, { isRepeatable: always, table: args.tableName }, part),
         watched: ownReplies?.watched ?? watched,
-        changes: (id, of) =>
+        changes: (id, of, isHeld) =>
           changesOf(
             { ...openedOf(db), ...(args.listener && { listener: args.listener }) },
-            holding > 0 ? undefined : userId,
+            isHeld ? undefined : userId,
             id,
             of,
           ),
@@ -165,14 +165,7 @@ export function defineJourney<
       const witness: Witness = {
         [heldByAnother]: async (id) =>
           (await handle.withinDeadline(() => handle.send(heldElsewhere, { id }))).length > 0,
-        [holdReader]() {
-          const release = countReader(userId);
-          holding++;
-          return () => {
-            holding--;
-            release();
-          };
-        },
+        [holdReader]: () => countReader(userId),
       };
       return Object.assign(sessions as never, witness);
     },

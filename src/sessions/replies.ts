@@ -48,7 +48,7 @@ export interface Replies {
    * Writes a batch of chunks, or without chunks only shows that the producer lives: at least every 5 s.
    *
    * @param batch `n`: its number, from 1, or without chunks that of the last one; the same number again is written once.
-   *   `chunks`: well-formed text without U+0000, at most 64 Mi characters. `messageId`: that of the message. `state`: the reply's
+   *   `chunks`: well-formed text without U+0000, at most 64 Mi characters. `messageId` and `continues`: as in `start`. `state`: the reply's
    *   state from then on. `closes`: after `close`
    * @returns whether somebody asked to stop it
    * @throws not_found if the reply is over: stopped being the session's, or closed, or deleted with its session
@@ -60,6 +60,7 @@ export interface Replies {
       n: number;
       chunks: string;
       messageId?: string | undefined;
+      continues?: number | undefined;
       state?: "stored" | "ended" | undefined;
       closes?: boolean | undefined;
     },

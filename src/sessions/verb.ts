@@ -36,8 +36,13 @@ export interface Handle extends Arguments {
   readonly signal: AbortSignal | undefined;
   /** The statement of `watch`. */
   readonly watched: OfTable<Statement<WatchedRow>>;
-  /** Begins to wait for changes of a session, or also of its reply. @throws JourneyDbError unavailable if too many wait */
-  changes(id: string, of: "session" | "reply"): Changes;
+  /**
+   * Begins to wait for changes of a session, or also of its reply.
+   *
+   * @param isHeld whether the caller holds a place among those that wait
+   * @throws JourneyDbError unavailable if too many wait
+   */
+  changes(id: string, of: "session" | "reply", isHeld?: boolean): Changes;
 }
 
 /** A method of a handle. `Call` is its public type; `run` gets the unchecked arguments. */

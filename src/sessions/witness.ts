@@ -1,5 +1,7 @@
 export const heldByAnother = Symbol("heldByAnother");
 export const holdReader = Symbol("holdReader");
+/** An option of `replies.read`: its caller holds a place. */
+export const HELD = Symbol("held");
 
 /**
  * Internal methods of a handle, for `ai-sdk/` only.
@@ -11,7 +13,7 @@ export interface Witness {
    */
   [heldByAnother]?(id: string): Promise<boolean>;
   /**
-   * Counts the handle among those that wait for changes, also while it does not wait, until the returned function is called.
+   * Takes a place among those of the user that wait for changes, until the returned function is called.
    *
    * @throws JourneyDbError unavailable if too many of the user's do
    */

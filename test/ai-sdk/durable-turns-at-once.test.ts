@@ -1,7 +1,7 @@
 /** Turns, and those who follow replies, that meet one another. */
 import { randomUUID } from "node:crypto";
 import { expect, test, vi } from "vitest";
-import { resumeTurn } from "../../src/ai-sdk.js";
+import { resumeTurn, watchResponse } from "../../src/ai-sdk.js";
 import type { JourneyMessage } from "../../src/index.js";
 import { durableDatabase, newUser, openConnected } from "../support/database.js";
 import { text } from "../support/messages.js";
@@ -120,4 +120,43 @@ test("a reply whose stream does not begin with its message is stored whole when 
       { type: "text", text: "Half ", state: "done" },
     ],
   });
+});
+
+test("a page that leaves before it has read anything gives its place back", async () => {
+  const sessions = durableFor(db, newUser());
+  const { id } = await sessions.create();
+  for (let n = 0; n < 250; n++) {
+    const { body } = await watchResponse(sessions, id, { signal: new AbortController().signal });
+    await body?.cancel();
+  }
+  await sessions.replies.start(id, "r", { messageId: "a1" });
+  for (let n = 0; n < 250; n++) await (await resumeTurn(sessions, id, requestFor())).body?.cancel();
+});
+
+test("a request that is refused as stale keeps no other from its turn", async () => {
+  const chat = open();
+  const page = await chat.openPage();
+  await chat.answered(0, page.sendMessage({ text: "Hello" }), "Yes.");
+  for (let n = 1; n <= 10; n++) {
+    const stale = chat.handle(requestOf({ message: text(randomUUID(), "Stale"), after: "nothing" }));
+    const asking = page.sendMessage({ text: `Question ${n}` });
+    await chat.answered(n, asking, "Fine.");
+    expect((await stale).status).toBe(409);
+    expect(page.error).toBeUndefined();
+  }
+}, 60_000);
+
+test("whoever follows a reply of which the end is gone is told so, not that it has ended", async () => {
+  const sessions = durableFor(db, newUser());
+  const { id } = await sessions.create();
+  const write = (reply: string, n: number, more: object = {}) =>
+    sessions.replies.write(id, reply, { n, chunks: `data: {"type":"x","n":${n}}\n\n`, ...more });
+  await sessions.replies.start(id, "r1", { messageId: "a1" });
+  await write("r1", 1);
+  const follower = reader(await resumeTurn(sessions, id, requestFor()));
+  await follower.until('"n":1');
+  await write("r1", 2, { state: "stored" });
+  await sessions.replies.delete(id, "r1");
+  await sessions.replies.start(id, "r2", { messageId: "a2" });
+  expect(await follower.rest()).toContain('"type":"error"');
 });

@@ -184,7 +184,7 @@ describe("docs/schema.md's own tables", { timeout: 120_000 }, () => {
       const states = [];
       for await (const { reply } of sessions.watch(id)) {
         states.push(reply?.state ?? null);
-        if (states.length === 1) await sessions.replies.start(id, "r1");
+        if (states.length === 1) await sessions.replies.start(id, "r1", { messageId: "a1" });
         if (states.length === 2) await sessions.replies.write(id, "r1", { n: 1, chunks: "Hello", state: "ended" });
         if (states.length === 3) break;
       }
