@@ -50,7 +50,8 @@ const OF_THE_COLUMN = [
   "test/hostile/{logs,sizes}.test.ts",
   "test/durable-replies/{costs,every-call,hostile,replies,watch}.test.ts",
   "test/poolers/migrate.test.ts",
-  "test/crashes/failover.test.ts",
+  "test/crashes/{failover,reply-crash}.test.ts",
+  "test/ai-sdk/durable-routes.test.ts",
 ];
 /** A project whose tests need the server. */
 const ofServer = { globalSetup, setupFiles, isolate: false };
@@ -109,8 +110,13 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
           ...ofServer,
           name: "pooler",
           include: ["test/{queries,admin,poolers}/*.test.ts", "test/durable-replies/every-call.test.ts"],
-          // Its transactions hold more connections than a pooler of two has.
-          exclude: ["test/admin/convert-layout-concurrency.test.ts", ...configDefaults.exclude],
+          exclude: [
+            // Its transactions hold more connections than a pooler of two has.
+            "test/admin/convert-layout-concurrency.test.ts",
+            // No statement of theirs is of another kind.
+            "test/queries/{deep-merge,own-values,owner,volatility}.test.ts",
+            ...configDefaults.exclude,
+          ],
           env: { POOLER: "1" },
         },
       },

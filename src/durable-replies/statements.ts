@@ -121,9 +121,9 @@ export const read = perTable((table) =>
     const wanted = sql`coalesce(${replyId}, ${replies.id})`;
     const isCurrent = sql`${replies.id} = ${wanted}`;
     const ofWanted = sql`${chunks.userId} = ${owner} and ${chunks.sessionId} = ${session} and ${chunks.replyId} = ${wanted}`;
-    const ahead = sql`select ${chunks.n}, ${chunks.chunks}, sum(length(${chunks.chunks})) over (order by ${chunks.n}) - length(${chunks.chunks}) as before
+    const numbered = sql`select ${chunks.n}, ${chunks.chunks}, sum(length(${chunks.chunks})) over (order by ${chunks.n}) - length(${chunks.chunks}) as before
       from ${chunks} where ${ofWanted} and ${chunks.n} > ${param("after")}::int order by ${chunks.n} limit ${sql.raw(String(MOST_BATCHES))}`;
-    const next = sql`select ahead.n, ahead.chunks from (${ahead}) as ahead where ahead.before < ${sql.raw(String(MOST_CHARACTERS))}`;
+    const next = sql`select numbered.n, numbered.chunks from (${numbered}) as numbered where numbered.before < ${sql.raw(String(MOST_CHARACTERS))}`;
     const { messageId, state, continues, batches, isLost } = stateOf(table);
     const columns: { [Name in keyof ReadRow]: SQL } = {
       replyId: wanted,

@@ -234,7 +234,8 @@ describe("rights", async () => {
         await tx`set local role service_role`;
         const [session] = await tx`insert into journey_sessions (user_id) values ('user_b') returning id`;
         await tx`update journey_sessions set phase = 'review' where id = ${session?.id}`;
-        await tx`insert into journey_replies values ('user_b', ${session?.id}, 'r1', 'running', null, 0, now(), now())`;
+        await tx`insert into journey_replies (user_id, session_id, id, state, batches, started_at, written_at)
+          values ('user_b', ${session?.id}, 'r1', 'running', 0, now(), now())`;
         await tx`delete from journey_sessions where id = ${session?.id}`;
       });
       expect(await sql`select from journey_replies`).toHaveLength(0);

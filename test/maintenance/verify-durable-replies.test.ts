@@ -236,7 +236,7 @@ const CHANGES: Record<string, Change> = {
   },
   "another user has a reply of the same session": {
     change:
-      "insert into R select 'user_c', session_id, 'r2', state, continues, batches, started_at, written_at from R",
+      "insert into R select 'user_c', session_id, 'r2', message_id, state, continues, batches, started_at, written_at from R",
     found: ["error reply_owner"],
   },
   "replies were left by a crash": {

@@ -457,7 +457,7 @@ describe("names", () => {
         if (!VARIANTS.test(of)) await client.unsafe(`prepare "${name} ${of}" as ${sentBy(statement).text}`);
     }
     expect(refused.toSorted()).toEqual(
-      "added ahead batch changed cleared conversation copied counted deleted dropped excluded found given hit input kept locked made next own page previous removed started stored target written".split(
+      "added batch changed cleared conversation copied counted deleted dropped excluded found given hit input kept locked made next numbered own page previous removed started stored target written".split(
         " ",
       ),
     );

@@ -13,7 +13,7 @@ const MESSAGES_CHECK = IN_ROWS ? MARKER_CONDITION : "jsonb_typeof(messages) = 'a
 
 /** All that reads or changes a session, but to delete it. */
 const NEEDS_CONTENT = CASES.filter(
-  ({ verb, onSession }) => (onSession && verb !== "delete") || verb === "latest",
+  ({ verb, onSession }) => (onSession && verb !== "delete" && verb !== "watch") || verb === "latest",
 );
 
 onOneDriver((database, { forUser }) => {
