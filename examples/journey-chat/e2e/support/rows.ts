@@ -62,14 +62,15 @@ export async function store(sql: postgres.Sql, session: Stored = {}): Promise<st
   const { pinned = false, archived = false } = session;
   const { layout = hasRows ? "rows" : "column" } = session;
   const id = randomUUID();
-  const time = (session.createdAt ?? new Date()).toISOString();
+  // A Date has milliseconds, in which several may be stored.
+  const time = session.createdAt?.toISOString() ?? null;
   const text = JSON.stringify(messages);
   const kept =
     layout === "rows" ? JSON.stringify({ rows: messages.length, last: messages.at(-1)?.id ?? null }) : text;
   await sql`
     insert into journey_sessions (id, user_id, phase, messages, metadata, pinned, archived, created_at)
     values (${id}, ${`user_${as}`}, ${phase}, ${kept}::text::jsonb,
-            ${JSON.stringify({ title })}::text::jsonb, ${pinned}, ${archived}, ${time})`;
+            ${JSON.stringify({ title })}::text::jsonb, ${pinned}, ${archived}, coalesce(${time}::timestamptz, clock_timestamp()))`;
   if (layout === "rows")
     await sql`
       insert into journey_messages (user_id, session_id, id, appended_at, n, message)
