@@ -54,14 +54,15 @@ type OwnColumns = Record<string, PgColumnBuilderBase>;
 /** `revision` is a property of every session. */
 type Reserved = SessionKey | "revision";
 
-type TableOf<
-  Name extends string,
-  Schema extends string | undefined,
-  Own extends OwnColumns,
+/** A table with these columns, as queries see it. */
+export type TableOf<
+  Columns extends OwnColumns,
+  Name extends string = string,
+  Schema extends string | undefined = string | undefined,
 > = PgTableWithColumns<{
   name: Name;
   schema: Schema;
-  columns: BuildColumns<Name, SessionColumns & Own, "pg">;
+  columns: BuildColumns<Name, Columns, "pg">;
   dialect: "pg";
 }>;
 
@@ -108,7 +109,7 @@ export function journeyTable<
   extraConfig?: (
     table: BuildExtraConfigColumns<Name, SessionColumns & Own, "pg">,
   ) => PgTableExtraConfigValue[],
-): TableOf<Name, Schema, Own> {
+): TableOf<SessionColumns & Own, Name, Schema> {
   const {
     name: tableName,
     schema,
@@ -126,10 +127,7 @@ export function journeyTable<
   for (const [key, builder] of Object.entries(columns ?? {}))
     if (typeof builder !== "object" || builder === null)
       throw invalid(`columns.${key}`, "a column of Drizzle");
-  const declare = (
-    schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table
-  ) as typeof pgTable;
-  const table = declare(tableName, { ...sessionColumns(), ...columns }, (table) => [
+  const table = declareIn(schema)(tableName, { ...sessionColumns(), ...columns }, (table) => [
     // Part of the table's contract; serves count and deleteAll.
     index(`idx_${tableName}_user_id`).on(table.userId),
     // Serves list and latest with a backward scan: .desc() would declare DESC NULLS LAST, which
@@ -149,6 +147,10 @@ export function journeyTable<
     throw invalid("columns", `at most ${MOST_COLUMNS} own columns`);
   return table as never;
 }
+
+/** Drizzle's `pgTable`, in a schema. */
+const declareIn = (schema: string | undefined) =>
+  (schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table) as typeof pgTable;
 
 const isSessionKey = (key: string): key is SessionKey => (SESSION_KEYS as readonly string[]).includes(key);
 
@@ -180,6 +182,26 @@ export const isJourneyTable = (given: unknown): given is JourneyTable => {
   const columns: Record<string, PgColumn> = getTableColumns(given);
   return SESSION_KEYS.every((key) => columns[key]?.name === journeySessions[key].name);
 };
+
+/**
+ * How the tables that go with one of sessions are declared: in its schema, with names that begin with `prefix`.
+ *
+ * @param call the public function that declares them
+ * @throws JourneyDbError invalid_input for a table that journeyTable has not declared
+ */
+export function declareBeside(
+  sessions: JourneyTable,
+  call: string,
+): { prefix: string; declare: typeof pgTable } {
+  if (!isJourneyTable(sessions))
+    throw new JourneyDbError(
+      "invalid_input",
+      `${call}: table: expected a table that journeyTable has declared`,
+    );
+  const { name, schema } = getTableConfig(sessions);
+  const prefix = name === getTableName(journeySessions) ? "journey" : name;
+  return { prefix, declare: declareIn(schema) };
+}
 
 /** A name as a quoted identifier. */
 export const quotedName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
@@ -240,8 +262,7 @@ export type JourneySessionRow = typeof journeySessions.$inferSelect;
 export type NewJourneySessionRow = typeof journeySessions.$inferInsert;
 
 /** A table with the package's columns only, as queries see every table. */
-// biome-ignore lint/complexity/noBannedTypes: no own columns
-export type SessionTable = TableOf<string, string | undefined, {}>;
+export type SessionTable = TableOf<SessionColumns>;
 
 /** The application's own columns of a table, as Drizzle selects them. */
 export type Own<Table extends JourneyTable> = Omit<Table["$inferSelect"], SessionKey>;

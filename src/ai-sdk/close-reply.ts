@@ -28,9 +28,8 @@ async function readWhole(replies: Replies, id: string, replyId: string): Promise
   let read: ReadReply | null = null;
   do {
     read = await replies.read(id, { replyId, after: read?.after });
-    if (read?.replyId !== replyId) break;
-    chunks += read.chunks;
-  } while (read.chunks !== "");
+    chunks += read?.chunks ?? "";
+  } while (read?.chunks);
   return chunks;
 }
 

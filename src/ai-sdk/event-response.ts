@@ -1,9 +1,9 @@
+import { EMPTY_EVENT } from "./reply-chunks.js";
+
 /** Bytes that a page may be behind, and that wait here. Nothing more is read until the page has read some of them. */
 const MOST_WAITING = 1024 * 1024;
 /** Milliseconds after which something is sent, so that no proxy closes the connection. */
 const SILENCE = 15_000;
-/** A server-sent event without content. */
-const KEEP_ALIVE = ":\n\n";
 
 const HEADERS = {
   "content-type": "text/event-stream",
@@ -33,7 +33,7 @@ export function eventResponse(
   const body = new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        timer = setInterval(() => controller.enqueue(encoder.encode(KEEP_ALIVE)), SILENCE).unref();
+        timer = setInterval(() => controller.enqueue(encoder.encode(EMPTY_EVENT)), SILENCE).unref();
       },
       async pull(controller) {
         try {

@@ -17,10 +17,11 @@ const CALL = ["toolCallId", "providerExecuted", "title"];
 function callChunks(part: Fields): Fields[] {
   const type = String(part.type);
   const isDynamic = type === "dynamic-tool";
+  const dynamic = isDynamic && { dynamic: true };
   const call = {
     ...pick(part, CALL),
     toolName: isDynamic ? part.toolName : type.slice("tool-".length),
-    ...(isDynamic && { dynamic: true }),
+    ...dynamic,
   };
   const input = {
     ...call,
@@ -29,7 +30,6 @@ function callChunks(part: Fields): Fields[] {
     ...pick(part, { providerMetadata: "callProviderMetadata" }),
   };
   const of = pick(part, ["toolCallId", "providerExecuted"]);
-  const dynamic = isDynamic && { dynamic: true };
   if (part.state === "output-available")
     return [
       input,

@@ -11,13 +11,13 @@ export interface Chunk {
 const EVENT = "data: ";
 const DONE = "[DONE]";
 
-/** A chunk as the AI SDK sends it: a server-sent event. */
-export const toEvent = (chunk: object): string => `${EVENT}${JSON.stringify(chunk)}\n\n`;
+/** A value as a server-sent event: a chunk as the AI SDK sends it. */
+export const toEvent = (value: object | null): string => `${EVENT}${JSON.stringify(value)}\n\n`;
 
 export const LAST_EVENT = `${EVENT}${DONE}\n\n`;
 
-/** What a producer writes as a sign that its stream has begun: a server-sent event without content. */
-export const SIGN = ":\n\n";
+/** A server-sent event without content. */
+export const EMPTY_EVENT = ":\n\n";
 
 export const withoutSigns = (events: string): string => events.replace(/^(:\n\n)+/, "");
 

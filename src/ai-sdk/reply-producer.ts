@@ -2,7 +2,7 @@ import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import type { Replies } from "../sessions/replies.js";
 import { removeLater } from "./close-reply.js";
 import { type OnError, report } from "./error-response.js";
-import { errorEvent, LAST_EVENT, SIGN } from "./reply-chunks.js";
+import { EMPTY_EVENT, errorEvent, LAST_EVENT } from "./reply-chunks.js";
 
 /** Milliseconds between two batches: a reader is that far behind, and a reply costs so many statements. */
 const INTERVAL = 250;
@@ -155,7 +155,7 @@ export function replyProducer(
     async consume(stream) {
       isConsumed = true;
       // From now on the reply gives way to no other, also before its first chunk.
-      pending = SIGN;
+      pending = EMPTY_EVENT;
       wake();
       try {
         for await (const chunk of stream) {

@@ -1,6 +1,7 @@
 import type { MessageShape } from "../messages.js";
 import type { SessionChange } from "../sessions/watch.js";
 import { eventResponse } from "./event-response.js";
+import { toEvent } from "./reply-chunks.js";
 import type { AnySessions } from "./store-answer.js";
 
 /** What a page reads of a session's changes, as JSON of each event; null when the session is deleted. */
@@ -10,7 +11,6 @@ export interface SessionEvent {
   replyId: string | null;
 }
 
-const toData = (event: SessionEvent | null) => `data: ${JSON.stringify(event)}\n\n`;
 const eventOf = ({ revision, reply }: SessionChange): SessionEvent => ({
   revision,
   replyId: reply?.replyId ?? null,
@@ -26,8 +26,8 @@ async function* eventsOf(
     !change.done;
     change = await changes.next()
   )
-    yield toData(eventOf(change.value));
-  if (!signal.aborted) yield toData(null);
+    yield toEvent(eventOf(change.value));
+  if (!signal.aborted) yield toEvent(null);
 }
 
 /**

@@ -5,7 +5,7 @@ import { JourneyDbError } from "../model/errors.js";
 import { isStorable } from "../model/text.js";
 import { sessionNotFound } from "../sessions/refusal.js";
 import type { ReadReply, Replies } from "../sessions/replies.js";
-import { always, type Handle, type Verb } from "../sessions/verb.js";
+import { always, type Handle, never, type Verb } from "../sessions/verb.js";
 import { HELD } from "../sessions/witness.js";
 import { custom, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
@@ -150,7 +150,7 @@ const stop: Verb<Replies["stop"]> = {
 
 const close: Verb<Replies["close"]> = {
   takes: ["id", "replyId"],
-  isRepeatable: () => false,
+  isRepeatable: never,
   run: async (handle, id, replyId) =>
     (await handle.send(statements.close, of(handle, id, replyId))).length > 0,
 };

@@ -1,8 +1,10 @@
 import { type SQL, sql } from "drizzle-orm";
 import { exactTime } from "../queries/columns.js";
-import { input, ownedBy, param, perTable, statement, withParts } from "../queries/statement.js";
+import { input, listOf, ownedBy, param, perTable, statement, withParts } from "../queries/statement.js";
 import type { SessionTable } from "../schema.js";
-import { type ReplyState, repliesOf } from "./tables.js";
+import type { ReplyState, ReplyStatus } from "../sessions/replies.js";
+import type { WatchedRow } from "../sessions/verb.js";
+import { repliesOf } from "./tables.js";
 
 /** Seconds without a sign of life after which a producer is taken for lost. */
 const LOST_AFTER = 10;
@@ -100,16 +102,8 @@ const stateOf = (table: SessionTable) => {
   };
 };
 
-export interface StateRow {
-  replyId: string;
-  messageId: string | null;
-  state: ReplyState;
-  continues: number | null;
-  batches: number;
-  isLost: boolean;
-}
 /** A batch, or none if there is none after the one that the reader has. */
-export type ReadRow = StateRow & ({ n: number; chunks: string } | { n: null; chunks: null });
+export type ReadRow = ReplyStatus & ({ n: number; chunks: string } | { n: null; chunks: null });
 
 /**
  * The session's reply, or the one with the id `replyId`, with its batches after `after`. One row for each, or one. A reply
@@ -135,14 +129,10 @@ export const read = perTable((table) =>
       n: sql`next.n`,
       chunks: sql`next.chunks`,
     };
-    const found = sql.join(
-      Object.entries(columns).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),
-      sql`, `,
-    );
     return withParts<ReadRow>(
       db,
       {
-        found: sql`select ${found} from ${replies} cross join ${input({ lostBefore })} left join lateral (${next}) as next on true where ${ownReply(table)}`,
+        found: sql`select ${listOf(columns)} from ${replies} cross join ${input({ lostBefore })} left join lateral (${next}) as next on true where ${ownReply(table)}`,
       },
       Object.fromEntries(
         Object.keys(columns).map((name) => [name, sql`found.${sql.identifier(name)}`]),
@@ -154,7 +144,7 @@ export const read = perTable((table) =>
 
 /** Asks the producer of the running reply to stop. */
 export const stop = perTable((table) =>
-  statement<StateRow>(table, "reply_stop", (db) => {
+  statement<ReplyStatus>(table, "reply_stop", (db) => {
     const { replies } = repliesOf(table);
     return db
       .update(replies)
@@ -188,10 +178,6 @@ export const remove = perTable((table) =>
     return withParts(db, { removed, cleared }, { replyId: sql<string>`removed.id` }, sql`removed`);
   }),
 );
-
-export interface WatchedRow extends Partial<StateRow> {
-  revision: string;
-}
 
 /** The session's revision, and the state of its reply if there is one. */
 export const watched = perTable((table) =>

@@ -1,29 +1,8 @@
-import { type BuildColumns, sql } from "drizzle-orm";
-import {
-  check,
-  foreignKey,
-  getTableConfig,
-  integer,
-  type PgColumnBuilderBase,
-  type PgTableWithColumns,
-  pgSchema,
-  pgTable,
-  primaryKey,
-  text,
-  timestamp,
-  uuid,
-} from "drizzle-orm/pg-core";
-import { JourneyDbError } from "../model/errors.js";
+import { sql } from "drizzle-orm";
+import { check, foreignKey, integer, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import { perTable } from "../queries/statement.js";
-import { isJourneyTable, type JourneyTable, journeySessions, type SessionTable } from "../schema.js";
-
-/**
- * The states of a reply. `stopping`: somebody asked to stop it. `closing`: its producer is lost, and somebody stores what
- * had been written. `stored`: its message is stored, and the session takes the next turn. `ended`: nothing more is
- * written; it is kept for a moment, for those who still read it.
- */
-const STATES = ["running", "stopping", "closing", "stored", "ended"] as const;
-export type ReplyState = (typeof STATES)[number];
+import { declareBeside, type TableOf } from "../schema.js";
+import { REPLY_STATES, type ReplyState } from "../sessions/replies.js";
 
 const replyColumns = () => ({
   /** The owner of the session. */
@@ -53,43 +32,26 @@ const chunkColumns = () => ({
   chunks: text("chunks").notNull(),
 });
 
-type TableOf<Columns extends Record<string, PgColumnBuilderBase>> = PgTableWithColumns<{
-  name: string;
-  schema: string | undefined;
-  columns: BuildColumns<string, Columns, "pg">;
-  dialect: "pg";
-}>;
-
 /** The tables of a table's running replies. */
 export interface ReplyTables {
   replies: TableOf<ReturnType<typeof replyColumns>>;
   chunks: TableOf<ReturnType<typeof chunkColumns>>;
 }
 
-const prefixOf = (sessions: string) =>
-  sessions === getTableConfig(journeySessions).name ? "journey" : sessions;
-
 /** The tables of the running replies of a table's sessions. */
 export const repliesOf = perTable((table): ReplyTables => {
-  if (!isJourneyTable(table))
-    throw new JourneyDbError(
-      "invalid_input",
-      "replyTables: table: expected a table that journeyTable has declared",
-    );
-  const sessions = getTableConfig(table as JourneyTable);
-  const { schema } = sessions;
-  const prefix = prefixOf(sessions.name);
-  const declare = (
-    schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table
-  ) as typeof pgTable;
+  const { prefix, declare } = declareBeside(table, "replyTables");
   // The session first in both keys, since what belongs to a deleted one is found by it alone.
   const replies = declare(`${prefix}_replies`, replyColumns(), (reply) => [
     primaryKey({ name: `${prefix}_replies_pkey`, columns: [reply.sessionId, reply.userId] }),
-    check(`${prefix}_replies_state`, sql.raw(`state in (${STATES.map((state) => `'${state}'`).join(", ")})`)),
+    check(
+      `${prefix}_replies_state`,
+      sql.raw(`state in (${REPLY_STATES.map((state) => `'${state}'`).join(", ")})`),
+    ),
     foreignKey({
       name: `${prefix}_replies_session_id_fkey`,
       columns: [reply.sessionId],
-      foreignColumns: [(table as SessionTable).id],
+      foreignColumns: [table.id],
     }).onDelete("cascade"),
   ]).enableRLS();
   const chunks = declare(`${prefix}_reply_chunks`, chunkColumns(), (chunk) => [

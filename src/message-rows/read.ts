@@ -11,6 +11,7 @@ import {
   allOwnedBy,
   type Builder,
   isEmpty,
+  listOf,
   ownedBy,
   type Preparing,
   param,
@@ -121,17 +122,13 @@ export const messages = perTable((table) =>
       // Of a session in rows its marker, if there is a message `before`.
       messages: sql`case when page.stored = 'rows' then case when ${hasRow(table, before)} then ${table.messages}::text end else ${columns.messages} end`,
     };
-    const list = sql.join(
-      Object.entries(named).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),
-      sql`, `,
-    );
     // Without `before`, a place after all others.
     const [time, number] = placeOf(table, before);
     const bound = sql`(coalesce(${time}, 'infinity'), coalesce(${number}, 2147483647))`;
     return sessionThenMessages<MessagesRow | MessageRow>(
       db,
       {
-        found: sql`select ${list}, ${table.id} from ${table} cross join lateral ${messagesPage(table)} where ${ownedBy(table)}`,
+        found: sql`select ${listOf(named)}, ${table.id} from ${table} cross join lateral ${messagesPage(table)} where ${ownedBy(table)}`,
       },
       Object.keys(named),
       messagesOfFound(

@@ -1,22 +1,7 @@
-import type { BuildColumns } from "drizzle-orm";
-import {
-  foreignKey,
-  getTableConfig,
-  index,
-  integer,
-  json,
-  type PgTableWithColumns,
-  pgSchema,
-  pgTable,
-  primaryKey,
-  text,
-  timestamp,
-  uuid,
-} from "drizzle-orm/pg-core";
+import { foreignKey, index, integer, json, primaryKey, text, timestamp, uuid } from "drizzle-orm/pg-core";
 import type { JourneyMessage } from "../messages.js";
-import { JourneyDbError } from "../model/errors.js";
 import { perTable } from "../queries/statement.js";
-import { isJourneyTable, type JourneyTable, journeySessions, type SessionTable } from "../schema.js";
+import { declareBeside, type TableOf } from "../schema.js";
 
 const messageColumns = () => ({
   /** The owner of the session. */
@@ -32,29 +17,12 @@ const messageColumns = () => ({
 });
 
 /** The table of a table's messages, as queries see it. */
-export type MessageTable = PgTableWithColumns<{
-  name: string;
-  schema: string | undefined;
-  columns: BuildColumns<string, ReturnType<typeof messageColumns>, "pg">;
-  dialect: "pg";
-}>;
-
-const nameOf = (sessions: string) =>
-  sessions === getTableConfig(journeySessions).name ? "journey_messages" : `${sessions}_messages`;
+export type MessageTable = TableOf<ReturnType<typeof messageColumns>>;
 
 /** The table of a table's messages: one for each. */
 export const messagesOf = perTable((table): MessageTable => {
-  if (!isJourneyTable(table))
-    throw new JourneyDbError(
-      "invalid_input",
-      "messagesTable: table: expected a table that journeyTable has declared",
-    );
-  const sessions = getTableConfig(table as JourneyTable);
-  const { schema } = sessions;
-  const name = nameOf(sessions.name);
-  const declare = (
-    schema === undefined || schema === "public" ? pgTable : pgSchema(schema).table
-  ) as typeof pgTable;
+  const { prefix, declare } = declareBeside(table, "messagesTable");
+  const name = `${prefix}_messages`;
   return declare(name, messageColumns(), (message) => [
     // The session first, since a deleted session's messages are found by it alone. Each index has the owner last: so one of
     // them serves a message's id and the other the order, also while there are no statistics of the table.
@@ -63,7 +31,7 @@ export const messagesOf = perTable((table): MessageTable => {
     foreignKey({
       name: `${name}_session_id_fkey`,
       columns: [message.sessionId],
-      foreignColumns: [(table as SessionTable).id],
+      foreignColumns: [table.id],
     }).onDelete("cascade"),
   ]).enableRLS() as MessageTable;
 });

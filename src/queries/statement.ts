@@ -1,4 +1,5 @@
 import { and, eq, type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import { callWith, endOfCall } from "../model/call-end.js";
 import { checksum } from "../model/checksum.js";
 import type { Database } from "../model/database.js";
@@ -11,14 +12,18 @@ export const param = (name: string) => sql.placeholder(name);
 /** A parameter with JSON text, as jsonb. The cast to text stops drivers from encoding it again. */
 export const jsonParam = (name: string): SQL => sql`${param(name)}::text::jsonb`;
 
+/** Columns of a part, each under its name. */
+export const listOf = (columns: Record<string, SQL | PgColumn>): SQL =>
+  sql.join(
+    Object.entries(columns).map(([name, column]) => sql`${column} as ${sql.identifier(name)}`),
+    sql`, `,
+  );
+
 /**
  * The values of a call as one row named `input`: each is sent and parsed once, even if the statement
  * uses it several times. `offset 0` stops the planner from inlining the expressions.
  */
-export const input = (values: Record<string, SQL>): SQL => {
-  const columns = Object.entries(values).map(([name, value]) => sql`${value} as ${sql.identifier(name)}`);
-  return sql`(select ${sql.join(columns, sql`, `)} offset 0) as input`;
-};
+export const input = (values: Record<string, SQL>): SQL => sql`(select ${listOf(values)} offset 0) as input`;
 
 /** The row `id` of the owner. Every statement on one session has this condition, also every write. */
 export const ownedBy = (table: SessionTable): SQL =>

@@ -1,8 +1,10 @@
 /**
  * `stopping`: somebody asked for its end. `closing`: its producer is lost, and somebody stores what it had written.
- * `stored`: its message is stored, and the session takes the next turn. `ended`: nothing more is written.
+ * `stored`: its message is stored, and the session takes the next turn. `ended`: nothing more is written; it is kept for a
+ * moment, for those who still read it.
  */
-export type ReplyState = "running" | "stopping" | "closing" | "stored" | "ended";
+export const REPLY_STATES = ["running", "stopping", "closing", "stored", "ended"] as const;
+export type ReplyState = (typeof REPLY_STATES)[number];
 
 /** A reply that is being produced, or has just ended. */
 export interface ReplyStatus {

@@ -9,7 +9,7 @@ import type { ReplyStatus } from "./replies.js";
 export type Sent = Omit<Values, "userId">;
 
 /** A session's revision, and the state of its reply if there is one. */
-type WatchedRow = { revision: string } & (ReplyStatus | { [Name in keyof ReplyStatus]?: null });
+export type WatchedRow = { revision: string } & (ReplyStatus | { [Name in keyof ReplyStatus]?: null });
 
 /** The handle of one user, as a verb sees it. */
 export interface Handle extends Arguments {

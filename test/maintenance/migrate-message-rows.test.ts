@@ -11,11 +11,10 @@ import type { Database } from "../../src/model/database.js";
 import { journeySessions } from "../../src/schema.js";
 import { catalogueOf } from "../support/catalogue.js";
 import { prepared } from "../support/changes.js";
-import { runIn } from "../support/cli.js";
 import { atEnd, emptyDatabase, openNodePostgres, openPostgresJs, rawClient } from "../support/database.js";
+import { migrateWithKit } from "../support/drizzle-kit.js";
 import { errorOf } from "../support/errors.js";
 import { makeOldTable, OLD_TABLE, rowsOf } from "../support/old-table.js";
-import { repository } from "../support/packages.js";
 import { startSupabaseServer, supabaseDatabase } from "../support/supabase.js";
 
 const WITH = { with: ["message-rows"] } as const;
@@ -180,18 +179,9 @@ describe("the script of --dry-run", () => {
 });
 
 test("drizzle-kit, with the repository's own configuration, agrees on what is applied", async () => {
-  const drizzleKit = (url: string, ...args: string[]) =>
-    runIn(
-      repository,
-      { DATABASE_URL: url },
-      process.execPath,
-      `${repository}/scripts/node_modules/drizzle-kit/bin.cjs`,
-      "migrate",
-      ...args,
-    );
   const { url, sql, db } = await prepared();
-  expect(await drizzleKit(url)).toMatchObject({ status: 0 });
-  expect(await drizzleKit(url, "--config", "drizzle.message-rows.config.ts")).toMatchObject({ status: 0 });
+  expect(await migrateWithKit(url)).toMatchObject({ status: 0 });
+  expect(await migrateWithKit(url, "drizzle.message-rows.config.ts")).toMatchObject({ status: 0 });
   expect(await migrate(db, WITH)).toEqual({ applied: [] });
   expect(await catalogueOf(sql)).toEqual(fresh);
 });

@@ -1,12 +1,10 @@
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../../src/maintenance/migrate.js";
 import { verify } from "../../src/maintenance/verify/verify.js";
 import { catalogueOf, journalOf } from "../support/catalogue.js";
 import { prepared } from "../support/changes.js";
-import { runIn } from "../support/cli.js";
+import { migrateWithKit } from "../support/drizzle-kit.js";
 import { OLD_TABLE, rowsOf } from "../support/old-table.js";
-import { repository } from "../support/packages.js";
 
 const NAMES = shippedMigrations().map(({ name }) => name);
 
@@ -19,21 +17,17 @@ beforeAll(async () => {
 });
 
 describe("drizzle-kit, with the repository's own configuration", () => {
-  const kit = join(repository, "scripts/node_modules/drizzle-kit/bin.cjs");
-  const drizzleKit = (url: string) =>
-    runIn(repository, { DATABASE_URL: url }, process.execPath, kit, "migrate");
-
   test("finds nothing to do after migrate", async () => {
     const { url, sql, db } = await prepared();
     await migrate(db);
-    expect(await drizzleKit(url)).toMatchObject({ status: 0 });
+    expect(await migrateWithKit(url)).toMatchObject({ status: 0 });
     expect(await journalOf(sql)).toEqual(expected.journal);
     expect(await catalogueOf(sql)).toEqual(expected.catalogue);
   });
 
   test("leaves nothing to do for migrate", async () => {
     const { url, sql, db } = await prepared();
-    expect(await drizzleKit(url)).toMatchObject({ status: 0 });
+    expect(await migrateWithKit(url)).toMatchObject({ status: 0 });
     expect(await migrate(db)).toEqual({ applied: [] });
     expect(await journalOf(sql)).toEqual(expected.journal);
     expect(await catalogueOf(sql)).toEqual(expected.catalogue);
