@@ -108,6 +108,8 @@ export function useLive(id: string, chat: Chat<JourneyMessage>, stored: Messages
       }
       if (!replyId) return;
       isFollowing.current = true;
+      // Its stream replaces what was read, in which the answer may have been stored already.
+      read.current = { ...read.current, revision: undefined };
       await chat.resumeStream();
       isFollowing.current = false;
       // It could not be followed.

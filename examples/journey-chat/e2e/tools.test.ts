@@ -1,4 +1,6 @@
+import type { Route } from "playwright-core";
 import { describe, expect, test } from "vitest";
+import type { SessionEvent } from "../../../src/ai-sdk.js";
 import type { JourneyMessage } from "../../../src/index.js";
 import { type Row, wordsOf } from "./support/rows.js";
 import { inBrowser, type Scene } from "./support/scene.js";
@@ -128,6 +130,29 @@ describe("a tool that waits to be allowed", () => {
       expect(callOf([row])?.output.reference).toBe(reference);
       expect(row.messages[1]?.metadata).not.toHaveProperty("interrupted");
       await tab.answer.getByText("Interrupted", { exact: true }).waitFor({ state: "detached" });
+    }),
+  );
+
+  test(
+    "has run when the model fails to go on: a second tab that follows the reply after its end shows what is stored",
+    inBrowser(async (scene) => {
+      const tab = await openWaiting(scene, "Book a table for four, and fail once");
+      const second = await scene.open(tab.path());
+      const interrupted = async () => (await scene.rows())[0]?.messages[1]?.metadata?.interrupted;
+      // The event that the reply began comes once it has ended, and is the first that the tab gets.
+      const event: SessionEvent = { revision: "", replyId: crypto.randomUUID() };
+      const late = async (route: Route) => {
+        await expect.poll(interrupted).toBe("failed");
+        await route.fulfill({ contentType: "text/event-stream", body: `data: ${JSON.stringify(event)}\n\n` });
+      };
+      await second.page.route("**/events", late, { times: 1 });
+      await second.page.reload();
+      await allow(second).waitFor();
+      await allow(tab).click();
+      for (const one of [tab, second]) {
+        await one.alert.getByText("The reply failed.").waitFor();
+        await one.answer.getByText("Interrupted", { exact: true }).waitFor();
+      }
     }),
   );
 
