@@ -264,6 +264,18 @@ export type NewJourneySessionRow = typeof journeySessions.$inferInsert;
 /** A table with the package's columns only, as queries see every table. */
 export type SessionTable = TableOf<SessionColumns>;
 
+const DISTRIBUTED = Symbol("distributed");
+
+/** The same table, as an engine has it that spreads it over servers by owner. */
+export const asDistributed = <Table extends JourneyTable>(table: Table): Table =>
+  Object.create(table, { [DISTRIBUTED]: { value: true } });
+
+export const isDistributed = (table: object): boolean => DISTRIBUTED in table;
+
+/** The columns of the primary key. On a distributed table, a unique key needs the owner. */
+export const keyOf = (table: SessionTable): PgColumn | PgColumn[] =>
+  isDistributed(table) ? [table.userId, table.id] : table.id;
+
 /** The application's own columns of a table, as Drizzle selects them. */
 export type Own<Table extends JourneyTable> = Omit<Table["$inferSelect"], SessionKey>;
 /** The own columns of a new session: required if the column has no default and is not nullable. */

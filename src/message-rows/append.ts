@@ -1,4 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
+import type { PgColumn } from "drizzle-orm/pg-core";
 import {
   type AppendedRow,
   append as appendToColumn,
@@ -10,8 +11,8 @@ import type { AppendShape } from "../queries/layout.js";
 import { onlyColumns, turn } from "../queries/own-columns.js";
 import { input, param, perShape, withParts } from "../queries/statement.js";
 import { type Conditions, ifRevision, metadataIsObject, sameRevision, type Write } from "../queries/write.js";
-import type { SessionTable } from "../schema.js";
-import { hasRow, isPlaced, isUnchanged, lastOf, lastRow, marker, ownRows, rowsOf } from "./conversation.js";
+import { keyOf, type SessionTable } from "../schema.js";
+import { hasRow, isUnchanged, lastOf, lastRow, marker, ownRows, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
 import {
   conditionsOf,
@@ -19,6 +20,7 @@ import {
   givenOne,
   insertMessages,
   locked,
+  MOVED,
   markerOfGiven,
   maxMessageBytes,
   messagesFit,
@@ -85,20 +87,24 @@ const grown = marker(
 function partsWithFrom(table: SessionTable): Record<string, SQL> {
   const messages = messagesOf(table);
   const from = sql`${param("from")}::text`;
-  const isDropped = isPlaced(table, ">=", from);
+  const isFrom = (comparison: ">=" | "<") =>
+    sql`(${messages.appendedAt}, ${messages.n}) ${sql.raw(comparison)} ((select appended_at from place), (select n from place))`;
+  const isDropped = isFrom(">=");
+  /** Of the stored message with the id of the given one, if it is not dropped. */
+  const staysAt = (column: PgColumn) =>
+    sql`(select ${column} from ${messages} where ${owned} and ${messages.id} = given.id and ${isFrom("<")})`;
   const owned = ownRows(messages);
-  // A dropped message that the call has is not deleted, but moved: one statement must not change a row twice.
-  const movedTo = (column: "appended_at" | "n") =>
-    sql`${sql.raw(column)} = case when ${isDropped} then excluded.${sql.raw(column)} else ${messages}.${sql.raw(column)} end`;
   return {
+    place: sql`select ${messages.appendedAt}, ${messages.n} from ${messages} where ${owned} and ${messages.id} = ${from}`,
     dropped: sql`select count(*)::int as rows from ${messages} where ${owned} and ${isDropped}`,
-    kept: lastRow(table, isPlaced(table, "<", from)),
+    kept: lastRow(table, isFrom("<")),
     deleted: sql`delete from ${messages} using locked
       where ${owned} and ${isDropped} and ${messages.id} not in (select id from given) returning 1`,
+    // A dropped message that the call has is not deleted, but moved: one statement must not change a row twice.
     stored: insertMessages(
       table,
-      sql`select ${param("userId")}::text, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
-      sql`, ${movedTo("appended_at")}, ${movedTo("n")}`,
+      sql`select ${param("userId")}::text, locked.id, given.id, coalesce(${staysAt(messages.appendedAt)}, locked.time), coalesce(${staysAt(messages.n)}, given.n), given.message from locked, given`,
+      MOVED,
     ),
     added: ADDED,
   };
@@ -163,7 +169,7 @@ export const append = perShape(
             sql`select ${sql.join(Object.values(columns), sql`, `)} from (
             select ${markerOfGiven} as messages, input.metadata from ${values} where ${messagesFit} and ${newMetadataFits}) as new`,
           )
-          .onConflictDoNothing({ target: table.id })
+          .onConflictDoNothing({ target: keyOf(table) })
           .returning({
             id: table.id,
             updatedAt: table.updatedAt,
@@ -177,7 +183,8 @@ export const append = perShape(
           {
             given: messages,
             made,
-            locked: lockOf(created),
+            // A distributed engine's statement sees what an earlier part of it has inserted.
+            locked: sql`select * from (${lockOf(created)}) as own where not exists (select from made)`,
             ...partsOf(table, one, target),
             changed: updated(db, table, grown, sql`locked, added`),
             written: sql`${columnsOf("made")} union all ${columnsOf("changed")}`,

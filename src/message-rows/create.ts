@@ -4,6 +4,7 @@ import { allColumns, createdSession, newSession, type SessionRow } from "../quer
 import { onlyColumns } from "../queries/own-columns.js";
 import { input, isEmpty, param, perShape, statement, withParts } from "../queries/statement.js";
 import type { RefusalRow, Write } from "../queries/write.js";
+import { keyOf } from "../schema.js";
 import {
   given,
   insertMessages,
@@ -32,7 +33,7 @@ export const create = perShape(isEmpty, (table, own: readonly string[], preparin
               select ${markerOfGiven} as messages, input.metadata
               from ${valuesOf(ofGiven.bytes)} where ${messagesFit} and ${newMetadataFits}) as new`,
           )
-          .onConflictDoNothing({ target: table.id })
+          .onConflictDoNothing({ target: keyOf(table) })
           .returning(allColumns(table))
           .getSQL();
         const { summary } = createdSession(table);

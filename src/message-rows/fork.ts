@@ -5,6 +5,7 @@ import type { ReadRow } from "../queries/layout.js";
 import { onlyColumns } from "../queries/own-columns.js";
 import { input, param, perShape } from "../queries/statement.js";
 import { type Conditions, metadataIsObject, type Write, writable } from "../queries/write.js";
+import { keyOf } from "../schema.js";
 import { hasRow, isComplete, isInRows, isPlaced, marker, ownRows } from "./conversation.js";
 import { NO_LIMIT, oldestFirst, sessionThenMessages } from "./read.js";
 import { messagesOf } from "./table.js";
@@ -40,7 +41,7 @@ export const fork = perShape(isPlainFork, (table, shape: ForkShape, preparing): 
         .select(
           sql`select ${sql.join(Object.values(columns), sql`, `)} from ${table}, ${input(conditions.values)} where ${writable(table, conditions)}`,
         )
-        .onConflictDoNothing({ target: table.id })
+        .onConflictDoNothing({ target: keyOf(table) })
         .returning(allColumns(table))
         .getSQL();
       const created = createdSession(table);

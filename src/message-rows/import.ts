@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { eachLine, importedColumns } from "../queries/import.js";
 import { onlyColumns } from "../queries/own-columns.js";
 import { isEmpty, param, perShape, withParts } from "../queries/statement.js";
+import { keyOf } from "../schema.js";
 import { marker } from "./conversation.js";
 import { insertMessages, rowsStatement } from "./write.js";
 
@@ -24,7 +25,7 @@ export const importSessions = perShape(
         const written = db
           .insert(onlyColumns(table, Object.keys(columns)))
           .select(sql`select ${sql.join(Object.values(columns), sql`, `)} from ${eachLine(table, own)}`)
-          .onConflictDoNothing({ target: table.id })
+          .onConflictDoNothing({ target: keyOf(table) })
           .returning({ id: table.id, updatedAt: table.updatedAt })
           .getSQL();
         return withParts<{ id: string }>(

@@ -9,6 +9,7 @@ import {
   given,
   insertMessages,
   locked,
+  MOVED,
   markerOfGiven,
   maxMessageBytes,
   messagesFit,
@@ -45,7 +46,7 @@ export const replaceMessages = perTable((table) => {
           stored: insertMessages(
             table,
             sql`select ${param("userId")}::text, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
-            sql`, appended_at = excluded.appended_at, n = excluded.n`,
+            MOVED,
           ),
           written: updated(db, table, markerOfGiven, sql`locked`),
         },

@@ -7,11 +7,12 @@ import {
   type DriverFailure,
   input,
   insertion,
+  ownedBy,
   param,
   type Statement,
   type statement,
 } from "../queries/statement.js";
-import { type Condition, type Conditions, updating, type Write, writable, write } from "../queries/write.js";
+import { allHold, type Condition, type Conditions, updating, type Write, write } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
 import { hasOrderedTime, isInRows, marker, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
@@ -61,8 +62,9 @@ export const locked = (
   conditions: Conditions,
   values: Record<string, SQL> = conditions.values,
 ): SQL =>
+  // The conditions are a value: a distributed engine fails to lock the rows of a join.
   sql`select ${table.id}, ${table.messages}, greatest(now(), ${table.updatedAt} + interval '1 microsecond') as time
-    from ${table}, ${input(values)} where ${writable(table, conditions)}
+    from ${table} where ${ownedBy(table)} and (select ${allHold(table, conditions)} from ${input(values)})
     for no key update of ${sql.identifier(getTableName(table))}`;
 
 const messagesParam = sql`${param("messages")}::text::json`;
@@ -99,11 +101,14 @@ export const markerOfGiven = marker(
   sql`(select given.id from given order by given.n desc limit 1)`,
 );
 
+/** For a message that is replaced: it moves to the new place. */
+export const MOVED = sql`, appended_at = excluded.appended_at, n = excluded.n`;
+
 /**
  * Inserts messages. One whose id the session has replaces that message in its place.
  *
  * @param from the rows to insert, in the order of the columns
- * @param moves whether a message that is replaced moves to the new place
+ * @param moves `MOVED`, or nothing
  */
 export function insertMessages(table: SessionTable, from: SQL, moves: SQL = sql``): SQL {
   const messages = messagesOf(table);

@@ -1,5 +1,5 @@
 import { and, type SQL, sql } from "drizzle-orm";
-import type { SessionTable } from "../schema.js";
+import { isDistributed, keyOf, type SessionTable } from "../schema.js";
 import { newSession, type WrittenRow, written, writtenColumns } from "./columns.js";
 import {
   bytes,
@@ -143,16 +143,17 @@ const appendOrCreateOf = (name: string, kind: Kind) =>
         conversation: [...conditions.conversation, ["size", newMetadataFits, "explained only"]],
         created: [["size", newFits]],
       },
-      (db) =>
-        returned(
-          db,
-          db
-            .insert(onlyColumns(table, Object.keys(columns), Object.keys(set)))
-            .select(
-              sql`select ${sql.join(Object.values(columns), sql`, `)} from ${input({ messages: values.messages, ...newMetadata, ...paramLimits, ...turn(table) })} where ${newFits}`,
-            )
-            .onConflictDoUpdate({
-              target: id,
+      (db) => {
+        const inserting = db
+          .insert(onlyColumns(table, Object.keys(columns), Object.keys(set)))
+          .select(
+            sql`select ${sql.join(Object.values(columns), sql`, `)} from ${input({ messages: values.messages, ...newMetadata, ...paramLimits, ...turn(table) })} where ${newFits}`,
+          );
+        const target = keyOf(table);
+        const appending = isDistributed(table)
+          ? inserting.onConflictDoNothing({ target })
+          : inserting.onConflictDoUpdate({
+              target,
               set,
               setWhere: and(
                 ownedBy(table),
@@ -162,10 +163,12 @@ const appendOrCreateOf = (name: string, kind: Kind) =>
                   ["size", conversationFits(result, excluded, paramLimits)],
                 ]),
               ) as SQL,
-            })
-            .returning({ id, createdAt, updatedAt, ...counted(table) }),
-          { ...writtenColumns, ...row },
-        ),
+            });
+        return returned(db, appending.returning({ id, createdAt, updatedAt, ...counted(table) }), {
+          ...writtenColumns,
+          ...row,
+        });
+      },
       { kind: insertion, preparing },
     );
   });
@@ -173,6 +176,8 @@ const appendOrCreateOf = (name: string, kind: Kind) =>
 /**
  * append with `create`: inserts the session if the id is free. A new session can only satisfy the
  * precondition `after: null`; with any other, the verb sends `append`. Its shape is that of `create`.
+ *
+ * On a distributed table it only inserts: such an engine accepts no function in `do update` that is not immutable.
  */
 export const appendOrCreate = appendOrCreateOf("append_or_create", ANY);
 

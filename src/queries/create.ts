@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import { keyOf } from "../schema.js";
 import { allColumns, createdSession, newSession, type SessionRow } from "./columns.js";
 import { fits, paramLimits } from "./conversation.js";
 import { onlyColumns } from "./own-columns.js";
@@ -24,7 +25,7 @@ export const create = perShape(isEmpty, (table, own: readonly string[], preparin
           db
             .insert(onlyColumns(table, Object.keys(set)))
             .select(sql`select ${sql.join(Object.values(set), sql`, `)} from ${values} where ${bothFit}`)
-            .onConflictDoNothing({ target: table.id })
+            .onConflictDoNothing({ target: keyOf(table) })
             .returning(allColumns(table)),
           createdSession(table),
         ),

@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { ownColumns, type SessionTable } from "../schema.js";
+import { keyOf, ownColumns, type SessionTable } from "../schema.js";
 import { allColumns, createdSession, type SessionRow } from "./columns.js";
 import { hasMessage, lastPlaceOf, m, overMessages, slice } from "./conversation.js";
 import { onlyColumns, ownOf, ownTouched, ownValue } from "./own-columns.js";
@@ -60,7 +60,7 @@ export const fork = perShape(isPlainFork, (table, shape: ForkShape, preparing) =
           .select(
             sql`select ${sql.join(Object.values(columns), sql`, `)} from ${table}, ${input(conditions.values)} where ${writable(table, conditions)}`,
           )
-          .onConflictDoNothing({ target: table.id })
+          .onConflictDoNothing({ target: keyOf(table) })
           .returning(allColumns(table)),
         createdSession(table),
       ),

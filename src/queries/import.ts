@@ -1,6 +1,6 @@
 import { and, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
-import type { SessionTable } from "../schema.js";
+import { keyOf, type SessionTable } from "../schema.js";
 import { timeOf } from "./columns.js";
 import { onlyColumns, ownOf } from "./own-columns.js";
 import {
@@ -97,7 +97,7 @@ export const importSessions = perShape(
         db
           .insert(onlyColumns(table, Object.keys(values)))
           .select(sql`select ${sql.join(Object.values(values), sql`, `)} from ${rows}`)
-          .onConflictDoNothing({ target: id })
+          .onConflictDoNothing({ target: keyOf(table) })
           .returning({ id }),
       preparing,
     );

@@ -96,6 +96,10 @@ export const conversationHolds = (table: SessionTable, conditions: readonly Cond
     sql`case when ${isArray} then ${sql.join(inStatement(conditions), sql` and `)} else false end`,
   );
 
+/** All conditions on the stored row. */
+export const allHold = (table: SessionTable, { row, conversation }: Conditions): SQL =>
+  and(...inStatement(row), conversation && conversationHolds(table, conversation)) as SQL;
+
 /** The WHERE clause of a write: the owner's row and all conditions. */
 export const writable = (table: SessionTable, { row, conversation }: Conditions): SQL =>
   and(ownedBy(table), ...inStatement(row), conversation && conversationHolds(table, conversation)) as SQL;

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
+import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
 import { ownValues } from "../queries/own-columns.js";
 import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
 import { isObject } from "../validation/json.js";
@@ -76,6 +77,23 @@ const newSessionSchema = options<{ metadata?: unknown }>()({ metadata: z.unknown
 /** An empty array is refused as a mistake of the caller. */
 const someMessages = atLeastOne("at least 1 message");
 
+/** Where one statement cannot append to a session or else create it: appends, or creates, or appends to what others created meanwhile. */
+async function appendInSteps<Row>(send: (creates: boolean) => Promise<Row>): Promise<Row> {
+  const isRefused = (error: unknown, code: JourneyDbErrorCode) =>
+    error instanceof JourneyDbError && error.code === code && error.constraint === undefined;
+  try {
+    return await send(false);
+  } catch (error) {
+    if (!isRefused(error, "not_found")) throw error;
+  }
+  try {
+    return await send(true);
+  } catch (error) {
+    if (!isRefused(error, "conflict")) throw error;
+  }
+  return send(false);
+}
+
 export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["append"]> = {
   takes: ["id", "messages", "options"],
   isRepeatable: without("from", "ifRevision"),
@@ -104,18 +122,22 @@ export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["ap
       one,
       after: after !== undefined,
       from: from !== null,
-      create: mayCreate ? Object.keys(columns) : null,
     };
-    const [{ messageCount, bytes, created, ...row }] = await handle.change(({ append }) => append(shape), {
-      ...values,
-      ...(mayCreate && {
-        ...ownValues(columns),
-        phase: handle.firstPhase,
-        metadata: metadata.text,
-        maxMetadataBytes: newLimits.maxBytes,
-        maxMetadataTextBytes: newLimits.maxTextBytes,
-      }),
-    });
+    const ofNew = {
+      ...ownValues(columns),
+      phase: handle.firstPhase,
+      metadata: metadata.text,
+      maxMetadataBytes: newLimits.maxBytes,
+      maxMetadataTextBytes: newLimits.maxTextBytes,
+    };
+    const send = (creates: boolean) =>
+      handle.change(({ append }) => append({ ...shape, create: creates ? Object.keys(columns) : null }), {
+        ...values,
+        ...(creates && ofNew),
+      });
+    const [{ messageCount, bytes, created, ...row }] = await (mayCreate && handle.appendsInSteps
+      ? appendInSteps(send)
+      : send(mayCreate));
     return {
       ...toWritten(row),
       created,

@@ -98,6 +98,7 @@ export function defineJourney<
         ...args,
         timeoutMs,
         layout: ownLayout,
+        appendsInSteps: args.distributed && ownLayout === COLUMN,
         signal,
         send: (statementOf, values = {}) => run(statementOf(table), values),
         async change(writeOf, given, moves = true) {

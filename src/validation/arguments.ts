@@ -4,6 +4,7 @@ import { phaseSchema, sessionIdSchema, userIdSchema } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import { isSessionId, isUserId } from "../model/text.js";
 import {
+  asDistributed,
   type JourneyTable,
   MESSAGE_ROWS,
   type MessagesTable,
@@ -38,6 +39,7 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
     messages,
     replies,
     listener,
+    distributed,
     columns,
     phases,
     maxSessionBytes,
@@ -81,7 +83,8 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
     /** The calls of the table of replies; undefined without durable replies. */
     callsOfReplies: brought.replies,
     listener,
-    table: table as unknown as SessionTable,
+    distributed,
+    table: (distributed ? asDistributed(table) : table) as unknown as SessionTable,
     tableName: getTableName(table),
     /** The application's own columns. */
     own: ownColumnsOf(table, columns, rules),

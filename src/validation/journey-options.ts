@@ -40,6 +40,11 @@ export interface JourneyOptions<
    * they look twice a second (`watch`: every two seconds)
    */
   listener?: Listener | undefined;
+  /**
+   * Whether an engine spreads the table over servers by owner (`journey-db distribute`). Then an id is unique for a user
+   * only, and `append` with `create` sends two or three statements for a new session. @default false
+   */
+  distributed?: boolean | undefined;
   /** The application's own schemas for its columns, such as jsonb columns, by key. The input is stored, not the output. */
   columns?: { [Key in keyof Own<Table>]?: z.ZodType } | undefined;
   /** The application's own message schema, checked in addition to the structure. Its input is stored, not its output. */
@@ -83,6 +88,7 @@ export const journeyOptionsSchema = options<JourneyOptions<unknown, unknown, str
     "a postgres.js client, or an object with its method listen",
     (given) => typeof (given as Listener | null)?.listen === "function",
   ).optional(),
+  distributed: z.boolean().default(false),
   columns: z.record(z.string(), zodSchema).default({}),
   message: zodSchema,
   metadata: zodSchema,
