@@ -6,6 +6,9 @@ import type { ServerConnection } from "./server-connection.js";
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
 
+/** Whether the engine is Citus, where notifications of a distributed table's triggers do not arrive. */
+const SPREADS = "select to_regclass('pg_catalog.pg_dist_partition') is not null as spreads";
+
 /** What a connection reports. */
 export interface Reports {
   onnotify(channel: string, payload: string): void;
@@ -41,8 +44,9 @@ export function serverListener(
           connection = own;
           try {
             await own.send([`listen "${channel}"`]);
+            const [{ spreads } = { spreads: false }] = (await own.send([SPREADS])) as { spreads: boolean }[];
             established = !own.lost;
-            if (established) return onListen?.();
+            if (established) return spreads ? undefined : onListen?.();
           } catch {
             own.destroy();
           }

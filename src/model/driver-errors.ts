@@ -54,6 +54,9 @@ const endOf = (name: unknown, table: string): string | undefined =>
 export const isDuplicate = (thrown: unknown): boolean =>
   ["23505", "40P01"].includes(driverErrorOf(thrown).code);
 
+/** Whether the table has no unique key of the columns that an insert names. */
+export const lacksKey = (thrown: unknown): boolean => driverErrorOf(thrown).code === "42P10";
+
 /** Whether a serializable transaction was refused, which a statement of its own may repeat. */
 export const isSerializationFailure = (thrown: unknown): boolean => driverErrorOf(thrown).code === "40001";
 
@@ -128,6 +131,10 @@ const MEANING: Record<string, Meaning> = {
   "40003": ["unavailable", "whether the call took effect is unknown"],
   "42501": ["configuration", "the role lacks a permission; run journey-db verify"],
   "42703": ["migration", "a column is missing; run journey-db migrate"],
+  "42P10": [
+    "configuration",
+    "the table has no primary key of id, or of user_id and id (defineJourney's distributed); run journey-db verify",
+  ],
   "42P01": ["migration", "the table is missing; run journey-db migrate"],
   "42P05": ["configuration", UNPREPARED],
   "53": ["unavailable", "the server has run out of a resource"],

@@ -1,8 +1,9 @@
 import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
+import { COLUMN } from "../queries/layout.js";
 import { ownValues } from "../queries/own-columns.js";
-import type { JourneyTable, NeedsOwn, NewOwn } from "../schema.js";
+import { isDistributed, type JourneyTable, type NeedsOwn, type NewOwn } from "../schema.js";
 import { isObject } from "../validation/json.js";
 import { atLeastOne, custom, ifRevisionSchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
@@ -135,7 +136,9 @@ export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["ap
         ...values,
         ...(creates && ofNew),
       });
-    const [{ messageCount, bytes, created, ...row }] = await (mayCreate && handle.appendsInSteps
+    const [{ messageCount, bytes, created, ...row }] = await (mayCreate &&
+    handle.layout === COLUMN &&
+    isDistributed(handle.table)
       ? appendInSteps(send)
       : send(mayCreate));
     return {

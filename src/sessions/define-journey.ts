@@ -1,15 +1,15 @@
 import type { JourneyMessage, JourneyMetadata, MessageShape } from "../messages.js";
 import { callWith, endOfCall } from "../model/call-end.js";
 import type { Database } from "../model/database.js";
-import { isSerializationFailure } from "../model/driver-errors.js";
+import { isInFailedTransaction, isSerializationFailure, lacksKey } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
 import { openedOf } from "../model/listener.js";
 import { heldElsewhere } from "../queries/held-elsewhere.js";
 import { COLUMN, type Layout, type MovedRow } from "../queries/layout.js";
 import { touchValues } from "../queries/own-columns.js";
-import { repeated, type Statement } from "../queries/statement.js";
+import { DriverFailure, repeated, type Statement } from "../queries/statement.js";
 import { watched } from "../queries/watched.js";
-import type { JourneyTable, journeySessions, MessagesTable } from "../schema.js";
+import { asDistributed, type JourneyTable, type journeySessions, type MessagesTable } from "../schema.js";
 import { argumentsOf } from "../validation/arguments.js";
 import type { JourneyOptions } from "../validation/journey-options.js";
 import { databaseSchema, type RequestOptions, requestOptionsSchema } from "../validation/options.js";
@@ -49,6 +49,9 @@ const MOST_ATTEMPTS = 100;
 /** How often a statement is sent at most that SERIALIZABLE refuses. */
 const MOST_REFUSALS = 10;
 
+const failedBy = (is: (thrown: unknown) => boolean, failure: unknown): boolean =>
+  failure instanceof DriverFailure && is(failure.thrown);
+
 type AnyVerb = Verb<(...args: never[]) => unknown>;
 type Verbs = Record<string, AnyVerb>;
 
@@ -78,6 +81,8 @@ export function defineJourney<
 ): Journey<Message, Metadata, Phase, Table, Messages extends MessagesTable ? "rows" : "column"> {
   const args = argumentsOf(options);
   const ownLayout = (args.layoutOfMessages ?? COLUMN) as Layout;
+  const tables = { plain: args.table, distributed: asDistributed(args.table) };
+  let { distributed } = args;
   const ownReplies = args.callsOfReplies as { verbs: Verbs; watched: Handle["watched"] } | undefined;
   return {
     forUser(db, givenUserId, request) {
@@ -86,7 +91,6 @@ export function defineJourney<
       const { signal, timeoutMs = args.timeoutMs } = parse(requestOptionsSchema, request);
       const deadline = { timeoutMs, signal };
 
-      const { table } = args;
       const run = <Row>(statement: Statement<Row>, values: Sent) =>
         // Under SERIALIZABLE, the messages' common index makes writes to different sessions refuse one another.
         (ownLayout.move ? repeated(statement, isSerializationFailure, MOST_REFUSALS) : statement).run(
@@ -96,12 +100,15 @@ export function defineJourney<
         );
       const handle: Handle = {
         ...args,
+        get table() {
+          return distributed ? tables.distributed : tables.plain;
+        },
         timeoutMs,
         layout: ownLayout,
-        appendsInSteps: args.distributed && ownLayout === COLUMN,
         signal,
-        send: (statementOf, values = {}) => run(statementOf(table), values),
+        send: (statementOf, values = {}) => run(statementOf(handle.table), values),
         async change(writeOf, given, moves = true) {
+          const { table } = handle;
           const callEnd = endOfCall();
           const later = <Row>(statement: Statement<Row>, values: Sent) =>
             callWith(callEnd, () => run(statement, values));
@@ -130,7 +137,11 @@ export function defineJourney<
         watched: ownReplies?.watched ?? watched,
         changes: (id, of, isHeld) =>
           changesOf(
-            { ...openedOf(db), ...(args.listener && { listener: args.listener }) },
+            // Triggers notify on the server that has the row, where nobody listens.
+            {
+              ...openedOf(db),
+              ...(distributed ? { listener: undefined } : args.listener && { listener: args.listener }),
+            },
             isHeld ? undefined : userId,
             id,
             of,
@@ -143,7 +154,21 @@ export function defineJourney<
         const kind = { isRepeatable, deletes: verb.deletes, table: args.tableName };
         return within(deadline, kind, async () => {
           refuseMore(name, verb, given);
-          return verb.run(handle, ...given);
+          const callEnd = endOfCall();
+          const run = () => callWith(callEnd, () => verb.run(handle, ...given));
+          const before = distributed;
+          try {
+            return await run();
+          } catch (refusal) {
+            if (!failedBy(lacksKey, refusal) || callEnd?.ended) throw refusal;
+            // Nothing was written: the table has the other of the two keys.
+            distributed = !before;
+            try {
+              return await run();
+            } catch (again) {
+              throw failedBy(isInFailedTransaction, again) ? refusal : again;
+            }
+          }
         });
       };
       const stream = (name: string, verb: AnyVerb, given: unknown[]) => ({

@@ -15,8 +15,6 @@ export type WatchedRow = { revision: string } & (ReplyStatus | { [Name in keyof 
 export interface Handle extends Arguments {
   /** How the sessions keep their messages. */
   readonly layout: Layout;
-  /** Whether no statement of the layout both appends and creates. */
-  readonly appendsInSteps: boolean;
   /** Sends one statement with the owner, and returns its rows. */
   send<Row>(statement: OfTable<Statement<Row>>, values?: Sent): Promise<Row[]>;
   /**

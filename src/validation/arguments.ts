@@ -4,7 +4,6 @@ import { phaseSchema, sessionIdSchema, userIdSchema } from "../messages.js";
 import { JourneyDbError } from "../model/errors.js";
 import { isSessionId, isUserId } from "../model/text.js";
 import {
-  asDistributed,
   type JourneyTable,
   MESSAGE_ROWS,
   type MessagesTable,
@@ -84,7 +83,7 @@ export function argumentsOf<Message, Metadata, Phase extends string, Table exten
     callsOfReplies: brought.replies,
     listener,
     distributed,
-    table: (distributed ? asDistributed(table) : table) as unknown as SessionTable,
+    table: table as unknown as SessionTable,
     tableName: getTableName(table),
     /** The application's own columns. */
     own: ownColumnsOf(table, columns, rules),

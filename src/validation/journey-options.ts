@@ -41,8 +41,9 @@ export interface JourneyOptions<
    */
   listener?: Listener | undefined;
   /**
-   * Whether an engine spreads the table over servers by owner (`journey-db distribute`). Then an id is unique for a user
-   * only, and `append` with `create` sends two or three statements for a new session. @default false
+   * Whether the table is distributed over servers by owner (`journey-db distribute`). Then an id is unique for a user only,
+   * and `append` with `create` sends up to three statements. If it is not set as it should be, the first insert is sent
+   * twice, and within a transaction it fails. @default false
    */
   distributed?: boolean | undefined;
   /** The application's own schemas for its columns, such as jsonb columns, by key. The input is stored, not the output. */
