@@ -4,9 +4,16 @@ import postgres from "postgres";
 import { inject } from "vitest";
 import { distribute } from "../../src/maintenance/distribute.js";
 import { migrate } from "../../src/maintenance/migrate.js";
+import { asDistributed, journeySessions } from "../../src/schema.js";
 import type { OptionalMigrations } from "../../src/validation/options.js";
 import { atEnd } from "./at-end.js";
 import { TEMPLATES } from "./templates.js";
+
+/** Whether this run is on a cluster. There, an id is unique for a user only. */
+export const ON_CLUSTER = process.env.CITUS === "1";
+
+/** The table as the statements of this run see it. */
+export const sessionTable = ON_CLUSTER ? asDistributed(journeySessions) : journeySessions;
 
 /** A server of the cluster, as the coordinator and the tests reach it. */
 interface Server {
