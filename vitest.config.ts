@@ -60,7 +60,7 @@ const ofServer = { globalSetup, setupFiles, isolate: false };
 /** The suites that a cluster passes too. */
 const ON_A_CLUSTER = [
   "test/{queries,sessions,durable-replies,properties}/*.test.ts",
-  "test/crashes/{client-crash,ambiguous-outcome,lost-in-transaction}.test.ts",
+  "test/crashes/{client-crash,ambiguous-outcome}.test.ts",
 ];
 /** What is about the plans, the text or the locks of one server, about its foreign keys, or about notifications. */
 const OF_ONE_SERVER = [

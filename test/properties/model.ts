@@ -277,7 +277,7 @@ export class Model {
     if (!kept) return notFound;
     const last = through === undefined ? kept.messages.length - 1 : indexOf(kept.messages, through);
     if (through !== undefined && last < 0) return notFound;
-    if (chosen !== undefined && this.taken(chosen as string)) return conflict;
+    if (chosen !== undefined && this.taken(owner, chosen as string)) return conflict;
     const own = { ...kept.own, ...(set as Own) };
     if (this.conflicts(owner, own)) return conflict;
     const messages = kept.messages.slice(0, last + 1);
