@@ -192,8 +192,10 @@ export default defineConfig(({ mode }) => ({
     maxWorkers: "100%",
     sequence: { sequencer: LongestFirst },
     allowOnly: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Long, since the machine may be busy: they end a test that hangs.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
+    expect: { poll: { timeout: 15_000 } },
     exclude,
     ...(MODES[mode]
       ? { globalSetup, setupFiles, ...MODES[mode] }
