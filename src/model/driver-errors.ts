@@ -129,6 +129,8 @@ const MEANING: Record<string, Meaning> = {
   "3D000": ["configuration", "the database does not exist"],
   "40": ["conflict", "another transaction conflicted with it", "safe"],
   "40003": ["unavailable", "whether the call took effect is unknown"],
+  // Of Citus.
+  CIINF: ["unavailable", "a part of the table moved to another server, or one was lost"],
   "42501": ["configuration", "the role lacks a permission; run journey-db verify"],
   "42703": ["migration", "a column is missing; run journey-db migrate"],
   "42P10": [
@@ -172,7 +174,7 @@ const missingOptional = (code: string, { message }: DriverError, table: string) 
     : undefined;
 
 /** Of Citus, which has no SQLSTATE of its own for a server that is lost while a transaction commits. */
-const LOST_SERVER = /^could not commit transaction for shard/;
+const LOST_SERVER = /^(could not commit transaction for shard|failure on connection marked as essential)/;
 
 const meaningOf = (state: string, { message }: DriverError): Meaning | undefined =>
   (state === "XX000" && LOST_SERVER.test(String(message)) ? MEANING["08"] : undefined) ??
