@@ -173,8 +173,9 @@ const missingOptional = (code: string, { message }: DriverError, table: string) 
       )
     : undefined;
 
-/** Of Citus, which has no SQLSTATE of its own for a server that is lost while a transaction commits. */
-const LOST_SERVER = /^(could not commit transaction for shard|failure on connection marked as essential)/;
+/** Of Citus, which has no SQLSTATE for a server that is lost within a transaction. */
+const LOST_SERVER =
+  /^(could not commit transaction for shard|failure on connection marked as essential|connection not open|(server closed the connection|SSL connection has been closed) unexpectedly|could not (send|receive) data)/;
 
 const meaningOf = (state: string, { message }: DriverError): Meaning | undefined =>
   (state === "XX000" && LOST_SERVER.test(String(message)) ? MEANING["08"] : undefined) ??
