@@ -140,8 +140,8 @@ export interface DeclaredTable {
   messages: DeclaredTable | undefined;
   /** The tables of its sessions' replies and of their chunks, if the database has one of them. */
   replies: readonly [replies: DeclaredTable, chunks: DeclaredTable] | undefined;
-  /** Whether Citus has distributed it over servers, or the tables beside it. */
-  distributed: boolean;
+  /** The commands that distribute it and the tables beside it, and undo that, if Citus has distributed any of them over servers. */
+  distributed: { distribute: string; undo: string } | undefined;
   /** Its name as SQL writes it, with its schema if it has one. */
   sql: string;
   /** Its name without quotes, for messages. */
@@ -178,6 +178,18 @@ export interface DeclaredTable {
   indexRows: SQL;
 }
 
+/** Whether this package's migrations create the table. */
+export const isDefaultTable = ({ schema, key }: Pick<DeclaredTable, "schema" | "key">) =>
+  schema === undefined && key === "journey_sessions";
+
+const shell = (word: string) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+/** How the command line names a table. */
+export const optionsOf = (table: Pick<DeclaredTable, "schema" | "key">) =>
+  isDefaultTable(table)
+    ? ""
+    : ` --table ${shell(table.key)}${table.schema === undefined ? "" : ` --schema ${shell(table.schema)}`}`;
+
 /** Declared objects as rows of a query, with the alias `declared`. */
 const asRows = (objects: readonly object[], fields: SQL) =>
   sql`jsonb_to_recordset(${JSON.stringify(objects)}::text::jsonb) as declared (${fields})`;
@@ -200,10 +212,11 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
   const keys = SESSION_KEYS.map((key) => table[key]);
   const ofMessages = messagesOf(table as unknown as SessionTable);
   const replyTables = repliesOf(table as unknown as SessionTable);
-  const distributed = await areDistributed(
-    db,
-    [table, ofMessages, replyTables.replies, replyTables.chunks].map((one) => getTableConfig(one)),
-  );
+  const all = [table, ofMessages, replyTables.replies, replyTables.chunks].map((one) => getTableConfig(one));
+  const distribute = `journey-db distribute${optionsOf({ schema, key: name })}`;
+  const distributed = (await areDistributed(db, all))
+    ? { distribute, undo: `${distribute} --undo` }
+    : undefined;
   const messages: DeclaredTable = {
     ...describe(ofMessages, dialect, getTableConfig(ofMessages).columns, {
       distributed,

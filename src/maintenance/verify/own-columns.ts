@@ -7,6 +7,7 @@ import type { Context } from "./check.js";
 import type { StoredColumn } from "./column-type.js";
 import { storedColumns } from "./columns.js";
 import { type DeclaredTable, modifiersOf, type OwnColumn } from "./declared.js";
+import { changeUndistributed } from "./distributed.js";
 import { atOnce, error, type Finding, finding, note, warning } from "./finding.js";
 import { attempt, isolated } from "./run.js";
 
@@ -41,7 +42,7 @@ export async function checkOwnColumns(context: Context): Promise<Finding[]> {
   const stored = await readStored(db, table);
   const [rows] = await read<{ empty: boolean }>(
     db,
-    sql`select not exists (select from ${sql.raw(table.sql)}) as empty`,
+    sql`select not exists (select 1 from ${sql.raw(table.sql)}) as empty`,
   );
   const created = new Set<string>();
   // The expression of a generated column can use the others.
@@ -107,8 +108,11 @@ async function missing(
     statements.unshift(
       `create type ${column.enum.type} as enum (${column.enum.values.map(literal).join(", ")})`,
     );
+  // Which Citus does not add to a distributed table.
+  const isNumbered = filledBy === "identity" || filledBy === "sequence";
   const works =
     clause !== undefined &&
+    !(table.distributed && isNumbered) &&
     (types?.exists || (column.enum && types?.has_schema)) &&
     // A domain can be NOT NULL.
     (isEmpty || filledBy !== undefined || !types?.is_domain) &&
@@ -125,7 +129,9 @@ async function missing(
             sql: atOnce(statements),
             ...(notNull && !required && { rest: ", then fill it, then run journey-db verify" }),
           }
-        : "apply the application's migration that adds it",
+        : table.distributed && isNumbered
+          ? changeUndistributed(table.distributed)
+          : "apply the application's migration that adds it",
     ),
   ];
 }
@@ -266,7 +272,7 @@ async function nullability(
   if (notNull) {
     const [found] = await read<{ nulls: boolean }>(
       db,
-      sql.raw(`select exists (select from ${table.sql} where ${name} is null) as nulls`),
+      sql.raw(`select exists (select 1 from ${table.sql} where ${name} is null) as nulls`),
     );
     return [
       warning(

@@ -6,7 +6,8 @@ import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import type { DeclaredTable, DeclaredTrigger } from "./declared.js";
-import { error, type Finding, type FindingCode, note, type Remedy } from "./finding.js";
+import { onTriggers } from "./distributed.js";
+import { atOnce, error, type Finding, type FindingCode, note, type Remedy } from "./finding.js";
 import { attempt, isOfServer, isolated } from "./run.js";
 
 /** How far the clocks of a cluster's servers may be apart. */
@@ -172,7 +173,7 @@ async function insertUpdateDelete(one: Probe): Promise<Finding[]> {
       try {
         const values: [string, SQL][] = [];
         for (const [index, sample] of samples.entries())
-          values.push([`own${index}`, sql.raw(await valueOf(context.db, sample))]);
+          values.push([`own${index}`, sql.raw(await sampleSql(context.db, sample))]);
         const inserting = context.db
           .insert(probed)
           .values({ userId: owner, ...Object.fromEntries(values) })
@@ -236,7 +237,7 @@ function written<Of extends object>(
 }
 
 /** As SQL. On a distributed table, VALUES accepts no query. */
-async function valueOf(db: Database, sample: Samples[number]): Promise<string> {
+async function sampleSql(db: Database, sample: Samples[number]): Promise<string> {
   if (!isReferenced(sample)) return sample.value;
   const [found] = await read<{ value: string }>(
     db,
@@ -247,16 +248,23 @@ async function valueOf(db: Database, sample: Samples[number]): Promise<string> {
 
 const update = ({ context, owner, probed }: Probe, before: Row) =>
   tryOut("update_failed", "A session cannot be updated", SEE_OTHERS, async () => {
-    const updating = context.db
-      .update(probed)
-      .set({ userId: sql`user_id` })
-      .where(eq(probed.userId, owner))
-      .returning({ createdAt: sql`created_at`, updatedAt: sql`updated_at` });
-    const [after] = await written<Pick<Row, "createdAt"> & { increased: boolean }>(context.db, updating, {
-      createdAt,
-      // now() is the same in the whole transaction, but a revision must not be.
-      increased: sql`coalesce(updated_at > ${before.updatedAt}::text::timestamptz, false)`,
-    });
+    const updateOnce = async (since: string) => {
+      const updating = context.db
+        .update(probed)
+        .set({ userId: sql`user_id` })
+        .where(eq(probed.userId, owner))
+        .returning({ createdAt: sql`created_at`, updatedAt: sql`updated_at` });
+      const [after] = await written<Omit<Row, "holds"> & { increased: boolean }>(context.db, updating, {
+        createdAt,
+        updatedAt,
+        // now() is the same in the whole transaction, but a revision must not be.
+        increased: sql`coalesce(updated_at > ${since}::text::timestamptz, false)`,
+      });
+      return after;
+    };
+    let after = await updateOnce(before.updatedAt);
+    // The first now() was that of this server, and each later one is of the server that has the row.
+    if (after?.increased && context.table.distributed) after = await updateOnce(after.updatedAt);
     const findings: Finding[] = [];
     if (!after?.increased) {
       const message = "An update does not increase updated_at: a revision may repeat.";
@@ -316,7 +324,9 @@ async function runFirst({ db, table }: Context): Promise<Remedy> {
   const [trigger] = triggers;
   return trigger?.earlier && triggers.length === 1
     ? {
-        sql: `alter trigger ${trigger.name} on ${table.sql} rename to ${trigger.renamed}`,
+        sql: atOnce(
+          onTriggers(table, [`alter trigger ${trigger.name} on ${table.sql} rename to ${trigger.renamed}`]),
+        ),
         rest: `, so that it runs before ${own.name}`,
       }
     : `${SEE_OTHERS}; another trigger may set it`;
