@@ -35,7 +35,7 @@ export const distributionCheck = (table: DeclaredTable, distributed: Distributed
   const rows = tables.map(({ oid, label }): SQL => sql`(${oid}::oid, ${sql.raw(literal(label))})`);
   return {
     code: "not_distributed",
-    query: sql`select label, case when partmethod is null then 'local'
+    query: sql`select label, case when partmethod is null or partmethod = 'n' and repmodel <> 't' then 'local'
           when partmethod <> 'h' or column_to_column_name(logicalrelid, partkey) <> 'user_id' then 'otherwise' else 'apart' end as state
         from (values ${sql.join(rows, sql`, `)}) as own (oid, label) left join pg_dist_partition p on p.logicalrelid = own.oid
         where own.oid is not null and (partmethod is distinct from 'h' or column_to_column_name(logicalrelid, partkey) is distinct from 'user_id'

@@ -23,9 +23,9 @@ const unexpectedTriggers = ({
   finding: ({ name, before, notifies }: { name: string; before: boolean; notifies: boolean }) =>
     notifies && distributed
       ? [
-          `Trigger ${name} notifies on the server that has the row, where nobody waits: writes take longer.`,
+          `Trigger ${name} notifies on the server that has the row, where nobody waits, and a transaction that writes on several servers fails at it.`,
           { sql: atOnce(onTriggers({ distributed }, [`drop trigger ${name} on ${table}`])) },
-          "warning",
+          "error",
         ]
       : notifies
         ? [
