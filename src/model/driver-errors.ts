@@ -61,33 +61,48 @@ interface Names {
 const OF_WORKER = /^while executing command on \S+:\d+$/;
 /** The number of a shard, which Citus appends to the names of its tables and indexes. */
 const SHARD = /_\d{6,}$/;
-/** The server's messages of class 23, with the names of a shard. A check has the same name on each. */
+/** The server's messages of class 23, with the names of a shard. A check has the number only if it was added to a distributed table. */
 const OF_SHARD = [
   /^duplicate key value violates unique constraint "(?<constraint>.+)_\d+"$/,
   /^conflicting key value violates exclusion constraint "(?<constraint>.+)_\d+"$/,
-  /^new row for relation "(?<table>.+)_\d+" violates check constraint "(?<constraint>.+)"$/,
+  /^new row for relation "(?<table>.+)(?<shard>_\d+)" violates check constraint "(?<constraint>.+?)(\k<shard>)?"$/,
   /^null value in column "(?<column>.+)" of relation "(?<table>.+)_\d+" violates not-null constraint$/,
   /^insert or update on table "(?<table>.+)_\d+" violates foreign key constraint "(?<constraint>.+)_\d+"$/,
   /^update or delete on table ".+" violates (RESTRICT setting of )?foreign key constraint "(?<constraint>.+)_\d+" on table "(?<table>.+)_\d+"$/,
 ];
+
+/** The table that the server names if a foreign key of another one prevents a delete. */
+const DELETED = /^update or delete on table "([^"]+)" violates /;
 
 /** Citus passes on an error of a worker with its message alone, and one of its own shards with the names of the shard. */
 function namesOf({ code, error }: Thrown, sessions: string): Names {
   const constraint = error.constraint_name ?? error.constraint;
   const table = error.table_name ?? error.table;
   const column = error.column_name ?? error.column;
+  const message = String(error.message);
   if (code.startsWith("23") && (constraint ?? table ?? column) === undefined) {
     if (!OF_WORKER.test(String(error.where))) return {};
-    const message = String(error.message);
     const named = OF_SHARD.map((of) => of.exec(message)?.groups).find((groups) => groups !== undefined);
     return named ? { table: sessions, ...named } : {};
   }
   const shard = SHARD.exec(String(table))?.[0];
-  const of = shard && String(table).slice(0, -shard.length);
-  if (!of || ![sessions, ...OPTIONAL_TABLES.map(({ end }) => prefixOf(sessions) + end)].includes(of))
+  if (
+    shard === undefined ||
+    (!isShardOfOurs(table, sessions) && !isShardOfOurs(DELETED.exec(message)?.[1], sessions))
+  )
     return { constraint, table, column };
-  const named = typeof constraint === "string" && constraint.endsWith(shard);
-  return { constraint: named ? constraint.slice(0, -shard.length) : constraint, table: of, column };
+  const withoutShard = (name: unknown) =>
+    typeof name === "string" && name.endsWith(shard) ? name.slice(0, -shard.length) : name;
+  return { constraint: withoutShard(constraint), table: withoutShard(table), column };
+}
+
+/** Whether it is the name of a shard of the sessions' table, or of one beside it. */
+function isShardOfOurs(name: unknown, sessions: string): boolean {
+  const table = String(name).replace(SHARD, "");
+  return (
+    table !== name &&
+    [sessions, ...OPTIONAL_TABLES.map(({ end }) => prefixOf(sessions) + end)].includes(table)
+  );
 }
 
 /** Whether a unique index refused a row, or two inserts waited for one another in two of them. */

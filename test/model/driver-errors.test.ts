@@ -231,6 +231,11 @@ it.each([
   ],
   [
     "23514",
+    'new row for relation "journey_sessions_102041" violates check constraint "journey_sessions_messages_is_array_102041"',
+    { code: "corrupt", constraint: "journey_sessions_messages_is_array" },
+  ],
+  [
+    "23514",
     'new row for relation "orders_102041" violates check constraint "journey_sessions_metadata_is_object_"',
     { code: "conflict" },
   ],
@@ -292,6 +297,16 @@ it.each([
     constraint,
     ...expected,
   });
+});
+
+it("a table of the application that keeps a session of a shard is named without its number", () => {
+  const message =
+    'update or delete on table "journey_sessions_102041" violates foreign key constraint "orders_fkey_102057" on table "orders_102057"';
+  const failure = Object.assign(thrown("23503", message), {
+    table: "orders_102057",
+    constraint: "orders_fkey_102057",
+  });
+  expect(fromDriver(failure, true, { deletes: true })).toMatchObject({ constraint: "orders_fkey" });
 });
 
 it("a number in the name of another table, or of another constraint, is part of it", () => {
