@@ -48,8 +48,9 @@ export async function changeColumn(
   collation?: string,
 ): Promise<[message: string, remedy: Remedy]> {
   if (stored.fixed) return [`${problem}, and is ${stored.fixed}.`, copyRows(table)];
-  // Of the owner, who decides which server has a row.
-  if (table.distributed && name === "user_id") return [`${problem}.`, changeUndistributed(table.distributed)];
+  // The owner decides which server has a row, and Citus accepts no DROP IDENTITY or DROP EXPRESSION.
+  if (table.distributed && (name === "user_id" || stored.filled_by))
+    return [`${problem}.`, changeUndistributed(table.distributed)];
   const types = await readTypes(db, table, name, to);
   const { base, same, category, target_category } = types;
   const convert = conversion(to, types);
