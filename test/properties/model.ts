@@ -40,12 +40,19 @@ export class Model {
   sessions: Kept[] = [];
   private clock = 0;
 
-  /** @param defaults what a new session has of the table's own columns */
-  constructor(private readonly defaults: Own) {}
+  /**
+   * @param defaults what a new session has of the table's own columns
+   * @param isUniquePerUser whether two users may have the same id
+   */
+  constructor(
+    private readonly defaults: Own,
+    private readonly isUniquePerUser: boolean,
+  ) {}
 
   of = (owner: string) => this.sessions.filter((one) => one.owner === owner);
   find = (owner: string, id: string) => this.of(owner).find((one) => one.id === id.toLowerCase());
-  private taken = (id: string) => this.sessions.some((one) => one.id === id.toLowerCase());
+  private taken = (owner: string, id: string) =>
+    (this.isUniquePerUser ? this.of(owner) : this.sessions).some((one) => one.id === id.toLowerCase());
 
   private add(session: Omit<Kept, "revision" | "written">): Kept {
     const added = { ...session, id: session.id.toLowerCase(), revision: "", written: ++this.clock };
@@ -79,7 +86,7 @@ export class Model {
     const { create, after, from, ifRevision } = options;
     const bare = (after ?? null) === null && from === undefined && ifRevision === undefined;
     if (create && bare && !this.find(owner, id)) {
-      if (this.taken(id)) return notFound;
+      if (this.taken(owner, id)) return notFound;
       const { metadata = {}, ...given } = Object(create) as Options;
       if (this.conflicts(owner, given)) return conflict;
       const own = { ...this.defaults, ...given };
@@ -104,7 +111,8 @@ export class Model {
 
   create(owner: string, given: Partial<Kept>, made: string): Expected {
     const { id = made, phase = "setup", messages = [], metadata = {}, ...own } = given;
-    if ((given.id !== undefined && this.taken(given.id)) || this.conflicts(owner, own)) return conflict;
+    if ((given.id !== undefined && this.taken(owner, given.id)) || this.conflicts(owner, own))
+      return conflict;
     const changed = this.add({ id, owner, phase, messages, metadata, own: { ...this.defaults, ...own } });
     return { value: this.shown(changed), changed };
   }
@@ -274,7 +282,7 @@ export class Model {
     if (!kept) return notFound;
     const last = through === undefined ? kept.messages.length - 1 : indexOf(kept.messages, through);
     if (through !== undefined && last < 0) return notFound;
-    if (chosen !== undefined && this.taken(chosen as string)) return conflict;
+    if (chosen !== undefined && this.taken(owner, chosen as string)) return conflict;
     const own = { ...kept.own, ...(set as Own) };
     if (this.conflicts(owner, own)) return conflict;
     const messages = kept.messages.slice(0, last + 1);
