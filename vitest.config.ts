@@ -196,10 +196,11 @@ export default defineConfig(({ mode }) => ({
     testTimeout: 90_000,
     hookTimeout: 90_000,
     expect: { poll: { timeout: 15_000 } },
-    exclude,
     ...(MODES[mode]
       ? { globalSetup, setupFiles, ...MODES[mode] }
       : {
+          // Here, since a project adds its own to those of all: a mode runs what the default leaves out.
+          exclude,
           projects: [
             { extends: true, test: { name: "unit", include: UNIT, isolate: false } },
             {
