@@ -6,6 +6,7 @@ import { inRows } from "./test/support/layout.js";
 // Here, since the types of the tests are checked while they are set up.
 for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 
+/** For each project of the default run, and not for all: a mode's projects would add it to their own. */
 const exclude = [
   "test/package/**",
   "test/poolers/**",
@@ -199,8 +200,6 @@ export default defineConfig(({ mode }) => ({
     ...(MODES[mode]
       ? { globalSetup, setupFiles, ...MODES[mode] }
       : {
-          // Here, since a project adds its own to those of all: a mode runs what the default leaves out.
-          exclude,
           projects: [
             { extends: true, test: { name: "unit", include: UNIT, isolate: false } },
             {
