@@ -78,6 +78,11 @@ const CHANGES: Record<string, Change> = {
       "drop index idx_journey_sessions_id;; create index idx_journey_sessions_id on journey_sessions (id, phase)",
     found: ["warning index_different"],
   },
+  "the index by id has another name": {
+    change: "drop index idx_journey_sessions_id;; create index by_id on journey_sessions (id)",
+    found: ["note index_unexpected"],
+    by: "drop index by_id;; create index idx_journey_sessions_id on journey_sessions (id)",
+  },
   "a foreign key is missing": {
     change: "alter table journey_messages drop constraint journey_messages_session_id_fkey",
     found: ["error constraint_missing"],
@@ -426,7 +431,10 @@ describe("a table of the application", () => {
         "constraint_missing",
         "declare it with user_id: each server of a distributed table knows only its own rows",
       ],
-      ["constraint_missing", "apply the application's migration that creates it"],
+      [
+        "constraint_missing",
+        "make the table that it references one that every server has (select create_reference_table(…)), then run journey-db verify",
+      ],
     ]);
   });
 });

@@ -160,7 +160,8 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       query: sql`select declared.name, declared.columns, (
         select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where quote_ident(c.relname) = declared.name and c.relnamespace = (select relnamespace from pg_class where oid = ${table.oid})) as holder
-      from ${table.indexRows} where name not in (select name from ${indexes})`,
+      from ${table.indexRows} where name not in (select name from ${indexes})
+        and not (declared.columns = 'id' and exists (select from ${indexes} where stored.definition = declared.definition))`,
       // "create index if not exists" does nothing if anything else has the name.
       finding: (
         { name, columns, holder }: { name: string; columns: string; holder: string | null },

@@ -296,9 +296,11 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
       const add = alterations(table, [...(found ? [`drop constraint ${found.name}`] : []), create]);
       // What it references may be repaired or created before.
       if (!isFit && table.row !== "batch")
-        return table.distributed && table.optional
-          ? `resolve the findings about ${declared.foreignTable}, then run journey-db verify`
-          : APPLY;
+        return !table.distributed || isFit === undefined
+          ? APPLY
+          : table.optional
+            ? `resolve the findings about ${declared.foreignTable}, then run journey-db verify`
+            : "make the table that it references one that every server has (select create_reference_table(…)), then run journey-db verify";
       if (found?.key !== cut(key) && stored.taken.includes(cut(key))) return RENAME;
       const isBroken = await finds(context, `select 1 from ${table.sql} t where ${broken}`);
       if (isBroken !== false && table.optional?.with === "durable-replies")

@@ -134,6 +134,8 @@ const STEPS: Step[] = [
  * deleted. Changes nothing: the row of that test is rolled back, or deleted if the driver has no
  * transactions. If a lock is not available within 3 s, the remaining checks are skipped (code `unchecked`).
  *
+ * Of a Citus cluster, it expects either tables of one server or what `distribute` makes of them.
+ *
  * A missing table, or one that is not migrated yet, is reported as a finding, not as a failure. The
  * server reads every conversation twice, to count messages of AI SDK 4 and repeated message ids, and
  * every row once without its conversation, and every message in rows twice, each for at most 30 s.
