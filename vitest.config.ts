@@ -6,7 +6,7 @@ import { inRows } from "./test/support/layout.js";
 // Here, since the types of the tests are checked while they are set up.
 for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 
-/** For each project of the default run, and not for all: a mode's projects would add it to their own. */
+/** What has a run of its own. */
 const exclude = [
   "test/package/**",
   "test/poolers/**",
@@ -184,7 +184,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
     ],
   },
   /** The tarball and the workspace package, as npm and bundlers install and build them. */
-  package: { include: ["test/package/*.test.ts"], exclude: configDefaults.exclude, isolate: false },
+  package: { include: ["test/package/*.test.ts"], isolate: false },
 };
 
 export default defineConfig(({ mode }) => ({
