@@ -1,7 +1,8 @@
 /**
  * What sessions take on the disk, in the write-ahead log and of vacuum, in both layouts; whether calls cost more the more
  * sessions there are; and what follows for a number of daily users. `node scripts/run.js bench/scale.ts`, on a server of
- * its own; with names of parts (`life growth replies partitions`), only these. It needs 25 GB of disk, and 20 minutes.
+ * its own, for which TEST_POSTGRES_BIN may name another PostgreSQL; with names of parts (`life growth replies partitions`),
+ * only these. It needs 20 GB of disk, and 20 minutes.
  */
 import "../scripts/closed-output.js";
 import { createHash, randomUUID } from "node:crypto";
