@@ -220,8 +220,11 @@ async function repeatedIds(db: Database, table: PgTable): Promise<string[]> {
 
 type States = readonly { one: Declared; is: Stored }[];
 
-const withKey = (table: string, { key }: Stored, columns: string): string =>
-  `alter table ${table} drop constraint ${key?.name}, add constraint ${key?.name} primary key (${columns})`;
+/** Citus accepts one change of a constraint in a statement. */
+const withKey = (table: string, { key }: Stored, columns: string): string[] => [
+  `alter table ${table} drop constraint ${key?.name}`,
+  `alter table ${table} add constraint ${key?.name} primary key (${columns})`,
+];
 
 /** Citus keeps the other storage settings. */
 const toastSettings = (table: string) =>
@@ -254,7 +257,7 @@ function distributing(states: States, own: Stored): string[] {
     is === `${parent?.columns} > ${parent?.referenced} ca`;
   const local = states.filter(({ is }) => is.stored === "none");
   const statements = detaching(states, isRight);
-  if (own.key?.columns === "id") statements.push(withKey(table, own, "user_id, id"));
+  if (own.key?.columns === "id") statements.push(...withKey(table, own, "user_id, id"));
   if (!own.hasIndex || own.key?.columns === "id")
     statements.push(`create index if not exists ${quotedName(idIndexOf(sessions).name)} on ${table} (id)`);
   for (const { one } of local) {
@@ -287,7 +290,7 @@ function undoing(given: JourneyTable, states: States, own: Stored): string[] {
   const index = idIndexOf(sessions);
   statements.push(
     `drop index if exists ${qualified(index.schema, index.name, quotedName)}`,
-    withKey(table, own, "id"),
+    ...withKey(table, own, "id"),
   );
   for (const { one, is } of states)
     if (one.parent) {
