@@ -9,6 +9,7 @@ for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 const exclude = [
   "test/package/**",
   "test/poolers/**",
+  "test/citus/**",
   "test/mutation/**",
   "test/matrix/**",
   ...configDefaults.exclude,
@@ -55,6 +56,18 @@ const OF_THE_COLUMN = [
 ];
 /** A project whose tests need the server. */
 const ofServer = { globalSetup, setupFiles, isolate: false };
+
+/** The suites that a cluster passes too. */
+const ON_A_CLUSTER = [
+  "test/{queries,sessions,durable-replies,properties}/*.test.ts",
+  "test/crashes/{client-crash,ambiguous-outcome,lost-in-transaction}.test.ts",
+];
+const ofCluster = {
+  globalSetup: "test/support/citus-setup.ts",
+  setupFiles,
+  isolate: false,
+  env: { CITUS: "1" },
+};
 
 /** The files that take longest come first, since the run is over when the last of them is; in this order. */
 const FIRST = [
@@ -134,6 +147,31 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
           ],
           exclude: [...UNIT, ...OF_THE_COLUMN, ...configDefaults.exclude],
           env: { POOLER: "1", LAYOUT: "rows" },
+        },
+      },
+    ],
+  },
+  /** What a handle and the maintenance do on a cluster of Citus, which CITUS_URL names. */
+  citus: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          ...ofCluster,
+          name: "citus",
+          include: ["test/citus/*.test.ts", ...ON_A_CLUSTER],
+          exclude: [...UNIT, ...configDefaults.exclude],
+        },
+      },
+      {
+        extends: true,
+        plugins: [inRows],
+        test: {
+          ...ofCluster,
+          name: "citus, rows",
+          include: ON_A_CLUSTER,
+          exclude: [...UNIT, ...OF_THE_COLUMN, ...configDefaults.exclude],
+          env: { ...ofCluster.env, LAYOUT: "rows" },
         },
       },
     ],

@@ -4,7 +4,7 @@ import { runErase } from "./cli/erase.js";
 import { runExport } from "./cli/export.js";
 import { runImport } from "./cli/import.js";
 import { runConvert, runConvertMessages, runPrune, runRepairJson } from "./cli/jobs.js";
-import { runMigrate, runSql, runVerify } from "./cli/maintenance.js";
+import { runDistribute, runMigrate, runSql, runVerify } from "./cli/maintenance.js";
 import { EMBEDDED, fail, unwritable, WRONG_USAGE } from "./cli/run.js";
 import { runStats } from "./cli/stats.js";
 import { JourneyDbError } from "./model/errors.js";
@@ -102,6 +102,10 @@ function program(): Command {
   ofTable(command("stats", "Print how many sessions there are and how much space they take."))
     .option("--json", "print the result of stats() as JSON and nothing else, times in ISO 8601")
     .action(runStats);
+  ofTable(command("distribute", "Distribute the sessions over the servers of a Citus cluster, by owner."))
+    .option("--undo", "move them back to one server")
+    .option("--dry-run", "change nothing, and print the statements")
+    .action(runDistribute);
   const commands = [...journeyDb.commands];
   command(
     "sql",

@@ -1,4 +1,5 @@
 /** The public names of `@aigos/journey-db/migrate`: apart from index, because they read the shipped files, which a bundler would lose. */
+export { type DistributeOptions, type DistributionPlan, distribute } from "./maintenance/distribute.js";
 export {
   type MigrateOptions,
   type Migration,

@@ -1,3 +1,4 @@
+import { type DistributionPlan, distribute } from "../maintenance/distribute.js";
 import { migrate, pendingMigrations, shippedMigrations, toScript } from "../maintenance/migrate.js";
 import { tableSql } from "../maintenance/table-sql.js";
 import { type Finding, verifyTable } from "../maintenance/verify/verify.js";
@@ -5,6 +6,7 @@ import { journeyOptionsSchema } from "../validation/journey-options.js";
 import type { OptionalMigrations } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import {
+  counted,
   EMBEDDED,
   FAILED,
   hasEmbedded,
@@ -50,6 +52,27 @@ function lineOf({ severity, code, message, remedy, sql }: Finding): string {
 /** The pieces of a file for `drizzle-kit generate --custom`, which runs each of them as one statement. */
 export const runSql = ({ with: chosen, ...options }: Omit<TableOptions, "url"> & WithOption) =>
   say(tableSql(tableOf(options), { with: chosen }).join("\n--> statement-breakpoint\n"));
+
+/** Prints what it is going to do before it begins. */
+export const runDistribute = ({
+  url,
+  undo = false,
+  dryRun = false,
+  ...named
+}: TableOptions & { undo?: boolean; dryRun?: boolean }) =>
+  withDatabase(url, async (db) => {
+    const onPlan = ({ servers: n, statements }: DistributionPlan) => {
+      if (statements.length === 0) return say("Nothing to do.");
+      say(
+        undo
+          ? "-- Moves the tables to this server, in one transaction; calls wait until it ends."
+          : `-- Distributes the tables over ${counted(n, "server")} by user_id, in one transaction; calls wait until it ends.`,
+      );
+      for (const statement of statements) say(`${statement};`);
+    };
+    const { statements } = await distribute(db, { table: tableOf(named), undo, dryRun, onPlan });
+    if (!dryRun && statements.length > 0) say("-- Done.");
+  });
 
 interface VerifyCommand extends TableOptions {
   json?: true;

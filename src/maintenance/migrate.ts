@@ -52,7 +52,7 @@ const setsOf = (chosen: readonly OptionalMigrations[]): MigrationSet[] => [
 export const MIGRATION_LOCK = Number.parseInt("journeydb", 36);
 
 /** ALTER TABLE fails while a deferred trigger of the application waits for the end of the transaction. */
-const NOT_DEFERRED = "SET CONSTRAINTS ALL IMMEDIATE";
+export const NOT_DEFERRED = "SET CONSTRAINTS ALL IMMEDIATE";
 
 /** How long to wait for another process that migrates. */
 const WAIT_FOR_LOCK = "60s";

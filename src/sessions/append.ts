@@ -80,12 +80,11 @@ const someMessages = atLeastOne("at least 1 message");
 
 /** Where one statement cannot append to a session or else create it: appends, or creates, or appends to what others created meanwhile. */
 async function appendInSteps<Row>(send: (creates: boolean) => Promise<Row>): Promise<Row> {
-  const isRefused = (error: unknown, code: JourneyDbErrorCode) =>
-    error instanceof JourneyDbError && error.code === code && error.constraint === undefined;
   try {
     return await send(false);
   } catch (error) {
-    if (!isRefused(error, "not_found")) throw error;
+    // A conflict that may be repeated: others created the session after the statement had found none.
+    if (!isRefused(error, "not_found") && !(isRefused(error, "conflict") && error.retryable)) throw error;
   }
   try {
     return await send(true);
@@ -94,6 +93,10 @@ async function appendInSteps<Row>(send: (creates: boolean) => Promise<Row>): Pro
   }
   return send(false);
 }
+
+/** Whether a statement found no row to write, and the server no mistake in it. */
+const isRefused = (error: unknown, code: JourneyDbErrorCode): error is JourneyDbError =>
+  error instanceof JourneyDbError && error.code === code && error.sqlState === undefined;
 
 export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["append"]> = {
   takes: ["id", "messages", "options"],

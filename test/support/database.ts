@@ -14,8 +14,10 @@ import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import type { OptionalMigrations } from "../../src/validation/options.js";
 import { atEnd } from "./at-end.js";
+import { clusterDatabase } from "./citus.js";
 import { IN_ROWS, OPTIONAL } from "./layout.js";
 import { startPgbouncer } from "./pgbouncer.js";
+import { TEMPLATES, type Template } from "./templates.js";
 
 export { atEnd };
 
@@ -30,7 +32,7 @@ export type Driver = (typeof DIRECT)[number] | (typeof POOLED)[number];
 export const DRIVERS: readonly Driver[] =
   process.env.POOLER === "1"
     ? POOLED
-    : process.env.ONE_DRIVER === "1"
+    : process.env.ONE_DRIVER === "1" || process.env.CITUS === "1"
       ? ["postgres.js"]
       : // With messages in rows, node-postgres is tested through pgbouncer.
         DIRECT.filter((driver) => !IN_ROWS || driver !== "node-postgres");
@@ -48,9 +50,12 @@ export async function onServer(statement: string): Promise<void> {
   }
 }
 
-async function makeDatabase(template: string): Promise<string> {
+async function makeDatabase(template: Template | undefined): Promise<string> {
+  if (process.env.CITUS === "1") return clusterDatabase(template && TEMPLATES[template]);
   const name = `journey_db_${randomUUID().replaceAll("-", "")}`;
-  await onServer(`create database ${name} template ${template}`);
+  await onServer(
+    `create database ${name} template ${template ? inject("templates")[template] : "template0"}`,
+  );
   atEnd(() => onServer(`drop database if exists ${name} with (force)`));
   const url = new URL(inject("serverUrl"));
   url.pathname = `/${name}`;
@@ -74,20 +79,19 @@ async function migratedPglite(optional: readonly OptionalMigrations[]): Promise<
 }
 
 /** The URL of a migrated database of the test file's own, dropped after it. */
-export const migratedDatabase = () => makeDatabase(inject("templates")[IN_ROWS ? "rows" : "column"]);
+export const migratedDatabase = () => makeDatabase(IN_ROWS ? "rows" : "column");
 
 /** As migratedDatabase, with the table of messages in rows. */
-export const rowsDatabase = () => makeDatabase(inject("templates").rows);
+export const rowsDatabase = () => makeDatabase("rows");
 
 /** As migratedDatabase, with the tables of durable replies. */
-export const durableDatabase = () =>
-  makeDatabase(inject("templates")[IN_ROWS ? "rowsDurable" : "columnDurable"]);
+export const durableDatabase = () => makeDatabase(IN_ROWS ? "rowsDurable" : "columnDurable");
 
 /** As migratedDatabase, with every table of the package. */
-export const wholeDatabase = () => makeDatabase(inject("templates").rowsDurable);
+export const wholeDatabase = () => makeDatabase("rowsDurable");
 
 /** As migratedDatabase, but with nothing in it. */
-export const emptyDatabase = () => makeDatabase("template0");
+export const emptyDatabase = () => makeDatabase(undefined);
 
 /** A postgres.js client for raw SQL, closed after the file. Never share one with Drizzle, which changes it. */
 export function rawClient(url: string, options: postgres.Options<Record<string, never>> = {}) {

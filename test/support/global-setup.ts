@@ -6,15 +6,7 @@ import type { TestProject } from "vitest/node";
 import { migrate } from "../../src/maintenance/migrate.js";
 import { build } from "./build.js";
 import { startServer } from "./child-server.js";
-
-/** The optional migrations of each template. */
-const TEMPLATES = {
-  column: [],
-  rows: ["message-rows"],
-  columnDurable: ["durable-replies"],
-  rowsDurable: ["message-rows", "durable-replies"],
-} as const;
-type Template = keyof typeof TEMPLATES;
+import { TEMPLATES, type Template } from "./templates.js";
 
 declare module "vitest" {
   interface ProvidedContext {

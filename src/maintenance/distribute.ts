@@ -1,0 +1,339 @@
+import { type SQL, sql } from "drizzle-orm";
+import { getTableConfig, type PgTable } from "drizzle-orm/pg-core";
+import * as z from "zod";
+import { repliesOf } from "../durable-replies/tables.js";
+import { messagesOf } from "../message-rows/table.js";
+import { isCitus } from "../model/citus.js";
+import type { Database } from "../model/database.js";
+import { JourneyDbError } from "../model/errors.js";
+import { type JourneyTable, quotedName, type SessionTable } from "../schema.js";
+import { journeyOptionsSchema } from "../validation/journey-options.js";
+import { parse } from "../validation/parse.js";
+import { MIGRATION_LOCK, NOT_DEFERRED, requireDatabase } from "./migrate.js";
+import { migrationFailure } from "./migrate-failure.js";
+import { read } from "./read.js";
+import { literal, namesOf, qualified, replyNamesOf, replyTableSqlParts } from "./table-sql.js";
+
+export interface DistributeOptions {
+  /** The table of the sessions, declared with `journeyTable`. @default journeySessions */
+  table?: JourneyTable | undefined;
+  /** Makes tables of one server of them again. @default false */
+  undo?: boolean | undefined;
+  /** Changes nothing. @default false */
+  dryRun?: boolean | undefined;
+  /** Called before anything is changed. */
+  onPlan?: ((plan: DistributionPlan) => void) | undefined;
+}
+
+export interface DistributionPlan {
+  /** Servers of the cluster that may store rows. */
+  servers: number;
+  /** The statements in their order; empty if there is nothing left to do. */
+  statements: string[];
+}
+
+const optionsSchema = z.strictObject({
+  table: journeyOptionsSchema.out.shape.table,
+  undo: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
+  onPlan: z
+    .custom<NonNullable<DistributeOptions["onPlan"]>>((given) => typeof given === "function")
+    .optional(),
+});
+
+/** How long to wait for each lock: other queries on the table wait behind it. */
+const LOCK_TIMEOUT = "10s";
+
+/** A table of ours. */
+interface Declared {
+  table: PgTable;
+  /** The foreign key to the table that it belongs to. */
+  parent?: { of: Declared; columns: string; referenced: string; alone: string };
+  /** The name of its trigger that notifies those who wait. */
+  notify?: string;
+}
+
+/** What the catalogues say of it. */
+interface Stored {
+  /** How Citus stores it: "owner" by its user_id, "none" on this server alone. */
+  stored: "owner" | "none" | "otherwise";
+  key: { name: string; columns: string } | null;
+  foreignKeys: { name: string; is: string }[];
+  notifies: boolean;
+  hasIndex: boolean;
+}
+
+const nameOf = (table: PgTable): string => {
+  const { schema, name } = getTableConfig(table);
+  return qualified(schema, name, quotedName);
+};
+
+/** The sessions first. */
+function declaredTables(given: JourneyTable): Declared[] {
+  const table = given as unknown as SessionTable;
+  const { replies, chunks } = repliesOf(table);
+  const { name } = getTableConfig(table);
+  const ofSession = (of: Declared) => ({
+    of,
+    columns: "user_id, session_id",
+    referenced: "user_id, id",
+    alone: "foreign key (session_id) references %s (id) on delete cascade",
+  });
+  const sessions: Declared = { table, notify: `${name}_notify` };
+  const ofReplies: Declared = {
+    table: replies,
+    parent: ofSession(sessions),
+    notify: `${getTableConfig(replies).name}_notify`,
+  };
+  return [
+    sessions,
+    { table: messagesOf(table), parent: ofSession(sessions) },
+    ofReplies,
+    {
+      table: chunks,
+      parent: {
+        of: ofReplies,
+        columns: "session_id, user_id",
+        referenced: "session_id, user_id",
+        alone:
+          "foreign key (session_id, user_id) references %s (session_id, user_id) on delete cascade on update cascade",
+      },
+    },
+  ];
+}
+
+/** The names of a key's columns, in its order. */
+const columnsOf = (relation: SQL, key: SQL) =>
+  sql`(select string_agg(attname, ', ' order by place) from unnest(${key}) with ordinality as of (attnum, place)
+    join pg_attribute a on a.attrelid = ${relation} and a.attnum = of.attnum)`;
+
+async function readStored(db: Database, { table, parent, notify }: Declared): Promise<Stored | undefined> {
+  const oid = sql`to_regclass(${nameOf(table)}::text)`;
+  const [found] = await read<Stored & { exists: boolean }>(
+    db,
+    sql`select ${oid} is not null as exists,
+      coalesce((select case when partmethod = 'h' and column_to_column_name(logicalrelid, partkey) = 'user_id' then 'owner' else 'otherwise' end
+        from pg_dist_partition where logicalrelid = ${oid}), 'none') as stored,
+      (select jsonb_build_object('name', quote_ident(conname), 'columns', ${columnsOf(sql`conrelid`, sql`conkey`)})
+        from pg_constraint where conrelid = ${oid} and contype = 'p') as key,
+      coalesce((select jsonb_agg(jsonb_build_object('name', quote_ident(conname), 'is',
+          ${columnsOf(sql`conrelid`, sql`conkey`)} || ' > ' || ${columnsOf(sql`confrelid`, sql`confkey`)} || ' ' || confdeltype::text || confupdtype::text))
+        from pg_constraint where conrelid = ${oid} and contype = 'f' and confrelid = to_regclass(${parent ? nameOf(parent.of.table) : null}::text)), '[]') as "foreignKeys",
+      exists (select from pg_trigger where tgrelid = ${oid} and tgname = ${notify ?? null}::text) as notifies,
+      exists (select from pg_index where indrelid = ${oid} and indpred is null and indexprs is null and ${columnsOf(sql`indrelid`, sql`string_to_array(indkey::text, ' ')::int2[]`)} = 'id') as "hasIndex"`,
+  );
+  return found?.exists ? found : undefined;
+}
+
+/** What prevents it, each as a clause; empty if nothing does. */
+async function obstacles(db: Database, tables: readonly Declared[], undo: boolean): Promise<string[]> {
+  const [sessions] = tables as [Declared];
+  const oid = sql`to_regclass(${nameOf(sessions.table)}::text)`;
+  const own = sql.join(
+    tables.map(({ table }) => sql`coalesce(to_regclass(${nameOf(table)}::text), 0)`),
+    sql`, `,
+  );
+  const found = await read<{ what: string }>(
+    db,
+    sql`select format('foreign key %I of %s references it; drop it first', conname, conrelid::regclass) as what
+        from pg_constraint where contype = 'f' and conparentid = 0 and confrelid in (${own}) and conrelid not in (${own})
+      union all select format('foreign key %I references %s, which is on one server; drop it, or make that a reference table (select create_reference_table(%L))', conname, confrelid::regclass, confrelid::regclass::text)
+        from pg_constraint where contype = 'f' and conparentid = 0 and conrelid in (${own}) and confrelid not in (${own})
+          and ${!undo} and not exists (select from pg_dist_partition where logicalrelid = confrelid and partmethod = 'n')
+      union all select format('unique index %s does not contain user_id: no server can know the rows of others; drop it, or create it with user_id', indexrelid::regclass)
+        from pg_index i where indrelid = ${oid} and indisunique and not indisprimary and ${!undo}
+          and not (select attnum from pg_attribute where attrelid = indrelid and attname = 'user_id') = any (string_to_array(indkey::text, ' ')::int2[])
+      union all select format('trigger %I would run on the server that has the row; drop it', tgname)
+        from pg_trigger where tgrelid = ${oid} and not tgisinternal and ${!undo}
+          and tgname not in (${namesOf(sessions.table as never).trigger}, ${sessions.notify})
+          and not exists (select from pg_dist_partition where logicalrelid = tgrelid)`,
+  );
+  return found.map(({ what }) => what);
+}
+
+const refused = (table: PgTable, why: string) =>
+  new JourneyDbError("migration", `${nameOf(table)}: ${why}. Nothing was changed.`);
+
+async function planOf(db: Database, given: JourneyTable, undo: boolean): Promise<DistributionPlan> {
+  const all = declaredTables(given);
+  const [sessions] = all as [Declared];
+  if (!(await isCitus(db)))
+    throw refused(
+      sessions.table,
+      "the database has no extension citus, which distributes tables over servers",
+    );
+  const states: { one: Declared; is: Stored }[] = [];
+  for (const one of all) {
+    const is = await readStored(db, one);
+    if (is) states.push({ one, is });
+  }
+  const own = states.find(({ one }) => one === sessions)?.is;
+  if (!own) throw refused(sessions.table, "the table is missing; run journey-db migrate first");
+  const otherwise = states.find(({ is }) => is.stored === "otherwise");
+  if (otherwise)
+    throw refused(
+      otherwise.one.table,
+      "Citus stores the table in another way than by user_id; undo that first (select undistribute_table(…))",
+    );
+  if (!["id", "user_id, id"].includes(own.key?.columns ?? ""))
+    throw refused(sessions.table, "the primary key is not id; run journey-db verify first");
+  const [cluster] = await read<{ servers: number }>(
+    db,
+    sql`select count(*) as servers from pg_dist_node where isactive and shouldhaveshards`,
+  );
+  const servers = cluster?.servers ?? 0;
+  if (servers === 0 && !undo)
+    throw refused(
+      sessions.table,
+      "the cluster has no server that stores rows; add one first (select citus_add_node(…))",
+    );
+  const why = await obstacles(db, all, undo);
+  if (undo && own.stored === "owner") why.push(...(await repeatedIds(db, sessions.table)));
+  if (why.length > 0) throw refused(sessions.table, why.join("; "));
+  return { servers, statements: undo ? undoing(given, states, own) : distributing(states, own) };
+}
+
+/** On one server, an id is unique for all users. */
+async function repeatedIds(db: Database, table: PgTable): Promise<string[]> {
+  const select = `select id from ${nameOf(table)} group by id having count(*) > 1`;
+  const [found] = await read<{ ids: number }>(
+    db,
+    sql`select count(*) as ids from (${sql.raw(select)}) as repeated`,
+  );
+  return found && found.ids > 0
+    ? [
+        `${found.ids} ids are those of sessions of several users (${select}); export and erase all but one of them`,
+      ]
+    : [];
+}
+
+type States = readonly { one: Declared; is: Stored }[];
+
+const withKey = (table: string, { key }: Stored, columns: string): string =>
+  `alter table ${table} drop constraint ${key?.name}, add constraint ${key?.name} primary key (${columns})`;
+
+/** Citus keeps the other storage settings. */
+const toastSettings = (table: string) =>
+  `alter table ${table} set (toast.autovacuum_vacuum_scale_factor = 0.05)`;
+
+const idIndexOf = ({ table }: Declared) => {
+  const { schema, name } = getTableConfig(table);
+  return { schema, name: `idx_${name}_id` };
+};
+
+/** The name of a table's foreign key, as it is or as it is declared. */
+const foreignKeyOf = ({ table }: Declared, { foreignKeys }: Stored): string =>
+  foreignKeys[0]?.name ?? quotedName(getTableConfig(table).foreignKeys[0]?.getName() ?? "");
+
+/** The statements that remove foreign keys and triggers, children first. */
+const detaching = (states: States, isRight: (one: Declared, is: Stored["foreignKeys"][number]) => boolean) =>
+  states
+    .toReversed()
+    .flatMap(({ one, is }) => [
+      ...is.foreignKeys
+        .filter((key) => !isRight(one, key))
+        .map(({ name }) => `alter table ${nameOf(one.table)} drop constraint ${name}`),
+      ...(is.notifies ? [`drop trigger ${quotedName(one.notify ?? "")} on ${nameOf(one.table)}`] : []),
+    ]);
+
+function distributing(states: States, own: Stored): string[] {
+  const [{ one: sessions }] = states as [States[number]];
+  const table = nameOf(sessions.table);
+  const isRight = ({ parent }: Declared, { is }: Stored["foreignKeys"][number]) =>
+    is === `${parent?.columns} > ${parent?.referenced} ca`;
+  const local = states.filter(({ is }) => is.stored === "none");
+  const statements = detaching(states, isRight);
+  if (own.key?.columns === "id") statements.push(withKey(table, own, "user_id, id"));
+  if (!own.hasIndex || own.key?.columns === "id")
+    statements.push(`create index if not exists ${quotedName(idIndexOf(sessions).name)} on ${table} (id)`);
+  for (const { one } of local) {
+    const beside = one === sessions ? "" : `, colocate_with => ${literal(table)}`;
+    statements.push(`select create_distributed_table(${literal(nameOf(one.table))}, 'user_id'${beside})`);
+  }
+  if (own.stored === "none") statements.push(toastSettings(table));
+  for (const { one, is } of states)
+    if (one.parent && !is.foreignKeys.some((key) => isRight(one, key))) {
+      const { of, columns, referenced } = one.parent;
+      const key = `foreign key (${columns}) references ${nameOf(of.table)} (${referenced}) on delete cascade`;
+      statements.push(`alter table ${nameOf(one.table)} add constraint ${foreignKeyOf(one, is)} ${key}`);
+    }
+  // Distributing copies the rows. What this server still has of them is out of reach.
+  const emptied = local.some(({ one }) => one === sessions) ? local.slice(0, 1) : local;
+  for (const { one } of emptied)
+    statements.push(`select truncate_local_data_after_distributing_table(${literal(nameOf(one.table))})`);
+  return statements;
+}
+
+function undoing(given: JourneyTable, states: States, own: Stored): string[] {
+  const [{ one: sessions }] = states as [States[number]];
+  const table = nameOf(sessions.table);
+  const isAlone = own.key?.columns === "id";
+  const statements = isAlone ? [] : detaching(states, () => false);
+  for (const { one, is } of states.toReversed())
+    if (is.stored === "owner") statements.push(`select undistribute_table(${literal(nameOf(one.table))})`);
+  if (own.stored === "owner") statements.push(toastSettings(table));
+  if (isAlone) return statements;
+  const index = idIndexOf(sessions);
+  statements.push(
+    `drop index if exists ${qualified(index.schema, index.name, quotedName)}`,
+    withKey(table, own, "id"),
+  );
+  for (const { one, is } of states)
+    if (one.parent) {
+      const key = one.parent.alone.replace("%s", () => nameOf(one.parent?.of.table as PgTable));
+      statements.push(`alter table ${nameOf(one.table)} add constraint ${foreignKeyOf(one, is)} ${key}`);
+    }
+  if (states.some(({ one }) => one.notify && one !== sessions)) {
+    const { sessions: ofSessions, replies } = replyTableSqlParts(replyNamesOf(given));
+    statements.push(...[ofSessions, replies].map(({ createTrigger }) => createTrigger.replace(/;$/, "")));
+  }
+  return statements;
+}
+
+/**
+ * Distributes the table of sessions over the servers of a Citus cluster, by owner, with the tables of messages and of
+ * replies beside it; or undoes that. The primary key becomes `(user_id, id)`: an id is unique for a user only.
+ *
+ * It is one transaction, which copies all rows: writes wait until it ends, and if it fails nothing has changed. It may be
+ * called again, and does what is left to do. Apply all migrations first that are ever needed, since a table cannot be
+ * added to a distributed one.
+ *
+ * @returns what was done, or is to be done
+ * @throws JourneyDbError migration if the table cannot be distributed, with what prevents it: a foreign key of another
+ *   table, a unique index without user_id, a trigger of the application; to undo it, an id that several users have.
+ *   invalid_input for a transaction; configuration for a driver without transactions; unavailable, timeout
+ */
+export async function distribute(db: Database, options: DistributeOptions = {}): Promise<DistributionPlan> {
+  const { table, undo, dryRun, onPlan } = parse(optionsSchema, options);
+  requireDatabase(db, "distribute");
+  let running: string | undefined;
+  try {
+    return await db.transaction(
+      async (tx) => {
+        const run = (statement: string) => tx.execute(sql.raw(statement));
+        await run("SET LOCAL statement_timeout = 0");
+        await run(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+        await run("SET LOCAL client_min_messages = warning");
+        await run(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+        const plan = await planOf(tx, table, undo);
+        onPlan?.(plan);
+        if (dryRun || plan.statements.length === 0) return plan;
+        await run(NOT_DEFERRED);
+        // The trigger that increases updated_at reads its own row only.
+        await run("SET LOCAL citus.enable_unsafe_triggers = on");
+        // Of tables that foreign keys connect.
+        await run("SET LOCAL citus.multi_shard_modify_mode = 'sequential'");
+        for (const statement of plan.statements) {
+          running = statement;
+          await run(statement);
+        }
+        running = undefined;
+        return plan;
+      },
+      { isolationLevel: "read committed" },
+    );
+  } catch (error) {
+    if (error instanceof JourneyDbError) throw error;
+    throw migrationFailure(error, running);
+  }
+}
