@@ -55,7 +55,7 @@ export const start = perTable((table) =>
       db,
       { previous, started, cleared },
       {
-        found: sql<boolean>`exists (select from ${table} where ${ownedBy(table)})`,
+        found: sql<boolean>`exists (select 1 from ${table} where ${ownedBy(table)})`,
         started: sql<boolean>`exists (select from started)`,
       },
       sql`(select) as one`,
