@@ -1,4 +1,4 @@
-import { and, eq, gte, inArray, lte, notExists, type SQL, sql } from "drizzle-orm";
+import { and, eq, gte, inArray, lte, notExists, type SQL, sql, type WithSubquery } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import ms from "ms";
 import * as z from "zod";
@@ -8,8 +8,8 @@ import { repliesOf } from "../durable-replies/tables.js";
 import type { Database } from "../model/database.js";
 import { isDeadlock, isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
-import { type Named, param, perTable, repeated, statement } from "../queries/statement.js";
-import { isDistributed, type SessionTable } from "../schema.js";
+import { type Builder, type Named, param, perTable, repeated, statement } from "../queries/statement.js";
+import { isDistributed, qualifiedName, type SessionTable } from "../schema.js";
 import { type AdminStatement, optionsOf, rowOf } from "./call.js";
 import {
   batchSizeSchema,
@@ -136,7 +136,7 @@ function dueAndPassed(db: Database, table: SessionTable) {
  */
 function passedOnServers(db: Database, table: SessionTable) {
   const { keys, order, place, from } = walkOf(table);
-  const ahead = db.$with("ahead").as(
+  const page = db.$with("page").as(
     db
       .select({ ...keys, due: sql<boolean>`${isDue(table.updatedAt)}`.as("due") })
       .from(table)
@@ -148,9 +148,9 @@ function passedOnServers(db: Database, table: SessionTable) {
   const passed = db
     .$with("passed", {})
     .as(
-      sql`select numbered.* from (select ahead.*, ${before} as before from ahead) as numbered where before < ${param("batchSize")}`,
+      sql`select numbered.* from (select page.*, ${before} as before from page) as numbered where before < ${param("batchSize")}`,
     );
-  return { parts: [ahead, passed], sessions: sql<number>`count(*) filter (where passed.due)::int` };
+  return { parts: [page, passed], sessions: sql<number>`count(*) filter (where passed.due)::int` };
 }
 
 const partsOf = (db: Database, table: SessionTable) =>
@@ -171,9 +171,29 @@ export const countDue = perTable(
 /** How often a statement is sent at most that waits for another one, which waits for it. */
 const MOST_DEADLOCKS = 10;
 
-/** On a distributed table, two calls may wait for each other on two servers; Citus then ends one of them. */
-const inTurn = <Row>(deleting: AdminStatement<Row>): AdminStatement<Row> =>
-  isDistributed(deleting.table) ? repeated(deleting, isDeadlock, MOST_DEADLOCKS) : deleting;
+/**
+ * A statement that deletes, in `deleted`. On a distributed table it waits for locked rows, on several servers at once: two
+ * calls take turns, since they would wait for each other, and one that has met a transaction of the application's so is
+ * sent again.
+ */
+function deleting<Row extends object>(
+  table: SessionTable,
+  name: string,
+  build: (db: Database, parts: WithSubquery[], count: SQL<number>) => Builder<Row>,
+): AdminStatement<Row> {
+  if (!isDistributed(table))
+    return statement(table, name, (db) => build(db, [], sql`(select count(*)::int from deleted)`));
+  const lock = sql.raw(`'${JSON.stringify(["prune", qualifiedName(table)]).replaceAll("'", "''")}'`);
+  const locking = sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0)) is not null as locked`;
+  const once = statement<Row, Named>(table, name, (db) =>
+    build(
+      db,
+      [db.$with("locked", {}).as(locking)],
+      sql`(select count(*)::int from deleted cross join locked)`,
+    ),
+  );
+  return repeated(once, isDeadlock, MOST_DEADLOCKS);
+}
 
 /**
  * Deletes what is due. A session that is locked by a writer is skipped, not waited for; on a distributed table, which
@@ -183,7 +203,7 @@ const inTurn = <Row>(deleting: AdminStatement<Row>): AdminStatement<Row> =>
 export const deleteDue = perTable((table): AdminStatement<Due> => {
   const { id, updatedAt } = table;
   const { place, from, lastPassed } = walkOf(table);
-  const deleting = statement<Due, Named>(table, "admin_delete_due", (db) => {
+  return deleting(table, "admin_delete_due", (db, locked, sessions) => {
     const { parts } = partsOf(db, table);
     // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
     const isDueAndPassed = and(gte(place, from), lte(place, lastPassed), isDue(updatedAt));
@@ -194,13 +214,11 @@ export const deleteDue = perTable((table): AdminStatement<Due> => {
         .where(isDistributed(table) ? isDueAndPassed : and(isDueAndPassed, inArray(id, free)))
         .returning({ id }),
     );
-    const sessions = sql<number>`(select count(*)::int from ${deleted})`;
     return db
-      .with(...parts, deleted)
+      .with(...locked, ...parts, deleted)
       .select({ sessions, ...step(table) })
       .from(sql`passed`);
   });
-  return inTurn(deleting);
 });
 
 /**
@@ -232,24 +250,21 @@ const leftReplies = perTable((table) => {
       .from(replies)
       .where(and(isLeft, notExists(ofDue)));
   });
-  const removing: AdminStatement<{ replies: number }> = statement(
-    table,
-    "admin_delete_left_replies",
-    (db) => {
-      const left = db.select({ sessionId, userId }).from(replies).where(isLeft).limit(param("batchSize"));
-      const free = db
-        .$with("free")
-        .as(isDistributed(table) ? left : left.for("update", { skipLocked: true }));
-      const deleted = db.$with("deleted").as(
-        db
-          .delete(replies)
-          .where(and(isLeft, sql`(${sessionId}, ${userId}) in (select session_id, user_id from free)`))
-          .returning({ sessionId }),
-      );
-      return db.with(free, deleted).select({ replies: sql<number>`count(*)::int` }).from(deleted);
-    },
-  );
-  return { exists, count, remove: inTurn(removing) };
+  const remove = deleting<{ replies: number }>(table, "admin_delete_left_replies", (db, locked, replied) => {
+    const left = db.select({ sessionId, userId }).from(replies).where(isLeft).limit(param("batchSize"));
+    const free = db.$with("free").as(isDistributed(table) ? left : left.for("update", { skipLocked: true }));
+    const deleted = db.$with("deleted").as(
+      db
+        .delete(replies)
+        .where(and(isLeft, sql`(${sessionId}, ${userId}) in (select session_id, user_id from free)`))
+        .returning({ sessionId }),
+    );
+    return db
+      .with(...locked, free, deleted)
+      .select({ replies: replied })
+      .from(sql`(select) as one`);
+  });
+  return { exists, count, remove };
 });
 
 /**

@@ -62,14 +62,14 @@ const statementsOf = perTable((table) => {
     return withParts<Stored>(
       db,
       {
-        ours: sql`select * from (values ${sql.join(rows, sql`, `)}) as ours(name, oid)`,
-        columns: sql`select name, json_agg(attname order by attnum) as names from ours join pg_attribute on attrelid = oid
+        found: sql`select * from (values ${sql.join(rows, sql`, `)}) as found(name, oid)`,
+        stored: sql`select name, json_agg(attname order by attnum) as names from found join pg_attribute on attrelid = oid
           where attnum > 0 and not attisdropped and attgenerated = '' group by name`,
       },
       {
-        columns: sql`(select json_object_agg(name, names)::text from columns)`,
+        columns: sql`(select json_object_agg(name, names)::text from stored)`,
         references: sql`(select coalesce(json_agg(format('%I of %s', conname, conrelid::regclass) order by conname), '[]')::text from pg_constraint
-          where contype = 'f' and conparentid = 0 and confrelid in (select oid from ours) and conrelid not in (select oid from ours where oid is not null))`,
+          where contype = 'f' and conparentid = 0 and confrelid in (select oid from found) and conrelid not in (select oid from found where oid is not null))`,
       },
       sql`(select) as nothing`,
     );
