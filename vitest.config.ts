@@ -62,6 +62,12 @@ const ON_A_CLUSTER = [
   "test/{queries,sessions,durable-replies,properties}/*.test.ts",
   "test/crashes/{client-crash,ambiguous-outcome,lost-in-transaction}.test.ts",
 ];
+/** What is about the plans, the text or the locks of one server, about its foreign keys, or about notifications. */
+const OF_ONE_SERVER = [
+  "test/queries/{deep-merge,one-statement,owner,reindex,session-settings,text-size,unique-index,volatility}.test.ts",
+  "test/sessions/foreign-keys.test.ts",
+  "test/durable-replies/watch.test.ts",
+];
 const ofCluster = {
   globalSetup: "test/support/citus-setup.ts",
   setupFiles,
@@ -160,7 +166,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
           ...ofCluster,
           name: "citus",
           include: ["test/citus/*.test.ts", ...ON_A_CLUSTER],
-          exclude: [...UNIT, ...configDefaults.exclude],
+          exclude: [...UNIT, ...OF_ONE_SERVER, ...configDefaults.exclude],
         },
       },
       {
@@ -170,7 +176,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
           ...ofCluster,
           name: "citus, rows",
           include: ON_A_CLUSTER,
-          exclude: [...UNIT, ...OF_THE_COLUMN, ...configDefaults.exclude],
+          exclude: [...UNIT, ...OF_THE_COLUMN, ...OF_ONE_SERVER, ...configDefaults.exclude],
           env: { ...ofCluster.env, LAYOUT: "rows" },
         },
       },

@@ -6,7 +6,7 @@ import type { ServerConnection } from "./server-connection.js";
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
 
-/** Whether the engine is Citus, where notifications of a distributed table's triggers do not arrive. */
+/** Whether the engine is Citus. There, triggers of a distributed table notify on the server that has the row: those who wait poll. */
 const SPREADS = "select to_regclass('pg_catalog.pg_dist_partition') is not null as spreads";
 
 /** What a connection reports. */
@@ -43,10 +43,11 @@ export function serverListener(
           });
           connection = own;
           try {
+            const [row] = (await own.send([SPREADS])) as { spreads: boolean }[];
+            if (row?.spreads) return void (await own.end(0));
             await own.send([`listen "${channel}"`]);
-            const [{ spreads } = { spreads: false }] = (await own.send([SPREADS])) as { spreads: boolean }[];
             established = !own.lost;
-            if (established) return spreads ? undefined : onListen?.();
+            if (established) return onListen?.();
           } catch {
             own.destroy();
           }

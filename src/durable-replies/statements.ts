@@ -19,6 +19,9 @@ const owner = param("userId");
 const session = param("id");
 const replyId = sql`${param("replyId")}::text`;
 
+/** A distributed engine fails at a part without columns. */
+const AS_A_PART = sql`returning 1 as one`;
+
 /** The owner's reply in this session. */
 const ownReply = (table: SessionTable): SQL => {
   const { replies } = repliesOf(table);
@@ -48,17 +51,19 @@ export const start = perTable((table) =>
       where ${replies.userId} = ${owner} and (${replies.state} in ('stored', 'ended') or ${replies.batches} = 0
         and (${replies.id} = excluded.id or excluded.started_at - ${replies.startedAt} > interval '${sql.raw(String(GIVES_WAY_AFTER))} seconds'))
       returning ${replies.sessionId}, ${replies.id}`;
-    // Not those of the previous reply, whose end some may not have read yet.
-    const cleared = sql`delete from ${chunks} using started, previous
-      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = started.session_id and ${chunks.replyId} not in (started.id, previous.id)`;
+    // Not those of the previous reply, whose end some may not have read yet. It is read twice, so that a distributed engine
+    // reads it before the reply is begun.
+    const cleared = sql`delete from ${chunks} where ${chunks.userId} = ${owner} and ${chunks.sessionId} = (select session_id from started)
+      and ${chunks.replyId} not in (select id from started union all select id from previous) and exists (select 1 from previous)
+      ${AS_A_PART}`;
     return withParts(
       db,
       { previous, started, cleared },
       {
         found: sql<boolean>`exists (select 1 from ${table} where ${ownedBy(table)})`,
-        started: sql<boolean>`exists (select from started)`,
+        started: sql<boolean>`exists (select 1 from started)`,
       },
-      sql`(select) as one`,
+      sql`(select 1) as one`,
     );
   }),
 );
@@ -84,7 +89,7 @@ export const write = perTable((table) =>
       returning ${replies.sessionId}, ${replies.id}, ${replies.state}`;
     const stored = sql`insert into ${chunks} (user_id, session_id, reply_id, n, chunks)
       select ${owner}::text, written.session_id, written.id, input.n, input.chunks from written, ${values} where input.chunks <> ''
-      on conflict (session_id, reply_id, n, user_id) do nothing`;
+      on conflict (session_id, reply_id, n, user_id) do nothing ${AS_A_PART}`;
     return withParts(db, { written, stored }, { state: sql<ReplyState>`written.state` }, sql`written`);
   }),
 );
@@ -174,7 +179,8 @@ export const remove = perTable((table) =>
     const { replies, chunks } = repliesOf(table);
     const removed = sql`delete from ${replies} where ${ownReply(table)} and ${replies.id} = ${replyId} returning ${replies.id}`;
     const cleared = sql`delete from ${chunks}
-      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = ${session} and ${chunks.replyId} = ${replyId}`;
+      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = ${session} and ${chunks.replyId} = ${replyId}
+      ${AS_A_PART}`;
     return withParts(db, { removed, cleared }, { replyId: sql<string>`removed.id` }, sql`removed`);
   }),
 );

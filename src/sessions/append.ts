@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { messageIdSchema } from "../messages.js";
 import { JourneyDbError, type JourneyDbErrorCode } from "../model/errors.js";
-import { COLUMN } from "../queries/layout.js";
+import { COLUMN, type Layout } from "../queries/layout.js";
 import { ownValues } from "../queries/own-columns.js";
 import { isDistributed, type JourneyTable, type NeedsOwn, type NewOwn } from "../schema.js";
 import { isObject } from "../validation/json.js";
@@ -134,14 +134,20 @@ export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["ap
       maxMetadataBytes: newLimits.maxBytes,
       maxMetadataTextBytes: newLimits.maxTextBytes,
     };
+    /** Whether the statement that creates appends to no session that exists. */
+    const createsOnly = (layout: Layout) => layout === COLUMN && isDistributed(handle.table);
     const send = (creates: boolean) =>
-      handle.change(({ append }) => append({ ...shape, create: creates ? Object.keys(columns) : null }), {
-        ...values,
-        ...(creates && ofNew),
-      });
-    const [{ messageCount, bytes, created, ...row }] = await (mayCreate &&
-    handle.layout === COLUMN &&
-    isDistributed(handle.table)
+      handle.change(
+        // A session that is found in the column is not to be created.
+        (layout) =>
+          layout.append({
+            ...shape,
+            create:
+              creates && (layout === handle.layout || !createsOnly(layout)) ? Object.keys(columns) : null,
+          }),
+        { ...values, ...(creates && ofNew) },
+      );
+    const [{ messageCount, bytes, created, ...row }] = await (mayCreate && createsOnly(handle.layout)
       ? appendInSteps(send)
       : send(mayCreate));
     return {

@@ -15,7 +15,7 @@ const storedOf = async (db: Database, id: string) => {
   const rows = await db
     .select({
       reply: sql<object>`to_jsonb(r) - 'written_at'`,
-      chunks: sql<object>`(select jsonb_agg(c order by n) from journey_reply_chunks as c where c.session_id = r.session_id)`,
+      chunks: sql<object>`(select jsonb_agg(c order by n) from journey_reply_chunks as c where c.session_id = r.session_id and c.user_id = r.user_id)`,
     })
     .from(sql`journey_replies as r where r.session_id = ${id}`);
   return rows[0];

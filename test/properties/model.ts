@@ -1,4 +1,5 @@
 import type { JourneyMessage } from "../../src/index.js";
+import { ON_CLUSTER } from "../support/citus.js";
 import { mergePatch } from "../support/merge-patch.js";
 import { storable } from "../support/storable.js";
 
@@ -45,7 +46,8 @@ export class Model {
 
   of = (owner: string) => this.sessions.filter((one) => one.owner === owner);
   find = (owner: string, id: string) => this.of(owner).find((one) => one.id === id.toLowerCase());
-  private taken = (id: string) => this.sessions.some((one) => one.id === id.toLowerCase());
+  private taken = (owner: string, id: string) =>
+    (ON_CLUSTER ? this.of(owner) : this.sessions).some((one) => one.id === id.toLowerCase());
 
   private add(session: Omit<Kept, "revision" | "written">): Kept {
     const added = { ...session, id: session.id.toLowerCase(), revision: "", written: ++this.clock };
@@ -79,7 +81,7 @@ export class Model {
     const { create, after, from, ifRevision } = options;
     const bare = (after ?? null) === null && from === undefined && ifRevision === undefined;
     if (create && bare && !this.find(owner, id)) {
-      if (this.taken(id)) return notFound;
+      if (this.taken(owner, id)) return notFound;
       const { metadata = {}, ...given } = Object(create) as Options;
       if (this.conflicts(owner, given)) return conflict;
       const own = { ...this.defaults, ...given };
@@ -104,7 +106,8 @@ export class Model {
 
   create(owner: string, given: Partial<Kept>, made: string): Expected {
     const { id = made, phase = "setup", messages = [], metadata = {}, ...own } = given;
-    if ((given.id !== undefined && this.taken(given.id)) || this.conflicts(owner, own)) return conflict;
+    if ((given.id !== undefined && this.taken(owner, given.id)) || this.conflicts(owner, own))
+      return conflict;
     const changed = this.add({ id, owner, phase, messages, metadata, own: { ...this.defaults, ...own } });
     return { value: this.shown(changed), changed };
   }

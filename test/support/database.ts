@@ -14,7 +14,7 @@ import { migrate } from "../../src/maintenance/migrate.js";
 import type { Database } from "../../src/model/database.js";
 import type { OptionalMigrations } from "../../src/validation/options.js";
 import { atEnd } from "./at-end.js";
-import { clusterDatabase } from "./citus.js";
+import { clusterDatabase, ON_CLUSTER } from "./citus.js";
 import { IN_ROWS, OPTIONAL } from "./layout.js";
 import { startPgbouncer } from "./pgbouncer.js";
 import { TEMPLATES, type Template } from "./templates.js";
@@ -32,7 +32,7 @@ export type Driver = (typeof DIRECT)[number] | (typeof POOLED)[number];
 export const DRIVERS: readonly Driver[] =
   process.env.POOLER === "1"
     ? POOLED
-    : process.env.ONE_DRIVER === "1" || process.env.CITUS === "1"
+    : process.env.ONE_DRIVER === "1" || ON_CLUSTER
       ? ["postgres.js"]
       : // With messages in rows, node-postgres is tested through pgbouncer.
         DIRECT.filter((driver) => !IN_ROWS || driver !== "node-postgres");
@@ -51,7 +51,7 @@ export async function onServer(statement: string): Promise<void> {
 }
 
 async function makeDatabase(template: Template | undefined): Promise<string> {
-  if (process.env.CITUS === "1") return clusterDatabase(template && TEMPLATES[template]);
+  if (ON_CLUSTER) return clusterDatabase(template && TEMPLATES[template]);
   const name = `journey_db_${randomUUID().replaceAll("-", "")}`;
   await onServer(
     `create database ${name} template ${template ? inject("templates")[template] : "template0"}`,
