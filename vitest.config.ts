@@ -6,6 +6,7 @@ import { inRows } from "./test/support/layout.js";
 // Here, since the types of the tests are checked while they are set up.
 for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 
+/** What has a mode of its own. Not of the whole configuration: a project adds to what that excludes. */
 const exclude = [
   "test/package/**",
   "test/poolers/**",
@@ -194,7 +195,6 @@ export default defineConfig(({ mode }) => ({
     allowOnly: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    exclude,
     ...(MODES[mode]
       ? { globalSetup, setupFiles, ...MODES[mode] }
       : {
