@@ -112,7 +112,7 @@ describe("commands on all sessions", { timeout: 120_000 }, () => {
       stdout: "deleted 11 sessions and 0 abandoned replies\n",
       stderr: "",
     });
-    expect(stderr).toContain("looking at: 20 of 20 sessions\n");
+    expect(stderr).toContain("looking at: 0 of 20 sessions\n");
     expect(await db.$count(journeySessions)).toBe(9);
   });
 
