@@ -167,7 +167,8 @@ const rowStatementsOf = perTable((table) => {
  * repeating it changes nothing. Other messages are not read from the server, and no number in a converted
  * message changes, however many digits it has.
  *
- * `revision` and `updatedAt` of a converted session change, so `prune` counts its inactivity from then on.
+ * `revision` and `updatedAt` of a converted session change, so `prune` counts its inactivity from then on. On a distributed
+ * table, a session that is transferred meanwhile may be left as it is: repeat the call.
  * Pass a database, not a transaction: in a transaction nothing takes effect before the commit, and converted
  * sessions stay locked until then.
  *

@@ -105,7 +105,8 @@ const statementsOf = perTable((table) => {
  *
  * It walks through all sessions once. Each session is changed by one statement, and only if nobody has
  * changed it since it was read. The call can be stopped and repeated at any time. No number changes.
- * `revision` and `updatedAt` of a repaired session change.
+ * `revision` and `updatedAt` of a repaired session change. On a distributed table, a session that is transferred meanwhile
+ * may be left as it is: repeat the call.
  *
  * @example await repairJson(db, { dryRun: true })
  * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too

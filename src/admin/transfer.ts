@@ -151,7 +151,8 @@ const statementsOf = perTable((table) => {
  *
  * On a distributed table it is a transaction that waits for the writers, copies the rows, and deletes the old ones: triggers
  * see inserts and deletes. It refuses if the other user has a session with one of the ids (`conflict`), or a foreign key of
- * another table references the sessions or what belongs to them (`configuration`). Nothing is moved then.
+ * another table references the sessions or what belongs to them (`configuration`). Nothing is moved then. Afterwards, an
+ * `append` of the guest with `create` creates a session of the same id.
  *
  * @example const { sessions } = await transfer(db, { from: "guest_2abc", to: "user_2abc" })
  * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's checks (its
