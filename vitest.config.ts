@@ -6,7 +6,7 @@ import { inRows } from "./test/support/layout.js";
 // Here, since the types of the tests are checked while they are set up.
 for (const folder of [SCRIPTS, TEST]) await installFolder(folder);
 
-/** What has a mode of its own. Not of the whole configuration: a project adds to what that excludes. */
+/** What has a run of its own. */
 const exclude = [
   "test/package/**",
   "test/poolers/**",
@@ -61,7 +61,7 @@ const ofServer = { globalSetup, setupFiles, isolate: false };
 /** The suites that a cluster passes too. */
 const ON_A_CLUSTER = [
   "test/{queries,sessions,durable-replies,properties}/*.test.ts",
-  "test/crashes/{client-crash,ambiguous-outcome,lost-in-transaction}.test.ts",
+  "test/crashes/{client-crash,ambiguous-outcome}.test.ts",
 ];
 /** What is about the plans, the text or the locks of one server, about its foreign keys, or about notifications. */
 const OF_ONE_SERVER = [
@@ -184,7 +184,7 @@ const MODES: Record<string, Partial<ViteUserConfig["test"]>> = {
     ],
   },
   /** The tarball and the workspace package, as npm and bundlers install and build them. */
-  package: { include: ["test/package/*.test.ts"], exclude: configDefaults.exclude, isolate: false },
+  package: { include: ["test/package/*.test.ts"], isolate: false },
 };
 
 export default defineConfig(({ mode }) => ({
@@ -193,8 +193,10 @@ export default defineConfig(({ mode }) => ({
     maxWorkers: "100%",
     sequence: { sequencer: LongestFirst },
     allowOnly: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Long, since the machine may be busy: they end a test that hangs.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
+    expect: { poll: { timeout: 15_000 } },
     ...(MODES[mode]
       ? { globalSetup, setupFiles, ...MODES[mode] }
       : {

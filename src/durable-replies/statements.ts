@@ -51,10 +51,9 @@ export const start = perTable((table) =>
       where ${replies.userId} = ${owner} and (${replies.state} in ('stored', 'ended') or ${replies.batches} = 0
         and (${replies.id} = excluded.id or excluded.started_at - ${replies.startedAt} > interval '${sql.raw(String(GIVES_WAY_AFTER))} seconds'))
       returning ${replies.sessionId}, ${replies.id}`;
-    // Not those of the previous reply, whose end some may not have read yet. It is read twice, so that a distributed engine
-    // reads it before the reply is begun.
-    const cleared = sql`delete from ${chunks} where ${chunks.userId} = ${owner} and ${chunks.sessionId} = (select session_id from started)
-      and ${chunks.replyId} not in (select id from started union all select id from previous) and exists (select 1 from previous)
+    // Not those of the previous reply, whose end some may not have read yet.
+    const cleared = sql`delete from ${chunks} using started, previous
+      where ${chunks.userId} = ${owner} and ${chunks.sessionId} = started.session_id and ${chunks.replyId} not in (started.id, previous.id)
       ${AS_A_PART}`;
     return withParts(
       db,
@@ -64,6 +63,7 @@ export const start = perTable((table) =>
         started: sql<boolean>`exists (select 1 from started)`,
       },
       sql`(select 1) as one`,
+      ["previous"],
     );
   }),
 );

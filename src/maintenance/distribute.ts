@@ -60,6 +60,8 @@ interface Stored {
   key: { name: string; columns: string } | null;
   foreignKeys: { name: string; is: string }[];
   notifies: boolean;
+  /** Whether there is the function that its trigger calls. */
+  canNotify: boolean;
   hasIndex: boolean;
 }
 
@@ -102,6 +104,11 @@ function declaredTables(given: JourneyTable): Declared[] {
   ];
 }
 
+const functionOf = (table: PgTable): string => {
+  const { schema, name } = getTableConfig(table);
+  return qualified(schema, `notify_${name}`, quotedName);
+};
+
 /** The names of a key's columns, in its order. */
 const columnsOf = (relation: SQL, key: SQL) =>
   sql`(select string_agg(attname, ', ' order by place) from unnest(${key}) with ordinality as of (attnum, place)
@@ -120,6 +127,7 @@ async function readStored(db: Database, { table, parent, notify }: Declared): Pr
           ${columnsOf(sql`conrelid`, sql`conkey`)} || ' > ' || ${columnsOf(sql`confrelid`, sql`confkey`)} || ' ' || confdeltype::text || confupdtype::text))
         from pg_constraint where conrelid = ${oid} and contype = 'f' and confrelid = to_regclass(${parent ? nameOf(parent.of.table) : null}::text)), '[]') as "foreignKeys",
       exists (select from pg_trigger where tgrelid = ${oid} and tgname = ${notify ?? null}::text) as notifies,
+      to_regproc(${functionOf(table)}::text) is not null as "canNotify",
       exists (select from pg_index where indrelid = ${oid} and indpred is null and indexprs is null and ${columnsOf(sql`indrelid`, sql`string_to_array(indkey::text, ' ')::int2[]`)} = 'id') as "hasIndex"`,
   );
   return found?.exists ? found : undefined;
@@ -283,10 +291,12 @@ function undoing(given: JourneyTable, states: States, own: Stored): string[] {
       const key = one.parent.alone.replace("%s", () => nameOf(one.parent?.of.table as PgTable));
       statements.push(`alter table ${nameOf(one.table)} add constraint ${foreignKeyOf(one, is)} ${key}`);
     }
-  if (states.some(({ one }) => one.notify && one !== sessions)) {
-    const { sessions: ofSessions, replies } = replyTableSqlParts(replyNamesOf(given));
-    statements.push(...[ofSessions, replies].map(({ createTrigger }) => createTrigger.replace(/;$/, "")));
-  }
+  const triggers = replyTableSqlParts(replyNamesOf(given));
+  for (const { one, is } of states)
+    if (one.notify && is.canNotify) {
+      const { createTrigger } = one === sessions ? triggers.sessions : triggers.replies;
+      statements.push(createTrigger.replace(/;$/, ""));
+    }
   return statements;
 }
 

@@ -21,6 +21,8 @@ const REMEDY: Record<string, string> = {
   "42804": OTHER_TYPE,
   "42809":
     "an object that is not a plain table has a name that this package needs, and partitioned tables are not supported; rename it",
+  "42830":
+    "the sessions have another primary key; run journey-db verify. Where they are distributed over servers, run journey-db distribute --undo first, and journey-db distribute again after this",
   "42846": OTHER_TYPE,
   "42883": OTHER_TYPE,
   "42P01": "the table is not on the search_path; run journey-db verify",

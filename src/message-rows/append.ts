@@ -143,6 +143,7 @@ export const append = perShape(
             },
             { ...writtenRow, created: sql<boolean>`false` },
             WRITTEN,
+            drops ? ["dropped", "kept"] : [],
           ),
         { preparing, inColumn },
       );

@@ -91,6 +91,7 @@ export const moveToColumn = perTable((table) => {
       },
       { id: writtenId, revision: exactTime(sql`written.updated_at`) },
       WRITTEN,
+      ["conversation"],
     ),
   );
 });

@@ -24,9 +24,9 @@ export const truncate = perTable((table) => {
         db,
         {
           locked: locked(table, conditions),
+          kept: lastRow(table, isPlaced(table, "<", from)),
           deleted: sql`delete from ${messages} using locked where ${ownRows(messages)} and ${isPlaced(table, ">=", from)} returning 1`,
           dropped: sql`select count(*)::int as rows from deleted`,
-          kept: lastRow(table, isPlaced(table, "<", from)),
           written: updated(
             db,
             table,
@@ -36,6 +36,7 @@ export const truncate = perTable((table) => {
         },
         writtenRow,
         WRITTEN,
+        ["kept"],
       ),
     { inColumn: truncateColumn(table).conditions },
   );

@@ -178,8 +178,14 @@ const missingOptional = (code: string, { message }: DriverError, table: string) 
       )
     : undefined;
 
-const meaningOf = (state: string): Meaning | undefined =>
-  MEANING[state] ?? MEANING[state.slice(0, 3)] ?? MEANING[state.slice(0, 2)];
+/** Of Citus, which has no SQLSTATE of its own for a server that is lost while a transaction commits. */
+const LOST_SERVER = /^could not commit transaction for shard/;
+
+const meaningOf = (state: string, { message }: DriverError): Meaning | undefined =>
+  (state === "XX000" && LOST_SERVER.test(String(message)) ? MEANING["08"] : undefined) ??
+  MEANING[state] ??
+  MEANING[state.slice(0, 3)] ??
+  MEANING[state.slice(0, 2)];
 
 function kept(sqlState: string, constraint: string | undefined): JourneyDbError {
   const by = constraint === undefined ? "" : ` (constraint "${constraint}")`;
@@ -220,7 +226,7 @@ export function fromDriver(
       !takenId &&
       !PACKAGE_CHECK.test(endOf(constraint, table) ?? "");
     if (deletes && KEPT.test(code)) return kept(code, constraint);
-    const [kind, meaning, repeat] = meaningOf(foreign ? "23" : code) ?? [
+    const [kind, meaning, repeat] = meaningOf(foreign ? "23" : code, error) ?? [
       "internal",
       "the server refused the statement",
     ];

@@ -102,16 +102,26 @@ export interface Builder<Row> {
   toSQL(): { sql: string; params: unknown[] };
 }
 
-/** A statement of parts, by their names, each of which can read those before it. */
+/**
+ * A statement of parts, by their names, each of which can read those before it.
+ *
+ * @param first parts that read what later ones change. A distributed engine runs the parts one after the other, but a part
+ *   that is used once where it is used; so these are used twice.
+ */
 export function withParts<Row extends object>(
   db: Database,
   parts: Record<string, SQL>,
   row: { [Name in keyof Row]: SQL<Row[Name]> },
   from: SQL,
+  first: readonly string[] = [],
 ): Builder<Row> {
+  const used = first.map(
+    (name) => sql`(select count(*) from ${sql.identifier(name)}) as ${sql.identifier(name)}`,
+  );
   const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
   const selecting = db.with(...named).select(row as Record<string, SQL>);
-  return selecting.from(from as never) as unknown as Builder<Row>;
+  const all = used.length === 0 ? from : sql`(select ${sql.join(used, sql`, `)}) as first, ${from}`;
+  return selecting.from(all as never) as unknown as Builder<Row>;
 }
 
 /** One SQL statement, prepared once per database. */

@@ -37,7 +37,7 @@ async function ask(sessions: Pick<Sessions, "get">, id: string, words = "Hello")
 
 const written = (chat: Chat, words: string) =>
   vi.waitUntil(async () => (await chat.sessions().replies.read(chat.id))?.chunks.includes(words), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 10,
   });
 
@@ -110,7 +110,7 @@ test("a route that fails after startTurn does not block the next turn for long",
   const next = () =>
     ask(sessions(), id, "Again").then((request) => startTurn(sessions(), id, request, { durable: true }));
   await expect(next()).rejects.toMatchObject({ code: "conflict" });
-  const turn = await vi.waitUntil(() => next().catch(() => undefined), { timeout: 5_000, interval: 100 });
+  const turn = await vi.waitUntil(() => next().catch(() => undefined), { timeout: 30_000, interval: 100 });
   expect(turn.messages.map(wordsOf)).toEqual(["Hello", "Again"]);
   expect((await sessions().get(id))?.messages).toHaveLength(2);
 });
@@ -226,10 +226,10 @@ describe("the first stream never waits for the tables", () => {
     reply.begin();
     const many = "many words ".repeat(2 ** 17);
     for (let length = 0; length <= 2 ** 25; length += many.length) reply.words(many);
-    await vi.waitUntil(() => errors.length > 0, { timeout: 10_000 });
+    await vi.waitUntil(() => errors.length > 0, { timeout: 30_000 });
     expect(errors[0]).toMatchObject({ code: "unavailable" });
     release();
-    await vi.waitUntil(async () => (await chat.resume()).status === 204, { timeout: 10_000 });
+    await vi.waitUntil(async () => (await chat.resume()).status === 204, { timeout: 30_000 });
     reply.words("The end.");
     reply.end();
     expect(await live.rest()).toMatch(/data: \[DONE\]\n\n$/);

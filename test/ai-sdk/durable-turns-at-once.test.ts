@@ -93,7 +93,7 @@ test("a user's pages that follow are counted, and one that reads nothing holds b
   const { id: own } = await other.create();
   expect((await resumeTurn(other, own, requestFor())).status).toBe(204);
   await pages[0]?.body?.cancel();
-  pages[0] = await vi.waitUntil(() => follow().catch(() => undefined), { timeout: 10_000 });
+  pages[0] = await vi.waitUntil(() => follow().catch(() => undefined), { timeout: 30_000 });
   for (const page of pages) await page.body?.cancel();
 });
 

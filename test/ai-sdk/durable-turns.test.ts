@@ -30,14 +30,14 @@ const leftOf = async (id: string) => {
 /** Until the reply has this many batches. */
 const batches = (chat: Chat, count: number) =>
   vi.waitUntil(async () => ((await chat.sessions().replies.read(chat.id))?.batches ?? 0) >= count, {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 10,
   });
 
 /** Until everything that the model has said is written. */
 const written = (chat: Chat, words: string) =>
   vi.waitUntil(async () => (await chat.sessions().replies.read(chat.id))?.chunks.includes(words), {
-    timeout: 10_000,
+    timeout: 30_000,
     interval: 10,
   });
 
@@ -84,9 +84,9 @@ describe.each(SDK_VERSIONS)("%s", (version) => {
     await written(chat, "Once ");
     const other = await chat.openPage();
     const resuming = other.resumeStream();
-    await vi.waitUntil(() => wordsOf(other.messages[1] ?? { parts: [] }) === "Once ", { timeout: 10_000 });
+    await vi.waitUntil(() => wordsOf(other.messages[1] ?? { parts: [] }) === "Once ", { timeout: 30_000 });
     reply.words("upon");
-    await vi.waitUntil(() => wordsOf(other.messages[1]) === "Once upon", { timeout: 10_000 });
+    await vi.waitUntil(() => wordsOf(other.messages[1]) === "Once upon", { timeout: 30_000 });
     reply.end();
     await Promise.all([sent, resuming]);
     await chat.stored(0);
@@ -246,7 +246,7 @@ describe.each(SDK_VERSIONS)("%s", (version) => {
     const other = await chat.openPage();
     const resumed = reader(await chat.resume());
     const resuming = other.resumeStream();
-    await vi.waitUntil(() => wordsOf(other.messages[1]).endsWith("You are "), { timeout: 10_000 });
+    await vi.waitUntil(() => wordsOf(other.messages[1]).endsWith("You are "), { timeout: 30_000 });
     const begun = await messageIn(version, await resumed.until("You are "));
     expect(wordsOf(begun as JourneyMessage)).toBe("Let me see. You are ");
     second.words("in Lyon.");
@@ -275,7 +275,7 @@ describe.each(SDK_VERSIONS)("%s", (version) => {
     await other.addToolOutput({ tool: "locate", toolCallId: "locate-0", output: "Lyon" });
     (await chat.reply(1)).says("In Lyon.");
     await chat.stored(1);
-    await vi.waitUntil(() => other.status === "ready", { timeout: 10_000 });
+    await vi.waitUntil(() => other.status === "ready", { timeout: 30_000 });
     expect(asJson(other.messages)).toEqual(asJson(await chat.storedMessages()));
   });
 
@@ -313,7 +313,7 @@ describe.each(SDK_VERSIONS)("%s", (version) => {
       const chat = durable(version);
       const { page, sent } = await asked(chat);
       await vi.waitUntil(async () => (await chat.sessions().replies.read(chat.id)) !== null, {
-        timeout: 5_000,
+        timeout: 30_000,
       });
       expect(await chat.stop()).toBe(true);
       await sent;
@@ -432,7 +432,7 @@ describe.each(SDK_VERSIONS)("%s", (version) => {
     const pages = await Promise.all([chat.openPage(), chat.openPage()]);
     const sending = pages.map((page, n) => page.sendMessage({ text: `${n}` }));
     const reply = await chat.reply(0);
-    await vi.waitUntil(() => chat.statuses.length === 2, { timeout: 10_000 });
+    await vi.waitUntil(() => chat.statuses.length === 2, { timeout: 30_000 });
     expect(chat.statuses.toSorted()).toEqual([200, 409]);
     reply.says("Only one.");
     await Promise.all(sending);

@@ -91,7 +91,7 @@ describe("what an operator must see", () => {
     ["rejects", () => Promise.reject(new Error("no tracker"))],
   ])("is logged where onError %s, and the response is returned all the same", async (_, onError) => {
     expect(errorResponse(errorOf("internal"), { onError }).status).toBe(500);
-    await vi.waitFor(() => expect(written).toEqual(["@aigos/journey-db: internal: what happened"]));
+    await vi.waitFor(() => expect(written).toEqual(["@aigos/journey-db: internal: what happened"]), 30_000);
   });
 });
 

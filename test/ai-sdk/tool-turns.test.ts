@@ -138,8 +138,9 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     const held = chat.holdTools();
     const reply = await chat.reply(0);
     reply.callOnly("weather");
-    await vi.waitUntil(() =>
-      page.messages[1]?.parts.some(({ state }: { state?: string }) => state === "input-available"),
+    await vi.waitUntil(
+      () => page.messages[1]?.parts.some(({ state }: { state?: string }) => state === "input-available"),
+      { timeout: 30_000 },
     );
     reply.breakOff();
     await sent;

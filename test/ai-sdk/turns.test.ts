@@ -58,7 +58,10 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     const reply = await application.reply(0);
     reply.begin();
     reply.words("half");
-    await vi.waitUntil(() => page.messages[1]?.parts.some((part: { text?: string }) => part.text === "half"));
+    await vi.waitUntil(
+      () => page.messages[1]?.parts.some((part: { text?: string }) => part.text === "half"),
+      { timeout: 30_000 },
+    );
     await page.stop();
     await sent;
     await application.stored(0);
@@ -135,8 +138,9 @@ describe.each(SDK_VERSIONS)("with %s", (version) => {
     const sent = page.sendMessage({ text: "one" });
     const reply = await application.reply(0);
     reply.part("whole");
-    await vi.waitUntil(() =>
-      page.messages[1]?.parts.some(({ state }: { state?: string }) => state === "done"),
+    await vi.waitUntil(
+      () => page.messages[1]?.parts.some(({ state }: { state?: string }) => state === "done"),
+      { timeout: 30_000 },
     );
     reply[how]();
     await sent;

@@ -42,7 +42,7 @@ const running = (text: string) =>
   vi.waitFor(async () => {
     const found = await admin`select from pg_stat_activity where state = 'active' and query = ${text}`;
     expect(found).toHaveLength(1);
-  });
+  }, 30_000);
 
 /** Forwards between a client and the server until it is frozen. Then neither receives anything, not even a disconnect. */
 async function freezableProxy() {
@@ -141,7 +141,7 @@ describe.concurrent("of more calls than connections", () => {
         const blocked = locking`
           select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
         expect(await blocked).toHaveLength(1);
-      });
+      }, 30_000);
       await close();
       expect(await calls).toMatchObject([{ reason: lost }, { reason: notSent }, { reason: notSent }]);
       expect(await raw).toMatchObject([{ reason: { cause: { code: "CONNECTION_ENDED" } } }]);

@@ -102,7 +102,7 @@ describe("a direct connection", () => {
     const lost = Promise.all([1, 2].map(() => single(db, "select pg_sleep(3600)")));
     const running = () => admin`
       select pid from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(3600)'`;
-    await vi.waitFor(async () => expect(await running()).toHaveLength(2));
+    await vi.waitFor(async () => expect(await running()).toHaveLength(2), 30_000);
     const ended = expect(lost).rejects.toThrow();
     for (const { pid } of await running()) await admin`select pg_terminate_backend(${pid}, 10000)`;
     await ended;
@@ -113,7 +113,7 @@ describe("a direct connection", () => {
     const { db } = await open({ max: 1 });
     const pid = await single(db, "select pg_backend_pid()");
     await admin`select pg_terminate_backend(${Number(pid)}, 10000)`;
-    await vi.waitFor(async () => expect(await count(db)).toBe(0));
+    await vi.waitFor(async () => expect(await count(db)).toBe(0), 30_000);
     expect(await single(db, "select pg_backend_pid()")).not.toBe(pid);
   });
 });

@@ -278,7 +278,7 @@ describe("a folder that is open", () => {
     await expect(openEmbedded(folder)).rejects.toMatchObject(taken("this process already"));
     finish();
     await transaction.catch(() => {});
-    await vi.waitFor(() => open(folder));
+    await vi.waitFor(() => open(folder), 30_000);
   });
 
   test("is held by a child that inherits the lock, after its parent has let go", async () => {
@@ -291,7 +291,7 @@ describe("a folder that is open", () => {
     lock.release();
     await expect(lockFolder(folder)).rejects.toMatchObject(taken(`process ${child.pid};`));
     child.stdin?.end();
-    (await vi.waitFor(() => lockFolder(folder))).release();
+    (await vi.waitFor(() => lockFolder(folder), 30_000)).release();
   });
 });
 

@@ -109,7 +109,7 @@ describe("a server that is killed", () => {
       await until(program);
       // Until what it has said is written, where it says no more.
       if (hold !== "words")
-        await vi.waitUntil(() => program.seen.written === program.seen.words, { timeout: 10_000 });
+        await vi.waitUntil(() => program.seen.written === program.seen.words, { timeout: 30_000 });
       await program.kill();
       const before = await resumeTurn(sessions, id, requestFor());
       await makeLost(db, id);
@@ -265,7 +265,7 @@ describe("the database", () => {
     reply.begin();
     reply.words(" 1");
     await vi.waitUntil(async () => (await chat.sessions().replies.read(chat.id))?.chunks.includes('" 1"'), {
-      timeout: 10_000,
+      timeout: 30_000,
     });
     const resumed = reader(await chat.resume());
     return { chat, page, sent, reply, resumed };
@@ -316,7 +316,7 @@ describe("the database", () => {
         proxy.lose(loss);
         const { cuts } = proxy;
         reply.words(` ${n}`);
-        await vi.waitUntil(() => proxy.cuts > cuts, { timeout: 10_000 });
+        await vi.waitUntil(() => proxy.cuts > cuts, { timeout: 30_000 });
       }
       reply.end();
       await sent;

@@ -1,5 +1,4 @@
 import type { JourneyMessage } from "../../src/index.js";
-import { ON_CLUSTER } from "../support/citus.js";
 import { mergePatch } from "../support/merge-patch.js";
 import { storable } from "../support/storable.js";
 
@@ -41,13 +40,19 @@ export class Model {
   sessions: Kept[] = [];
   private clock = 0;
 
-  /** @param defaults what a new session has of the table's own columns */
-  constructor(private readonly defaults: Own) {}
+  /**
+   * @param defaults what a new session has of the table's own columns
+   * @param isUniquePerUser whether two users may have the same id
+   */
+  constructor(
+    private readonly defaults: Own,
+    private readonly isUniquePerUser: boolean,
+  ) {}
 
   of = (owner: string) => this.sessions.filter((one) => one.owner === owner);
   find = (owner: string, id: string) => this.of(owner).find((one) => one.id === id.toLowerCase());
   private taken = (owner: string, id: string) =>
-    (ON_CLUSTER ? this.of(owner) : this.sessions).some((one) => one.id === id.toLowerCase());
+    (this.isUniquePerUser ? this.of(owner) : this.sessions).some((one) => one.id === id.toLowerCase());
 
   private add(session: Omit<Kept, "revision" | "written">): Kept {
     const added = { ...session, id: session.id.toLowerCase(), revision: "", written: ++this.clock };
@@ -277,7 +282,7 @@ export class Model {
     if (!kept) return notFound;
     const last = through === undefined ? kept.messages.length - 1 : indexOf(kept.messages, through);
     if (through !== undefined && last < 0) return notFound;
-    if (chosen !== undefined && this.taken(chosen as string)) return conflict;
+    if (chosen !== undefined && this.taken(owner, chosen as string)) return conflict;
     const own = { ...kept.own, ...(set as Own) };
     if (this.conflicts(owner, own)) return conflict;
     const messages = kept.messages.slice(0, last + 1);

@@ -91,7 +91,8 @@ it("one of 32 wins each precondition, and the others are told conflict", async (
 });
 
 it("one of 32 drops a message, and the others find it gone", async () => {
-  const sessions = forUser(db, newUser());
+  // One after the other, on a cluster of many round trips each.
+  const sessions = forUser(db, newUser(), { timeoutMs: 60_000 });
   const { id } = await sessions.create({ messages: [text("m1"), text("m2")] });
   const edits = await outcomes(writers.map((n) => sessions.append(id, text(`e${n}`), { from: "m2" })));
   expect(times(edits)).toEqual({ done: 1, not_found: WRITERS - 1 });

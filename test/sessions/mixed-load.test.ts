@@ -91,7 +91,7 @@ it("what 32 connections do to one session at once is what the same writes do one
   // Revisions grow with every write, so they are the order in which the server took them.
   acknowledged.sort((a, b) => (a.revision < b.revision ? -1 : 1));
   expect(new Set(acknowledged.map(({ revision }) => revision)).size).toBe(acknowledged.length);
-  const model = new Model({});
+  const model = new Model({}, false);
   model.append(owner, id, [text("first")], { create: true });
   const states = new Set<string>();
   const remember = () => states.add(JSON.stringify(idsOf(model.find(owner, id)?.messages ?? [])));

@@ -38,13 +38,16 @@ async function run<T>(url: string, use: (sql: postgres.Sql) => Promise<T>): Prom
   }
 }
 
-/** The servers of the cluster, the coordinator first. */
-export const clusterServers = (): Promise<Server[]> =>
-  run(
+/** The servers of the cluster, the coordinator first: the only one of a cluster that has not been told of itself. */
+export async function clusterServers(): Promise<[Server, ...Server[]]> {
+  const { hostname: host, port } = new URL(inject("serverUrl"));
+  const [first, ...others] = await run(
     inject("serverUrl"),
     (sql) => sql<Server[]>`select nodename as host, nodeport as port, groupid = 0 as "isCoordinator"
       from pg_dist_node order by groupid`,
   );
+  return [first ?? { host, port: Number(port || 5432), isCoordinator: true }, ...others];
+}
 
 /**
  * The URL of a database of the test file's own on the cluster that CITUS_URL names, dropped after the file. Citus works in
@@ -65,7 +68,7 @@ export async function clusterDatabase(optional?: readonly OptionalMigrations[]):
     atEnd(() => unsafe(`drop database if exists ${name} with (force)`));
     await run(urlOf(name, server), (sql) => sql.unsafe("create extension if not exists citus"));
   }
-  const [coordinator, ...workers] = servers as [Server, ...Server[]];
+  const [coordinator, ...workers] = servers;
   const url = urlOf(name, coordinator);
   await run(url, async (sql) => {
     await sql`select citus_set_coordinator_host(${coordinator.host}, ${coordinator.port})`;

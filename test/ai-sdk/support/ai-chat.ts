@@ -249,11 +249,11 @@ export function openApplication(db: Database, version: string, own: Own = {}) {
 
   /** The nth reply of the model, once it is requested. */
   const reply = (n: number): Promise<Reply> =>
-    vi.waitUntil(() => replies[n], { timeout: 10_000, interval: 5 }) as Promise<Reply>;
+    vi.waitUntil(() => replies[n], { timeout: 30_000, interval: 5 }) as Promise<Reply>;
 
   /** The nth answer, once it is stored or dropped. */
   async function storedAnswer(n: number): Promise<Any> {
-    await vi.waitUntil(() => n in stored, { timeout: 10_000, interval: 5 });
+    await vi.waitUntil(() => n in stored, { timeout: 30_000, interval: 5 });
     return stored[n];
   }
 

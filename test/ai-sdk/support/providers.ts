@@ -247,6 +247,6 @@ export function openModel(name: string, version: string) {
     provider,
     /** The nth request, once it is made. */
     call: (n: number): Promise<Call> =>
-      vi.waitUntil(() => calls[n], { timeout: 10_000, interval: 5 }) as Promise<Call>,
+      vi.waitUntil(() => calls[n], { timeout: 30_000, interval: 5 }) as Promise<Call>,
   };
 }
