@@ -12,7 +12,7 @@ import { messagesTable } from "../../src/message-rows.js";
 import type { Database } from "../../src/model/database.js";
 import { journeySessions, journeyTable } from "../../src/schema-zod.js";
 import { older } from "../support/ai-sdk-4.js";
-import { citusDatabase } from "../support/citus.js";
+import { citusDatabase, clusterDatabase } from "../support/citus.js";
 import { newUser, openPostgresJs, rawClient } from "../support/database.js";
 import { errorOf } from "../support/errors.js";
 import { LAYOUTS } from "../support/message-rows.js";
@@ -585,4 +585,26 @@ it("sessions of all servers are converted while others write to them, and nothin
     );
     expect(idsOf(stored.slice(older.length)).toSorted()).toEqual(appended.get(user)?.toSorted());
   }
+});
+
+it("every call works without the optional tables", async () => {
+  const alone = openPostgresJs(await clusterDatabase([]), { max: 2 });
+  const [guest, user] = [newUser(), newUser()];
+  const { forUser } = defineJourney({ distributed: true });
+  const { id } = await forUser(alone, guest).create({ messages: [text("m1")] });
+  expect(await transfer(alone, { from: guest, to: user })).toEqual({ sessions: 1 });
+  expect((await forUser(alone, user).get(id))?.messages).toEqual([text("m1")]);
+  expect(await stats(alone)).toMatchObject({
+    sessions: 1,
+    messageRows: { sessions: 0, messages: 0, bytes: 0 },
+    replies: { running: 0, abandoned: 0, bytes: 0 },
+  });
+  expect(await convertMessages(alone)).toEqual({ sessions: 0, messages: 0, skipped: 0 });
+  expect(await repairJson(alone)).toEqual({ sessions: 0, skipped: 0 });
+  const missing = errorOf(convertLayout(alone, { to: "rows" }));
+  expect(await missing).toMatchObject({ code: "migration" });
+  await alone.execute(
+    sql`insert into journey_sessions (user_id, updated_at) values (${guest}, now() - interval '1 year')`,
+  );
+  expect(await prune(alone, { inactiveFor: "90d" })).toEqual({ sessions: 1 });
 });
