@@ -1,4 +1,4 @@
-import { and, eq, gte, inArray, lte, notExists, type SQL, sql, type WithSubquery } from "drizzle-orm";
+import { and, eq, gte, inArray, lte, notExists, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import ms from "ms";
 import * as z from "zod";
@@ -8,8 +8,8 @@ import { repliesOf } from "../durable-replies/tables.js";
 import type { Database } from "../model/database.js";
 import { isDeadlock, isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
-import { type Builder, type Named, param, perTable, repeated, statement } from "../queries/statement.js";
-import { isDistributed, qualifiedName, type SessionTable } from "../schema.js";
+import { param, perTable, repeated, statement } from "../queries/statement.js";
+import { isDistributed, type SessionTable } from "../schema.js";
 import { type AdminStatement, optionsOf, rowOf } from "./call.js";
 import {
   batchSizeSchema,
@@ -171,28 +171,9 @@ export const countDue = perTable(
 /** How often a statement is sent at most that deadlocks end. */
 const MOST_DEADLOCKS = 10;
 
-/**
- * A statement with a part `deleted`. On a distributed table it waits for locked rows, on several servers at once. So calls
- * take turns: six at once took a third of the time. It is sent again after a deadlock with a transaction of the application.
- */
-function deleting<Row extends object>(
-  table: SessionTable,
-  name: string,
-  build: (db: Database, parts: WithSubquery[], count: SQL<number>) => Builder<Row>,
-): AdminStatement<Row> {
-  if (!isDistributed(table))
-    return statement(table, name, (db) => build(db, [], sql`(select count(*)::int from deleted)`));
-  const lock = sql.raw(`'${JSON.stringify(["prune", qualifiedName(table)]).replaceAll("'", "''")}'`);
-  const locking = sql`select pg_advisory_xact_lock(hashtextextended(${lock}, 0)) is not null as locked`;
-  const once = statement<Row, Named>(table, name, (db) =>
-    build(
-      db,
-      [db.$with("locked", {}).as(locking)],
-      sql`(select count(*)::int from deleted cross join locked)`,
-    ),
-  );
-  return repeated(once, isDeadlock, MOST_DEADLOCKS);
-}
+/** On a distributed table, a statement that deletes waits for locked rows, on several servers at once. */
+const waiting = <Row>(deleting: AdminStatement<Row>): AdminStatement<Row> =>
+  isDistributed(deleting.table) ? repeated(deleting, isDeadlock, MOST_DEADLOCKS) : deleting;
 
 /**
  * Deletes what is due. A session that is locked by a writer is skipped, not waited for; on a distributed table, which
@@ -202,7 +183,7 @@ function deleting<Row extends object>(
 export const deleteDue = perTable((table): AdminStatement<Due> => {
   const { id, updatedAt } = table;
   const { place, from, lastPassed } = walkOf(table);
-  return deleting(table, "admin_delete_due", (db, locked, sessions) => {
+  const deleting: AdminStatement<Due> = statement(table, "admin_delete_due", (db) => {
     const { parts } = partsOf(db, table);
     // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
     const isDueAndPassed = and(gte(place, from), lte(place, lastPassed), isDue(updatedAt));
@@ -213,11 +194,13 @@ export const deleteDue = perTable((table): AdminStatement<Due> => {
         .where(isDistributed(table) ? isDueAndPassed : and(isDueAndPassed, inArray(id, free)))
         .returning({ id }),
     );
+    const sessions = sql<number>`(select count(*)::int from ${deleted})`;
     return db
-      .with(...locked, ...parts, deleted)
+      .with(...parts, deleted)
       .select({ sessions, ...step(table) })
       .from(sql`passed`);
   });
+  return waiting(deleting);
 });
 
 /**
@@ -249,7 +232,7 @@ const leftReplies = perTable((table) => {
       .from(replies)
       .where(and(isLeft, notExists(ofDue)));
   });
-  const remove = deleting<{ replies: number }>(table, "admin_delete_left_replies", (db, locked, replied) => {
+  const remove: AdminStatement<{ replies: number }> = statement(table, "admin_delete_left_replies", (db) => {
     const left = db.select({ sessionId, userId }).from(replies).where(isLeft).limit(param("batchSize"));
     const free = db.$with("free").as(isDistributed(table) ? left : left.for("update", { skipLocked: true }));
     const deleted = db.$with("deleted").as(
@@ -258,12 +241,9 @@ const leftReplies = perTable((table) => {
         .where(and(isLeft, sql`(${sessionId}, ${userId}) in (select session_id, user_id from free)`))
         .returning({ sessionId }),
     );
-    return db
-      .with(...locked, free, deleted)
-      .select({ replies: replied })
-      .from(sql`(select) as one`);
+    return db.with(free, deleted).select({ replies: sql<number>`count(*)::int` }).from(deleted);
   });
-  return { exists, count, remove };
+  return { exists, count, remove: waiting(remove) };
 });
 
 /**
