@@ -65,6 +65,9 @@ interface Stored {
   hasIndex: boolean;
 }
 
+/** Of pg_dist_partition: a table of the coordinator's alone, which a foreign key connects to others. */
+const IS_LOCAL = sql`(partmethod = 'n' and repmodel = 's')`;
+
 const nameOf = (table: PgTable): string => {
   const { schema, name } = getTableConfig(table);
   return qualified(schema, name, quotedName);
@@ -120,7 +123,7 @@ async function readStored(db: Database, { table, parent, notify }: Declared): Pr
     db,
     sql`select ${oid} is not null as exists,
       coalesce((select case when partmethod = 'h' and column_to_column_name(logicalrelid, partkey) = 'user_id' then 'owner' else 'otherwise' end
-        from pg_dist_partition where logicalrelid = ${oid}), 'none') as stored,
+        from pg_dist_partition where logicalrelid = ${oid} and not ${IS_LOCAL}), 'none') as stored,
       (select jsonb_build_object('name', quote_ident(conname), 'columns', ${columnsOf(sql`conrelid`, sql`conkey`)})
         from pg_constraint where conrelid = ${oid} and contype = 'p') as key,
       coalesce((select jsonb_agg(jsonb_build_object('name', quote_ident(conname), 'is',
@@ -147,14 +150,14 @@ async function obstacles(db: Database, tables: readonly Declared[], undo: boolea
         from pg_constraint where contype = 'f' and conparentid = 0 and confrelid in (${own}) and conrelid not in (${own})
       union all select format('foreign key %I references %s, which is on one server; drop it, or make that a reference table (select create_reference_table(%L))', conname, confrelid::regclass, confrelid::regclass::text)
         from pg_constraint where contype = 'f' and conparentid = 0 and conrelid in (${own}) and confrelid not in (${own})
-          and ${!undo} and not exists (select from pg_dist_partition where logicalrelid = confrelid and partmethod = 'n')
+          and ${!undo} and not exists (select from pg_dist_partition where logicalrelid = confrelid and partmethod = 'n' and not ${IS_LOCAL})
       union all select format('unique index %s does not contain user_id: no server can know the rows of others; drop it, or create it with user_id', indexrelid::regclass)
         from pg_index i where indrelid = ${oid} and indisunique and not indisprimary and ${!undo}
           and not (select attnum from pg_attribute where attrelid = indrelid and attname = 'user_id') = any (string_to_array(indkey::text, ' ')::int2[])
       union all select format('trigger %I would run on the server that has the row; drop it', tgname)
         from pg_trigger where tgrelid = ${oid} and not tgisinternal and ${!undo}
           and tgname not in (${namesOf(sessions.table as never).trigger}, ${sessions.notify})
-          and not exists (select from pg_dist_partition where logicalrelid = tgrelid)`,
+          and not exists (select from pg_dist_partition where logicalrelid = tgrelid and not ${IS_LOCAL})`,
   );
   return found.map(({ what }) => what);
 }

@@ -73,7 +73,8 @@ const ADDED_ONE = sql`select (${isNew})::int as rows, case when ${isNew} then st
 const partsOf = (table: SessionTable, one: boolean, target: SQL): Record<string, SQL> => ({
   stored: insertMessages(
     table,
-    sql`select ${param("userId")}::text, target.id, given.id, target.time, given.n, given.message from ${target} as target, given`,
+    [sql`target.id`, sql`given.id`, sql`target.time`, sql`given.n`, sql`given.message`],
+    sql`${target} as target, given`,
   ),
   added: one ? ADDED_ONE : ADDED,
 });
@@ -103,7 +104,14 @@ function partsWithFrom(table: SessionTable): Record<string, SQL> {
     // A dropped message that the call has is not deleted, but moved: one statement must not change a row twice.
     stored: insertMessages(
       table,
-      sql`select ${param("userId")}::text, locked.id, given.id, coalesce(${staysAt(messages.appendedAt)}, locked.time), coalesce(${staysAt(messages.n)}, given.n), given.message from locked, given`,
+      [
+        sql`locked.id`,
+        sql`given.id`,
+        sql`coalesce(${staysAt(messages.appendedAt)}, locked.time)`,
+        sql`coalesce(${staysAt(messages.n)}, given.n)`,
+        sql`given.message`,
+      ],
+      sql`locked, given`,
       MOVED,
     ),
     added: ADDED,

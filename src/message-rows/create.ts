@@ -44,7 +44,8 @@ export const create = perShape(isEmpty, (table, own: readonly string[], preparin
             written: made,
             stored: insertMessages(
               table,
-              sql`select ${param("userId")}::text, written.id, given.id, written.updated_at, given.n, given.message from written, given`,
+              [sql`written.id`, sql`given.id`, sql`written.updated_at`, sql`given.n`, sql`given.message`],
+              sql`written, given`,
             ),
           },
           { summary, messages: sql<string>`${param("messages")}::text` },

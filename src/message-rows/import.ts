@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { eachLine, importedColumns } from "../queries/import.js";
 import { onlyColumns } from "../queries/own-columns.js";
-import { isEmpty, param, perShape, withParts } from "../queries/statement.js";
+import { isEmpty, perShape, withParts } from "../queries/statement.js";
 import { keyOf } from "../schema.js";
 import { marker } from "./conversation.js";
 import { insertMessages, rowsStatement } from "./write.js";
@@ -34,8 +34,8 @@ export const importSessions = perShape(
             written,
             stored: insertMessages(
               table,
-              sql`select ${param("userId")}::text, written.id, e.message ->> 'id', written.updated_at, e.n, e.message
-                from ${eachLine(table, {})} join written on written.id = (session ->> 'id')::uuid,
+              [sql`written.id`, sql`e.message ->> 'id'`, sql`written.updated_at`, sql`e.n`, sql`e.message`],
+              sql`${eachLine(table, {})} join written on written.id = (session ->> 'id')::uuid,
                 json_array_elements(${messages}) with ordinality as e(message, n)`,
             ),
           },

@@ -40,8 +40,8 @@ export const moveToRows = perTable((table) => {
         locked: locked(table, conditions),
         stored: insertMessages(
           table,
-          sql`select ${param("userId")}::text, locked.id, e.message ->> 'id', locked.time, e.n, e.message
-            from locked, jsonb_array_elements(locked.messages) with ordinality as e(message, n)`,
+          [sql`locked.id`, sql`e.message ->> 'id'`, sql`locked.time`, sql`e.n`, sql`e.message`],
+          sql`locked, jsonb_array_elements(locked.messages) with ordinality as e(message, n)`,
         ),
         written: updated(
           db,

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { replaceMessages as replaceInColumn } from "../queries/replace-messages.js";
-import { param, perTable, withParts } from "../queries/statement.js";
+import { perTable, withParts } from "../queries/statement.js";
 import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
 import { isComplete, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
@@ -45,7 +45,8 @@ export const replaceMessages = perTable((table) => {
             where ${ownRows(messages)} and ${messages.id} not in (select id from given) returning 1`,
           stored: insertMessages(
             table,
-            sql`select ${param("userId")}::text, locked.id, given.id, locked.time, given.n, given.message from locked, given`,
+            [sql`locked.id`, sql`given.id`, sql`locked.time`, sql`given.n`, sql`given.message`],
+            sql`locked, given`,
             MOVED,
           ),
           written: updated(db, table, markerOfGiven, sql`locked`),

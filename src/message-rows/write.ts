@@ -13,7 +13,7 @@ import {
   type statement,
 } from "../queries/statement.js";
 import { allHold, type Condition, type Conditions, updating, type Write, write } from "../queries/write.js";
-import type { SessionTable } from "../schema.js";
+import { isDistributed, type SessionTable } from "../schema.js";
 import { hasOrderedTime, isInRows, marker, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
 
@@ -107,12 +107,27 @@ export const MOVED = sql`, appended_at = excluded.appended_at, n = excluded.n`;
 /**
  * Inserts messages. One whose id the session has replaces that message in its place.
  *
- * @param from the rows to insert, in the order of the columns
+ * @param values the values of a row: session_id, id, appended_at, n, message
+ * @param from what they are selected from
  * @param moves `MOVED`, or nothing
  */
-export function insertMessages(table: SessionTable, from: SQL, moves: SQL = sql``): SQL {
+export function insertMessages(
+  table: SessionTable,
+  values: [sessionId: SQL, ...others: SQL[]],
+  from: SQL,
+  moves: SQL = sql``,
+): SQL {
   const messages = messagesOf(table);
-  return sql`insert into ${messages} (user_id, session_id, id, appended_at, n, message) ${from}
+  const userId = param("userId");
+  // A distributed engine inserts on one server what has its owner from a table. Elsewhere, a new session is not seen yet.
+  const [owner, rows] = isDistributed(table)
+    ? [
+        sql`own.user_id`,
+        sql`${table} as own, ${from} where own.user_id = ${userId} and own.id = ${values[0]}`,
+      ]
+    : [sql`${userId}::text`, from];
+  return sql`insert into ${messages} (user_id, session_id, id, appended_at, n, message)
+    select ${sql.join([owner, ...values], sql`, `)} from ${rows}
     on conflict (session_id, id, user_id) do update set message = excluded.message${moves} where ${messages.userId} = ${param("userId")}
     returning ${messages.id}, ${messages.appendedAt}, ${messages.n}`;
 }

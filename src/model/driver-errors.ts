@@ -12,6 +12,8 @@ interface DriverError {
   /** Never shown: it contains the values of the row. */
   detail?: unknown;
   message?: unknown;
+  /** The server's context: where the error was raised. */
+  where?: unknown;
 }
 
 const DEFAULT_TABLE = "journey_sessions";
@@ -19,13 +21,12 @@ const DEFAULT_TABLE = "journey_sessions";
 /** The end of the primary key's index, and of the second one that REINDEX CONCURRENTLY builds or drops. */
 const ID_INDEX = /^_pkey\d*(_cc(new|old)\d*)*$/;
 /** The beginning of the server's detail for a taken id, in every language: `Key (id)=(…) already exists.` */
-const ID_IS_TAKEN = /^[^(]*\(id\)=\(/;
+const ID_IS_TAKEN = /^[^(]*\((user_id, )?id\)=\(/;
 
 /** The relevant properties of an error of a driver or Drizzle. */
 interface Thrown {
   /** The SQLSTATE, or the driver's own code. */
   code: string;
-  constraint: unknown;
   error: DriverError;
 }
 
@@ -35,7 +36,6 @@ function driverErrorOf(thrown: unknown): Thrown {
   const error = typeof outer.cause === "object" && outer.cause ? outer.cause : outer;
   return {
     code: String(error.code ?? outer.code ?? ""),
-    constraint: error.constraint_name ?? error.constraint,
     error,
   };
 }
@@ -49,6 +49,61 @@ export const isInFailedTransaction = (thrown: unknown): boolean => driverErrorOf
 /** The end of a name that begins with the table's; undefined if it does not. */
 const endOf = (name: unknown, table: string): string | undefined =>
   typeof name === "string" && name.startsWith(table) ? name.slice(table.length) : undefined;
+
+/** What a constraint's error is about. */
+interface Names {
+  constraint?: unknown;
+  table?: unknown;
+  column?: unknown;
+}
+
+/** The whole context of an error that a worker of Citus raised by itself. That of a trigger's RAISE begins with the function. */
+const OF_WORKER = /^while executing command on \S+:\d+$/;
+/** The number of a shard, which Citus appends to the names of its tables and indexes. */
+const SHARD = /_\d{6,}$/;
+/** The server's messages of class 23, with the names of a shard. A check has the number only if it was added to a distributed table. */
+const OF_SHARD = [
+  /^duplicate key value violates unique constraint "(?<constraint>.+)_\d+"$/,
+  /^conflicting key value violates exclusion constraint "(?<constraint>.+)_\d+"$/,
+  /^new row for relation "(?<table>.+)(?<shard>_\d+)" violates check constraint "(?<constraint>.+?)(\k<shard>)?"$/,
+  /^null value in column "(?<column>.+)" of relation "(?<table>.+)_\d+" violates not-null constraint$/,
+  /^insert or update on table "(?<table>.+)_\d+" violates foreign key constraint "(?<constraint>.+)_\d+"$/,
+  /^update or delete on table ".+" violates (RESTRICT setting of )?foreign key constraint "(?<constraint>.+)_\d+" on table "(?<table>.+)_\d+"$/,
+];
+
+/** The table that the server names if a foreign key of another one prevents a delete. */
+const DELETED = /^update or delete on table "([^"]+)" violates /;
+
+/** Citus passes on an error of a worker with its message alone, and one of its own shards with the names of the shard. */
+function namesOf({ code, error }: Thrown, sessions: string): Names {
+  const constraint = error.constraint_name ?? error.constraint;
+  const table = error.table_name ?? error.table;
+  const column = error.column_name ?? error.column;
+  const message = String(error.message);
+  if (code.startsWith("23") && (constraint ?? table ?? column) === undefined) {
+    if (!OF_WORKER.test(String(error.where))) return {};
+    const named = OF_SHARD.map((of) => of.exec(message)?.groups).find((groups) => groups !== undefined);
+    return named ? { table: sessions, ...named } : {};
+  }
+  const shard = SHARD.exec(String(table))?.[0];
+  if (
+    shard === undefined ||
+    (!isShardOfOurs(table, sessions) && !isShardOfOurs(DELETED.exec(message)?.[1], sessions))
+  )
+    return { constraint, table, column };
+  const withoutShard = (name: unknown) =>
+    typeof name === "string" && name.endsWith(shard) ? name.slice(0, -shard.length) : name;
+  return { constraint: withoutShard(constraint), table: withoutShard(table), column };
+}
+
+/** Whether it is the name of a shard of the sessions' table, or of one beside it. */
+function isShardOfOurs(name: unknown, sessions: string): boolean {
+  const table = String(name).replace(SHARD, "");
+  return (
+    table !== name &&
+    [sessions, ...OPTIONAL_TABLES.map(({ end }) => prefixOf(sessions) + end)].includes(table)
+  );
+}
 
 /** Whether a unique index refused a row, or two inserts waited for one another in two of them. */
 export const isDuplicate = (thrown: unknown): boolean =>
@@ -68,11 +123,10 @@ export const lacksTransactions = (error: unknown): boolean =>
   error instanceof Error && /no transactions support|transactions are not supported/i.test(error.message);
 
 /** Whether a unique index on the sessions' id refused the row, whatever its name. */
-function isTakenId(thrown: unknown, table: string): boolean {
-  const { code, constraint, error } = driverErrorOf(thrown);
+function isTakenId({ code, error }: Thrown, names: Names, table: string): boolean {
   if (code !== "23505") return false;
-  if (ID_INDEX.test(endOf(constraint, table) ?? "")) return true;
-  return (error.table_name ?? error.table) === table && ID_IS_TAKEN.test(String(error.detail));
+  if (ID_INDEX.test(endOf(names.constraint, table) ?? "")) return true;
+  return names.table === table && ID_IS_TAKEN.test(String(error.detail));
 }
 
 /** Errors before the statement is sent: nothing can have changed. */
@@ -136,6 +190,8 @@ const MEANING: Record<string, Meaning> = {
   "3D000": ["configuration", "the database does not exist"],
   "40": ["conflict", "another transaction conflicted with it", "safe"],
   "40003": ["unavailable", "whether the call took effect is unknown"],
+  // Of Citus.
+  CIINF: ["unavailable", "a part of the table moved to another server, or one was lost"],
   "42501": ["configuration", "the role lacks a permission; run journey-db verify"],
   "42703": ["migration", "a column is missing; run journey-db migrate"],
   "42P10": [
@@ -170,16 +226,17 @@ const OPTIONAL_TABLES = [
   { end: "_reply_chunks", of: "chunks of replies", with: "durable-replies" },
 ];
 
+const prefixOf = (table: string) => (table === DEFAULT_TABLE ? "journey" : table);
+
 /** Which of them is missing: the server's message names it, in every language. */
 const missingOptional = (code: string, { message }: DriverError, table: string) =>
   code === "42P01"
-    ? OPTIONAL_TABLES.find(({ end }) =>
-        String(message).includes((table === DEFAULT_TABLE ? "journey" : table) + end),
-      )
+    ? OPTIONAL_TABLES.find(({ end }) => String(message).includes(prefixOf(table) + end))
     : undefined;
 
-/** Of Citus, which has no SQLSTATE of its own for a server that is lost while a transaction commits. */
-const LOST_SERVER = /^could not commit transaction for shard/;
+/** Of Citus, which has no SQLSTATE for a server that is lost within a transaction. */
+const LOST_SERVER =
+  /^(could not commit transaction for shard|failure on connection marked as essential|connection not open|(server closed the connection|SSL connection has been closed) unexpectedly|could not (send|receive) data)/;
 
 const meaningOf = (state: string, { message }: DriverError): Meaning | undefined =>
   (state === "XX000" && LOST_SERVER.test(String(message)) ? MEANING["08"] : undefined) ??
@@ -213,14 +270,16 @@ export function fromDriver(
   { deletes = false, table = DEFAULT_TABLE } = {},
 ): JourneyDbError {
   if (thrown instanceof JourneyDbError) return thrown;
-  const { code, constraint: named, error } = driverErrorOf(thrown);
+  const driver = driverErrorOf(thrown);
+  const { code, error } = driver;
   // An error of the embedded database, wrapped by Drizzle.
   if (error instanceof JourneyDbError) return error;
   if (/^[0-9A-Z]{5}$/.test(code) && !code.startsWith("E")) {
-    const takenId = isTakenId(thrown, table);
-    const constraint = typeof named === "string" ? named : undefined;
+    const names = namesOf(driver, table);
+    const takenId = isTakenId(driver, names, table);
+    const constraint = typeof names.constraint === "string" ? names.constraint : undefined;
     // A constraint of the application says nothing about the id or the stored row.
-    const ofAnother = (error.table_name ?? error.table ?? table) !== table;
+    const ofAnother = (names.table ?? table) !== table;
     const foreign =
       (ofAnother ? /^23/ : /^23(?!502)/).test(code) &&
       !takenId &&
@@ -230,7 +289,7 @@ export function fromDriver(
       "internal",
       "the server refused the statement",
     ];
-    const column = error.column_name ?? error.column;
+    const { column } = names;
     const optional = missingOptional(code, error, table);
     const text =
       code === "23502" && typeof column === "string"

@@ -134,7 +134,7 @@ export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["ap
       maxMetadataBytes: newLimits.maxBytes,
       maxMetadataTextBytes: newLimits.maxTextBytes,
     };
-    /** Whether the statement that creates appends to no session that exists. */
+    /** Whether its statement that creates appends to no session that exists. */
     const createsOnly = (layout: Layout) => layout === COLUMN && isDistributed(handle.table);
     const send = (creates: boolean) =>
       handle.change(
@@ -147,7 +147,7 @@ export const verb: Verb<Append<unknown, object, JourneyTable, MessageLayout>["ap
           }),
         { ...values, ...(creates && ofNew) },
       );
-    const [{ messageCount, bytes, created, ...row }] = await (mayCreate && createsOnly(handle.layout)
+    const [{ messageCount, bytes, created, ...row }] = await (mayCreate && isDistributed(handle.table)
       ? appendInSteps(send)
       : send(mayCreate));
     return {

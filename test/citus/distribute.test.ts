@@ -113,6 +113,19 @@ describe("a database with sessions of both layouts and running replies", () => {
   });
 });
 
+it("a table that references a reference table is distributed, and the rows keep what they reference", async () => {
+  const { db, sql } = await filled();
+  await sql.unsafe("create table plans (id int primary key); insert into plans values (1)").simple();
+  await sql.unsafe("alter table journey_sessions add plan int references plans default 1").simple();
+  await expect(distribute(db)).rejects.toMatchObject({
+    message: expect.stringContaining("create_reference_table"),
+  });
+  await sql`select create_reference_table('plans')`;
+  await distribute(db);
+  expect(await sql`select from pg_dist_partition where partmethod = 'h'`).toHaveLength(4);
+  expect(await sql`select from journey_sessions join plans on plans.id = plan`).toHaveLength(4);
+});
+
 describe("is refused, and changes nothing, where", () => {
   it.each([
     [

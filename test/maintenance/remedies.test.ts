@@ -68,6 +68,7 @@ const WITHOUT_SQL = {
   message_rows_unmarked: "shows rows",
   messages_ai_sdk_4: "a command",
   migrations_pending: "a command",
+  not_distributed: "a command",
   null_values: "shows rows",
   phase_unlisted: "shows rows",
   policy: "note",

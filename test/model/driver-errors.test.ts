@@ -190,6 +190,145 @@ it.each([
   });
 });
 
+/** As Citus passes on the error of a worker: without the fields of the constraint, and with the names of a shard. */
+const ofWorker = (code: string, message: string, more: { detail?: string; where?: string } = {}) =>
+  Object.assign(thrown(code, message), {
+    detail: `Failing row contains (${SECRET}).`,
+    where: "while executing command on worker-1.example.com:5432",
+    ...more,
+  });
+
+it.each([
+  [
+    "23505",
+    'duplicate key value violates unique constraint "journey_sessions_pkey_102041"',
+    { code: "conflict", constraint: "journey_sessions_pkey", retryable: true },
+  ],
+  [
+    "23505",
+    'duplicate key value violates unique constraint "journey_sessions_user_id_slug_key_102041"',
+    { code: "conflict", constraint: "journey_sessions_user_id_slug_key", retryable: false },
+  ],
+  [
+    "23505",
+    'duplicate key value violates unique constraint "a_long_name_0a2ffe72_102041"',
+    { code: "conflict", constraint: "a_long_name_0a2ffe72", retryable: false },
+  ],
+  [
+    "23P01",
+    'conflicting key value violates exclusion constraint "one_at_a_time_102041"',
+    { code: "conflict", constraint: "one_at_a_time" },
+  ],
+  [
+    "23514",
+    'new row for relation "journey_sessions_102041" violates check constraint "journey_sessions_metadata_is_object"',
+    { code: "corrupt", constraint: "journey_sessions_metadata_is_object" },
+  ],
+  [
+    "23514",
+    'new row for relation "journey_sessions_102041" violates check constraint "phases_2024"',
+    { code: "conflict", constraint: "phases_2024" },
+  ],
+  [
+    "23514",
+    'new row for relation "journey_sessions_102041" violates check constraint "journey_sessions_messages_is_array_102041"',
+    { code: "corrupt", constraint: "journey_sessions_messages_is_array" },
+  ],
+  [
+    "23514",
+    'new row for relation "orders_102041" violates check constraint "journey_sessions_metadata_is_object_"',
+    { code: "conflict" },
+  ],
+  [
+    "23502",
+    'null value in column "phase" of relation "journey_sessions_102041" violates not-null constraint',
+    { code: "configuration", message: expect.stringContaining('column "phase" needs a value') },
+  ],
+  [
+    "23502",
+    'null value in column "note" of relation "audit_102049" violates not-null constraint',
+    { code: "conflict" },
+  ],
+  [
+    "23503",
+    'insert or update on table "journey_messages_102049" violates foreign key constraint "journey_messages_session_id_fkey_102049"',
+    { code: "conflict", constraint: "journey_messages_session_id_fkey" },
+  ],
+  [
+    "23503",
+    'update or delete on table "journey_sessions_102041" violates foreign key constraint "orders_fkey_102057" on table "orders_102057"',
+    { code: "conflict", constraint: "orders_fkey" },
+  ],
+  [
+    "23001",
+    'update or delete on table "journey_sessions_102041" violates RESTRICT setting of foreign key constraint "orders_fkey_102057" on table "orders_102057"',
+    { code: "conflict", constraint: "orders_fkey" },
+  ],
+])("%s of a worker of Citus: %s", (code, message, expected) => {
+  const error = fromDriver(ofWorker(code, message), true);
+  expect(error).toMatchObject({ sqlState: code, ...expected });
+  expect(`${JSON.stringify(error)} ${error.stack}`).not.toContain(SECRET);
+});
+
+it("a delete that a worker refuses names the constraint", () => {
+  const message =
+    'update or delete on table "journey_sessions_102041" violates foreign key constraint "orders_fkey_102057" on table "orders_102057"';
+  expect(fromDriver(ofWorker("23503", message), true, { deletes: true })).toMatchObject({
+    code: "conflict",
+    constraint: "orders_fkey",
+    message: expect.stringContaining('(constraint "orders_fkey")'),
+  });
+});
+
+it("a taken id of a worker is told by the columns that the server shows, whatever the index's name", () => {
+  const message = 'duplicate key value violates unique constraint "renamed_102041"';
+  const taken = ofWorker("23505", message, { detail: `Key (user_id, id)=(${SECRET}, x) already exists.` });
+  expect(fromDriver(taken, true)).toMatchObject({ code: "conflict", constraint: "renamed", retryable: true });
+  expect(fromDriver(ofWorker("23505", message), true)).toMatchObject({ retryable: false });
+});
+
+it.each([
+  ["23514", "journey_sessions_102041", "journey_sessions_metadata_is_object", { code: "corrupt" }],
+  ["23505", "journey_sessions_102041", "journey_sessions_pkey_102041", { retryable: true }],
+  ["23514", "journey_replies_102041", "journey_replies_state", { code: "conflict" }],
+])("%s of a shard that the server has itself", (code, table_name, constraint_name, expected) => {
+  const constraint = constraint_name.replace("_102041", "");
+  expect(fromDriver(Object.assign(thrown(code), { table_name, constraint_name }), true)).toMatchObject({
+    constraint,
+    ...expected,
+  });
+});
+
+it("a table of the application that keeps a session of a shard is named without its number", () => {
+  const message =
+    'update or delete on table "journey_sessions_102041" violates foreign key constraint "orders_fkey_102057" on table "orders_102057"';
+  const failure = Object.assign(thrown("23503", message), {
+    table: "orders_102057",
+    constraint: "orders_fkey_102057",
+  });
+  expect(fromDriver(failure, true, { deletes: true })).toMatchObject({ constraint: "orders_fkey" });
+});
+
+it("a number in the name of another table, or of another constraint, is part of it", () => {
+  const named = (table_name: string, constraint_name: string) =>
+    fromDriver(Object.assign(thrown("23503"), { table_name, constraint_name }), true).constraint;
+  expect(named("orders_202401", "fkey_202401")).toBe("fkey_202401");
+  expect(named("journey_sessions_102041", "fkey_202401")).toBe("fkey_202401");
+});
+
+it("the text of a trigger, or of any other error, is read for no name", () => {
+  const said = 'new row for relation "journey_sessions_102041" violates check constraint "secret"';
+  const byTrigger = "PL/pgSQL function f() line 1 at RAISE\nwhile executing command on worker:5432";
+  for (const error of [
+    fromDriver(ofWorker("23514", said, { where: byTrigger }), true),
+    fromDriver(thrown("23514", said), true),
+    fromDriver(ofWorker("P0001", said), true),
+    fromDriver(ofWorker("23514", `${said} or not`), true),
+    fromDriver(ofWorker("23514", `A ${said}`), true),
+  ])
+    expect(JSON.stringify(error)).not.toContain("secret");
+});
+
 it.each([
   [
     "journey_sessions",

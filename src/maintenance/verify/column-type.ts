@@ -4,6 +4,7 @@ import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { DeclaredColumn, DeclaredTable } from "./declared.js";
 import { readDependents } from "./dependents.js";
+import { changeUndistributed, onTriggers } from "./distributed.js";
 import { atOnce, type Remedy } from "./finding.js";
 
 /** A column of the table in the database. */
@@ -47,6 +48,9 @@ export async function changeColumn(
   collation?: string,
 ): Promise<[message: string, remedy: Remedy]> {
   if (stored.fixed) return [`${problem}, and is ${stored.fixed}.`, copyRows(table)];
+  // The owner decides which server has a row, and Citus accepts no DROP IDENTITY or DROP EXPRESSION.
+  if (table.distributed && (name === "user_id" || stored.filled_by))
+    return [`${problem}.`, changeUndistributed(table.distributed)];
   const types = await readTypes(db, table, name, to);
   const { base, same, category, target_category } = types;
   const convert = conversion(to, types);
@@ -61,6 +65,9 @@ export async function changeColumn(
           },
     ];
   }
+  // Its function exists on this server only.
+  if (table.distributed && !types.tests_input && mayBeInvalid(types))
+    return [`${problem}.`, changeUndistributed(table.distributed)];
   const unfit = await findUnfit(db, table, name, to, types, convert);
   if (unfit) return [`${problem}, and ${unfit[0]}.`, unfit[1]];
 
@@ -96,6 +103,7 @@ export async function changeColumn(
     `${problem}${assumption(to, types)}.`,
     {
       sql: atOnce([
+        ...(dependents.some(({ what }) => what.startsWith("trigger ")) ? onTriggers(table, []) : []),
         ...dependents.map(({ drop }) => drop as string),
         ...statements,
         ...storageOf(table, name),
@@ -108,9 +116,10 @@ export async function changeColumn(
 }
 
 /** A column that is new or of another type has the server's storage settings. */
-export function storageOf({ parts, messageParts }: DeclaredTable, name: string): string[] {
-  if (messageParts) return name === "message" ? [messageParts.storage] : [];
-  return name === "messages" ? [parts().compression, parts().storage] : [];
+export function storageOf({ parts, messageParts, distributed }: DeclaredTable, name: string): string[] {
+  // Citus accepts no SET STORAGE: the check of the storage reports what is left.
+  if (messageParts) return name === "message" && !distributed ? [messageParts.storage] : [];
+  return name === "messages" ? [parts().compression, ...(distributed ? [] : [parts().storage])] : [];
 }
 
 const renamed = (name: string) => (name.endsWith('"') ? `${name.slice(0, -1)}_old"` : `${name}_old`);
@@ -180,6 +189,14 @@ const CAN_CAST =
   "create or replace function pg_temp.journey_db_can_cast(value text, type text) returns boolean language plpgsql as " +
   "$can_cast$ begin execute 'select $1::' || type using value; return true; exception when others then return false; end $can_cast$";
 
+/** Whether a value may be one that the new type does not accept. */
+const mayBeInvalid = ({
+  base,
+  category,
+  target_category,
+}: Omit<Types, "same" | "has_cast" | "tests_input">) =>
+  (category === "S" || base === "json") && target_category !== "S";
+
 /** Counts the rows that the statement would fail at or damage, and describes them; undefined if there are none. */
 async function findUnfit(
   db: Database,
@@ -207,7 +224,7 @@ async function findUnfit(
           `change the type with the unit of the numbers, such as to_timestamp(${name} / 1000000.0) for microseconds`,
         ];
   }
-  if ((category !== "S" && base !== "json") || target_category === "S") return undefined;
+  if (!mayBeInvalid({ base, category, target_category })) return undefined;
   if (!tests_input) await db.execute(sql.raw(CAN_CAST));
   const isValid = tests_input ? "pg_input_is_valid" : "pg_temp.journey_db_can_cast";
   const invalid = `select * from ${table} where not ${isValid}(${name}::text, ${literal(to)})`;

@@ -3,6 +3,7 @@ import { literal } from "../table-sql.js";
 import type { Check } from "./check.js";
 import { changeColumn, copyRows, dropDefault, type StoredColumn, storageOf } from "./column-type.js";
 import type { DeclaredColumn, DeclaredTable } from "./declared.js";
+import { changeUndistributed } from "./distributed.js";
 import { atOnce } from "./finding.js";
 
 // An identity column counts as one with a default, since both fill it. A domain can have NOT NULL and a default, too.
@@ -111,6 +112,9 @@ export function columnChecks(table: DeclaredTable): Check[] {
         const has = stored.default === null ? "has no default" : "has another default";
         const message = `Column ${name} ${stored.filled_by ? FILLED[stored.filled_by] : has}; expected ${value === null ? "no default" : `default ${value}`}`;
         if (stored.fixed && stored.filled_by) return [`${message}. It is ${stored.fixed}.`, copyRows(table)];
+        // Citus accepts no DROP IDENTITY or DROP EXPRESSION.
+        if (stored.filled_by && table.distributed)
+          return [`${message}.`, changeUndistributed(table.distributed)];
         const drop = alterTable(`alter column ${name} ${dropDefault(stored)}`);
         const set = value === null ? [] : [alterTable(`alter column ${name} set default ${value}`)];
         return [`${message}.`, { sql: stored.filled_by ? atOnce([drop, ...set]) : (set[0] ?? drop) }];

@@ -3,6 +3,7 @@ import type { OptionalMigrations } from "../../validation/options.js";
 import { read } from "../read.js";
 import { applying, type Check, type Context } from "./check.js";
 import type { DeclaredCheck, DeclaredTable } from "./declared.js";
+import { alterations } from "./distributed.js";
 import { atOnce, before } from "./finding.js";
 
 const FOREIGN_KEYS = sql`string_agg(format('foreign key %I of %s', conname, conrelid::regclass), ', ' order by conname, conrelid)`;
@@ -89,13 +90,13 @@ export function constraintChecks(table: DeclaredTable): Check[] {
         if (users) {
           return [
             `${problem}, and is used by ${users}.`,
-            `save the definition of ${users} and drop it, then run journey-db verify for the SQL that changes the primary key, then create it again with a reference to ${table.primaryKey} alone`,
+            `save the definition of ${users} and drop it, then run journey-db verify for the SQL that changes the primary key, then create it again with a reference to ${table.distributed ? `(${table.primaryKey})` : `${table.primaryKey} alone`}`,
           ];
         }
-        const drop = name ? `drop constraint ${name}, ` : "";
+        const drop = name ? [`drop constraint ${name}`] : [];
         return [
           `${problem}.`,
-          { sql: `alter table ${table.sql} ${drop}add primary key (${table.primaryKey})` },
+          { sql: atOnce(alterations(table, [...drop, `add primary key (${table.primaryKey})`])) },
         ];
       },
     },
@@ -151,7 +152,7 @@ export function constraintChecks(table: DeclaredTable): Check[] {
             ? "it sets a NOT NULL column to NULL, so the delete fails."
             : "delete, deleteAll, prune and erase report conflict with its name, and keep the session."
         }`,
-        'none is needed if that is intended; otherwise declare it with onDelete "cascade", or "set null" on a nullable column',
+        `none is needed if that is intended; otherwise declare it with onDelete "cascade"${table.distributed ? "" : ', or "set null" on a nullable column'}`,
       ],
     },
     {
@@ -159,18 +160,22 @@ export function constraintChecks(table: DeclaredTable): Check[] {
       query: sql`select declared.name, declared.columns, (
         select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where quote_ident(c.relname) = declared.name and c.relnamespace = (select relnamespace from pg_class where oid = ${table.oid})) as holder
-      from ${table.indexRows} where name not in (select name from ${indexes})`,
+      from ${table.indexRows} where name not in (select name from ${indexes})
+        and not (declared.columns = 'id' and exists (select from ${indexes} where stored.definition = declared.definition))`,
       // "create index if not exists" does nothing if anything else has the name.
       finding: (
         { name, columns, holder }: { name: string; columns: string; holder: string | null },
         context,
       ) => {
         const create = reapplying(table.indexes, name, context)(createIndex(table, name, columns));
+        // Of a distributed table: only jobs that read all sessions need it.
+        const severity = columns === "id" ? "warning" : "error";
         return holder === null
-          ? [`Index ${name} is missing.`, create]
+          ? [`Index ${name} is missing.`, create, severity]
           : [
               `Index ${name} is missing: ${holder}, which is not an index of the table, has its name.`,
               before(`alter table ${holder} rename to ${otherName(name)}`, create),
+              severity,
             ];
       },
     },
@@ -187,6 +192,7 @@ export function constraintChecks(table: DeclaredTable): Check[] {
           `drop index if exists ${qualified_name}`,
           reapplying(table.indexes, name, context)(createIndex(table, name, columns)),
         ),
+        columns === "id" ? "warning" : "error",
       ],
     },
   ];

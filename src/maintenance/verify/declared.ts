@@ -2,6 +2,7 @@ import { getTableName, is, SQL, sql } from "drizzle-orm";
 import { getTableConfig, PgArray, type PgColumn, PgDialect, PgRole, type PgTable } from "drizzle-orm/pg-core";
 import { repliesOf } from "../../durable-replies/tables.js";
 import { messagesOf } from "../../message-rows/table.js";
+import { isCitus } from "../../model/citus.js";
 import type { Database } from "../../model/database.js";
 import { type JourneyTable, quotedName, SESSION_KEYS, type SessionTable } from "../../schema.js";
 import type { OptionalMigrations } from "../../validation/options.js";
@@ -139,6 +140,8 @@ export interface DeclaredTable {
   messages: DeclaredTable | undefined;
   /** The tables of its sessions' replies and of their chunks, if the database has one of them. */
   replies: readonly [replies: DeclaredTable, chunks: DeclaredTable] | undefined;
+  /** The commands that distribute it and the tables beside it, and undo that, if Citus has distributed any of them over servers. */
+  distributed: { distribute: string; undo: string } | undefined;
   /** Its name as SQL writes it, with its schema if it has one. */
   sql: string;
   /** Its name without quotes, for messages. */
@@ -175,6 +178,18 @@ export interface DeclaredTable {
   indexRows: SQL;
 }
 
+/** Whether this package's migrations create the table. */
+export const isDefaultTable = ({ schema, key }: Pick<DeclaredTable, "schema" | "key">) =>
+  schema === undefined && key === "journey_sessions";
+
+const shell = (word: string) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+
+/** How the command line names a table. */
+export const optionsOf = (table: Pick<DeclaredTable, "schema" | "key">) =>
+  isDefaultTable(table)
+    ? ""
+    : ` --table ${shell(table.key)}${table.schema === undefined ? "" : ` --schema ${shell(table.schema)}`}`;
+
 /** Declared objects as rows of a query, with the alias `declared`. */
 const asRows = (objects: readonly object[], fields: SQL) =>
   sql`jsonb_to_recordset(${JSON.stringify(objects)}::text::jsonb) as declared (${fields})`;
@@ -196,24 +211,32 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
   const dialect = await dialectOf(db, oidOf(schema, name), columns);
   const keys = SESSION_KEYS.map((key) => table[key]);
   const ofMessages = messagesOf(table as unknown as SessionTable);
+  const replyTables = repliesOf(table as unknown as SessionTable);
+  const all = [table, ofMessages, replyTables.replies, replyTables.chunks].map((one) => getTableConfig(one));
+  const distribute = `journey-db distribute${optionsOf({ schema, key: name })}`;
+  const distributed = (await areDistributed(db, all))
+    ? { distribute, undo: `${distribute} --undo` }
+    : undefined;
   const messages: DeclaredTable = {
     ...describe(ofMessages, dialect, getTableConfig(ofMessages).columns, {
+      distributed,
       row: "message",
       optional: { with: "message-rows", by: "messagesTable", rows: "messages", parent: "session" },
     }),
     messageParts: messageTableSqlParts(messageNamesOf(table)),
   };
-  const replyTables = repliesOf(table as unknown as SessionTable);
   const partsIn = (inSchema: string | undefined) =>
     replyTableSqlParts({ ...replyNamesOf(table), schema: inSchema });
   const ofReplies = { with: "durable-replies", by: "replyTables" } as const;
   const replies = [
     describe(replyTables.replies, dialect, getTableConfig(replyTables.replies).columns, {
+      distributed,
       row: "reply",
       optional: { ...ofReplies, rows: "replies", parent: "session" },
-      triggers: [notifying("replies", schema, partsIn)],
+      triggers: distributed ? [] : [notifying("replies", schema, partsIn)],
     }),
     describe(replyTables.chunks, dialect, getTableConfig(replyTables.chunks).columns, {
+      distributed,
       row: "batch",
       optional: { ...ofReplies, rows: "chunks", parent: "reply" },
     }),
@@ -221,14 +244,30 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
   const hasMessages = await hasTable(db, messages);
   const hasReplies = (await hasTable(db, replies[0])) || (await hasTable(db, replies[1]));
   return describe(table, dialect, keys, {
+    distributed,
     row: "session",
     messages: hasMessages ? messages : undefined,
     replies: hasReplies ? replies : undefined,
     triggers: [
       updatedAt(table, hasMessages),
-      ...(hasReplies ? [notifying("sessions", schema, partsIn)] : []),
+      // On a distributed table it would notify on the server that has the session, where nobody listens.
+      ...(hasReplies && !distributed ? [notifying("sessions", schema, partsIn)] : []),
     ],
   });
+}
+
+/** Whether any of the tables is distributed. In two steps, since elsewhere the catalogue does not exist. */
+async function areDistributed(
+  db: Database,
+  tables: readonly { schema: string | undefined; name: string }[],
+): Promise<boolean> {
+  if (!(await isCitus(db))) return false;
+  const oids = tables.map(({ schema, name }) => oidOf(schema, name));
+  const found = await read(
+    db,
+    sql`select from pg_dist_partition where partmethod = 'h' and logicalrelid in (${sql.join(oids, sql`, `)})`,
+  );
+  return found.length > 0;
 }
 
 /** The condition of the trigger of `updated_at` as the server prints it. Without it, it does the same more slowly. */
@@ -309,11 +348,12 @@ function describe(
   packageColumns: readonly PgColumn[],
   {
     row,
+    distributed,
     optional,
     messages,
     replies,
     triggers = [],
-  }: Pick<DeclaredTable, "row"> &
+  }: Pick<DeclaredTable, "row" | "distributed"> &
     Partial<Pick<DeclaredTable, "optional" | "messages" | "replies" | "triggers">>,
 ): DeclaredTable {
   const config = getTableConfig(table);
@@ -365,6 +405,7 @@ function describe(
   const indexNames = optional
     ? config.indexes.map(({ config: { name } }) => name as string)
     : [`idx_${config.name}_user_id`, `idx_${config.name}_user_id_created_at_id`];
+  const byId = distributed && !optional && { key: `idx_${config.name}_id`, of: ["id"] };
   const allIndexes = config.indexes.map(({ config: index }) => {
     const plain = index.columns.every((one) => "name" in one) && index.where === undefined;
     const of = index.columns.map((one) =>
@@ -376,6 +417,7 @@ function describe(
   const indexes = [
     ...allIndexes.filter(({ key }) => indexNames.includes(key)),
     ...(byUpdate ? [byUpdate] : []),
+    ...(byId ? [byId] : []),
   ].map(({ key, of }) => ({
     key,
     name: quoted(key),
@@ -386,6 +428,7 @@ function describe(
   const target = qualified(config.schema, config.name);
   return {
     row,
+    distributed,
     optional,
     messages,
     replies,
@@ -398,7 +441,7 @@ function describe(
     triggers,
     parts: (schema = names.schema) => tableSqlParts({ ...names, schema }),
     columns,
-    primaryKey: key.map(({ name }) => name).join(", "),
+    primaryKey: [...(distributed && !optional ? ["user_id"] : []), ...key.map(({ name }) => name)].join(", "),
     checks,
     indexes,
     own: {
@@ -438,9 +481,15 @@ function describe(
       foreignKeys: config.foreignKeys.map((foreignKey) => {
         const { columns, foreignColumns, foreignTable } = foreignKey.reference();
         const key = foreignKey.getName();
-        const [from, to] = [columns.map(nameOf), foreignColumns.map(nameOf)];
+        const withOwner = distributed && ["message", "reply"].includes(row) ? ["user_id"] : [];
+        const [from, to] = [columns, foreignColumns].map((of) => [...withOwner, ...of.map(nameOf)]) as [
+          string[],
+          string[],
+        ];
         const { name, schema } = getTableConfig(foreignTable as PgTable);
-        const { onDelete = "no action", onUpdate = "no action" } = foreignKey;
+        const { onDelete = "no action" } = foreignKey;
+        // No session of a distributed table gets another owner by an update.
+        const onUpdate = (distributed && optional ? undefined : foreignKey.onUpdate) ?? "no action";
         const foreign = qualified(schema, name);
         const pairs = from.map((one, index) => `f.${quoted(to[index] as string)} = t.${quoted(one)}`);
         return {

@@ -37,6 +37,7 @@ export type FindingCode =
   | "messages_ai_sdk_4"
   | "migrations_pending"
   | "not_a_table"
+  | "not_distributed"
   | "null_values"
   | "phase_unlisted"
   | "policy"

@@ -12,6 +12,8 @@ import {
 } from "../migrate.js";
 import { findTable } from "../read.js";
 import type { Applying } from "./check.js";
+import type { DeclaredTable } from "./declared.js";
+import { undoFirst } from "./distributed.js";
 import { before, error, type Finding, type Remedy, warning } from "./finding.js";
 
 export const MIGRATE = "run journey-db migrate";
@@ -28,8 +30,12 @@ export interface Journal extends Applying {
 }
 
 /** Compares a journal with the shipped migrations. */
-export async function checkJournal(db: Database, of: MigrationSet = "main"): Promise<Journal> {
-  const migrate = of === "main" ? MIGRATE : migrateWith(of);
+export async function checkJournal(
+  db: Database,
+  of: MigrationSet,
+  distributed: DeclaredTable["distributed"],
+): Promise<Journal> {
+  const run = of === "main" ? MIGRATE : migrateWith(of);
   const journal = `${JOURNALS[of].schema}.${JOURNALS[of].table}`;
   let applied: (number | null)[];
   try {
@@ -39,10 +45,10 @@ export async function checkJournal(db: Database, of: MigrationSet = "main"): Pro
     if (code !== "migration") throw thrown;
     const rename = `alter table ${journal} rename to old_${JOURNALS[of].table.replace("__journey_db_", "")}`;
     return {
-      findings: [error("journal_damaged", message, before(rename, migrate))],
+      findings: [error("journal_damaged", message, before(rename, run))],
       begun: true,
-      reapply: () => migrate,
-      recreate: migrate,
+      reapply: () => run,
+      recreate: run,
       pending: shippedMigrations(of),
     };
   }
@@ -53,7 +59,7 @@ export async function checkJournal(db: Database, of: MigrationSet = "main"): Pro
       error(
         "journal_damaged",
         `${theJournal(of)} is damaged: ${undated} of its rows have no date.`,
-        before(`delete from ${journal} where created_at is null`, migrate),
+        before(`delete from ${journal} where created_at is null`, run),
       ),
     );
   }
@@ -62,6 +68,8 @@ export async function checkJournal(db: Database, of: MigrationSet = "main"): Pro
   const { exists, elsewhere } = await findTable(db, TABLES[of]);
   // The first migration creates the table. If it is applied already, it does not run again.
   const gone = pending[0] !== shipped[0] && !exists;
+  // The first migration adds a table, or constraints, that Citus does not accept beside a distributed one.
+  const migrate = distributed && (gone || pending[0] === shipped[0]) ? undoFirst(distributed, run) : run;
   const unknown = applied.filter((when) => when !== null && !shipped.some((one) => one.when === when)).length;
   // A newer version may create the missing objects differently.
   const update = unknown > 0 && (gone || pending.length === 0) ? UPDATE : undefined;
@@ -69,7 +77,7 @@ export async function checkJournal(db: Database, of: MigrationSet = "main"): Pro
     update ?? (gone || pending.length === 0 ? before(`delete from ${journal}`, migrate) : migrate);
   // Migrations that are applied do not run again: an application's own, such as ADD COLUMN, would fail.
   const adopts = pending.length === shipped.length;
-  const reapply = (sql: string): Remedy => update ?? (adopts ? migrate : { sql });
+  const reapply = (sql: string): Remedy => update ?? (adopts && !distributed ? migrate : { sql });
   if (pending.length > 0) {
     const names = pending.map(({ name }) => name).join(", ");
     const remedy =

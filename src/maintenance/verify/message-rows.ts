@@ -25,7 +25,9 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
   const [complete] = await read(db, sql`select where ${isComplete(table)} and ${isComplete(messages)}`);
   if (!complete || nulls.length > 0) return nulls;
   const [s, m] = [table.sql, messages.sql];
-  const ofSession = `from ${m} m where m.session_id = s.id`;
+  // Citus joins by owner only, and keeps a session's messages with its owner by their foreign key.
+  const ofOwner = (owner: string) => (table.distributed ? ` and m.user_id = ${owner}.user_id` : "");
+  const ofSession = `from ${m} m where m.session_id = s.id${ofOwner("s")}`;
   const repeated = `(select count(*) > count(distinct m.id) ${ofSession})`;
   const counted = atOnce([
     `select s.id, s.user_id, s.updated_at, marked, counted.*, newest.appended_at as newest,
@@ -33,15 +35,15 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
       case when marked then s.messages ->> 'last' end as expected_last,
       case when foreign_rows = 0 then newest.id end as last,
       case when foreign_rows > 0 then ${repeated} else false end as repeated
-    from ${s} s cross join lateral (select ${isMarked("s.messages")} as marked offset 0) as marker
+    from (select *, ${isMarked("messages")} as marked from ${s}${table.distributed ? "" : " offset 0"}) as s
       cross join lateral (select count(*) as rows, count(*) filter (where m.user_id <> s.user_id) as foreign_rows ${ofSession}) as counted
       left join lateral (select m.id, m.appended_at ${ofSession} order by m.appended_at desc, m.n desc limit 1) as newest on marked`,
   ]);
   const show = (where: string) => `select * from (${counted}) as counted where ${where}`;
   const isLate = (time: string) => `${time} >= '294276-01-01 00:00:00+00'::timestamptz`;
-  // The trigger sets a time that is not before now(). Messages that have a later one keep their order.
+  // The trigger sets a time that is not before now(), by the clock of its server. Messages that have a later one keep their order.
   const placeAgain = (where: string) =>
-    `with reset as (update ${s} s set updated_at = now() where ${isMarked("s.messages")} and ${where} returning id), placed as (select m.session_id, m.user_id, m.id, row_number() over (partition by m.session_id, m.user_id order by m.appended_at, m.n) as place from ${m} m join reset on m.session_id = reset.id) update ${m} m set appended_at = least(m.appended_at, now()), n = placed.place from placed where (m.session_id, m.user_id, m.id) = (placed.session_id, placed.user_id, placed.id)`;
+    `with late as materialized (select s.user_id, s.id from ${s} s where ${isMarked("s.messages")} and ${where}), reset as (update ${s} s set updated_at = now() from late where (s.user_id, s.id) = (late.user_id, late.id) returning s.user_id, s.id, s.updated_at), placed as (select m.session_id, m.user_id, m.id, reset.updated_at, row_number() over (partition by m.session_id, m.user_id order by m.appended_at, m.n) as place from ${m} m join reset on m.session_id = reset.id${ofOwner("reset")}) update ${m} m set appended_at = least(m.appended_at, placed.updated_at), n = placed.place from placed where (m.session_id, m.user_id, m.id) = (placed.session_id, placed.user_id, placed.id)`;
   const isCount = "expected between 0 and 2147483647 and expected = trunc(expected)";
   const differs = `not (${isCount}) or expected < rows or expected = rows and foreign_rows = 0 and expected_last is distinct from last`;
   const checks: RowCheck[] = [
@@ -110,11 +112,11 @@ export async function countMessageRows({ db, inTransaction, table }: Context): P
       what: "a wrong number of messages or a wrong last message in the column messages: messageCount is wrong, and append({ after }) is refused",
       remedy: {
         // If others have changed the session since the beginning of the statement, it stays as it is.
-        sql: `update ${s} s set messages = counted.marker from (select id, updated_at, jsonb_build_object('rows', rows, 'last', last) as marker from (${counted}) as counted where (${differs}) and foreign_rows = 0) as counted where s.id = counted.id and s.updated_at = counted.updated_at`,
+        sql: `with counted as materialized (select user_id, id, updated_at, jsonb_build_object('rows', rows, 'last', last) as marker from (${counted}) as counted where (${differs}) and foreign_rows = 0) update ${s} s set messages = counted.marker from counted where (s.user_id, s.id, s.updated_at) = (counted.user_id, counted.id, counted.updated_at)`,
       },
     },
   ];
-  const orphaned = `not exists (select from ${s} s where s.id = m.session_id)`;
+  const orphaned = `not exists (select from ${s} s where s.id = m.session_id${ofOwner("s")})`;
   const orphans: RowCheck = {
     code: "message_rows_orphaned",
     severity: "error",

@@ -6,6 +6,7 @@ import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import { cut, type DeclaredTable, type OwnForeignKey } from "./declared.js";
+import { alterations } from "./distributed.js";
 import { atOnce, type Finding, finding, note, plural, type Remedy, warning } from "./finding.js";
 import { isOfServer, isolated } from "./run.js";
 
@@ -115,7 +116,7 @@ const sameColumns = (
   others: readonly string[] | null | undefined,
 ) => some != null && others != null && some.join("\n") === others.join("\n");
 
-/** Whether a query finds a row; undefined if the server cannot run it, because what it names is missing or has another type. */
+/** Whether a query of a column finds a row (Citus needs one); undefined if the server cannot run it, because what it names is missing or has another type. */
 async function finds(context: Context, select: string): Promise<boolean | undefined> {
   try {
     const [row] = await isolated(context, (on) =>
@@ -173,6 +174,8 @@ async function indexFindings(context: Context, stored: Stored): Promise<Finding[
     if (found) known.add(found.key);
     if (found && isSame(found)) continue;
     const remedy = async (): Promise<Remedy> => {
+      if (unique && table.distributed && !columns?.includes("user_id"))
+        return "declare it with user_id: each server of a distributed table knows only its own rows";
       if (named) {
         // A foreign key may need a unique index, and stored rows may break the new one.
         return unique || named.unique
@@ -187,7 +190,7 @@ async function indexFindings(context: Context, stored: Stored): Promise<Finding[
       const filled = nullsNotDistinct ? "true" : list.map((one) => `${one} is not null`).join(" and ");
       const duplicates = await finds(
         context,
-        `select from ${table.sql} where ${filled} group by ${list.join(", ")} having count(*) > 1`,
+        `select 1 from ${table.sql} where ${filled} group by ${list.join(", ")} having count(*) > 1`,
       );
       if (duplicates === undefined) return LATER;
       return duplicates
@@ -234,7 +237,7 @@ async function checkFindings(context: Context, stored: Stored): Promise<Finding[
     const remedy = async (): Promise<Remedy> => {
       if (stored.taken.includes(cut(key))) return RENAME;
       if (alike) return `rename the check that does the same, or ${APPLY}`;
-      const broken = await finds(context, `select from ${table.sql} where not (${condition})`);
+      const broken = await finds(context, `select 1 from ${table.sql} where not (${condition})`);
       if (broken) return "change or delete the rows that break it, then run journey-db verify";
       return broken === undefined && hasAllColumns(table, stored)
         ? LATER
@@ -290,25 +293,30 @@ async function foreignKeyFindings(context: Context, stored: Stored): Promise<Fin
     }
     const isFit = await fits(context, declared);
     const remedy = async (): Promise<Remedy> => {
-      const add = `alter table ${table.sql} ${found ? `drop constraint ${found.name}, ` : ""}${create}`;
+      const add = alterations(table, [...(found ? [`drop constraint ${found.name}`] : []), create]);
       // What it references may be repaired or created before.
-      if (!isFit && table.row !== "batch") return APPLY;
+      if (!isFit && table.row !== "batch")
+        return !table.distributed || isFit === undefined
+          ? APPLY
+          : table.optional
+            ? `resolve the findings about ${declared.foreignTable}, then run journey-db verify`
+            : "make the table that it references one that every server has (select create_reference_table(…)), then run journey-db verify";
       if (found?.key !== cut(key) && stored.taken.includes(cut(key))) return RENAME;
-      const isBroken = await finds(context, `select from ${table.sql} t where ${broken}`);
+      const isBroken = await finds(context, `select 1 from ${table.sql} t where ${broken}`);
       if (isBroken !== false && table.optional?.with === "durable-replies")
-        return { sql: atOnce([`delete from ${table.sql} t where ${broken}`, add]) };
+        return { sql: atOnce([`delete from ${table.sql} t where ${broken}`, ...add]) };
       if (isBroken && table.row === "message")
         return "delete the messages that have no session (message_rows_orphaned shows them), then run journey-db verify";
       if (isBroken) return "change the rows that reference no row, then run journey-db verify";
       if (isBroken === undefined && hasAllColumns(table, stored)) return APPLY;
-      return { sql: add };
+      return { sql: atOnce(add) };
     };
     const problem =
       isFit === undefined
         ? " and references a table that does not exist"
         : isFit
           ? ""
-          : " and cannot be created: what it references must be unique and have the same type";
+          : ` and cannot be created: what it references must be unique and have the same type${table.distributed ? ", and be beside it or on every server" : ""}`;
     const consequence = table.optional
       ? `${table.optional.rows} of deleted ${plural(table.optional.parent)} stay`
       : "values that reference no row are stored";
@@ -353,11 +361,16 @@ async function fits(
           join jsonb_array_elements_text(${wanted}::text::jsonb) with ordinality as f (name, ord) using (ord)
           join pg_attribute a on a.attrelid = ${table.oid} and a.attname = o.name join pg_attribute b on b.attrelid = c.oid and b.attname = f.name
         where a.atttypid <> b.atttypid
-      ) as fits from pg_class c join pg_namespace n on n.oid = relnamespace where relname = ${sql.raw(literal(cut(foreignTable)))} and relkind in ('r', 'p')
+      )${table.distributed ? isReachable(table) : sql``} as fits from pg_class c join pg_namespace n on n.oid = relnamespace where relname = ${sql.raw(literal(cut(foreignTable)))} and relkind in ('r', 'p')
         and ${sql.raw(schema === null ? "pg_table_is_visible(c.oid)" : `nspname = ${schema}`)}`,
   );
   return found?.fits;
 }
+
+/** Whether Citus stores what a foreign key references beside the table, or on every server. */
+const isReachable = ({ oid }: DeclaredTable) =>
+  sql` and exists (select from pg_dist_partition f where f.logicalrelid = c.oid and (f.repmodel = 't'
+    or f.colocationid = (select colocationid from pg_dist_partition where logicalrelid = ${oid})))`;
 
 function references(declared: OwnForeignKey, stored: StoredConstraint): boolean {
   const pairs = (from: readonly string[], to: readonly string[]) =>

@@ -1,4 +1,4 @@
-import { eq, sql } from "drizzle-orm";
+import { eq, type SQL, type SQLWrapper, sql } from "drizzle-orm";
 import { type PgColumnBuilderBase, pgSchema, pgTable, text } from "drizzle-orm/pg-core";
 import type { Database } from "../../model/database.js";
 import { fromDriver } from "../../model/driver-errors.js";
@@ -6,17 +6,26 @@ import { read } from "../read.js";
 import { literal } from "../table-sql.js";
 import type { Context } from "./check.js";
 import type { DeclaredTable, DeclaredTrigger } from "./declared.js";
-import { error, type Finding, type FindingCode, note, type Remedy } from "./finding.js";
+import { onTriggers } from "./distributed.js";
+import { atOnce, error, type Finding, type FindingCode, note, type Remedy } from "./finding.js";
 import { attempt, isOfServer, isolated } from "./run.js";
 
+/** How far the clocks of a cluster's servers may be apart. */
+const CLOCKS = "interval '10 minutes'";
+
 /** The columns with a default, and the condition that the default was stored. */
-export const defaultsOf = ({ columns }: DeclaredTable): Record<string, string> =>
+export const defaultsOf = ({ columns, distributed }: DeclaredTable): Record<string, string> =>
   Object.fromEntries(
     columns
       .filter((column) => column.default !== null)
-      .map(({ name, primary, default: value }) => [
+      .map(({ name, type, primary, default: value }) => [
         name,
-        primary ? `${name} is not null` : `${name} = ${value}`,
+        primary
+          ? `${name} is not null`
+          : // The server that stores the row may have another clock.
+            distributed && type === "timestamp with time zone"
+            ? `${name} between ${value} - ${CLOCKS} and ${value} + ${CLOCKS}`
+            : `${name} = ${value}`,
       ]),
   );
 
@@ -160,16 +169,20 @@ async function insertUpdateDelete(one: Probe): Promise<Finding[]> {
     `${SEE_OTHERS}; a column, constraint or trigger that is not part of the table may reject it`,
     async () => {
       const holds = Object.values(defaults).map((condition) => sql.raw(`coalesce(${condition}, false)`));
-      const values = samples.map(({ value }, index) => [`own${index}`, sql.raw(value)]);
+      const returned = Object.keys(defaults).map((name) => [name, sql.raw(name)]);
       try {
-        [row] = await context.db
+        const values: [string, SQL][] = [];
+        for (const [index, sample] of samples.entries())
+          values.push([`own${index}`, sql.raw(await sampleSql(context.db, sample))]);
+        const inserting = context.db
           .insert(probed)
           .values({ userId: owner, ...Object.fromEntries(values) })
-          .returning({
-            holds: sql<string>`to_jsonb(array[${sql.join(holds, sql`, `)}])::text`,
-            createdAt,
-            updatedAt,
-          });
+          .returning(Object.fromEntries(returned));
+        [row] = await written<Row>(context.db, inserting, {
+          holds: sql<string>`to_jsonb(array[${sql.join(holds, sql`, `)}])::text`,
+          createdAt,
+          updatedAt,
+        });
       } catch (thrown) {
         const refused = refusedBy(thrown, one);
         if (refused) {
@@ -212,17 +225,46 @@ async function insertUpdateDelete(one: Probe): Promise<Finding[]> {
 const createdAt = sql<string>`to_jsonb(created_at) #>> '{}'`;
 const updatedAt = sql<string>`to_jsonb(updated_at) #>> '{}'`;
 
+/** Reads what a statement returns. On a distributed table, RETURNING accepts columns and no such functions. */
+function written<Of extends object>(
+  db: Database,
+  writing: SQLWrapper,
+  row: { [Name in keyof Of]: SQL<Of[Name]> },
+): Promise<Of[]> {
+  const rows = db.$with("written", {}).as(writing.getSQL());
+  const selecting = db.with(rows).select(row as Record<string, SQL>);
+  return selecting.from(rows as never) as unknown as Promise<Of[]>;
+}
+
+/** As SQL. On a distributed table, VALUES accepts no query. */
+async function sampleSql(db: Database, sample: Samples[number]): Promise<string> {
+  if (!isReferenced(sample)) return sample.value;
+  const [found] = await read<{ value: string }>(
+    db,
+    sql`select quote_nullable(${sql.raw(sample.value)}) as value`,
+  );
+  return found?.value ?? "null";
+}
+
 const update = ({ context, owner, probed }: Probe, before: Row) =>
   tryOut("update_failed", "A session cannot be updated", SEE_OTHERS, async () => {
-    const [after] = await context.db
-      .update(probed)
-      .set({ userId: sql`user_id` })
-      .where(eq(probed.userId, owner))
-      .returning({
+    const updateOnce = async (since: string) => {
+      const updating = context.db
+        .update(probed)
+        .set({ userId: sql`user_id` })
+        .where(eq(probed.userId, owner))
+        .returning({ createdAt: sql`created_at`, updatedAt: sql`updated_at` });
+      const [after] = await written<Omit<Row, "holds"> & { increased: boolean }>(context.db, updating, {
         createdAt,
+        updatedAt,
         // now() is the same in the whole transaction, but a revision must not be.
-        increased: sql<boolean>`coalesce(updated_at > ${before.updatedAt}::text::timestamptz, false)`,
+        increased: sql`coalesce(updated_at > ${since}::text::timestamptz, false)`,
       });
+      return after;
+    };
+    let after = await updateOnce(before.updatedAt);
+    // The first now() was that of this server, and each later one is of the server that has the row.
+    if (after?.increased && context.table.distributed) after = await updateOnce(after.updatedAt);
     const findings: Finding[] = [];
     if (!after?.increased) {
       const message = "An update does not increase updated_at: a revision may repeat.";
@@ -244,7 +286,8 @@ const insertMessage = ({ context, owner }: Probe, messages: DeclaredTable): Prom
     from ${sql.raw(context.table.sql)} where user_id = ${owner}`;
   const run = async (on: Database) => {
     const stored = await on.insert(table).select(row).returning({ session: table.sessionId });
-    for (const { session } of stored) await on.delete(table).where(sql`session_id = ${session}::uuid`);
+    for (const { session } of stored)
+      await on.delete(table).where(sql`user_id = ${owner} and session_id = ${session}::uuid`);
     if (stored.length > 0) return [];
     const problem = `A new message is not stored in ${messages.label}, and no error is raised.`;
     return [error("insert_failed", problem, `${SEE_OTHERS}; a trigger or a rule may discard it`)];
@@ -281,7 +324,9 @@ async function runFirst({ db, table }: Context): Promise<Remedy> {
   const [trigger] = triggers;
   return trigger?.earlier && triggers.length === 1
     ? {
-        sql: `alter trigger ${trigger.name} on ${table.sql} rename to ${trigger.renamed}`,
+        sql: atOnce(
+          onTriggers(table, [`alter trigger ${trigger.name} on ${table.sql} rename to ${trigger.renamed}`]),
+        ),
         rest: `, so that it runs before ${own.name}`,
       }
     : `${SEE_OTHERS}; another trigger may set it`;

@@ -2,24 +2,33 @@ import { type SQL, sql } from "drizzle-orm";
 import type { MessageTableSql } from "../table-sql.js";
 import type { Check } from "./check.js";
 import type { DeclaredTable } from "./declared.js";
+import { changeUndistributed } from "./distributed.js";
 import { atOnce } from "./finding.js";
 
 const HAS_LZ4 = sql`exists (select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals))`;
 
 const onMessages = (table: DeclaredTable, condition: SQL) =>
-  sql`select ${HAS_LZ4} as has_lz4
+  sql`select ${HAS_LZ4} as has_lz4, attstorage in ('x', 'm') as extended
     from pg_attribute a join pg_class c on c.oid = a.attrelid left join pg_class t on t.oid = c.reltoastrelid
     where a.attrelid = ${table.oid} and a.attname = 'messages' and a.atttypid = 'jsonb'::regtype and c.relkind = 'r' and ${condition}`;
 
-const messageChecks = ({ oid }: DeclaredTable, { storage, statistics }: MessageTableSql): Check[] => [
+const messageChecks = (
+  { oid, sql: table, distributed }: DeclaredTable,
+  { storage, statistics }: MessageTableSql,
+): Check[] => [
   {
     code: "storage",
     severity: "warning",
-    query: sql`select from pg_attribute join pg_class c on c.oid = attrelid where attrelid = ${oid} and attname = 'message' and atttypid = 'json'::regtype
+    query: sql`select attstorage = 'e' as external from pg_attribute join pg_class c on c.oid = attrelid where attrelid = ${oid} and attname = 'message' and atttypid = 'json'::regtype
       and (attstorage <> 'e' or (c.reloptions::text like '%toast_tuple_target=%') is not true)`,
-    finding: (_, { reapply }) => [
+    finding: ({ external }: { external: boolean }, { reapply }) => [
       "Column message is compressed, or moves to TOAST early: messages take longer to write and to read.",
-      reapply(atOnce([storage])),
+      // Citus accepts no SET STORAGE.
+      !distributed
+        ? reapply(atOnce([storage]))
+        : external
+          ? { sql: `alter table ${table} set (toast_tuple_target = 4080)` }
+          : changeUndistributed(distributed),
     ],
   },
   {
@@ -43,18 +52,23 @@ export const storageChecks = (table: DeclaredTable): Check[] => [
       table,
       sql`case when ${HAS_LZ4} then attstorage not in ('x', 'm') or attcompression <> 'l' else attstorage in ('x', 'm') and attcompression <> 'l' end`,
     ),
-    finding: ({ has_lz4 }: { has_lz4: boolean }) =>
-      has_lz4
-        ? [
-            "The server has lz4, but messages are not compressed with it.",
-            {
-              sql: `alter table ${table.sql} alter messages set storage extended, alter messages set compression lz4`,
-            },
-          ]
-        : [
-            "messages are compressed with pglz, which takes most of the time of an append.",
-            { sql: `alter table ${table.sql} alter messages set storage external` },
-          ],
+    finding: ({ has_lz4, extended }: { has_lz4: boolean; extended: boolean }) => {
+      const { distributed } = table;
+      const compress = "alter messages set compression lz4";
+      const setStorage = has_lz4
+        ? `alter messages set storage extended, ${compress}`
+        : "alter messages set storage external";
+      const change = distributed && has_lz4 && extended ? compress : setStorage;
+      return [
+        has_lz4
+          ? "The server has lz4, but messages are not compressed with it."
+          : "messages are compressed with pglz, which takes most of the time of an append.",
+        // Citus accepts no SET STORAGE.
+        distributed && change !== compress
+          ? changeUndistributed(distributed)
+          : { sql: `alter table ${table.sql} ${change}` },
+      ];
+    },
   },
   {
     code: "storage",

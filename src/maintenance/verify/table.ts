@@ -3,27 +3,16 @@ import type { Database } from "../../model/database.js";
 import { ELSEWHERE, INCOMPLETE_ELSEWHERE, IS_COMPLETE, read, SCHEMAS_ELSEWHERE, TABLE } from "../read.js";
 import { qualified } from "../table-sql.js";
 import { type Check, type Context, runChecks } from "./check.js";
-import type { DeclaredTable } from "./declared.js";
+import { type DeclaredTable, isDefaultTable } from "./declared.js";
+import { distributionCheck } from "./distributed.js";
 import { before, type Finding } from "./finding.js";
 import { MIGRATE } from "./journal.js";
-
-/** Whether this package's migrations create the table. */
-export const isDefaultTable = ({ schema, key }: DeclaredTable) =>
-  schema === undefined && key === "journey_sessions";
 
 /** The command that repairs rows of the default table, or the function for another. */
 export const forTable = (table: DeclaredTable, command: string, call: string) =>
   isDefaultTable(table)
     ? command
     : `${call}(db, { table }) of @aigos/journey-db/admin, after a backup; dryRun only counts`;
-
-const shell = (word: string) => (/^[\w.-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
-/** How the command line names a table. */
-export const optionsOf = (table: DeclaredTable) =>
-  isDefaultTable(table)
-    ? ""
-    : ` --table ${shell(table.key)}${table.schema === undefined ? "" : ` --schema ${shell(table.schema)}`}`;
 
 /** Whether the server accepts writes, and text in every language. */
 export const SERVER_CHECKS: Check[] = [
@@ -65,7 +54,7 @@ async function withRows(db: Database, places: readonly Place[]): Promise<string[
   if (readable.length === 0) return [];
   const queries = readable.map(
     (schema) =>
-      sql`select ${schema}::text as schema where exists (select from ${sql.raw(schema)}.journey_sessions)`,
+      sql`select ${schema}::text as schema where exists (select 1 from ${sql.raw(schema)}.journey_sessions)`,
   );
   const found = await read<{ schema: string }>(db, sql.join(queries, sql` union all `));
   return found.map(({ schema }) => schema);
@@ -154,5 +143,11 @@ export async function checkTable(context: Context): Promise<Finding[]> {
   // Waits for a lock as later checks do, so that a locked table is reported here.
   const { db, table } = context;
   await read(db, sql`select pg_relation_size(${table.oid}) as size`);
-  return runChecks(isDefaultTable(table) ? defaultTableChecks(table) : ownTableChecks(table), context);
+  return runChecks(
+    [
+      ...(isDefaultTable(table) ? defaultTableChecks(table) : ownTableChecks(table)),
+      ...(table.distributed ? [distributionCheck(table, table.distributed)] : []),
+    ],
+    context,
+  );
 }

@@ -2,35 +2,49 @@ import { type SQL, sql } from "drizzle-orm";
 import { literal } from "../table-sql.js";
 import { applying, type Check } from "./check.js";
 import { cut, type DeclaredTable, type DeclaredTrigger } from "./declared.js";
+import { onTriggers } from "./distributed.js";
 import { atOnce, plural } from "./finding.js";
 
 /** Triggers that the package does not declare. */
-const unexpectedTriggers = ({ oid, key, sql: table, triggers, optional }: DeclaredTable): Check => ({
+const unexpectedTriggers = ({
+  oid,
+  key,
+  sql: table,
+  triggers,
+  optional,
+  distributed,
+}: DeclaredTable): Check => ({
   code: "trigger_unexpected",
   severity: "note",
   // tgtype: before (2).
-  query: sql`select quote_ident(tgname) as name, tgtype::int & 2 = 2 as before, ${optional === undefined} and tgname = ${sql.raw(literal(`${key}_notify`))} as notifies
+  query: sql`select quote_ident(tgname) as name, tgtype::int & 2 = 2 as before, ${optional === undefined || distributed !== undefined} and tgname = ${sql.raw(literal(`${key}_notify`))} as notifies
     from pg_trigger where tgrelid = ${oid} and not tgisinternal
       and tgname not in (${sql.raw(["''", ...triggers.map((one) => literal(one.key))].join(", "))}) order by tgname`,
   finding: ({ name, before, notifies }: { name: string; before: boolean; notifies: boolean }) =>
-    notifies
+    notifies && distributed
       ? [
-          `Trigger ${name} notifies those who wait for replies, but there is no table of replies: writes take longer.`,
-          `drop it (drop trigger ${name} on ${table}), unless the table is to be created again`,
+          `Trigger ${name} notifies on the server that has the row, where nobody waits, and a transaction that writes on several servers fails at it.`,
+          { sql: atOnce(onTriggers({ distributed }, [`drop trigger ${name} on ${table}`])) },
+          "error",
         ]
-      : [
-          before
-            ? `Trigger ${name} of the application may change or refuse rows before they are stored.`
-            : `Trigger ${name} of the application runs after rows change: if it raises an error, the call is refused.`,
-          "none is needed; Drizzle cannot declare triggers, so this note stays",
-        ],
+      : notifies
+        ? [
+            `Trigger ${name} notifies those who wait for replies, but there is no table of replies: writes take longer.`,
+            `drop it (drop trigger ${name} on ${table}), unless the table is to be created again`,
+          ]
+        : [
+            before
+              ? `Trigger ${name} of the application may change or refuse rows before they are stored.`
+              : `Trigger ${name} of the application runs after rows change: if it raises an error, the call is refused.`,
+            "none is needed; Drizzle cannot declare triggers, so this note stays",
+          ],
 });
 
 /**
  * The triggers with which the server keeps a foreign key of an optional table. A restore, or ALTER TABLE … DISABLE
  * TRIGGER ALL, which only a superuser can run, may have left them disabled on either table.
  */
-export const foreignKeyTriggers = ({ oid, own, optional }: DeclaredTable): Check => ({
+export const foreignKeyTriggers = ({ oid, own, optional, distributed }: DeclaredTable): Check => ({
   code: "trigger_disabled",
   query: sql`select conname, tgrelid = ${oid} as here, tgrelid::regclass::text as table,
       string_agg(format('enable trigger %I', tgname), ', ' order by tgname) as enable
@@ -44,7 +58,13 @@ export const foreignKeyTriggers = ({ oid, own, optional }: DeclaredTable): Check
     enable,
   }: Record<"conname" | "table" | "enable", string> & { here: boolean }) => [
     `The triggers of foreign key ${conname} on ${table} are disabled: ${here ? `${optional?.rows} without a ${optional?.parent} are stored` : `${optional?.rows} of deleted ${plural(`${optional?.parent}`)} stay`}.`,
-    { sql: `alter table ${table} ${enable}`, rest: ", as a superuser" },
+    // Each shard has them under names of its own.
+    distributed
+      ? {
+          sql: atOnce(onTriggers({ distributed }, [`alter table ${table} enable trigger all`])),
+          rest: ", as a superuser; it enables the application's triggers, too",
+        }
+      : { sql: `alter table ${table} ${enable}`, rest: ", as a superuser" },
   ],
 });
 
@@ -56,7 +76,8 @@ export const triggerChecks = (table: DeclaredTable): Check[] => [
   unexpectedTriggers(table),
 ];
 
-function checksOf({ oid, sql: table, schema }: DeclaredTable, trigger: DeclaredTrigger): Check[] {
+function checksOf(declared: DeclaredTable, trigger: DeclaredTrigger): Check[] {
+  const { oid, sql: table, schema } = declared;
   const { function: called, condition, missing } = trigger;
   const raw = (text: string) => sql.raw(literal(text));
   const as = trigger.with === undefined ? {} : ({ severity: "warning" } as const);
@@ -72,7 +93,7 @@ function checksOf({ oid, sql: table, schema }: DeclaredTable, trigger: DeclaredT
   const schemaOf = sql`(select nspname from pg_class c join pg_namespace n on n.oid = relnamespace where c.oid = ${oid}) as schema`;
   const own = (condition: SQL) =>
     sql`select function, qualified_function, ${schemaOf} from ${stored} where key = ${raw(trigger.key)} and ${condition}`;
-  const create = ({ schema }: { schema: string }) => atOnce(trigger.create(schema));
+  const create = ({ schema }: { schema: string }) => atOnce(onTriggers(declared, trigger.create(schema)));
   return [
     {
       code: "trigger_missing",
@@ -89,7 +110,7 @@ function checksOf({ oid, sql: table, schema }: DeclaredTable, trigger: DeclaredT
       query: own(sql`not enabled`),
       finding: () => [
         `Trigger ${trigger.name} is disabled: ${missing}.`,
-        { sql: `alter table ${table} enable trigger ${trigger.name}` },
+        { sql: atOnce(onTriggers(declared, [`alter table ${table} enable trigger ${trigger.name}`])) },
       ],
     },
     {

@@ -9,7 +9,8 @@ import { connectionFailure } from "../migrate-failure.js";
 import { type Applying, type Check, type Context, runChecks } from "./check.js";
 import { columnChecks } from "./columns.js";
 import { constraintChecks } from "./constraints.js";
-import { type DeclaredTable, declare } from "./declared.js";
+import { type DeclaredTable, declare, isDefaultTable, optionsOf } from "./declared.js";
+import { undoFirst } from "./distributed.js";
 import { type Finding, type FindingCode, finding, type Remedy } from "./finding.js";
 import { checkJournal, MIGRATE, migrateWith } from "./journal.js";
 import { checkMessageContents, countMessageRows } from "./message-rows.js";
@@ -23,7 +24,7 @@ import { rightsChecks } from "./rights.js";
 import { countRows } from "./rows.js";
 import { attempt, LOCKED, limitTime, putBuiltInsFirst, rolledBack, tooLate } from "./run.js";
 import { storageChecks } from "./storage.js";
-import { checkTable, forTable, isDefaultTable, optionsOf, SERVER_CHECKS } from "./table.js";
+import { checkTable, forTable, SERVER_CHECKS } from "./table.js";
 import { triggerChecks } from "./trigger.js";
 
 export type { Finding, FindingCode } from "./finding.js";
@@ -133,6 +134,8 @@ const STEPS: Step[] = [
  * deleted. Changes nothing: the row of that test is rolled back, or deleted if the driver has no
  * transactions. If a lock is not available within 3 s, the remaining checks are skipped (code `unchecked`).
  *
+ * Of a Citus cluster, it expects either tables of one server or what `distribute` makes of them.
+ *
  * A missing table, or one that is not migrated yet, is reported as a finding, not as a failure. The
  * server reads every conversation twice, to count messages of AI SDK 4 and repeated message ids, and
  * every row once without its conversation, and every message in rows twice, each for at most 30 s.
@@ -180,12 +183,15 @@ export async function verifyTable(
     subject: theJournal("main"),
     run: async (context) => {
       if (!isDefaultTable(context.table)) {
+        const { distributed } = context.table;
         recreate = createOwn(context.table);
-        for (const of of OPTIONAL)
-          optional[of] = { reapply, recreate: createOwn(context.table, ` --with ${of}`) };
+        for (const of of OPTIONAL) {
+          const create = createOwn(context.table, ` --with ${of}`);
+          optional[of] = { reapply, recreate: distributed ? undoFirst(distributed, create) : create };
+        }
         return [];
       }
-      const checked = await checkJournal(context.db);
+      const checked = await checkJournal(context.db, "main", context.table.distributed);
       ({ reapply, recreate, pending } = checked);
       hasJournals = true;
       return checked.findings;
@@ -197,7 +203,7 @@ export async function verifyTable(
       subject: theJournal(name),
       run: async (context) => {
         if (!hasJournals) return [];
-        const checked = await checkJournal(context.db, name);
+        const checked = await checkJournal(context.db, name, context.table.distributed);
         optional[name] = checked;
         const { messages, replies } = context.table;
         const exists = name === "message-rows" ? messages : replies;
