@@ -262,7 +262,7 @@ describe("prune", () => {
     await raw`insert into kept_by select user_id, id from journey_sessions where user_id = ${owner}`;
     expect(await prune(db, { inactiveFor: "90d", batchSize: 4 })).toMatchObject({
       sessions: 4,
-      left: { sessions: 1 },
+      left: { sessions: 1, constraints: ["kept_by_session"] },
     });
     expect(await storedOwners()).toEqual([owner]);
     await raw.unsafe("drop table kept_by");
