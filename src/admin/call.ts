@@ -1,9 +1,10 @@
 import { getTableName } from "drizzle-orm";
 import type * as z from "zod";
+import { isDistributedTable } from "../model/citus.js";
 import type { Database } from "../model/database.js";
 import { touchValues } from "../queries/own-columns.js";
-import type { Named, Statement } from "../queries/statement.js";
-import type { SessionTable } from "../schema.js";
+import { DriverFailure, type Named, perTable, type Statement } from "../queries/statement.js";
+import { asDistributed, qualifiedName, type SessionTable } from "../schema.js";
 import { type Deadline, within } from "../sessions/call.js";
 import { always } from "../sessions/verb.js";
 import { journeyOptionsSchema } from "../validation/journey-options.js";
@@ -62,3 +63,15 @@ export async function rowOf<Row>(
   const [row] = await rowsOf(statement, db, values, deadline, deletes);
   return row as Row;
 }
+
+const distributed = perTable(asDistributed);
+
+/** The table as the server has it, which Citus may have distributed. Sends one small statement, and on Citus two. */
+export const asStored = (db: Database, table: SessionTable, deadline: Deadline): Promise<SessionTable> =>
+  within(deadline, { isRepeatable: always, table: getTableName(table) }, async () => {
+    try {
+      return (await isDistributedTable(db, qualifiedName(table))) ? distributed(table) : table;
+    } catch (thrown) {
+      throw new DriverFailure(thrown);
+    }
+  });

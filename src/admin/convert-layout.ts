@@ -8,6 +8,7 @@ import { exactTime, timeOf } from "../queries/columns.js";
 import { areMarked } from "../queries/conversation.js";
 import { param, perTable, statement } from "../queries/statement.js";
 import type { Reason } from "../queries/write.js";
+import type { SessionTable } from "../schema.js";
 import { LARGEST_JSONB } from "../validation/options.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import { type JobOptions, jobOptionsSchema, type Progress, runJob, untilUnchanged } from "./job.js";
@@ -129,19 +130,19 @@ const statementsOf = perTable((table) => {
  *   before stay moved.
  */
 export async function convertLayout(db: Database, options: ConvertLayoutOptions): Promise<LayoutConverted> {
-  const { table, to, ...job } = optionsOf(convertLayoutOptions, db, options);
-  const { find, findMessages } = statementsOf(table);
+  const { to, ...job } = optionsOf(convertLayoutOptions, db, options);
   const done: LayoutConverted = { sessions: 0, skipped: 0, left: [] };
   let place = BEGIN;
   let begun: string | null = null;
-  return runJob("converted", job, done, async (from, run) => {
+  return runJob(db, "converted", job, done, async (table, from, run) => {
+    const { find, findMessages } = statementsOf(table);
     if (begun === null && !(await run((deadline) => rowOf(findMessages, db, {}, deadline))).exists)
       throw messagesMissing(table);
     const [userId, updatedAt, id] = place;
     const values = { userId, updatedAt, id, begun, toRows: to === "rows", batchSize: job.batchSize };
     const step = await run((deadline) => rowOf(find, db, values, deadline));
     for (const [id, userId] of JSON.parse(step.found) as [string, string][]) {
-      const outcome = await run((deadline) => move({ id, userId }, deadline));
+      const outcome = await run((deadline) => move(table, { id, userId }, deadline));
       if (outcome === "moved") done.sessions++;
       else if (outcome !== null) {
         done.skipped++;
@@ -155,6 +156,7 @@ export async function convertLayout(db: Database, options: ConvertLayoutOptions)
 
   /** @returns why the session stays where it is; null if it is where it should be, or deleted */
   async function move(
+    table: SessionTable,
     session: { id: string; userId: string },
     deadline: Parameters<typeof rowsOf>[3],
   ): Promise<"moved" | NotConverted | null> {

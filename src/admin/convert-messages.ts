@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, type SQL, sql } from "drizzle-orm";
 import { fromAiSdk4 } from "../ai-sdk/from-ai-sdk-4.js";
 import { messagesOf } from "../message-rows/table.js";
 import { AI_SDK_4_MESSAGE, AI_SDK_4_MESSAGES } from "../model/ai-sdk-4.js";
@@ -7,11 +7,14 @@ import { exactTime } from "../queries/columns.js";
 import { areMarked, arrayOf } from "../queries/conversation.js";
 import { jsonParam, param, perTable, type Statement, statement } from "../queries/statement.js";
 import { updating } from "../queries/write.js";
+import { isDistributed } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import { readExactly } from "./exact-json.js";
 import {
+  type Found,
   findSessions,
+  foundSession,
   type JobOptions,
   jobOptionsSchema,
   type Progress,
@@ -39,7 +42,7 @@ export type ConvertMessagesOptions = JobOptions<Converted>;
 const silently = (path: string): SQL => sql.raw(`'${path}', '{}', true`);
 
 /** Of a session that has messages of AI SDK 4; no number if it keeps its messages in rows, which are still to be read. */
-type Older = [id: string, messages: number | null, isWritable: boolean];
+type Older = [id: string, userId: string, messages: number | null, isWritable: boolean];
 
 /** The messages of AI SDK 4 in one session. */
 interface OlderRow {
@@ -55,7 +58,7 @@ interface Conversion {
    * Replaces the messages that were read, if nobody has changed the session since. The other messages do not leave the
    * server.
    */
-  write: Statement<{ id: string }, { id: string; revision: string | null; converted: string }>;
+  write: Statement<{ id: string }, Found & { revision: string | null; converted: string }>;
 }
 
 const statementsOf = perTable((table) => {
@@ -68,8 +71,8 @@ const statementsOf = perTable((table) => {
   const findOlder = findSessions(
     table,
     "admin_find_ai_sdk_4",
-    sql`case when ${areMarked(messages)} then json_build_array(${id}, null, ${isWritable})
-      else (select json_build_array(${id}, counted.n, ${isWritable}) from (select ${olderMessages} as n offset 0) as counted where counted.n > 0) end`,
+    sql`case when ${areMarked(messages)} then json_build_array(${id}, ${userId}, null, ${isWritable})
+      else (select json_build_array(${id}, ${userId}, counted.n, ${isWritable}) from (select ${olderMessages} as n offset 0) as counted where counted.n > 0) end`,
   );
 
   const read: AdminStatement<OlderRow> = statement(table, "admin_read_ai_sdk_4", (db) =>
@@ -83,7 +86,7 @@ const statementsOf = perTable((table) => {
       )`,
       })
       .from(table)
-      .where(eq(id, param("id"))),
+      .where(foundSession(table)),
   );
 
   const write: Conversion["write"] = statement(table, "admin_write_ai_sdk_4", (db) =>
@@ -109,16 +112,16 @@ const rowStatementsOf = perTable((table) => {
   const { message } = rows;
   const older = sql`from ${rows} where ${rows.userId} = ${userId} and ${rows.sessionId} = ${id} and jsonb_path_exists(${message}::jsonb, ${silently(AI_SDK_4_MESSAGE)})`;
 
-  /** Of these sessions, those that have messages of AI SDK 4 in rows, as JSON of [id, messages]. */
+  /** Of the sessions with these ids, those that have messages of AI SDK 4 in rows, as JSON of [id, userId, messages]. */
   const findOlder: AdminStatement<{ found: string }> = statement(table, "admin_find_ai_sdk_4_rows", (db) => {
     const counted = db
-      .select({ id, n: sql<number>`(select count(*) ${older})`.as("n") })
+      .select({ id, userId, n: sql<number>`(select count(*) ${older})`.as("n") })
       .from(table)
       .where(
         sql`${id} in (select one::uuid from json_array_elements_text(${param("ids")}::text::json) as ids(one))`,
       )
       .as("counted");
-    const all = sql`json_agg(json_build_array(${counted.id}, ${counted.n}) order by ${counted.id}) filter (where ${counted.n} > 0)`;
+    const all = sql`json_agg(json_build_array(${counted.id}, ${counted.userId}, ${counted.n}) order by ${counted.id}) filter (where ${counted.n} > 0)`;
     return db.select({ found: sql<string>`coalesce(${all}, '[]')::text` }).from(counted);
   });
 
@@ -131,7 +134,7 @@ const rowStatementsOf = perTable((table) => {
         >`(select json_agg(json_build_array(${rows.id}, ${message}) order by ${rows.appendedAt}, ${rows.n})::text ${older})`,
       })
       .from(table)
-      .where(and(eq(id, param("id")), areMarked(table.messages))),
+      .where(and(foundSession(table), areMarked(table.messages))),
   );
 
   const write: Conversion["write"] = statement(table, "admin_write_ai_sdk_4_rows", (db) => {
@@ -164,7 +167,8 @@ const rowStatementsOf = perTable((table) => {
  * repeating it changes nothing. Other messages are not read from the server, and no number in a converted
  * message changes, however many digits it has.
  *
- * `revision` and `updatedAt` of a converted session change, so `prune` counts its inactivity from then on.
+ * `revision` and `updatedAt` of a converted session change, so `prune` counts its inactivity from then on. On a distributed
+ * table, a session that is transferred meanwhile may be left as it is: repeat the call.
  * Pass a database, not a transaction: in a transaction nothing takes effect before the commit, and converted
  * sessions stay locked until then.
  *
@@ -177,32 +181,32 @@ export async function convertMessages(
   db: Database,
   options: ConvertMessagesOptions = {},
 ): Promise<Converted> {
-  const { table, ...job } = optionsOf(jobOptionsSchema, db, options);
-  const { findOlder, inColumn } = statementsOf(table);
-  const { findOlder: findInRows, inRows } = rowStatementsOf(table);
+  const job = optionsOf(jobOptionsSchema, db, options);
+  const { batchSize, dryRun } = job;
   const done: Converted = { sessions: 0, messages: 0, skipped: 0 };
-  return runJob("converted", job, done, async (from, run) => {
-    const { found, ...step } = await run((deadline) =>
-      rowOf(findOlder, db, { from, batchSize: job.batchSize }, deadline),
-    );
+  return runJob(db, "converted", job, done, async (table, from, run) => {
+    const { findOlder, inColumn } = statementsOf(table);
+    const { findOlder: findInRows, inRows } = rowStatementsOf(table);
+    const keyOf = (id: string, userId: string) => (isDistributed(table) ? `${id} ${userId}` : id);
+    const { found, ...step } = await run((deadline) => rowOf(findOlder, db, { from, batchSize }, deadline));
     const all = JSON.parse(found) as Older[];
-    const ids = all.flatMap(([id, messages]) => (messages === null ? [id] : []));
+    const ids = all.flatMap(([id, , messages]) => (messages === null ? [id] : []));
     const counts = new Map<string, number>();
     if (ids.length > 0) {
       const { found } = await run((deadline) =>
         rowOf(findInRows, db, { ids: JSON.stringify(ids) }, deadline),
       );
-      for (const [id, messages] of JSON.parse(found)) counts.set(id, messages);
+      for (const [id, userId, messages] of JSON.parse(found)) counts.set(keyOf(id, userId), messages);
     }
-    for (const [id, inItsColumn, isWritable] of all) {
-      const messages = inItsColumn ?? counts.get(id);
+    for (const [id, userId, inItsColumn, isWritable] of all) {
+      const messages = inItsColumn ?? counts.get(keyOf(id, userId));
       if (messages === undefined) continue;
       const statements = inItsColumn === null ? inRows : inColumn;
       const count = !isWritable
         ? null
-        : job.dryRun
+        : dryRun
           ? messages
-          : await run((deadline) => convertSession(db, statements, id, deadline));
+          : await run((deadline) => convertSession(db, statements, { id, userId }, deadline));
       if (typeof count !== "number") done.skipped++;
       else if (count > 0) {
         done.sessions++;
@@ -214,14 +218,14 @@ export async function convertMessages(
 }
 
 /** @returns the number of messages converted; null or undefined if the session is left unchanged */
-const convertSession = (db: Database, { read, write }: Conversion, id: string, deadline: Deadline) =>
+const convertSession = (db: Database, { read, write }: Conversion, session: Found, deadline: Deadline) =>
   untilUnchanged(async () => {
-    const [row] = await rowsOf(read, db, { id }, deadline);
+    const [row] = await rowsOf(read, db, session, deadline);
     if (!row?.older) return 0;
     const conversion = convert(row.older);
     if (conversion === null) return null;
     const { converted, count } = conversion;
-    const written = await rowsOf(write, db, { id, revision: row.revision, converted }, deadline);
+    const written = await rowsOf(write, db, { ...session, revision: row.revision, converted }, deadline);
     return written.length > 0 ? count : undefined;
   });
 

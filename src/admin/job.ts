@@ -1,12 +1,13 @@
 import { and, eq, gte, type SQL, sql } from "drizzle-orm";
 import * as z from "zod";
+import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import { timeOf } from "../queries/columns.js";
-import { param, statement } from "../queries/statement.js";
-import type { JourneyTable, SessionTable } from "../schema.js";
+import { ownedBy, param, perTable, statement } from "../queries/statement.js";
+import { isDistributed, type JourneyTable, type SessionTable } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { requestOptionsSchema } from "../validation/options.js";
-import { type AdminStatement, table, timeoutMs } from "./call.js";
+import { type AdminStatement, asStored, table, timeoutMs } from "./call.js";
 
 /** The progress of a job. */
 export type Progress<Done> = Done & {
@@ -45,26 +46,56 @@ export const jobOptionsSchema = z.strictObject({
   timeoutMs,
 });
 
-/** The progress of one statement of a walk along the primary key. */
+/** The progress of one statement of a walk along the ids. */
 export interface Step {
   /** Sessions passed. */
   examined: number;
-  /** The id to continue from; null at the end. */
+  /** The place to continue from; null at the end. */
   next: string | null;
 }
 
-/** Where a walk begins. */
+/**
+ * How a walk goes along a table: by id, or by id and owner where the table is distributed, since there several users may
+ * have the same id. A place is an id, or a JSON array of both.
+ */
+export const walkOf = perTable((table) => {
+  const { id, userId } = table;
+  const given = sql`${param("from")}::text::json`;
+  return isDistributed(table)
+    ? {
+        keys: { id, userId },
+        order: [id, userId],
+        place: sql`(${id}, ${userId})`,
+        from: sql`((${given} ->> 0)::uuid, ${given} ->> 1)`,
+        lastPassed: sql`(select passed.id, passed.user_id from passed order by passed.id desc, passed.user_id desc limit 1)`,
+        next: sql<string>`json_build_array(${id}, ${userId})::text`,
+      }
+    : {
+        keys: { id },
+        order: [id],
+        place: sql`${id}`,
+        from: sql`${param("from")}`,
+        lastPassed: sql`(select passed.id from passed order by passed.id desc limit 1)`,
+        next: sql<string>`${id}`,
+      };
+});
+
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 
-export const lastPassed = sql`(select passed.id from passed order by passed.id desc limit 1)`;
+/** Where a walk begins. */
+const firstPlace = (table: SessionTable): string =>
+  isDistributed(table) ? JSON.stringify([FIRST_ID, ""]) : FIRST_ID;
 
 /** Over a CTE named `passed`. */
-export const step = (table: SessionTable) => ({
-  examined: sql<number>`count(*)::int`,
-  next: sql<
-    string | null
-  >`(select ${table.id} from ${table} where ${table.id} > ${lastPassed} order by ${table.id} limit 1)`,
-});
+export const step = (table: SessionTable) => {
+  const { order, place, lastPassed, next } = walkOf(table);
+  return {
+    examined: sql<number>`count(*)::int`,
+    next: sql<
+      string | null
+    >`(select ${next} from ${table} where ${place} > ${lastPassed} order by ${sql.join(order, sql`, `)} limit 1)`,
+  };
+};
 
 /**
  * Examines the next `batchSize` sessions on the server, which sends no conversation.
@@ -77,12 +108,13 @@ export const findSessions = (
   found: SQL,
 ): AdminStatement<Step & { found: string }> =>
   statement(table, name, (db) => {
+    const { keys, order, place, from } = walkOf(table);
     const passed = db.$with("passed").as(
       db
-        .select({ id: table.id, found: sql`${found}`.as("found") })
+        .select({ ...keys, found: sql`${found}`.as("found") })
         .from(table)
-        .where(gte(table.id, param("from")))
-        .orderBy(table.id)
+        .where(gte(place, from))
+        .orderBy(...order)
         .limit(param("batchSize")),
     );
     const all = sql<string>`coalesce(json_agg(passed.found) filter (where passed.found is not null), '[]')::text`;
@@ -92,9 +124,16 @@ export const findSessions = (
       .from(passed);
   });
 
-/** The session `id`, if nobody has changed it since it had the `revision`, which is null for an older program's row. */
-export const unchangedSession = ({ id, updatedAt }: SessionTable) =>
-  and(eq(id, param("id")), sql`${updatedAt} is not distinct from ${timeOf(sql`${param("revision")}`)}`);
+/** A session that a walk has found. */
+export type Found = { id: string; userId: string };
+
+/** The session that was found. By its id alone, it is found even if it has another owner meanwhile. */
+export const foundSession = (table: SessionTable): SQL =>
+  isDistributed(table) ? ownedBy(table) : eq(table.id, param("id"));
+
+/** The same, if nobody has changed it since it had the `revision`, which is null for an older program's row. */
+export const unchangedSession = (table: SessionTable) =>
+  and(foundSession(table), sql`${table.updatedAt} is not distinct from ${timeOf(sql`${param("revision")}`)}`);
 
 /** Runs a part of a job. An aborted signal ends it with an error that reports the job's progress. */
 export type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
@@ -104,13 +143,15 @@ export type Run = <T>(part: (deadline: Deadline) => Promise<T>) => Promise<T>;
  *
  * @param did what the job does to sessions: "deleted"
  * @param done what is counted; each step adds to it
+ * @param takeStep takes the table as the server has it
  * @returns `done`
  */
 export async function runJob<Done extends { sessions: number }>(
+  db: Database,
   did: string,
-  { signal, onProgress, dryRun, timeoutMs }: Omit<z.output<typeof jobOptionsSchema>, "table">,
+  { table: declared, signal, onProgress, dryRun, timeoutMs }: z.output<typeof jobOptionsSchema>,
   done: Done,
-  takeStep: (from: string, run: Run) => Promise<Step>,
+  takeStep: (table: SessionTable, from: string, run: Run) => Promise<Step>,
 ): Promise<Done> {
   /** @param wasRunning whether a statement was running, whose outcome is unknown */
   const aborted = (wasRunning: boolean) => {
@@ -126,10 +167,11 @@ export async function runJob<Done extends { sessions: number }>(
       throw signal?.aborted && (thrown as JourneyDbError).code === "timeout" ? aborted(true) : thrown;
     }
   };
+  const table = await run((deadline) => asStored(db, declared, deadline));
   let examined = 0;
-  let from: string | null = FIRST_ID;
+  let from: string | null = firstPlace(table);
   while (from !== null) {
-    const step: Step = await takeStep(from, run);
+    const step: Step = await takeStep(table, from, run);
     examined += step.examined;
     from = step.next;
     try {

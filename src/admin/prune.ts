@@ -6,21 +6,21 @@ import { existingReplies, LEFT_AFTER } from "../durable-replies/leftovers.js";
 import { before } from "../durable-replies/statements.js";
 import { repliesOf } from "../durable-replies/tables.js";
 import type { Database } from "../model/database.js";
-import { isKept } from "../model/driver-errors.js";
+import { isDeadlock, isKept } from "../model/driver-errors.js";
 import type { JourneyDbError } from "../model/errors.js";
-import { param, perTable, statement } from "../queries/statement.js";
-import type { SessionTable } from "../schema.js";
+import { param, perTable, repeated, statement } from "../queries/statement.js";
+import { isDistributed, type SessionTable } from "../schema.js";
 import { type AdminStatement, optionsOf, rowOf } from "./call.js";
 import {
   batchSizeSchema,
   type JobOptions,
   jobOptionsSchema,
-  lastPassed,
   type Progress,
   type Run,
   runJob,
   type Step,
   step,
+  walkOf,
 } from "./job.js";
 
 const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
@@ -127,48 +127,81 @@ function dueAndPassed(db: Database, table: SessionTable) {
       .orderBy(id)
       .limit(param("window")),
   );
-  return { due, passed };
+  return { parts: [due, passed], sessions: sql<number>`(select count(*)::int from ${due})` };
 }
+
+/**
+ * The same on a distributed table. There `passed` is a part of the window, which its servers have read: each would read on
+ * to its end for a condition on the rows beyond.
+ */
+function passedOnServers(db: Database, table: SessionTable) {
+  const { keys, order, place, from } = walkOf(table);
+  const page = db.$with("page").as(
+    db
+      .select({ ...keys, due: sql<boolean>`${isDue(table.updatedAt)}`.as("due") })
+      .from(table)
+      .where(gte(place, from))
+      .orderBy(...order)
+      .limit(param("window")),
+  );
+  const before = sql`count(*) filter (where due) over (order by id, user_id rows between unbounded preceding and 1 preceding)`;
+  const passed = db
+    .$with("passed", {})
+    .as(
+      sql`select numbered.* from (select page.*, ${before} as before from page) as numbered where before < ${param("batchSize")}`,
+    );
+  return { parts: [page, passed], sessions: sql<number>`count(*) filter (where passed.due)::int` };
+}
+
+const partsOf = (db: Database, table: SessionTable) =>
+  (isDistributed(table) ? passedOnServers : dueAndPassed)(db, table);
 
 /** Counts what is due, and changes nothing. */
 export const countDue = perTable(
   (table): AdminStatement<Due> =>
     statement(table, "admin_count_due", (db) => {
-      const { due, passed } = dueAndPassed(db, table);
-      const sessions = sql<number>`(select count(*)::int from ${due})`;
+      const { parts, sessions } = partsOf(db, table);
       return db
-        .with(due, passed)
+        .with(...parts)
         .select({ sessions, ...step(table) })
-        .from(passed);
+        .from(sql`passed`);
     }),
 );
 
+/** How often a statement is sent at most that deadlocks end. */
+const MOST_DEADLOCKS = 10;
+
+/** On a distributed table, a statement that deletes waits for locked rows, on several servers at once. */
+const waiting = <Row>(deleting: AdminStatement<Row>): AdminStatement<Row> =>
+  isDistributed(deleting.table) ? repeated(deleting, isDeadlock, MOST_DEADLOCKS) : deleting;
+
 /**
- * Deletes what is due. A session that is locked by a writer is skipped, not waited for. One that was
- * written to since the statement began is no longer due: the server checks that again, since the
- * condition is on the deleted row itself.
+ * Deletes what is due. A session that is locked by a writer is skipped, not waited for; on a distributed table, which
+ * cannot skip it, it is waited for. One that was written to since the statement began is no longer due: the server checks
+ * that again, since the condition is on the deleted row itself.
  */
-export const deleteDue = perTable(
-  (table): AdminStatement<Due> =>
-    statement(table, "admin_delete_due", (db) => {
-      const { id, updatedAt } = table;
-      const { due, passed } = dueAndPassed(db, table);
-      // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
-      const isDueAndPassed = and(gte(id, param("from")), lte(id, lastPassed), isDue(updatedAt));
-      const free = db.select({ id }).from(table).where(isDueAndPassed).for("update", { skipLocked: true });
-      const deleted = db.$with("deleted").as(
-        db
-          .delete(table)
-          .where(and(isDueAndPassed, inArray(id, free)))
-          .returning({ id }),
-      );
-      const sessions = sql<number>`(select count(*)::int from ${deleted})`;
-      return db
-        .with(due, passed, deleted)
-        .select({ sessions, ...step(table) })
-        .from(passed);
-    }),
-);
+export const deleteDue = perTable((table): AdminStatement<Due> => {
+  const { id, updatedAt } = table;
+  const { place, from, lastPassed } = walkOf(table);
+  const deleting: AdminStatement<Due> = statement(table, "admin_delete_due", (db) => {
+    const { parts } = partsOf(db, table);
+    // Not by the ids of `due`: for 500 ids the planner prefers to read a table of 100,000 rows.
+    const isDueAndPassed = and(gte(place, from), lte(place, lastPassed), isDue(updatedAt));
+    const free = db.select({ id }).from(table).where(isDueAndPassed).for("update", { skipLocked: true });
+    const deleted = db.$with("deleted").as(
+      db
+        .delete(table)
+        .where(isDistributed(table) ? isDueAndPassed : and(isDueAndPassed, inArray(id, free)))
+        .returning({ id }),
+    );
+    const sessions = sql<number>`(select count(*)::int from ${deleted})`;
+    return db
+      .with(...parts, deleted)
+      .select({ sessions, ...step(table) })
+      .from(sql`passed`);
+  });
+  return waiting(deleting);
+});
 
 /**
  * Replies of sessions that stay, which nobody is going to remove. One that has ended is stored; what was written of
@@ -177,7 +210,9 @@ export const deleteDue = perTable(
 const leftReplies = perTable((table) => {
   const { replies } = repliesOf(table);
   const { state, writtenAt, sessionId, userId } = replies;
-  const isLeft = sql`case when ${state} in ('stored', 'ended') then ${writtenAt} < ${before(LEFT_AFTER)} else ${isDue(writtenAt)} end`;
+  // No CASE: distributed engines refuse now() in it.
+  const isOver = sql`${state} in ('stored', 'ended')`;
+  const isLeft = sql`(${isOver} and ${writtenAt} < ${before(LEFT_AFTER)} or not ${isOver} and ${isDue(writtenAt)})`;
   const exists: AdminStatement<{ exists: boolean }> = statement(table, "admin_find_replies", (db) =>
     db.select({ exists: sql<boolean>`${existingReplies(table)} is not null` }).from(sql`(select) as nothing`),
   );
@@ -185,23 +220,21 @@ const leftReplies = perTable((table) => {
     const ofDue = db
       .select({ id: table.id })
       .from(table)
-      .where(and(eq(table.id, sessionId), isDue(table.updatedAt)));
+      .where(
+        and(
+          eq(table.id, sessionId),
+          isDistributed(table) ? eq(table.userId, userId) : undefined,
+          isDue(table.updatedAt),
+        ),
+      );
     return db
       .select({ replies: sql<number>`count(*)::int` })
       .from(replies)
       .where(and(isLeft, notExists(ofDue)));
   });
   const remove: AdminStatement<{ replies: number }> = statement(table, "admin_delete_left_replies", (db) => {
-    const free = db
-      .$with("free")
-      .as(
-        db
-          .select({ sessionId, userId })
-          .from(replies)
-          .where(isLeft)
-          .limit(param("batchSize"))
-          .for("update", { skipLocked: true }),
-      );
+    const left = db.select({ sessionId, userId }).from(replies).where(isLeft).limit(param("batchSize"));
+    const free = db.$with("free").as(isDistributed(table) ? left : left.for("update", { skipLocked: true }));
     const deleted = db.$with("deleted").as(
       db
         .delete(replies)
@@ -210,7 +243,7 @@ const leftReplies = perTable((table) => {
     );
     return db.with(free, deleted).select({ replies: sql<number>`count(*)::int` }).from(deleted);
   });
-  return { exists, count, remove };
+  return { exists, count, remove: waiting(remove) };
 });
 
 /**
@@ -219,7 +252,8 @@ const leftReplies = perTable((table) => {
  *
  * It walks through all sessions once, in small statements. Each deletes at most `batchSize` sessions and
  * holds no lock for long, and what it deleted stays deleted. So the call can be stopped and repeated at any
- * time, and two calls can run at once. A session that is being written to is neither waited for nor deleted.
+ * time, and two calls can run at once. A session that is being written to is neither waited for nor deleted. On a
+ * distributed table it is waited for, and deleted if it is still due then.
  * With durable replies, it also removes replies that a crash has left: those that have ended, after an hour, and those
  * that nobody has written to for `inactiveFor`, whose session stays without what was written of them.
  * A session whose deletion a foreign key or a trigger prevents is skipped and counted; it takes about one
@@ -232,17 +266,17 @@ const leftReplies = perTable((table) => {
  *   deleted.
  */
 export async function prune(db: Database, options: PruneOptions): Promise<Pruned> {
-  const { table, inactiveFor, ...job } = optionsOf(pruneOptions, db, options);
+  const { inactiveFor, ...job } = optionsOf(pruneOptions, db, options);
   const done: Pruned = { sessions: 0 };
   let size = job.batchSize;
   let refusal: JourneyDbError | undefined;
-  return runJob("deleted", job, done, async (from, run) => {
-    const step = await deleteSessions(from, run);
-    if (step.next === null) await removeReplies(run);
+  return runJob(db, "deleted", job, done, async (table, from, run) => {
+    const step = await deleteSessions(table, from, run);
+    if (step.next === null) await removeReplies(table, run);
     return step;
   });
 
-  async function deleteSessions(from: string, run: Run): Promise<Step> {
+  async function deleteSessions(table: SessionTable, from: string, run: Run): Promise<Step> {
     for (;;) {
       const values = {
         inactiveForSeconds: inactiveFor / 1000,
@@ -279,7 +313,7 @@ export async function prune(db: Database, options: PruneOptions): Promise<Pruned
     }
   }
 
-  async function removeReplies(run: Run): Promise<void> {
+  async function removeReplies(table: SessionTable, run: Run): Promise<void> {
     const { exists, count, remove } = leftReplies(table);
     const values = { inactiveForSeconds: inactiveFor / 1000 };
     if (!(await run((deadline) => rowOf(exists, db, {}, deadline))).exists) return;

@@ -1,15 +1,17 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import type { JourneyDbError } from "../model/errors.js";
 import { exactTime } from "../queries/columns.js";
 import { areInRows } from "../queries/conversation.js";
-import { input, jsonParam, param, perTable, type Statement, statement } from "../queries/statement.js";
+import { input, jsonParam, perTable, type Statement, statement } from "../queries/statement.js";
 import { updating } from "../queries/write.js";
 import type { SessionTable } from "../schema.js";
 import type { Deadline } from "../sessions/call.js";
 import { type AdminStatement, optionsOf, rowOf, rowsOf } from "./call.js";
 import {
+  type Found,
   findSessions,
+  foundSession,
   type JobOptions,
   jobOptionsSchema,
   type Progress,
@@ -61,7 +63,7 @@ const statementsOf = perTable((table) => {
         isWritable: sql<boolean>`(${userId} <> '' and (jsonb_typeof(${messages}) in ('string', 'array') or ${areInRows(messages)}) and jsonb_typeof(${metadata}) in ('string', 'object')) is not false`,
       })
       .from(table)
-      .where(and(eq(id, param("id")), isText)),
+      .where(and(foundSession(table), isText)),
   );
 
   /** Fails where jsonb cannot hold what JSON.parse could read. */
@@ -72,18 +74,24 @@ const statementsOf = perTable((table) => {
   );
 
   /** Replaces the columns that have new JSON, if nobody has changed the row since it was read. */
-  const writeDecoded: Statement<{ id: string }, Decoded & { id: string; revision: string | null }> =
-    statement(table, "admin_write_decoded", (db) =>
+  const writeDecoded: Statement<{ id: string }, Decoded & Found & { revision: string | null }> = statement(
+    table,
+    "admin_write_decoded",
+    (db) =>
       updating(db, table, {
         messages: sql`coalesce(${jsonParam("messages")}, ${messages})`,
         metadata: sql`coalesce(${jsonParam("metadata")}, ${metadata})`,
       })
         .where(unchangedSession(table))
         .returning({ id }),
-    );
+  );
 
   return {
-    findEncoded: findSessions(table, "admin_find_encoded", sql`case when ${isText} then to_json(${id}) end`),
+    findEncoded: findSessions(
+      table,
+      "admin_find_encoded",
+      sql`case when ${isText} then json_build_object('id', ${id}, 'userId', ${userId}) end`,
+    ),
     readEncoded,
     readDecoded,
     writeDecoded,
@@ -97,7 +105,8 @@ const statementsOf = perTable((table) => {
  *
  * It walks through all sessions once. Each session is changed by one statement, and only if nobody has
  * changed it since it was read. The call can be stopped and repeated at any time. No number changes.
- * `revision` and `updatedAt` of a repaired session change.
+ * `revision` and `updatedAt` of a repaired session change. On a distributed table, a session that is transferred meanwhile
+ * may be left as it is: repeat the call.
  *
  * @example await repairJson(db, { dryRun: true })
  * @throws JourneyDbError invalid_input; timeout for an aborted signal or a statement that takes too
@@ -105,32 +114,37 @@ const statementsOf = perTable((table) => {
  *   repaired.
  */
 export async function repairJson(db: Database, options: RepairJsonOptions = {}): Promise<Repaired> {
-  const { table, ...job } = optionsOf(jobOptionsSchema, db, options);
-  const { findEncoded } = statementsOf(table);
+  const job = optionsOf(jobOptionsSchema, db, options);
+  const { batchSize, dryRun } = job;
   const done: Repaired = { sessions: 0, skipped: 0 };
-  return runJob("repaired", job, done, async (from, run) => {
-    const { found, ...step } = await run((deadline) =>
-      rowOf(findEncoded, db, { from, batchSize: job.batchSize }, deadline),
-    );
-    for (const id of JSON.parse(found) as string[]) {
-      const outcome = await run((deadline) => repairSession(db, table, id, job.dryRun, deadline));
+  return runJob(db, "repaired", job, done, async (table, from, run) => {
+    const { findEncoded } = statementsOf(table);
+    const { found, ...step } = await run((deadline) => rowOf(findEncoded, db, { from, batchSize }, deadline));
+    for (const session of JSON.parse(found) as Found[]) {
+      const outcome = await run((deadline) => repairSession(db, table, session, dryRun, deadline));
       if (outcome !== "repaired already") done[outcome ?? "skipped"]++;
     }
     return step;
   });
 }
 
-const repairSession = (db: Database, table: SessionTable, id: string, dryRun: boolean, deadline: Deadline) =>
+const repairSession = (
+  db: Database,
+  table: SessionTable,
+  session: Found,
+  dryRun: boolean,
+  deadline: Deadline,
+) =>
   untilUnchanged(async () => {
     const { readEncoded, readDecoded, writeDecoded } = statementsOf(table);
-    const [row] = await rowsOf(readEncoded, db, { id }, deadline);
+    const [row] = await rowsOf(readEncoded, db, session, deadline);
     if (!row) return "repaired already";
     const values = decoded(row);
     if (!values) return "skipped";
     try {
       const written = dryRun
         ? await rowsOf(readDecoded, db, values, deadline)
-        : await rowsOf(writeDecoded, db, { id, revision: row.revision, ...values }, deadline);
+        : await rowsOf(writeDecoded, db, { ...session, revision: row.revision, ...values }, deadline);
       return written.length > 0 ? "sessions" : undefined;
     } catch (thrown) {
       // JSON that JSON.parse reads and jsonb cannot hold.

@@ -57,22 +57,39 @@ export interface Stats {
   newestUpdatedAt: Date | null;
 }
 
-type StatsRow = Record<
-  "sessions" | "owners" | "bytes" | "largeSessions" | "replyBytes" | "deadRows",
-  number
-> &
-  Record<"phases" | "messageRows", string> & { hasReplies: boolean } & Record<"appendBytes", string | null> &
-  Record<"largest" | "oldestCreatedAt" | "oldestUpdatedAt" | "newestUpdatedAt", string | null>;
+/** Bytes on disk of each table; what vacuum has not removed. */
+type Sizes = Record<"bytes" | "messageBytes" | "replyBytes" | "deadRows", number>;
+
+type StatsRow = Sizes &
+  Record<"sessions" | "owners" | "largeSessions" | "inRows" | "messages", number> &
+  Record<"hasReplies" | "onCitus", boolean> & { phases: string } & Record<
+    "largest" | "appendBytes" | "oldestCreatedAt" | "oldestUpdatedAt" | "newestUpdatedAt",
+    string | null
+  >;
 
 const statsOptions = z.strictObject({ table, timeoutMs });
 
 /** A bigint would arrive as text. */
 const number = (count: SQL) => sql<number>`(${count})::float8`;
 
+/** @param sizeOf the bytes of a table, which may be NULL */
+const sizesOf = (table: SessionTable, sizeOf: (one: SQL) => SQL) => {
+  const size = (one: SQL) => sql`coalesce(${sizeOf(one)}, 0)`;
+  return {
+    bytes: number(size(regclassOf(table))),
+    messageBytes: number(size(existingMessages(table))),
+    replyBytes: number(
+      sql`${size(existingReplies(table))} + ${size(existingTable(repliesOf(table).chunks))}`,
+    ),
+  };
+};
+
+/** Without a schema it is found by the search_path, as in the other statements. */
+const regclassOf = (table: SessionTable) =>
+  sql.raw(`'${qualifiedName(table).replaceAll("'", "''")}'::regclass`);
+
 const readStats = perTable((table): AdminStatement<StatsRow> => {
   const { id, userId, phase, messages, metadata, createdAt, updatedAt } = table;
-  // Without a schema it is found by the search_path, as in the other statements.
-  const regclass = sql.raw(`'${qualifiedName(table).replaceAll("'", "''")}'::regclass`);
   return statement(table, "admin_stats", (db) => {
     const owner = db.selectDistinct({ userId }).from(table).as("owner");
     // pg_column_size reads the row only: it has the size of a long value, which is stored elsewhere.
@@ -81,7 +98,7 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
     const marked = sql.raw(isMarked(`"messages"`));
     const stored = sql`pg_column_size(${messages})`;
     // Another program may have written any number; nested, since an unmarked conversation is not read.
-    const counted = sql`case when ${marked} then ${messages} ->> 'rows' ~ '^\\d{1,9}$' else false end`;
+    const isNumber = sql`case when ${marked} then ${messages} ->> 'rows' ~ '^\\d{1,9}$' else false end`;
     const largest = db
       .select({ found: sql`json_build_object('id', ${id}, 'bytes', ${size})::text` })
       .from(table)
@@ -95,37 +112,66 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
       .limit(100)
       .as("phases");
     const found = sql`json_build_object('phase', ${phases.phase}, 'sessions', ${phases.sessions})`;
-    return db
-      .select({
-        phases: sql<string>`(${db.select({ all: sql`coalesce(json_agg(${found} order by ${phases.sessions} desc, ${phases.phase}), '[]')::text` }).from(phases)})`,
-        sessions: number(sql`count(*)`),
-        owners: number(sql`${db.select({ count: sql`count(*)` }).from(owner)}`),
-        bytes: number(sql`pg_total_relation_size(${regclass})`),
-        largest: sql<string | null>`(${largest})`,
-        largeSessions: number(sql`count(*) filter (where ${stored} > ${sql.raw(`${LARGE_SESSION_BYTES}`)})`),
-        appendBytes: sql<
-          string | null
-        >`case when count(*) filter (where not ${marked}) > 0 then json_build_object(
-          'mean', round(avg(${stored}) filter (where not ${marked})), 'largest', max(${stored}) filter (where not ${marked}))::text end`,
-        messageRows: sql<string>`json_build_object('sessions', count(*) filter (where ${marked}),
-          'messages', coalesce(sum((${messages} ->> 'rows')::int) filter (where ${counted}), 0),
-          'bytes', coalesce(pg_total_relation_size(${existingMessages(table)}), 0))::text`,
-        hasReplies: sql<boolean>`${existingReplies(table)} is not null`,
-        replyBytes: number(
-          sql.join(
-            [existingReplies(table), existingTable(repliesOf(table).chunks)].map(
-              (one) => sql`coalesce(pg_total_relation_size(${one}), 0)`,
-            ),
-            sql` + `,
+    // A part of its own, since distributed engines refuse an aggregate beside a sub-select.
+    const all = db.$with("counted").as(
+      db
+        .select({
+          sessions: number(sql`count(*)`).as("sessions"),
+          largeSessions: number(
+            sql`count(*) filter (where ${stored} > ${sql.raw(`${LARGE_SESSION_BYTES}`)})`,
+          ).as("large_sessions"),
+          appendBytes: sql<
+            string | null
+          >`case when count(*) filter (where not ${marked}) > 0 then json_build_object(
+            'mean', round(avg(${stored}) filter (where not ${marked})), 'largest', max(${stored}) filter (where not ${marked}))::text end`.as(
+            "append_bytes",
           ),
-        ),
-        deadRows: number(sql`pg_stat_get_dead_tuples(${regclass})`),
-        oldestCreatedAt: exactTime(sql`min(${createdAt})`),
-        oldestUpdatedAt: exactTime(sql`min(${updatedAt})`),
-        newestUpdatedAt: exactTime(sql`max(${updatedAt})`),
+          inRows: number(sql`count(*) filter (where ${marked})`).as("in_rows"),
+          messages: number(
+            sql`coalesce(sum((${messages} ->> 'rows')::int) filter (where ${isNumber}), 0)`,
+          ).as("messages"),
+          oldestCreatedAt: sql`min(${createdAt})`.as("oldest_created_at"),
+          oldestUpdatedAt: sql`min(${updatedAt})`.as("oldest_updated_at"),
+          newestUpdatedAt: sql`max(${updatedAt})`.as("newest_updated_at"),
+        })
+        .from(table),
+    );
+    return db
+      .with(all)
+      .select({
+        sessions: all.sessions,
+        owners: number(sql`${db.select({ count: sql`count(*)` }).from(owner)}`),
+        phases: sql<string>`(${db.select({ all: sql`coalesce(json_agg(${found} order by ${phases.sessions} desc, ${phases.phase}), '[]')::text` }).from(phases)})`,
+        largest: sql<string | null>`(${largest})`,
+        largeSessions: all.largeSessions,
+        appendBytes: all.appendBytes,
+        inRows: all.inRows,
+        messages: all.messages,
+        hasReplies: sql<boolean>`${existingReplies(table)} is not null`,
+        oldestCreatedAt: exactTime(sql`${all.oldestCreatedAt}`),
+        oldestUpdatedAt: exactTime(sql`${all.oldestUpdatedAt}`),
+        newestUpdatedAt: exactTime(sql`${all.newestUpdatedAt}`),
+        ...sizesOf(table, (one) => sql`pg_total_relation_size(${one})`),
+        deadRows: number(sql`pg_stat_get_dead_tuples(${regclassOf(table)})`),
+        onCitus: sql<boolean>`to_regclass('pg_catalog.pg_dist_partition') is not null`,
       })
-      .from(table);
+      .from(all);
   });
+});
+
+/** Of a table that Citus has distributed: of all its shards. No row for another. */
+const readDistributedSizes = perTable((table): AdminStatement<Sizes> => {
+  const distributed = (one: SQL) =>
+    sql`(select logicalrelid from pg_catalog.pg_dist_partition where logicalrelid = ${one} and partmethod = 'h')`;
+  const dead = sql`select sum(result::float8) from run_command_on_shards(${regclassOf(table)}, 'select pg_stat_get_dead_tuples(%L::regclass)') where success`;
+  return statement(table, "admin_distributed_sizes", (db) =>
+    db
+      .select({
+        ...sizesOf(table, (one) => sql`citus_total_relation_size(${distributed(one)}, false)`),
+        deadRows: number(sql`coalesce((${dead}), 0)`),
+      })
+      .from(sql`${distributed(regclassOf(table))} as distributed`),
+  );
 });
 
 const countReplies = perTable((table): AdminStatement<Record<"running" | "abandoned", number>> => {
@@ -147,7 +193,8 @@ const countReplies = perTable((table): AdminStatement<Record<"running" | "abando
  * jobs and scripts, never behind a route.
  *
  * It sends one statement, which reads every row but no conversation and takes about a second per million
- * sessions. For many more, raise `timeoutMs` and the server's own limit. With durable replies, a second one counts them.
+ * sessions. For many more, raise `timeoutMs` and the server's own limit. With durable replies, a second one counts them. On
+ * a Citus cluster, one more reads the sizes and dead rows of a distributed table's shards.
  *
  * @throws JourneyDbError invalid_input, timeout, unavailable, configuration, migration, internal
  */
@@ -155,8 +202,10 @@ export async function stats(db: Database, options: StatsOptions = {}): Promise<S
   const { table, timeoutMs } = optionsOf(statsOptions, db, options);
   const send = <Row>(of: (table: SessionTable) => AdminStatement<Row>) =>
     rowOf(of(table), db, {}, { timeoutMs });
-  const { sessions, owners, phases, bytes, largeSessions, deadRows, ...row } = await send(readStats);
+  const { sessions, owners, phases, largeSessions, inRows, messages, ...row } = await send(readStats);
   const replies = row.hasReplies ? await send(countReplies) : { running: 0, abandoned: 0 };
+  const distributed: Sizes | undefined = row.onCitus ? await send(readDistributedSizes) : undefined;
+  const { bytes, messageBytes, replyBytes, deadRows } = distributed ?? row;
   const date = (exactTime: string | null) => (exactTime === null ? null : toDate(exactTime));
   return {
     sessions,
@@ -166,8 +215,8 @@ export async function stats(db: Database, options: StatsOptions = {}): Promise<S
     largest: JSON.parse(row.largest ?? "null"),
     largeSessions,
     appendBytes: JSON.parse(row.appendBytes ?? "null"),
-    messageRows: JSON.parse(row.messageRows),
-    replies: { ...replies, bytes: row.replyBytes },
+    messageRows: { sessions: inRows, messages, bytes: messageBytes },
+    replies: { ...replies, bytes: replyBytes },
     deadRows,
     oldestCreatedAt: date(row.oldestCreatedAt),
     oldestUpdatedAt: date(row.oldestUpdatedAt),

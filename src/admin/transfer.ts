@@ -1,5 +1,5 @@
-import { and, eq, getTableName, notExists, type SQL, sql, type WithSubquery } from "drizzle-orm";
-import type { PgColumn } from "drizzle-orm/pg-core";
+import { and, eq, getTableName, is, notExists, type SQL, sql, type WithSubquery } from "drizzle-orm";
+import { type PgColumn, PgTransaction } from "drizzle-orm/pg-core";
 import * as z from "zod";
 import { existingReplies } from "../durable-replies/leftovers.js";
 import { repliesOf } from "../durable-replies/tables.js";
@@ -11,8 +11,9 @@ import type { JourneyDbError } from "../model/errors.js";
 import { areMarked } from "../queries/conversation.js";
 import { param, perTable, statement } from "../queries/statement.js";
 import { updating } from "../queries/write.js";
-import type { JourneyTable } from "../schema.js";
-import { type AdminStatement, optionsOf, rowOf, table, timeoutMs } from "./call.js";
+import { isDistributed, type JourneyTable, type SessionTable } from "../schema.js";
+import { type AdminStatement, asStored, optionsOf, rowOf, table, timeoutMs } from "./call.js";
+import { transferDistributed } from "./transfer-distributed.js";
 
 export interface TransferOptions {
   /** The table of the sessions, declared with `journeyTable`. @default journeySessions */
@@ -148,16 +149,40 @@ const statementsOf = perTable((table) => {
  * replies move with their sessions, without an option: that takes a second statement and, for messages of sessions that are
  * being written to, a transaction that waits for the writers. The server that produces a reply is told that it is gone.
  *
+ * On a distributed table it is a transaction that waits for the writers, copies the rows, and deletes the old ones: triggers
+ * see inserts and deletes. It refuses if the other user has a session with one of the ids (`conflict`), or a foreign key of
+ * another table references the sessions or what belongs to them (`configuration`). Nothing is moved then. Afterwards, an
+ * `append` of the guest with `create` creates a session of the same id.
+ *
  * @example const { sessions } = await transfer(db, { from: "guest_2abc", to: "user_2abc" })
  * @throws JourneyDbError invalid_input; corrupt if one of the rows does not meet the table's checks (its
  *   statement moves nothing); timeout, unavailable, conflict, configuration, migration, internal
  */
 export async function transfer(db: Database, options: TransferOptions): Promise<Transferred> {
-  const { table, from, to, timeoutMs } = optionsOf(transferOptions, db, options);
+  const { table, ...values } = optionsOf(transferOptions, db, options);
+  const { from, to, timeoutMs } = values;
   const statements = statementsOf(table);
   const send = <Row>(statement: AdminStatement<Row>, on = db) =>
     rowOf(statement, on, { from, to }, { timeoutMs });
-  let step = await send(statements.first);
+  const stored = () => asStored(db, table, { timeoutMs });
+  const copied = async (distributed: SessionTable) => ({
+    sessions: await transferDistributed(db, distributed, values),
+  });
+  // A refused statement would end the caller's transaction.
+  if (is(db, PgTransaction)) {
+    const found = await stored();
+    if (isDistributed(found)) return copied(found);
+  }
+  let step: Step;
+  try {
+    step = await send(statements.first);
+  } catch (thrown) {
+    // A server that has distributed the table refuses to change an owner.
+    if ((thrown as JourneyDbError).sqlState !== "0A000") throw thrown;
+    const found = await stored().catch(() => table);
+    if (!isDistributed(found)) throw thrown;
+    return copied(found);
+  }
   let { sessions } = step;
   const inColumn = step.hasReplies ? statements.withReplies : statements.first;
   const withRows = step.hasReplies ? statements.withBoth : statements.withRows;

@@ -1,7 +1,7 @@
 import { getTableName, sql } from "drizzle-orm";
 import type { Database } from "../model/database.js";
 import { fromDriver } from "../model/driver-errors.js";
-import { ownColumns, type SessionTable } from "../schema.js";
+import { isDistributed, ownColumns, type SessionTable } from "../schema.js";
 
 /** As pg_dump sets them, so that a value has one text, and no digit of it is lost. */
 const SETTINGS = {
@@ -26,8 +26,13 @@ export async function exactly<T>(
   if (ownColumns(table).length === 0) return use(db);
   try {
     return await db.transaction(async (tx) => {
-      const set = Object.entries(SETTINGS).map(([name, value]) => sql`set_config(${name}, ${value}, true)`);
+      const settings = Object.entries(SETTINGS);
+      const set = settings.map(([name, value]) => sql`set_config(${name}, ${value}, true)`);
       await tx.execute(sql`select ${sql.join(set, sql`, `)}`);
+      // The servers that have the rows are told by SET LOCAL alone.
+      if (isDistributed(table))
+        for (const [name, value] of [["citus.propagate_set_commands", "local"], ...settings])
+          await tx.execute(sql.raw(`set local ${name} = '${value}'`));
       return use(tx);
     });
   } catch (thrown) {

@@ -4,6 +4,7 @@ import { convertMessages } from "../admin/convert-messages.js";
 import { batchSizeSchema } from "../admin/job.js";
 import { inactiveForSchema, prune } from "../admin/prune.js";
 import { repairJson } from "../admin/repair-json.js";
+import { isDistributedTable } from "../model/citus.js";
 import type { Database } from "../model/database.js";
 import { type JourneyTable, qualifiedName } from "../schema.js";
 import { parse } from "../validation/parse.js";
@@ -43,18 +44,24 @@ interface Job<Done> {
   left(done: Done): string | undefined;
 }
 
+/** An estimate, from the server's statistics. It has none of a distributed table. */
+async function expectedRows(db: Database, table: JourneyTable): Promise<number> {
+  if (await isDistributedTable(db, qualifiedName(table))) return db.$count(table);
+  const [estimate] = await db
+    .select({ rows: sql<number>`reltuples::float8` })
+    .from(sql`pg_class`)
+    .where(sql`oid = to_regclass(${qualifiedName(table)}::text)`);
+  // -1 before it has any.
+  return Math.max(estimate?.rows ?? 0, 0);
+}
+
 /** Runs a job on the sessions of all users and shows its progress. Ctrl-C ends it and the running statement. */
 function runJob<Done>({ url, dryRun = false, ...named }: JobOption, job: Job<Done>) {
   const table = tableOf(named);
   return withSessions(url, table, async (db) => {
     const stop = new AbortController();
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
-    // An estimate; -1 before the server made one.
-    const [estimate] = await db
-      .select({ rows: sql<number>`reltuples::float8` })
-      .from(sql`pg_class`)
-      .where(sql`oid = to_regclass(${qualifiedName(table)}::text)`);
-    const progress = showProgress("looking at", Math.max(estimate?.rows ?? 0, 0), "sessions");
+    const progress = showProgress("looking at", await expectedRows(db, table), "sessions");
     const options = {
       table,
       dryRun,

@@ -2,9 +2,11 @@ import { sql } from "drizzle-orm";
 import { toCamelCase } from "drizzle-orm/casing";
 import { customType, getTableConfig } from "drizzle-orm/pg-core";
 import { existingMessages } from "../message-rows/existing.js";
+import { isDistributedTable } from "../model/citus.js";
 import type { Database } from "../model/database.js";
 import { JourneyDbError } from "../model/errors.js";
 import {
+  asDistributed,
   type JourneyTable,
   journeySessions,
   journeyTable,
@@ -82,12 +84,13 @@ export async function storedTable(db: Database, declared: JourneyTable): Promise
     .filter(({ name }) => !ofPackage.includes(name))
     .map((column): OwnColumn => ({ ...column, key: keyOf(column) }));
   const { name, schema } = getTableConfig(declared);
-  const table = journeyTable(
+  const stored = journeyTable(
     { name, schema },
     Object.fromEntries(own.map(({ key, name, type }) => [key, customType({ dataType: () => type })(name)])),
   );
+  const distributed = await isDistributedTable(db, qualifiedName(declared));
   return {
-    table: table as unknown as SessionTable,
+    table: (distributed ? asDistributed(stored) : stored) as unknown as SessionTable,
     hasMessages: found?.hasMessages === true,
     fields: {
       names: namesOf(own),

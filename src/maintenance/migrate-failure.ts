@@ -1,4 +1,4 @@
-import { fromDriver } from "../model/driver-errors.js";
+import { fromDriver, lacksTransactions } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
 
 const OTHER_TYPE = "a column of the existing table has another type; run journey-db verify";
@@ -32,10 +32,6 @@ const REMEDY: Record<string, string> = {
   P0001:
     "a trigger or a function of the application raised an error; disable the table's triggers that do (alter table journey_sessions disable trigger …), migrate, and enable them again",
 };
-
-/** Drizzle's HTTP drivers throw this before they send anything. */
-export const lacksTransactions = (error: unknown): boolean =>
-  error instanceof Error && /no transactions support|transactions are not supported/i.test(error.message);
 
 /** For a failure of the first statement: the connection was refused, whatever the SQLSTATE means elsewhere. */
 export function connectionFailure(error: unknown): JourneyDbError {

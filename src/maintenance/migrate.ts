@@ -6,11 +6,11 @@ import { readMigrationFiles } from "drizzle-orm/migrator";
 import { PgTransaction } from "drizzle-orm/pg-core";
 import * as z from "zod";
 import type { Database } from "../model/database.js";
-import { fromDriver } from "../model/driver-errors.js";
+import { fromDriver, lacksTransactions } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
 import { databaseSchema, OPTIONAL, type OptionalMigrations, withSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
-import { connectionFailure, lacksTransactions, migrationFailure } from "./migrate-failure.js";
+import { connectionFailure, migrationFailure } from "./migrate-failure.js";
 import { findTable, IS_COMPLETE, read, TABLE } from "./read.js";
 
 /** The migrations of one folder: those that every database has, or optional ones. */

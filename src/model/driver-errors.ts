@@ -115,6 +115,13 @@ export const lacksKey = (thrown: unknown): boolean => driverErrorOf(thrown).code
 /** Whether a serializable transaction was refused, which a statement of its own may repeat. */
 export const isSerializationFailure = (thrown: unknown): boolean => driverErrorOf(thrown).code === "40001";
 
+/** Whether the server ended one of several transactions that waited for each other. */
+export const isDeadlock = (thrown: unknown): boolean => driverErrorOf(thrown).code === "40P01";
+
+/** Drizzle's HTTP drivers throw this before they send anything. */
+export const lacksTransactions = (error: unknown): boolean =>
+  error instanceof Error && /no transactions support|transactions are not supported/i.test(error.message);
+
 /** Whether a unique index on the sessions' id refused the row, whatever its name. */
 function isTakenId({ code, error }: Thrown, names: Names, table: string): boolean {
   if (code !== "23505") return false;

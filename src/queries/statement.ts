@@ -177,11 +177,11 @@ const INSERTIONS = 3;
  * @param isRefusal whether it was, with an error that the same statement need not meet again
  * @param most how often it is sent, at most
  */
-export function repeated<Row>(
-  once: Statement<Row>,
+export function repeated<Row, Given extends Named = Values>(
+  once: Statement<Row, Given>,
   isRefusal: (thrown: unknown) => boolean,
   most: number,
-): Statement<Row> {
+): Statement<Row, Given> {
   return {
     ...once,
     async run(...call) {

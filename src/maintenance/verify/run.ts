@@ -1,8 +1,7 @@
 import { is, sql, TransactionRollbackError } from "drizzle-orm";
 import type { Database } from "../../model/database.js";
-import { fromDriver } from "../../model/driver-errors.js";
+import { fromDriver, lacksTransactions } from "../../model/driver-errors.js";
 import type { JourneyDbError } from "../../model/errors.js";
-import { lacksTransactions } from "../migrate-failure.js";
 import type { Context } from "./check.js";
 import { error, type Finding, finding } from "./finding.js";
 
