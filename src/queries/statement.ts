@@ -115,13 +115,11 @@ export function withParts<Row extends object>(
   from: SQL,
   first: readonly string[] = [],
 ): Builder<Row> {
-  const used = first.map(
-    (name) => sql`(select count(*) from ${sql.identifier(name)}) as ${sql.identifier(name)}`,
-  );
   const named = Object.entries(parts).map(([name, part]) => db.$with(name, {}).as(part));
   const selecting = db.with(...named).select(row as Record<string, SQL>);
-  const all = used.length === 0 ? from : sql`(select ${sql.join(used, sql`, `)}) as first, ${from}`;
-  return selecting.from(all as never) as unknown as Builder<Row>;
+  // Not joined: the planner expects many rows of each.
+  const used = first.map((name) => sql`(select count(*) from ${sql.identifier(name)}) >= 0`);
+  return selecting.from(from as never).where(and(...used)) as unknown as Builder<Row>;
 }
 
 /** One SQL statement, prepared once per database. */

@@ -6,4 +6,4 @@ with "previous" as (select "journey_replies"."id" from "journey_replies" where "
         and ("journey_replies"."id" = excluded.id or excluded.started_at - "journey_replies"."started_at" > interval '3 seconds'))
       returning "journey_replies"."session_id", "journey_replies"."id"), "cleared" as (delete from "journey_reply_chunks" using started, previous
       where "journey_reply_chunks"."user_id" = $userId and "journey_reply_chunks"."session_id" = started.session_id and "journey_reply_chunks"."reply_id" not in (started.id, previous.id)
-      returning 1 as one) select exists (select 1 from "journey_sessions" where ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id)), exists (select 1 from started) from (select (select count(*) from "previous") as "previous") as first, (select 1) as one
+      returning 1 as one) select exists (select 1 from "journey_sessions" where ("journey_sessions"."user_id" = $userId and "journey_sessions"."id" = $id)), exists (select 1 from started) from (select 1) as one where (select count(*) from "previous") >= 0
