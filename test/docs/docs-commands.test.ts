@@ -25,6 +25,8 @@ const NOT_RUN: Record<string, string> = {
   "docs/schema.md: Your own table": "needs drizzle-kit; schema-own-table.test.ts runs it in an application",
   "docs/schema.md: Message rows": "as docs/schema.md: Your own table",
   "docs/schema.md: Durable replies": "as docs/schema.md: Your own table",
+  "docs/cli.md: Over several servers":
+    "needs a cluster of Citus; test/citus/distribute.test.ts runs it on one",
   "docs/operations.md: A standby that takes over": "needs two servers; failover.test.ts starts them",
   "docs/nextjs-supabase.md: 2. Install the package": "as docs/install.md: As a workspace",
 };
