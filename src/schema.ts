@@ -75,7 +75,7 @@ const LONGEST_NAME = 33;
 const MOST_COLUMNS = 90;
 /** Names that a statement gives to its own parts beside the table. */
 const ALIASES =
-  "input own page batch hit passed due deleted counted excluded conversation copied changed kept locked given stored added dropped made target found written started cleared next previous removed numbered place".split(
+  "input own page batch hit passed due deleted counted excluded conversation copied changed kept locked given stored added dropped made target found written started cleared next previous removed numbered".split(
     " ",
   );
 
