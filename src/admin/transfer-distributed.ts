@@ -75,17 +75,18 @@ const statementsOf = perTable((table) => {
     );
   });
 
+  // By a write, since a query that waits for a shard that moves goes on where that was before.
   const lock: AdminStatement<{ id: string }> = statement(table, "admin_transfer_lock", (db) =>
-    db.select({ id }).from(table).where(eq(userId, from)).orderBy(id).for("update"),
+    db.update(table).set({ phase: sql`phase` }).where(eq(userId, from)).returning({ id }),
   );
 
   /** A write to a reply does not lock its session. */
   const lockReplies: AdminStatement<{ id: string }> = statement(table, "admin_transfer_lock_replies", (db) =>
     db
-      .select({ id: replies.sessionId })
-      .from(replies)
+      .update(replies)
+      .set({ state: sql`state` })
       .where(and(eq(replies.userId, from), inArray(replies.sessionId, moved)))
-      .for("update"),
+      .returning({ id: replies.sessionId }),
   );
 
   /** Copies rows of the sessions. A session of which the other user has the id is not copied. */

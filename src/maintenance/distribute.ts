@@ -139,7 +139,6 @@ async function readStored(db: Database, { table, parent, notify }: Declared): Pr
 /** What prevents it, each as a clause; empty if nothing does. */
 async function obstacles(db: Database, tables: readonly Declared[], undo: boolean): Promise<string[]> {
   const [sessions] = tables as [Declared];
-  const oid = sql`to_regclass(${nameOf(sessions.table)}::text)`;
   const own = sql.join(
     tables.map(({ table }) => sql`coalesce(to_regclass(${nameOf(table)}::text), 0)`),
     sql`, `,
@@ -152,11 +151,20 @@ async function obstacles(db: Database, tables: readonly Declared[], undo: boolea
         from pg_constraint where contype = 'f' and conparentid = 0 and conrelid in (${own}) and confrelid not in (${own})
           and ${!undo} and not exists (select from pg_dist_partition where logicalrelid = confrelid and partmethod = 'n' and not ${IS_LOCAL})
       union all select format('unique index %s does not contain user_id: no server can know the rows of others; drop it, or create it with user_id', indexrelid::regclass)
-        from pg_index i where indrelid = ${oid} and indisunique and not indisprimary and ${!undo}
+        from pg_index i where indrelid in (${own}) and indisunique and not indisprimary and ${!undo}
           and not (select attnum from pg_attribute where attrelid = indrelid and attname = 'user_id') = any (string_to_array(indkey::text, ' ')::int2[])
-      union all select format('trigger %I would run on the server that has the row; drop it', tgname)
-        from pg_trigger where tgrelid = ${oid} and not tgisinternal and ${!undo}
-          and tgname not in (${namesOf(sessions.table as never).trigger}, ${sessions.notify})
+      union all select format('constraint %I of %s excludes rows, which no server can do for others; drop it', conname, conrelid::regclass)
+        from pg_constraint where contype = 'x' and conrelid in (${own}) and ${!undo}
+      union all select format('column %I of %s is an identity column, with which it could not be undone; make it a serial one', attname, attrelid::regclass)
+        from pg_attribute where attrelid in (${own}) and attidentity <> '' and not attisdropped
+      union all select format('table %s inherits from it; end that', inhrelid::regclass)
+        from pg_inherits where inhparent in (${own})
+      union all select format('trigger %I of %s would run on the server that has the row; drop it', tgname, tgrelid::regclass)
+        from pg_trigger where tgrelid in (${own}) and not tgisinternal and ${!undo}
+          and tgname not in (${namesOf(sessions.table as never).trigger}, ${sql.join(
+            tables.flatMap(({ notify }) => (notify === undefined ? [] : [sql`${notify}`])),
+            sql`, `,
+          )})
           and not exists (select from pg_dist_partition where logicalrelid = tgrelid and not ${IS_LOCAL})`,
   );
   return found.map(({ what }) => what);

@@ -70,11 +70,12 @@ const ADDED = sql`select count(*)::int as rows, (array_agg(stored.id order by st
 const ADDED_ONE = sql`select (${isNew})::int as rows, case when ${isNew} then stored.id end as last from stored`;
 
 /** The parts of an append that drops nothing, to the session `target`. */
-const partsOf = (table: SessionTable, one: boolean, target: SQL): Record<string, SQL> => ({
+const partsOf = (table: SessionTable, one: boolean, target: SQL, isStored: boolean): Record<string, SQL> => ({
   stored: insertMessages(
     table,
     [sql`target.id`, sql`given.id`, sql`target.time`, sql`given.n`, sql`given.message`],
     sql`${target} as target, given`,
+    { isStored },
   ),
   added: one ? ADDED_ONE : ADDED,
 });
@@ -112,7 +113,7 @@ function partsWithFrom(table: SessionTable): Record<string, SQL> {
         sql`given.message`,
       ],
       sql`locked, given`,
-      MOVED,
+      { moves: MOVED },
     ),
     added: ADDED,
   };
@@ -144,7 +145,7 @@ export const append = perShape(
             {
               given: messages,
               locked: lockOf(conditions),
-              ...(drops ? partsWithFrom(table) : partsOf(table, one, sql`locked`)),
+              ...(drops ? partsWithFrom(table) : partsOf(table, one, sql`locked`, true)),
               written: drops
                 ? updated(db, table, dropping, sql`locked, added, dropped`)
                 : updated(db, table, grown, sql`locked, added`),
@@ -194,7 +195,7 @@ export const append = perShape(
             made,
             // A distributed engine's statement sees what an earlier part of it has inserted.
             locked: sql`select * from (${lockOf(created)}) as own where not exists (select from made)`,
-            ...partsOf(table, one, target),
+            ...partsOf(table, one, target, false),
             changed: updated(db, table, grown, sql`locked, added`),
             written: sql`${columnsOf("made")} union all ${columnsOf("changed")}`,
           },

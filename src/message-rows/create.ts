@@ -46,6 +46,7 @@ export const create = perShape(isEmpty, (table, own: readonly string[], preparin
               table,
               [sql`written.id`, sql`given.id`, sql`written.updated_at`, sql`given.n`, sql`given.message`],
               sql`written, given`,
+              { isStored: false },
             ),
           },
           { summary, messages: sql<string>`${param("messages")}::text` },

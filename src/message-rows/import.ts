@@ -37,6 +37,7 @@ export const importSessions = perShape(
               [sql`written.id`, sql`e.message ->> 'id'`, sql`written.updated_at`, sql`e.n`, sql`e.message`],
               sql`${eachLine(table, {})} join written on written.id = (session ->> 'id')::uuid,
                 json_array_elements(${messages}) with ordinality as e(message, n)`,
+              { isStored: false },
             ),
           },
           { id: sql<string>`written.id` },

@@ -47,7 +47,7 @@ export const replaceMessages = perTable((table) => {
             table,
             [sql`locked.id`, sql`given.id`, sql`locked.time`, sql`given.n`, sql`given.message`],
             sql`locked, given`,
-            MOVED,
+            { moves: MOVED },
           ),
           written: updated(db, table, markerOfGiven, sql`locked`),
         },

@@ -9,6 +9,7 @@ import {
   insertion,
   ownedBy,
   param,
+  repeated,
   type Statement,
   type statement,
 } from "../queries/statement.js";
@@ -28,18 +29,27 @@ export const WRITTEN = sql`locked left join written on true`;
  */
 export const writtenId = sql<string>`coalesce(written.id, (${sql.raw(`'${SUPPRESSED}'`)} || locked.id)::uuid)`;
 
+const isSuppressed = (thrown: unknown): boolean => messageOf(thrown).includes(SUPPRESSED);
+
+/** How often a statement is sent at most while others write to the session, or its shard moves. */
+const MOST_ATTEMPTS = 100;
+
 /** A statement of a write that cannot be suppressed in part. */
 export function rowsStatement<Row>(...of: Parameters<typeof statement<Row>>): Statement<Row> {
-  const inserting = insertion<Row>(...of);
+  const [table] = of;
+  const once = insertion<Row>(...of);
+  const inserting = isDistributed(table) ? repeated(once, isSuppressed, MOST_ATTEMPTS) : once;
   return {
     ...inserting,
     run: (...call) =>
       inserting.run(...call).catch((failure) => {
-        if (!messageOf((failure as DriverFailure).thrown).includes(SUPPRESSED)) throw failure;
-        throw new JourneyDbError(
-          "conflict",
-          "A trigger of the table kept the session as it is; nothing was written.",
-        );
+        if (!isSuppressed((failure as DriverFailure).thrown)) throw failure;
+        const message = isDistributed(table)
+          ? "The session was changed at the same moment, or a trigger of the table kept it as it is"
+          : "A trigger of the table kept the session as it is";
+        throw new JourneyDbError("conflict", `${message}; nothing was written.`, {
+          retryable: isDistributed(table),
+        });
       }),
   };
 }
@@ -63,7 +73,7 @@ export const locked = (
   values: Record<string, SQL> = conditions.values,
 ): SQL =>
   // The conditions are a value: a distributed engine fails to lock the rows of a join.
-  sql`select ${table.id}, ${table.messages}, greatest(now(), ${table.updatedAt} + interval '1 microsecond') as time
+  sql`select ${table.id}, ${table.messages}, greatest(now(), ${table.updatedAt} + interval '1 microsecond') as time${isDistributed(table) ? sql`, ${table.updatedAt} as was` : sql``}
     from ${table} where ${ownedBy(table)} and (select ${allHold(table, conditions)} from ${input(values)})
     for no key update of ${sql.identifier(getTableName(table))}`;
 
@@ -109,35 +119,43 @@ export const MOVED = sql`, appended_at = excluded.appended_at, n = excluded.n`;
  *
  * @param values the values of a row: session_id, id, appended_at, n, message
  * @param from what they are selected from
- * @param moves `MOVED`, or nothing
+ * @param options `moves`: `MOVED`, or nothing. `isStored`: whether the session is stored before the statement begins
  */
 export function insertMessages(
   table: SessionTable,
   values: [sessionId: SQL, ...others: SQL[]],
   from: SQL,
-  moves: SQL = sql``,
+  { moves = sql``, isStored = true }: { moves?: SQL; isStored?: boolean } = {},
 ): SQL {
   const messages = messagesOf(table);
   const userId = param("userId");
-  // A distributed engine inserts on one server what has its owner from a table. Elsewhere, a new session is not seen yet.
-  const [owner, rows] = isDistributed(table)
-    ? [
-        sql`own.user_id`,
-        sql`${table} as own, ${from} where own.user_id = ${userId} and own.id = ${values[0]}`,
-      ]
-    : [sql`${userId}::text`, from];
+  // A distributed engine sends an insert that has its owner from a table to one server, and else asks all.
+  const [owner, rows] =
+    isStored && isDistributed(table)
+      ? [
+          sql`own.user_id`,
+          sql`${table} as own, ${from} where own.user_id = ${userId} and own.id = ${values[0]}`,
+        ]
+      : [sql`${userId}::text`, from];
   return sql`insert into ${messages} (user_id, session_id, id, appended_at, n, message)
     select ${sql.join([owner, ...values], sql`, `)} from ${rows}
     on conflict (session_id, id, user_id) do update set message = excluded.message${moves} where ${messages.userId} = ${param("userId")}
     returning ${messages.id}, ${messages.appendedAt}, ${messages.n}`;
 }
 
-/** Updates the locked session's marker. `from` names the parts that `marker` reads. */
+/**
+ * Updates the locked session's marker. `from` names the parts that `marker` reads.
+ *
+ * On a distributed table, the session may have been read and locked where it was before its shard moved: others have
+ * changed it since unless it has the same revision.
+ */
 export const updated = (db: Database, table: SessionTable, marker: SQL, from: SQL): SQL => {
   const { id, updatedAt, messages } = table;
   return updating(db, table, { messages: marker, updatedAt: sql`locked.time` })
     .from(from)
-    .where(sql`${table.userId} = ${param("userId")} and ${id} = locked.id`)
+    .where(
+      sql`${table.userId} = ${param("userId")} and ${id} = locked.id${isDistributed(table) ? sql` and ${updatedAt} = locked.was` : sql``}`,
+    )
     .returning({ id, updatedAt, messages })
     .getSQL();
 };

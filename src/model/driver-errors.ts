@@ -236,10 +236,14 @@ const missingOptional = (code: string, { message }: DriverError, table: string) 
 
 /** Of Citus, which has no SQLSTATE for a server that is lost within a transaction. */
 const LOST_SERVER =
-  /^(could not commit transaction for shard|failure on connection marked as essential|connection not open|(server closed the connection|SSL connection has been closed) unexpectedly|could not (send|receive) data)/;
+  /^(could not commit transaction for shard|failure on connection marked as essential|connection not open|postmaster was shut down|(server closed the connection|SSL connection has been closed) unexpectedly|could not (send|receive) data)/;
+
+/** A shard that has moved to another server since the statement was planned. */
+const MOVED_SHARD = /_\d{6,}" does not exist$/;
 
 const meaningOf = (state: string, { message }: DriverError): Meaning | undefined =>
   (state === "XX000" && LOST_SERVER.test(String(message)) ? MEANING["08"] : undefined) ??
+  (state === "42P01" && MOVED_SHARD.test(String(message)) ? MEANING.CIINF : undefined) ??
   MEANING[state] ??
   MEANING[state.slice(0, 3)] ??
   MEANING[state.slice(0, 2)];

@@ -7,6 +7,7 @@ import { isDistributed, type JourneyTable, type NeedsOwn, type NewOwn } from "..
 import { isObject } from "../validation/json.js";
 import { atLeastOne, custom, ifRevisionSchema, options } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
+import { refusalError } from "./refusal.js";
 import { toWritten } from "./rows.js";
 import type { IfRevision, MessageLayout, Size, Written } from "./types.js";
 import { type Verb, without } from "./verb.js";
@@ -78,20 +79,28 @@ const newSessionSchema = options<{ metadata?: unknown }>()({ metadata: z.unknown
 /** An empty array is refused as a mistake of the caller. */
 const someMessages = atLeastOne("at least 1 message");
 
-/** Where one statement cannot append to a session or else create it: appends, or creates, or appends to what others created meanwhile. */
+/** How often others may create the session and delete it again meanwhile. */
+const MOST_ROUNDS = 20;
+
+/**
+ * Where one statement cannot append to a session or else create it, or takes longer for it: appends, or creates, or appends
+ * to what others have created meanwhile.
+ */
 async function appendInSteps<Row>(send: (creates: boolean) => Promise<Row>): Promise<Row> {
-  try {
-    return await send(false);
-  } catch (error) {
-    // A conflict that may be repeated: others created the session after the statement had found none.
-    if (!isRefused(error, "not_found") && !(isRefused(error, "conflict") && error.retryable)) throw error;
+  for (let round = 1; ; round++) {
+    try {
+      return await send(false);
+    } catch (error) {
+      // A conflict that may be repeated: others created the session after the statement had found none.
+      if (!isRefused(error, "not_found") && !(isRefused(error, "conflict") && error.retryable)) throw error;
+    }
+    try {
+      return await send(true);
+    } catch (error) {
+      if (!isRefused(error, "conflict") && !isRefused(error, "not_found")) throw error;
+      if (round === MOST_ROUNDS) throw refusalError(null, {});
+    }
   }
-  try {
-    return await send(true);
-  } catch (error) {
-    if (!isRefused(error, "conflict")) throw error;
-  }
-  return send(false);
 }
 
 /** Whether a statement found no row to write, and the server no mistake in it. */

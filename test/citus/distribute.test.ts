@@ -134,6 +134,27 @@ describe("is refused, and changes nothing, where", () => {
       /foreign key of_session of notes/,
     ],
     [
+      "a table of ours has a unique constraint without user_id",
+      "alter table journey_messages add x int unique",
+      /unique index journey_messages_x_key/,
+    ],
+    [
+      "a table of ours has a trigger",
+      "create function f() returns trigger language plpgsql as 'begin return new; end'; create trigger own after insert on journey_messages for each row execute function f()",
+      /trigger own of journey_messages/,
+    ],
+    [
+      "there is an identity column",
+      "alter table journey_sessions add gid bigint generated always as identity",
+      /identity column/,
+    ],
+    [
+      "a constraint excludes rows",
+      "alter table journey_sessions add exclude using btree (id with =)",
+      /excludes rows/,
+    ],
+    ["a table inherits", "create table more () inherits (journey_sessions)", /inherits/],
+    [
       "another table references a message",
       "create table stars (s uuid, m text, u text, constraint of_message foreign key (s, m, u) references journey_messages)",
       /foreign key of_message of stars/,

@@ -60,7 +60,7 @@ export function startWriting(url: string, client: (typeof CLIENTS)[number], owne
 }
 
 const MESSAGES_IN_ROWS = `(
-  select coalesce(json_agg(m.message order by m.appended_at, m.n), '[]') from journey_messages as m where m.session_id = s.id
+  select coalesce(json_agg(m.message order by m.appended_at, m.n), '[]') from journey_messages as m where m.session_id = s.id and m.user_id = s.user_id
 ) as messages`;
 
 /**
