@@ -30,6 +30,7 @@ import {
   rowsWrite,
   updated,
   WRITTEN,
+  writtenOf,
   writtenRow,
 } from "./write.js";
 
@@ -151,7 +152,7 @@ export const append = perShape(
                 : updated(db, table, grown, sql`locked, added`),
             },
             { ...writtenRow, created: sql<boolean>`false` },
-            WRITTEN,
+            writtenOf(table),
             drops ? ["dropped", "kept"] : [],
           ),
         { preparing, inColumn },

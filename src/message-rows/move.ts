@@ -7,7 +7,7 @@ import { type Conditions, ifRevision, sameRevision, write } from "../queries/wri
 import type { SessionTable } from "../schema.js";
 import { hasOrderedTime, isInRows, isUnchanged, marker, ownRows } from "./conversation.js";
 import { messagesOf } from "./table.js";
-import { insertMessages, locked, rowsStatement, updated, WRITTEN, writtenId } from "./write.js";
+import { insertMessages, locked, rowsStatement, updated, writtenId, writtenOf } from "./write.js";
 
 /** Its refusals name what keeps a session from being moved. "rows" or "column": it is there already. */
 const moving = (
@@ -51,7 +51,7 @@ export const moveToRows = perTable((table) => {
         ),
       },
       { id: writtenId, revision: exactTime(sql`written.updated_at`) },
-      WRITTEN,
+      writtenOf(table),
     ),
   );
 });
@@ -90,7 +90,7 @@ export const moveToColumn = perTable((table) => {
         written: updated(db, table, sql`conversation.messages`, sql`locked, conversation`),
       },
       { id: writtenId, revision: exactTime(sql`written.updated_at`) },
-      WRITTEN,
+      writtenOf(table),
       ["conversation"],
     ),
   );

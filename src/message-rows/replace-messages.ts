@@ -18,7 +18,7 @@ import {
   type RowsWritten,
   rowsWrite,
   updated,
-  WRITTEN,
+  writtenOf,
   writtenRow,
 } from "./write.js";
 
@@ -52,7 +52,7 @@ export const replaceMessages = perTable((table) => {
           written: updated(db, table, markerOfGiven, sql`locked`),
         },
         writtenRow,
-        WRITTEN,
+        writtenOf(table),
       ),
     { inColumn: replaceInColumn(table).conditions },
   );

@@ -4,7 +4,15 @@ import { truncate as truncateColumn } from "../queries/truncate.js";
 import { ifRevision, metadataIsObject, sameRevision } from "../queries/write.js";
 import { hasRow, isPlaced, isUnchanged, lastRow, marker, ownRows, rowsOf } from "./conversation.js";
 import { messagesOf } from "./table.js";
-import { conditionsOf, locked, type RowsWritten, rowsWrite, updated, WRITTEN, writtenRow } from "./write.js";
+import {
+  conditionsOf,
+  locked,
+  type RowsWritten,
+  rowsWrite,
+  updated,
+  writtenOf,
+  writtenRow,
+} from "./write.js";
 
 const from = sql`${param("from")}::text`;
 
@@ -35,7 +43,7 @@ export const truncate = perTable((table) => {
           ),
         },
         writtenRow,
-        WRITTEN,
+        writtenOf(table),
         ["kept"],
       ),
     { inColumn: truncateColumn(table).conditions },

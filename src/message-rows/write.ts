@@ -23,6 +23,10 @@ const SUPPRESSED = "journey_db_suppressed_";
 /** The last part of a write to the session in `locked`. */
 export const WRITTEN = sql`locked left join written on true`;
 
+/** On a distributed table, the trigger gives the session another time than its messages have where its shard has moved. */
+export const writtenOf = (table: SessionTable): SQL =>
+  isDistributed(table) ? sql`locked left join written on written.updated_at = locked.time` : WRITTEN;
+
 /**
  * The id of the session in `WRITTEN`. If it is locked but was not updated, such as by a trigger of the application's,
  * the statement fails, which undoes all of it: otherwise the messages alone would have changed.

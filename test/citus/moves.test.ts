@@ -1,13 +1,24 @@
 import postgres from "postgres";
 import { describe, expect, it } from "vitest";
+import { convertLayout } from "../../src/admin.js";
+import { defineJourney, JourneyDbError } from "../../src/index.js";
+import { verify } from "../../src/maintenance/verify/verify.js";
+import { messagesTable } from "../../src/message-rows.js";
+import { journeySessions } from "../../src/schema.js";
 import { citusDatabase, clusterServers } from "../support/citus.js";
 import { newUser, openConnected, rawClient } from "../support/database.js";
 import { text } from "../support/messages.js";
 import { durableFor } from "../support/replies.js";
 import { CLIENTS, expectStored, startWriting, toldOf } from "../support/writers.js";
 
+interface Placement {
+  shardid: string;
+  from: { host: string; port: number };
+  to: { host: string; port: number };
+}
+
 /** Each shard's placement, to be moved to the next server. */
-async function placements(sql: postgres.Sql) {
+async function placements(sql: postgres.Sql): Promise<Placement[]> {
   const servers =
     (await sql`select nodename as host, nodeport as port from pg_dist_node where shouldhaveshards order by groupid`) as unknown as {
       host: string;
@@ -48,6 +59,85 @@ describe.each(CLIENTS)("a program that writes through %s", (client) => {
     expect(await program.stop()).toBe(0);
     expect(toldOf(program)).toBeGreaterThan(0);
     await expectStored(sql, program);
+  });
+});
+
+/** Moves the user's shard to another server and back while the work goes on. */
+async function moveUnder(url: string, user: string, work: Promise<unknown>) {
+  const sql = rawClient(url, { max: 1 });
+  let isDone = false;
+  void work.finally(() => {
+    isDone = true;
+  });
+  const [shard] = await sql`select get_shard_id_for_distribution_column('journey_sessions', ${user}::text) as id`;
+  for (let n = 0; n < 2 && !isDone; n++) {
+    const { from, to } = (await placements(sql)).find(({ shardid }) => shardid === shard?.id) as Placement;
+    if (from.port === to.port && from.host === to.host) break;
+    await sql`select citus_move_shard_placement(${shard?.id}, ${from.host}, ${from.port}, ${to.host}, ${to.port}, 'block_writes')`;
+  }
+  return sql;
+}
+
+describe("of several writers of one session in rows, while its shard moves,", () => {
+  const journey = defineJourney({ messages: messagesTable(journeySessions), distributed: true });
+  const retried = async <T>(call: () => Promise<T>): Promise<T> => {
+    for (;;)
+      try {
+        return await call();
+      } catch (error) {
+        if (!(error instanceof JourneyDbError && error.retryable)) throw error;
+      }
+  };
+
+  it("each message is stored once, and the session counts them", async () => {
+    const url = await citusDatabase();
+    const db = await openConnected(url, { max: 8 });
+    const user = newUser();
+    const sessions = journey.forUser(db, user);
+    const { id } = await sessions.create();
+    let isMoved = false;
+    const writer = async (name: number) => {
+      const told: string[] = [];
+      for (let n = 0; !isMoved || n < 5; n++) {
+        await retried(() => sessions.append(id, text(`w${name}-${n}`)));
+        told.push(`w${name}-${n}`);
+      }
+      return told;
+    };
+    const writers = Promise.all([0, 1, 2, 3, 4, 5].map(writer));
+    const sql = await moveUnder(url, user, writers);
+    isMoved = true;
+    const told = (await writers).flat();
+    const stored = (await sessions.get(id))?.messages.map((message) => message.id);
+    expect(stored?.sort()).toEqual(told.sort());
+    const [marked] = await sql`select messages -> 'rows' as rows from journey_sessions`;
+    expect(marked?.rows).toBe(told.length);
+    expect(await verify(db)).toEqual([]);
+  });
+
+  it("convertLayout loses none", async () => {
+    const url = await citusDatabase();
+    const db = await openConnected(url, { max: 8 });
+    const user = newUser();
+    const sessions = journey.forUser(db, user);
+    const { id } = await sessions.create();
+    let isMoved = false;
+    const writing = (async () => {
+      const told: string[] = [];
+      for (let n = 0; !isMoved || n < 5; n++) {
+        await retried(() => sessions.append(id, text(`m${n}`)));
+        told.push(`m${n}`);
+      }
+      return told;
+    })();
+    const converting = (async () => {
+      while (!isMoved) await retried(() => convertLayout(db, { to: "column" }));
+    })();
+    await moveUnder(url, user, writing);
+    isMoved = true;
+    await converting;
+    const told = await writing;
+    expect((await sessions.get(id))?.messages.map((message) => message.id)).toEqual(told);
   });
 });
 
