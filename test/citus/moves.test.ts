@@ -62,7 +62,7 @@ describe.each(CLIENTS)("a program that writes through %s", (client) => {
   });
 });
 
-/** Moves the user's shard to another server and back while the work goes on. */
+/** Moves the user's shard to another server and back, three times, while the work goes on. */
 async function moveUnder(url: string, user: string, work: Promise<unknown>) {
   const sql = rawClient(url, { max: 1 });
   let isDone = false;
@@ -70,7 +70,7 @@ async function moveUnder(url: string, user: string, work: Promise<unknown>) {
     isDone = true;
   });
   const [shard] = await sql`select get_shard_id_for_distribution_column('journey_sessions', ${user}::text) as id`;
-  for (let n = 0; n < 2 && !isDone; n++) {
+  for (let n = 0; n < 6 && !isDone; n++) {
     const { from, to } = (await placements(sql)).find(({ shardid }) => shardid === shard?.id) as Placement;
     if (from.port === to.port && from.host === to.host) break;
     await sql`select citus_move_shard_placement(${shard?.id}, ${from.host}, ${from.port}, ${to.host}, ${to.port}, 'block_writes')`;
