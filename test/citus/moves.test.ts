@@ -69,7 +69,8 @@ async function moveUnder(url: string, user: string, work: Promise<unknown>) {
   void work.finally(() => {
     isDone = true;
   });
-  const [shard] = await sql`select get_shard_id_for_distribution_column('journey_sessions', ${user}::text) as id`;
+  const [shard] =
+    await sql`select get_shard_id_for_distribution_column('journey_sessions', ${user}::text) as id`;
   for (let n = 0; n < 6 && !isDone; n++) {
     const { from, to } = (await placements(sql)).find(({ shardid }) => shardid === shard?.id) as Placement;
     if (from.port === to.port && from.host === to.host) break;
