@@ -324,7 +324,7 @@ function undoing(given: JourneyTable, states: States, own: Stored): string[] {
  *
  * @returns what was done, or is to be done
  * @throws JourneyDbError migration if the table cannot be distributed, with what prevents it: a foreign key of another
- *   table, a unique index without user_id, a trigger of the application; to undo it, an id that several users have.
+ *   table, a unique index without user_id, a trigger, an identity or exclusion constraint; to undo it, an id that several users have.
  *   invalid_input for a transaction; configuration for a driver without transactions; unavailable, timeout
  */
 export async function distribute(db: Database, options: DistributeOptions = {}): Promise<DistributionPlan> {
