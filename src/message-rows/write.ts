@@ -20,6 +20,9 @@ import { messagesOf } from "./table.js";
 
 const SUPPRESSED = "journey_db_suppressed_";
 
+/** Fails where it is evaluated. */
+export const suppressed = (id: SQL): SQL => sql`(${sql.raw(`'${SUPPRESSED}'`)} || ${id})::uuid`;
+
 /** The last part of a write to the session in `locked`. */
 export const WRITTEN = sql`locked left join written on true`;
 
@@ -31,7 +34,7 @@ export const writtenOf = (table: SessionTable): SQL =>
  * The id of the session in `WRITTEN`. If it is locked but was not updated, such as by a trigger of the application's,
  * the statement fails, which undoes all of it: otherwise the messages alone would have changed.
  */
-export const writtenId = sql<string>`coalesce(written.id, (${sql.raw(`'${SUPPRESSED}'`)} || locked.id)::uuid)`;
+export const writtenId = sql<string>`coalesce(written.id, ${suppressed(sql`locked.id`)})`;
 
 const isSuppressed = (thrown: unknown): boolean => messageOf(thrown).includes(SUPPRESSED);
 

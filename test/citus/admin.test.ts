@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { eq, sql } from "drizzle-orm";
-import { bigint, integer, text as textColumn } from "drizzle-orm/pg-core";
+import { bigserial, integer, text as textColumn } from "drizzle-orm/pg-core";
 import { drizzle as drizzleProxy } from "drizzle-orm/pg-proxy";
 import { beforeEach, describe, expect, it } from "vitest";
 import { convertLayout, convertMessages, prune, repairJson, stats, transfer } from "../../src/admin.js";
@@ -447,7 +447,7 @@ describe("transfer", () => {
     const notes = journeyTable("notes", {
       label: textColumn("Own label"),
       touched: integer("touched").$onUpdateFn(() => 7),
-      number: bigint("number", { mode: "number" }).generatedAlwaysAsIdentity(),
+      number: bigserial("number", { mode: "number" }),
       twice: textColumn("twice").generatedAlwaysAs(sql`phase || phase`),
     });
     await createTables(db, { notes, ...replyTables(notes) }, true);

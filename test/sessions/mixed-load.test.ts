@@ -18,7 +18,7 @@ interface Acknowledged {
 
 it("what 32 connections do to one session at once is what the same writes do one after the other", async () => {
   const owner = newUser();
-  const sessions = forUser(db, owner);
+  const sessions = forUser(db, owner, { timeoutMs: 60_000 });
   const id = randomUUID();
   await sessions.append(id, text("first"), { create: true });
   const acknowledged: Acknowledged[] = [];
