@@ -1,6 +1,5 @@
-import * as z from "zod";
 import type { JourneyDbError } from "../model/errors.js";
-import { options } from "../validation/options.js";
+import { options, signalSchema } from "../validation/options.js";
 import { parse } from "../validation/parse.js";
 import type { ReplyStatus } from "./replies.js";
 import { always, type Verb } from "./verb.js";
@@ -37,7 +36,7 @@ export interface Watch {
 const PAUSE = 1_000;
 const MOST_FAILURES = 60;
 
-const optionsSchema = options<WatchOptions>()({ signal: z.instanceof(AbortSignal).optional() });
+const optionsSchema = options<WatchOptions>()({ signal: signalSchema });
 
 export const verb: Verb<Watch["watch"]> = {
   takes: ["id", "options"],

@@ -65,10 +65,19 @@ export const DEFAULT_SESSION_BYTES = 8 * 1024 * 1024;
 /** Milliseconds, up to the longest delay of a timer. */
 export const timeoutMs = z.int().min(1).max(0x7fffffff);
 
+/** Not what has the prototype only: reading any of its properties throws. */
+export const signalSchema = custom<AbortSignal>("AbortSignal", (given) => {
+  try {
+    return given instanceof AbortSignal && typeof given.aborted === "boolean";
+  } catch {
+    return false;
+  }
+}).optional();
+
 /** The options of forUser. */
 export const requestOptionsSchema = options<RequestOptions>()({
   timeoutMs: timeoutMs.optional(),
-  signal: z.instanceof(AbortSignal).optional(),
+  signal: signalSchema,
 });
 
 /** The options of a write that has only `ifRevision`. */

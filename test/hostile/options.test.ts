@@ -32,3 +32,14 @@ it.each(Object.entries(notPlain))("%s as options is refused, and nothing changes
   expect(await sessions.get(given.id)).toEqual(session);
   expect(await sessions.count()).toBe(1);
 });
+
+it("what only looks like an AbortSignal is refused, and nothing is sent", async () => {
+  const half = Object.create(AbortSignal.prototype) as AbortSignal;
+  const refused = { code: "invalid_input", message: expect.stringContaining("expected AbortSignal") };
+  const sessions = forUser(db, newUser());
+  const { id } = await sessions.create();
+  await expect(sessions.watch(id, { signal: half })[Symbol.asyncIterator]().next()).rejects.toMatchObject(
+    refused,
+  );
+  expect(() => forUser(db, newUser(), { signal: half })).toThrow(expect.objectContaining(refused));
+});
