@@ -93,7 +93,8 @@ export function useConversation(id: string, stored: MessagesPage) {
     messages: helpers.messages,
     status,
     isBusy,
-    error: isCut ? undefined : helpers.error,
+    // A reply that failed may be followed once more before it is over.
+    error: isCut || (last && last.id === dismissed) ? undefined : helpers.error,
     isCut,
     refusal,
     /** Whether the last message has no complete reply, and none is being produced. */
