@@ -150,7 +150,7 @@ describe("a tool that waits to be allowed", () => {
       await allow(second).waitFor();
       await allow(tab).click();
       for (const one of [tab, second]) {
-        await one.alert.getByText("The reply failed.").waitFor();
+        await one.alert.getByRole("button", { name: "Retry" }).waitFor();
         await one.answer.getByText("Interrupted", { exact: true }).waitFor();
       }
     }),
