@@ -5,6 +5,7 @@ import { before, lostBefore } from "../durable-replies/statements.js";
 import { repliesOf } from "../durable-replies/tables.js";
 import { existingMessages } from "../message-rows/existing.js";
 import { isMarked, LARGE_SESSION_BYTES } from "../message-rows/figures.js";
+import { IS_CITUS } from "../model/citus.js";
 import type { Database } from "../model/database.js";
 import { toDate } from "../model/time.js";
 import { exactTime } from "../queries/columns.js";
@@ -153,7 +154,7 @@ const readStats = perTable((table): AdminStatement<StatsRow> => {
         newestUpdatedAt: exactTime(sql`${all.newestUpdatedAt}`),
         ...sizesOf(table, (one) => sql`pg_total_relation_size(${one})`),
         deadRows: number(sql`pg_stat_get_dead_tuples(${regclassOf(table)})`),
-        onCitus: sql<boolean>`to_regclass('pg_catalog.pg_dist_partition') is not null`,
+        onCitus: sql<boolean>`${sql.raw(IS_CITUS)}`,
       })
       .from(all);
   });

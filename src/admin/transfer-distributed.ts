@@ -1,5 +1,5 @@
-import { and, eq, getTableColumns, getTableName, inArray, type SQL, sql } from "drizzle-orm";
-import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
+import { and, eq, getTableName, inArray, type SQL, sql } from "drizzle-orm";
+import type { PgTable } from "drizzle-orm/pg-core";
 import { existingReplies } from "../durable-replies/leftovers.js";
 import { repliesOf } from "../durable-replies/tables.js";
 import { existingMessages } from "../message-rows/existing.js";
@@ -8,8 +8,8 @@ import type { Database } from "../model/database.js";
 import { fromDriver, lacksTransactions } from "../model/driver-errors.js";
 import { JourneyDbError } from "../model/errors.js";
 import { existingTable } from "../queries/existing.js";
-import { ownTouched } from "../queries/own-columns.js";
 import { param, perTable, statement, withParts } from "../queries/statement.js";
+import { updating } from "../queries/write.js";
 import { qualifiedName, type SessionTable } from "../schema.js";
 import { type AdminStatement, rowsOf } from "./call.js";
 
@@ -28,30 +28,17 @@ interface Copied {
   existing: SQL;
   /** The column with the session's id. */
   session: string;
-  /** What a copy has of its own, by the names of the columns. */
-  written?: Record<string, SQL>;
 }
 
 const statementsOf = perTable((table) => {
-  const { id, userId, updatedAt } = table;
+  const { id, userId } = table;
   const { replies, chunks } = repliesOf(table);
   const from = param("from");
   const moved = sql`(select one::uuid from json_array_elements_text(${param("ids")}::text::json) as moved(one))`;
-  const columns: Record<string, PgColumn> = getTableColumns(table);
-  const touched = Object.entries(ownTouched(table)).map(([key, value]) => [columns[key]?.name, value]);
 
   /** Those that are referenced come first. */
   const tables: Copied[] = [
-    {
-      table,
-      existing: sql`to_regclass(${qualifiedName(table)}::text)`,
-      session: "id",
-      written: {
-        // As the trigger of the table sets it for an update.
-        updated_at: sql`greatest(now(), case when ${updatedAt} < '294276-01-01 00:00:00+00' then ${updatedAt} + interval '1 microsecond' end)`,
-        ...Object.fromEntries(touched),
-      },
-    },
+    { table, existing: sql`to_regclass(${qualifiedName(table)}::text)`, session: "id" },
     { table: messagesOf(table), existing: existingMessages(table), session: "session_id" },
     { table: replies, existing: existingReplies(table), session: "session_id" },
     { table: chunks, existing: existingTable(chunks), session: "session_id" },
@@ -75,9 +62,9 @@ const statementsOf = perTable((table) => {
     );
   });
 
-  // By a write, since a query that waits for a shard that moves goes on where that was before.
+  // By a write, since a query that waits for a shard that moves goes on where that was before. It gives them their revision.
   const lock: AdminStatement<{ id: string }> = statement(table, "admin_transfer_lock", (db) =>
-    db.update(table).set({ phase: sql`phase` }).where(eq(userId, from)).returning({ id }),
+    updating(db, table, {}).where(eq(userId, from)).returning({ id }),
   );
 
   /** A write to a reply does not lock its session. */
@@ -91,10 +78,9 @@ const statementsOf = perTable((table) => {
 
   /** Copies rows of the sessions. A session of which the other user has the id is not copied. */
   const copy = (
-    { table: copied, session, written }: Copied,
+    { table: copied, session }: Copied,
     columns: readonly string[],
   ): AdminStatement<{ rows: number }> => {
-    const values: Record<string, SQL> = { ...written, user_id: sql`${param("to")}::text` };
     const names = columns.map((name) => sql.identifier(name));
     const list = (each: SQL[]) => sql.join(each, sql`, `);
     return statement(table, "admin_transfer_copy", (db) =>
@@ -103,7 +89,7 @@ const statementsOf = perTable((table) => {
         {
           // Overriding, so that a row keeps the number that an identity column has given it.
           copied: sql`insert into ${copied} (${list(names.map((name) => sql`${name}`))}) overriding system value
-            select ${list(columns.map((name, n) => values[name] ?? sql`${names[n]}`))} from ${copied}
+            select ${list(columns.map((name, n) => (name === "user_id" ? sql`${param("to")}::text` : sql`${names[n]}`)))} from ${copied}
             where user_id = ${from} and ${sql.identifier(session)} in ${moved}
             ${copied === table ? sql`on conflict (user_id, id) do nothing` : sql``} returning user_id`,
         },

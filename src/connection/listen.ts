@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { IS_CITUS } from "../model/citus.js";
 import type { Listener } from "../model/listener.js";
 import type { ServerConnection } from "./server-connection.js";
 
@@ -7,7 +8,7 @@ const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
 
 /** Whether the engine is Citus. There, triggers of a distributed table notify on the server that has the row: those who wait poll. */
-const SPREADS = "select to_regclass('pg_catalog.pg_dist_partition') is not null as spreads";
+const SPREADS = `select ${IS_CITUS} as spreads`;
 
 /** What a connection reports. */
 export interface Reports {

@@ -7,6 +7,7 @@ import {
   type DriverFailure,
   input,
   insertion,
+  MOST_ATTEMPTS,
   ownedBy,
   param,
   repeated,
@@ -37,9 +38,6 @@ export const writtenOf = (table: SessionTable): SQL =>
 export const writtenId = sql<string>`coalesce(written.id, ${suppressed(sql`locked.id`)})`;
 
 const isSuppressed = (thrown: unknown): boolean => messageOf(thrown).includes(SUPPRESSED);
-
-/** How often a statement is sent at most while others write to the session, or its shard moves. */
-const MOST_ATTEMPTS = 100;
 
 /** A statement of a write that cannot be suppressed in part. */
 export function rowsStatement<Row>(...of: Parameters<typeof statement<Row>>): Statement<Row> {

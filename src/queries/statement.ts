@@ -166,6 +166,9 @@ export function statement<Row, Given extends Named = Values>(
   };
 }
 
+/** How often a write to messages in rows is sent at most, while others write to the same session, or its shard moves. */
+export const MOST_ATTEMPTS = 100;
+
 /** How often an insert is sent, at most: another than the one that it has met may be faster the next time. */
 const INSERTIONS = 3;
 

@@ -7,7 +7,7 @@ import { openedOf } from "../model/listener.js";
 import { heldElsewhere } from "../queries/held-elsewhere.js";
 import { COLUMN, type Layout, type MovedRow } from "../queries/layout.js";
 import { touchValues } from "../queries/own-columns.js";
-import { DriverFailure, repeated, type Statement } from "../queries/statement.js";
+import { DriverFailure, MOST_ATTEMPTS, repeated, type Statement } from "../queries/statement.js";
 import { watched } from "../queries/watched.js";
 import { asDistributed, type JourneyTable, type journeySessions, type MessagesTable } from "../schema.js";
 import { argumentsOf } from "../validation/arguments.js";
@@ -44,8 +44,6 @@ export interface Journey<
   ): UserSessions<Message, Metadata, Phase, Table, Layout>;
 }
 
-/** How often a write to messages in rows is sent at most, while others write to the same session. */
-const MOST_ATTEMPTS = 100;
 /** How often a statement is sent at most that SERIALIZABLE refuses. */
 const MOST_REFUSALS = 10;
 

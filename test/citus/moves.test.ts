@@ -81,6 +81,14 @@ async function moveUnder(url: string, user: string, work: Promise<unknown>) {
 
 describe("of several writers of one session in rows, while its shard moves,", () => {
   const journey = defineJourney({ messages: messagesTable(journeySessions), distributed: true });
+  /** A session of a cluster of the test's own. */
+  const begun = async () => {
+    const url = await citusDatabase();
+    const db = await openConnected(url, { max: 8 });
+    const user = newUser();
+    const sessions = journey.forUser(db, user);
+    return { url, db, user, sessions, id: (await sessions.create()).id };
+  };
   const retried = async <T>(call: () => Promise<T>): Promise<T> => {
     for (;;)
       try {
@@ -91,11 +99,7 @@ describe("of several writers of one session in rows, while its shard moves,", ()
   };
 
   it("each message is stored once, and the session counts them", async () => {
-    const url = await citusDatabase();
-    const db = await openConnected(url, { max: 8 });
-    const user = newUser();
-    const sessions = journey.forUser(db, user);
-    const { id } = await sessions.create();
+    const { url, db, user, sessions, id } = await begun();
     let isMoved = false;
     const writer = async (name: number) => {
       const told: string[] = [];
@@ -117,11 +121,7 @@ describe("of several writers of one session in rows, while its shard moves,", ()
   });
 
   it("convertLayout loses none", async () => {
-    const url = await citusDatabase();
-    const db = await openConnected(url, { max: 8 });
-    const user = newUser();
-    const sessions = journey.forUser(db, user);
-    const { id } = await sessions.create();
+    const { url, db, user, sessions, id } = await begun();
     let isMoved = false;
     const writing = (async () => {
       const told: string[] = [];

@@ -29,7 +29,7 @@ const program = (open: string, body: string) => `
   const tell = (promise) =>
     promise.then((answer) => console.log("done", answer), (error) => console.log("failed", error.code ?? ""));
   const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
-  const terminate = (pid) => admin\`select pg_terminate_backend(\${pid}::int, 10000)\`;
+  const terminate = (pid) => admin\`select pg_terminate_backend(\${pid}, 10000)\`;
   /** Loses the transaction's connection while nothing is sent on it. */
   const lose = async (tx) => {
     const answer = await tx.execute(sql\`select pg_backend_pid() as pid\`);

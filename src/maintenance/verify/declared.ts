@@ -2,7 +2,7 @@ import { getTableName, is, SQL, sql } from "drizzle-orm";
 import { getTableConfig, PgArray, type PgColumn, PgDialect, PgRole, type PgTable } from "drizzle-orm/pg-core";
 import { repliesOf } from "../../durable-replies/tables.js";
 import { messagesOf } from "../../message-rows/table.js";
-import { isCitus } from "../../model/citus.js";
+import { areDistributed } from "../../model/citus.js";
 import type { Database } from "../../model/database.js";
 import { type JourneyTable, quotedName, SESSION_KEYS, type SessionTable } from "../../schema.js";
 import type { OptionalMigrations } from "../../validation/options.js";
@@ -214,7 +214,10 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
   const replyTables = repliesOf(table as unknown as SessionTable);
   const all = [table, ofMessages, replyTables.replies, replyTables.chunks].map((one) => getTableConfig(one));
   const distribute = `journey-db distribute${optionsOf({ schema, key: name })}`;
-  const distributed = (await areDistributed(db, all))
+  const distributed = (await areDistributed(
+    db,
+    all.map(({ schema, name }) => oidOf(schema, name)),
+  ))
     ? { distribute, undo: `${distribute} --undo` }
     : undefined;
   const messages: DeclaredTable = {
@@ -254,20 +257,6 @@ export async function declare(db: Database, table: JourneyTable): Promise<Declar
       ...(hasReplies && !distributed ? [notifying("sessions", schema, partsIn)] : []),
     ],
   });
-}
-
-/** Whether any of the tables is distributed. In two steps, since elsewhere the catalogue does not exist. */
-async function areDistributed(
-  db: Database,
-  tables: readonly { schema: string | undefined; name: string }[],
-): Promise<boolean> {
-  if (!(await isCitus(db))) return false;
-  const oids = tables.map(({ schema, name }) => oidOf(schema, name));
-  const found = await read(
-    db,
-    sql`select from pg_dist_partition where partmethod = 'h' and logicalrelid in (${sql.join(oids, sql`, `)})`,
-  );
-  return found.length > 0;
 }
 
 /** The condition of the trigger of `updated_at` as the server prints it. Without it, it does the same more slowly. */
